@@ -1,0 +1,125 @@
+"""The one record that travels: features, which frames are real, which modalities exist and which may be read.
+
+Two flags, and they are not the same.  ``present`` says that the data hold this modality of this sample, so that a
+loss or a measure has a truth to compare with.  ``available`` says that a model may read it as input.  A protocol, or
+the training loop, hides a modality by lowering ``available``; it never edits features.  A method's ``predict`` and
+``recover`` read features only where ``available``; ``poisoned`` is how the tests make sure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+
+from md2n.errors import DataError
+from md2n.shapes import Bool, Float, Int, Tensor
+
+
+@dataclass(frozen=True)
+class SequenceBatch:
+    """B samples of M modalities, in schema order, in the units the network sees (normalised).
+
+    Args:
+        features: modality name -> ``[B, T_k, d_k]``; what stands at invalid frames or absent modalities is arbitrary
+            (it may be NaN) and must not be read.
+        valid: modality name -> ``[B, T_k]``; True at real frames.  A present modality has at least one.
+        present: ``[B, M]``; True where the data hold the modality.
+        available: ``[B, M]``; True where a model may read it.  ``available`` implies ``present``.
+        labels: ``[B]`` float (regression; NaN: unknown) or int64 (classes; -1: unknown).
+        rows: ``[B]`` row numbers in the data set.
+    """
+
+    features: Mapping[str, Float[Tensor, "batch _time _dim"]]
+    valid: Mapping[str, Bool[Tensor, "batch _time"]]
+    present: Bool[Tensor, "batch modality"]
+    available: Bool[Tensor, "batch modality"]
+    labels: Float[Tensor, " batch"] | Int[Tensor, " batch"]
+    rows: Int[Tensor, " batch"]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Modality names in order: the columns of ``present`` and ``available``."""
+        return tuple(self.features)
+
+    @property
+    def size(self) -> int:
+        """B."""
+        return int(self.present.shape[0])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batch lives."""
+        return self.present.device
+
+    @property
+    def missing(self) -> Bool[Tensor, "batch modality"]:
+        """True where a model has to do without the modality (hidden or absent)."""
+        return ~self.available
+
+    def frames(self, name: str) -> Bool[Tensor, "batch time"]:
+        """Frames of modality ``name`` that may be read: valid, in an available modality."""
+        return self.valid[name] & self.available[:, self.names.index(name), None]
+
+    def readable(self, name: str) -> Float[Tensor, "batch time dim"]:
+        """Features of ``name`` with zeros wherever they may not be read, NaN included."""
+        return torch.where(self.frames(name)[..., None], self.features[name], 0.0)
+
+    def truth(self, name: str) -> Float[Tensor, "batch time dim"]:
+        """Features of ``name`` with zeros wherever the data hold none: for losses and measures only."""
+        real = self.valid[name] & self.present[:, self.names.index(name), None]
+        return torch.where(real[..., None], self.features[name], 0.0)
+
+    def hide(self, available: Bool[Tensor, "batch modality"]) -> "SequenceBatch":
+        """The same samples with only ``available & present`` readable.
+
+        Raises:
+            DataError: a sample would be left with no modality at all.
+        """
+        left = available & self.present
+        if not bool(left.any(dim=1).all()):
+            empty = int((~left.any(dim=1)).sum())
+            raise DataError(
+                f"{empty} of {self.size} samples are left without any modality",
+                "keep at least one present modality of every sample available",
+            )
+        return replace(self, available=left)
+
+    def complete(self) -> "SequenceBatch":
+        """The same samples with everything the data hold readable."""
+        return replace(self, available=self.present)
+
+    def select(self, index: Int[Tensor, " chosen"] | Bool[Tensor, " batch"]) -> "SequenceBatch":
+        """The samples at ``index``, in that order."""
+        return SequenceBatch(
+            features={k: x[index] for k, x in self.features.items()},
+            valid={k: v[index] for k, v in self.valid.items()},
+            present=self.present[index],
+            available=self.available[index],
+            labels=self.labels[index],
+            rows=self.rows[index],
+        )
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "SequenceBatch":
+        """The same batch on another device."""
+
+        def move(x: Tensor) -> Tensor:
+            return x.to(device, non_blocking=non_blocking)
+
+        return SequenceBatch(
+            features={k: move(x) for k, x in self.features.items()},
+            valid={k: move(v) for k, v in self.valid.items()},
+            present=move(self.present),
+            available=move(self.available),
+            labels=move(self.labels),
+            rows=move(self.rows),
+        )
+
+    def poisoned(self) -> "SequenceBatch":
+        """NaN in every feature that may not be read, and no labels: predictions must not change by a bit."""
+        nan = float("nan")
+        unknown = -1 if not self.labels.is_floating_point() else nan
+        return replace(
+            self,
+            features={k: torch.where(self.frames(k)[..., None], x, nan) for k, x in self.features.items()},
+            labels=torch.full_like(self.labels, unknown),
+        )

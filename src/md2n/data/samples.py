@@ -1,0 +1,240 @@
+"""A data set in arrays: ragged modalities, labels, splits, ids, groups.  Readers make it, the store keeps it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from md2n.errors import DataError, UsageError, did_you_mean
+from md2n.modality import Modality, Schema, Task
+
+SPLITS = ("train", "valid", "test")
+UNASSIGNED = 255  # split code of a row that belongs to no split (new data, unlabelled rows)
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """One modality of N samples, frames end to end; sample i is ``values[offsets[i]:offsets[i + 1]]``.
+
+    Args:
+        values: ``[sum_i T_i, d]`` float16 or float32, possibly memory-mapped.
+        offsets: ``[N + 1]`` int64, rising from 0; an absent modality has no frames.
+        valid: ``[sum_i T_i]`` bool; False where a frame holds nothing (NaN, infinity, padding, no face).
+    """
+
+    values: Array
+    offsets: npt.NDArray[np.int64]
+    valid: npt.NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2:
+            raise DataError(f"features have shape {self.values.shape}", "give [frames, features] per sample")
+        total = int(self.offsets[-1])
+        if total != len(self.values) or total != len(self.valid):
+            raise DataError(
+                f"{len(self.values)} frames and {len(self.valid)} validity flags, but the offsets end at {total}",
+                "the three must agree; write the store again",
+            )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def dim(self) -> int:
+        """d_k."""
+        return int(self.values.shape[1])
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """T_i of every sample (0 where absent)."""
+        return np.diff(self.offsets)
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """``[N]``; True where a sample has at least one valid frame."""
+        counts = np.concatenate([[0], np.cumsum(self.valid, dtype=np.int64)])
+        return (counts[self.offsets[1:]] - counts[self.offsets[:-1]]) > 0
+
+    def sample(self, row: int) -> Array:
+        """Frames ``[T_i, d]`` of one sample."""
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    @staticmethod
+    def from_arrays(arrays: Sequence[Array | None], dim: int | None = None) -> "Ragged":
+        """From one ``[T_i, d]`` (or ``[d]``) array per sample, ``None`` where absent.
+
+        Frames with a NaN or an infinity become invalid; their values are stored as zeros and never read.
+
+        Raises:
+            DataError: feature sizes differ between samples, or nothing is present and ``dim`` is not given.
+        """
+        framed = [None if a is None else np.atleast_2d(np.asarray(a)) for a in arrays]
+        dims = {int(a.shape[1]) for a in framed if a is not None}
+        if dim is not None:
+            dims.add(dim)
+        if len(dims) != 1:
+            found = ", ".join(map(str, sorted(dims))) or "none"
+            raise DataError(f"feature sizes differ between samples: {found}", "one modality has one feature size")
+        width = dims.pop()
+        dtype = np.result_type(*[a.dtype for a in framed if a is not None], np.float16)
+        dtype = np.dtype(np.float32) if dtype == np.float64 else dtype
+        offsets = np.concatenate([[0], np.cumsum([0 if a is None else len(a) for a in framed])]).astype(np.int64)
+        parts = [a.astype(dtype) for a in framed if a is not None and len(a)]
+        values = np.concatenate(parts) if parts else np.zeros((0, width), dtype)
+        valid = np.isfinite(values).all(axis=1)
+        values[~valid] = 0
+        return Ragged(values, offsets, valid)
+
+    @staticmethod
+    def from_padded(
+        values: Array, present: Array | None = None, valid: Array | None = None, lengths: Array | None = None
+    ) -> "Ragged":
+        """From ``[N, T, d]`` or ``[N, d]`` with flags ``present [N]``, ``valid [N, T]``, ``lengths [N]`` as they exist.
+
+        Frames before the first and after the last valid one are dropped; invalid ones between them are kept, flagged.
+        """
+        cube = values[:, None, :] if values.ndim == 2 else values
+        count, time, dim = cube.shape
+        keep = np.ones((count, time), bool) if valid is None else np.asarray(valid, bool).copy()
+        if lengths is not None:
+            keep &= np.arange(time)[None, :] < np.asarray(lengths)[:, None]
+        if present is not None:
+            keep &= np.asarray(present, bool)[:, None]
+        keep &= np.isfinite(cube).all(axis=2)
+        rows, flags = [], []
+        for i in range(count):
+            where = np.flatnonzero(keep[i])
+            span = slice(where[0], where[-1] + 1) if len(where) else slice(0, 0)
+            rows.append(np.where(keep[i, span, None], cube[i, span], 0))
+            flags.append(keep[i, span])
+        offsets = np.concatenate([[0], np.cumsum([len(r) for r in rows])]).astype(np.int64)
+        stored = cube.dtype if cube.dtype in (np.float16, np.float32) else np.dtype(np.float32)
+        flat = np.concatenate(rows).astype(stored) if len(rows) else np.zeros((0, dim), stored)
+        return Ragged(flat, offsets, np.concatenate(flags) if flags else np.zeros(0, bool))
+
+    def select(self, rows: npt.NDArray[np.int64]) -> "Ragged":
+        """The samples at ``rows``, in that order (copies)."""
+        spans = [slice(int(self.offsets[i]), int(self.offsets[i + 1])) for i in rows]
+        offsets = np.concatenate([[0], np.cumsum([s.stop - s.start for s in spans])]).astype(np.int64)
+        index = np.concatenate([np.arange(s.start, s.stop) for s in spans]) if spans else np.zeros(0, np.int64)
+        return Ragged(np.asarray(self.values[index]), offsets, np.asarray(self.valid[index]))
+
+
+@dataclass(frozen=True)
+class LabelColumn:
+    """One label column and what it means.
+
+    Args:
+        values: ``[N]`` float32 (regression; NaN unknown) or int64 codes (classes; -1 unknown).
+        task: kind, class names, declared range.
+    """
+
+    values: Array
+    task: Task
+
+
+@dataclass(frozen=True)
+class Samples:
+    """N samples of M modalities.
+
+    Args:
+        name: of the data set.
+        modalities: name -> ``Ragged`` of N samples each, in order.
+        labels: column name -> ``LabelColumn``; may be empty for data to predict on.
+        split: ``[N]`` uint8: 0 train, 1 valid, 2 test, 255 unassigned.
+        ids: ``[N]`` unicode, unique within the set.
+        groups: column name -> ``[N]`` unicode: speaker, actor, subject, video.
+        default_label: the label column used when none is asked for.
+        normalise_by: the group column whose members are normalised apart (per actor, per subject), or "".
+        notes: facts a user must know (leaks, licences), shown by ``md2n data info``.
+        source: where it came from: reader, file names and checksums; kept in the store's manifest.
+    """
+
+    name: str
+    modalities: Mapping[str, Ragged]
+    labels: Mapping[str, LabelColumn]
+    split: npt.NDArray[np.uint8]
+    ids: npt.NDArray[np.str_]
+    groups: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
+    default_label: str = ""
+    normalise_by: str = ""
+    notes: tuple[str, ...] = ()
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count = len(self.ids)
+        columns = {f"modality '{k}'": len(r) for k, r in self.modalities.items()}
+        columns |= {f"label '{k}'": len(c.values) for k, c in self.labels.items()}
+        columns |= {f"group '{k}'": len(g) for k, g in self.groups.items()}
+        columns["split"] = len(self.split)
+        wrong = {k: n for k, n in columns.items() if n != count}
+        if wrong:
+            told = ", ".join(f"{k}: {n}" for k, n in wrong.items())
+            raise DataError(f"counts differ: {count} ids, but {told}", "every array needs one entry per sample")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Modality names in order."""
+        return tuple(self.modalities)
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """``[N, M]``; True where the data hold the modality."""
+        return np.stack([r.present for r in self.modalities.values()], axis=1)
+
+    def label(self, column: str = "") -> LabelColumn:
+        """A label column by name, or the default one.
+
+        Raises:
+            UsageError: no such column, or no labels at all.
+        """
+        name = column or self.default_label or next(iter(self.labels), "")
+        if name not in self.labels:
+            raise UsageError(f"'{self.name}' has no label column '{name}'", did_you_mean(name, self.labels))
+        return self.labels[name]
+
+    def schema(self, column: str = "") -> Schema:
+        """Modalities with their sizes and longest lengths, and the task of a label column."""
+        modalities = tuple(
+            Modality(k, r.dim, max(1, int(r.lengths.max(initial=1)))) for k, r in self.modalities.items()
+        )
+        return Schema(modalities, self.label(column).task)
+
+    def rows(self, split: str) -> npt.NDArray[np.int64]:
+        """Row numbers of a split, rising.
+
+        Raises:
+            UsageError: unknown split name.
+        """
+        if split not in SPLITS:
+            raise UsageError(f"no split is called '{split}'", did_you_mean(split, SPLITS))
+        return np.flatnonzero(self.split == SPLITS.index(split))
+
+    def only(self, names: Sequence[str]) -> "Samples":
+        """The same samples with the named modalities only, in the order given.
+
+        Raises:
+            UsageError: unknown modality.
+        """
+        for name in names:
+            if name not in self.modalities:
+                raise UsageError(f"'{self.name}' has no modality '{name}'", did_you_mean(name, self.modalities))
+        return replace(self, modalities={n: self.modalities[n] for n in names})
+
+    def select(self, rows: npt.NDArray[np.int64]) -> "Samples":
+        """The samples at ``rows``, in that order (copies)."""
+        return replace(
+            self,
+            modalities={k: r.select(rows) for k, r in self.modalities.items()},
+            labels={k: replace(c, values=c.values[rows]) for k, c in self.labels.items()},
+            split=self.split[rows],
+            ids=self.ids[rows],
+            groups={k: g[rows] for k, g in self.groups.items()},
+        )

@@ -1,0 +1,48 @@
+"""Every method by its name, and how one is built.  Looking a name up imports that method only."""
+
+from typing import Any
+
+from md2n.modality import Schema
+from md2n.models.base import MultimodalModel
+from md2n.registry import Registry
+
+MODELS = Registry(
+    "model",
+    {
+        "md2n": "md2n.models.md2n:MD2N",
+        "zero_fill": "md2n.models.baselines.zero_fill:ZeroFill",
+        "regression_fill": "md2n.models.baselines.regression_fill:RegressionFill",
+        "modality_dropout": "md2n.models.baselines.modality_dropout:ModalityDropout",
+    },
+)
+
+CONFIGS = Registry(
+    "model",
+    {
+        "md2n": "md2n.models.config:MD2NConfig",
+        "zero_fill": "md2n.models.config:FusionConfig",
+        "regression_fill": "md2n.models.config:FusionConfig",
+        "modality_dropout": "md2n.models.config:FusionConfig",
+    },
+)
+
+
+def config_class(name: str) -> type[Any]:
+    """The frozen dataclass that configures method ``name``; does not import torch."""
+    cls: type[Any] = CONFIGS.get(name)
+    return cls
+
+
+def build(name: str, schema: Schema, config: Any) -> MultimodalModel:
+    """A freshly initialised method.
+
+    Args:
+        name: a name in ``MODELS``.
+        schema: modalities and task.
+        config: an instance of ``config_class(name)``.
+
+    Raises:
+        UsageError: unknown name.
+    """
+    model: MultimodalModel = MODELS.get(name)(schema, config)
+    return model

@@ -1,0 +1,148 @@
+"""Settings of md2n's own parts: encoders, decoders, fusion, diffusion.  No torch here: help and checks stay fast."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from md2n.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LatentConfig:
+    """The latent space all modalities share: ``[L, D]`` per modality.
+
+    Args:
+        length: L; 0 chooses 8 where every modality is a vector and 16 otherwise.
+        width: D.
+        encoder: ``convolution`` (the paper's peers: kernel 3 along time), ``query`` (learned queries attend to the
+            frames: unaligned or ragged sequences), ``auto`` (vectors are split into tokens; sequences use queries).
+        hidden: width of the hidden layer that turns a vector into tokens.
+        dropout: on features entering the encoder and inside its attention.
+    """
+
+    length: Annotated[int, Ge(0)] = 0
+    width: Annotated[int, Gt(0)] = 32
+    encoder: Literal["auto", "convolution", "query"] = "auto"
+    hidden: Annotated[int, Gt(0)] = 128
+    dropout: Annotated[float, Ge(0), Le(0.9)] = 0.1
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Size of a Transformer.
+
+    Args:
+        layers: blocks.
+        heads: attention heads; divides ``width``.
+        width: residual width.
+        dropout: on attention and feed-forward.
+    """
+
+    layers: Annotated[int, Gt(0)] = 2
+    heads: Annotated[int, Gt(0)] = 4
+    width: Annotated[int, Gt(0)] = 64
+    dropout: Annotated[float, Ge(0), Le(0.9)] = 0.1
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ConfigError(f"{self.heads} heads do not divide width {self.width}", "choose a divisor of the width")
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    """Everything a fusion Transformer needs: the floors and ceilings are configured by this alone.
+
+    Args:
+        latent: encoders' output.
+        kind: ``joint`` (one Transformer over all tokens) or ``crossmodal`` (each modality attends to the others).
+        transformer: its size.
+        head: ``auto`` is L1 for real labels and cross-entropy for classes; ``seven_class`` predicts a sentiment in
+            [-3, 3] by cross-entropy over its seven rounded values, with their expectation as the value.
+    """
+
+    latent: LatentConfig = field(default_factory=LatentConfig)
+    kind: Literal["joint", "crossmodal"] = "joint"
+    transformer: TransformerConfig = field(default_factory=TransformerConfig)
+    head: Literal["auto", "l1", "cross_entropy", "seven_class"] = "auto"
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """The multi-stage duplex diffusion process and its networks; see ``md2n.diffusion``.
+
+    Args:
+        steps: T.
+        t1: end of the refinement stage.
+        t2: start of the structure stage.
+        schedule: noise schedule b_t.
+        transfer: how w_t rises from 0 at t1 to 1 at t2; ``none`` is plain conditional VP diffusion.
+        duplex: train both directions; False trains only available -> missing (ablation row iii).
+        variance: ``exact`` (1 - abar) or ``as_printed`` (1 - sqrt(abar), Eq. 5).
+        prediction: what the networks give: the clean latent ``x0`` or the ``noise``.
+        t_range: ``trained`` draws t from [1, t2] ([1, T] where start is ``noise`` or transfer is ``none``);
+            ``as_printed`` from (t1, T].
+        start: inference begins at the ``partner`` at t2, or from ``noise`` at T through all three stages.
+        sampler: ``deterministic`` or ``ancestral``.
+        network: size of each score network.
+        partner: ``mean`` of the available latents, or a ``learned`` mix.
+        shared: one network for all targets (with a target embedding) instead of one each.
+        cascade: recover missing modalities one after another, each conditioned on the ones before.
+    """
+
+    steps: Annotated[int, Gt(1)] = 1000
+    t1: Annotated[int, Ge(0)] = 200
+    t2: Annotated[int, Gt(0)] = 800
+    schedule: Literal["vp_linear", "scaled_linear", "cosine"] = "scaled_linear"
+    transfer: Literal["constant", "linear", "none"] = "constant"
+    duplex: bool = True
+    variance: Literal["exact", "as_printed"] = "exact"
+    prediction: Literal["x0", "noise"] = "x0"
+    t_range: Literal["trained", "as_printed"] = "trained"
+    start: Literal["partner", "noise"] = "partner"
+    sampler: Literal["deterministic", "ancestral"] = "deterministic"
+    network: TransformerConfig = field(default_factory=TransformerConfig)
+    partner: Literal["mean", "learned"] = "mean"
+    shared: bool = False
+    cascade: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.t1 < self.t2 <= self.steps:
+            raise ConfigError(
+                f"t1 = {self.t1}, t2 = {self.t2}, steps = {self.steps} do not divide time into three stages",
+                "choose t1 < t2 <= steps (the paper: 200, 800, 1000)",
+            )
+
+
+@dataclass(frozen=True)
+class MD2NConfig:
+    """MD2N.
+
+    Args:
+        fusion: encoders, fusion Transformer and head.
+        diffusion: recovery.
+        gamma: weight of L_rec in Eq. 17 (mean over elements, so the paper's sums do not swamp the task).
+        complete_view_distillation: weight of drawing the prediction from recovered modalities toward the same
+            model's prediction from the complete sample; 0 turns it off (beyond the paper).
+        complete_task: weight of the task loss of the complete view, which distillation needs; 0 turns it off.
+        detach_target: the score loss moves the networks but not the latents they aim at.
+        encoders: False feeds linear projections of the raw features instead of E_k (Table 4).
+        decoders: False trains without L_dec (Table 4); recovered features are then refused.
+        predict_steps: network calls per missing modality for a prediction.
+        predict_draws: draws averaged for a prediction.
+        recover_steps: network calls for a faithful recovery.
+        recover_draws: draws for a recovery's mean and spread.
+    """
+
+    fusion: FusionConfig = field(default_factory=FusionConfig)
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    gamma: Annotated[float, Ge(0)] = 0.3
+    complete_view_distillation: Annotated[float, Ge(0)] = 1.0
+    complete_task: Annotated[float, Ge(0)] = 1.0
+    detach_target: bool = True
+    encoders: bool = True
+    decoders: bool = True
+    predict_steps: Annotated[int, Gt(0)] = 1
+    predict_draws: Annotated[int, Gt(0)] = 1
+    recover_steps: Annotated[int, Gt(0)] = 10
+    recover_draws: Annotated[int, Gt(0)] = 8
