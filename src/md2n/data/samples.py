@@ -57,7 +57,7 @@ class Ragged:
     def present(self) -> npt.NDArray[np.bool_]:
         """``[N]``; True where a sample has at least one valid frame."""
         counts = np.concatenate([[0], np.cumsum(self.valid, dtype=np.int64)])
-        return (counts[self.offsets[1:]] - counts[self.offsets[:-1]]) > 0
+        return np.asarray(counts[self.offsets[1:]] > counts[self.offsets[:-1]])
 
     def sample(self, row: int) -> Array:
         """Frames ``[T_i, d]`` of one sample."""
@@ -85,7 +85,7 @@ class Ragged:
         offsets = np.concatenate([[0], np.cumsum([0 if a is None else len(a) for a in framed])]).astype(np.int64)
         parts = [a.astype(dtype) for a in framed if a is not None and len(a)]
         values = np.concatenate(parts) if parts else np.zeros((0, width), dtype)
-        valid = np.isfinite(values).all(axis=1)
+        valid = np.asarray(np.isfinite(values).all(axis=1), bool)
         values[~valid] = 0
         return Ragged(values, offsets, valid)
 

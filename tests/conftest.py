@@ -1,0 +1,17 @@
+"""Every test run checks every shape, and torch keeps to one thread."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+from jaxtyping import install_import_hook
+
+import tests.typecheck  # noqa: F401 - jaxtyping finds the checker through the imported package
+
+# The import hook has to stand before md2n is imported.
+install_import_hook("md2n", "tests.typecheck.checked")
+
+import torch  # noqa: E402
+
+torch.set_num_threads(1)
