@@ -1,0 +1,138 @@
+"""Heads: a fused vector to a prediction, and the task loss (L_task of Eq. 17).
+
+The paper trains with cross-entropy on labels in [-3, 3] and reports ACC7, which fits a classifier over the seven
+rounded values; its peers train with L1 and round.  Both are here, and plain classes.
+"""
+
+import abc
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from md2n.errors import ConfigError
+from md2n.modality import Task
+from md2n.shapes import Float, Int, Tensor
+
+Labels = Float[Tensor, " batch"] | Int[Tensor, " batch"]
+Output = Float[Tensor, " batch"] | Float[Tensor, "batch classes"]
+
+
+class Head(nn.Module, abc.ABC):
+    """Layers to raw outputs; ``output`` makes them predictions, ``loss`` compares them with labels.
+
+    ``loss`` and ``distance`` give one value per sample, so that the caller decides which rows count.
+    """
+
+    def __init__(self, width: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(width, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, outputs)
+        )
+
+    def forward(self, fused: Float[Tensor, "batch width"]) -> Float[Tensor, "batch outputs"]:
+        raw: Tensor = self.layers(fused)
+        return raw
+
+    @abc.abstractmethod
+    def output(self, raw: Float[Tensor, "batch outputs"]) -> Output:
+        """``[B]`` values or ``[B, C]`` probabilities."""
+
+    @abc.abstractmethod
+    def loss(self, raw: Float[Tensor, "batch outputs"], labels: Labels) -> Float[Tensor, " batch"]:
+        """The task loss of each sample; what stands at unknown labels is finite and to be left out."""
+
+    @abc.abstractmethod
+    def distance(
+        self, raw: Float[Tensor, "batch outputs"], teacher: Float[Tensor, "batch outputs"]
+    ) -> Float[Tensor, " batch"]:
+        """How far a prediction is from a teacher's; zero where they agree up to the teacher's entropy."""
+
+    @staticmethod
+    def known(labels: Labels) -> Float[Tensor, " batch"]:
+        """One where the label is known, zero where it is NaN or -1."""
+        return (torch.isfinite(labels) if labels.is_floating_point() else labels >= 0).float()
+
+
+class RegressionHead(Head):
+    """One real value in the label's own units, L1.  Starts at the middle of the declared range, where there is one."""
+
+    def __init__(self, width: int, task: Task, dropout: float) -> None:
+        super().__init__(width, 1, dropout)
+        if math.isfinite(task.low) and math.isfinite(task.high):
+            nn.init.constant_(self.layers[-1].bias, (task.low + task.high) / 2)  # type: ignore[arg-type]
+
+    def output(self, raw: Float[Tensor, "batch outputs"]) -> Output:
+        return raw[:, 0]
+
+    def loss(self, raw: Float[Tensor, "batch outputs"], labels: Labels) -> Float[Tensor, " batch"]:
+        return (raw[:, 0] - torch.nan_to_num(labels.to(raw.dtype))).abs()
+
+    def distance(
+        self, raw: Float[Tensor, "batch outputs"], teacher: Float[Tensor, "batch outputs"]
+    ) -> Float[Tensor, " batch"]:
+        return (raw[:, 0] - teacher[:, 0]).abs()
+
+
+class ClassHead(Head):
+    """C classes, cross-entropy."""
+
+    def __init__(self, width: int, task: Task, dropout: float) -> None:
+        super().__init__(width, task.output_dim, dropout)
+
+    def output(self, raw: Float[Tensor, "batch outputs"]) -> Output:
+        return raw.softmax(dim=1)
+
+    def loss(self, raw: Float[Tensor, "batch outputs"], labels: Labels) -> Float[Tensor, " batch"]:
+        return F.cross_entropy(raw, labels.long().clamp(min=0), reduction="none")
+
+    def distance(
+        self, raw: Float[Tensor, "batch outputs"], teacher: Float[Tensor, "batch outputs"]
+    ) -> Float[Tensor, " batch"]:
+        return F.kl_div(raw.log_softmax(1), teacher.log_softmax(1), log_target=True, reduction="none").sum(dim=1)
+
+
+class SevenClassHead(ClassHead):
+    """Seven classes -3 .. 3 by rounding half to even, cross-entropy; the prediction is the expectation.
+
+    At a sure classifier this is the class itself, at an unsure one the mean: ACC2 and ACC7 come from one value.
+    """
+
+    values: Tensor
+
+    def __init__(self, width: int, task: Task, dropout: float) -> None:
+        super(ClassHead, self).__init__(width, 7, dropout)
+        self.register_buffer("values", torch.arange(-3.0, 4.0), persistent=False)
+
+    def output(self, raw: Float[Tensor, "batch outputs"]) -> Output:
+        return raw.softmax(dim=1) @ self.values.to(raw.dtype)
+
+    def loss(self, raw: Float[Tensor, "batch outputs"], labels: Labels) -> Float[Tensor, " batch"]:
+        codes = torch.nan_to_num(labels).clamp(-3, 3).round().long() + 3
+        return F.cross_entropy(raw, codes, reduction="none")
+
+
+def make_head(kind: str, width: int, task: Task, dropout: float) -> Head:
+    """The head for a task.
+
+    Args:
+        kind: ``auto``, ``l1``, ``cross_entropy`` or ``seven_class``.
+        width: of the fused vector.
+        task: what is predicted.
+        dropout: in the perceptron.
+
+    Raises:
+        ConfigError: the kind cannot serve the task.
+    """
+    classes = task.kind == "classification"
+    chosen = ("cross_entropy" if classes else "l1") if kind == "auto" else kind
+    if classes != (chosen == "cross_entropy"):
+        raise ConfigError(
+            f"head '{chosen}' cannot predict a {task.kind} label", "set fusion.head to 'auto', or choose another label"
+        )
+    if chosen == "seven_class":
+        if not task.sentiment:
+            raise ConfigError("head 'seven_class' is for sentiment in [-3, 3]", "set fusion.head to 'l1'")
+        return SevenClassHead(width, task, dropout)
+    return ClassHead(width, task, dropout) if classes else RegressionHead(width, task, dropout)

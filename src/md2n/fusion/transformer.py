@@ -1,0 +1,136 @@
+"""Multimodal Transformers that fuse M latents ``[L, D]``, given and recovered, into one vector (Sec. 3.4).
+
+``JointTransformer`` puts all tokens into one sequence behind a summary token: light, any M.
+``CrossmodalTransformer`` is the paper's reference [46]: every modality attends to the others, then to itself.
+
+Both are told for each modality whether it was given, recovered or is absent (``STATES``), so that they can learn how
+far to trust a recovered one; an absent one is never read.
+"""
+
+import abc
+
+import torch
+from torch import nn
+
+from md2n.nn.transformer import Transformer
+from md2n.shapes import Bool, Float, Int, Tensor
+
+STATES = ABSENT, GIVEN, RECOVERED = 0, 1, 2
+
+
+class FusionTransformer(nn.Module, abc.ABC):
+    """``[batch, modality, token, width]`` and the state of each modality to ``[batch, fused]``.
+
+    Args:
+        modalities: M.
+        tokens: L.
+        latent_width: D.
+        width: residual width of the Transformer.
+        heads: attention heads.
+        layers: blocks.
+        dropout: on attention and feed-forward.
+
+    Attributes:
+        fused_width: size of the result.
+
+    Paper: Sec. 3.4.
+    """
+
+    fused_width: int
+
+    def __init__(
+        self, modalities: int, tokens: int, latent_width: int, width: int, heads: int, layers: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.project = nn.ModuleList(nn.Linear(latent_width, width) for _ in range(modalities))
+        self.place = nn.Parameter(torch.randn(modalities, tokens, width) * 0.1)
+        self.state = nn.Embedding(len(STATES), width)
+        nn.init.normal_(self.state.weight, std=0.1)
+
+    def embed(
+        self, latents: Float[Tensor, "batch modality token width"], state: Int[Tensor, "batch modality"]
+    ) -> tuple[Float[Tensor, "batch modality token inner"], Bool[Tensor, "batch modality token"]]:
+        """Tokens with modality, place and state added, zeros where absent; and which may be read."""
+        readable = (state != ABSENT)[:, :, None].expand(-1, -1, latents.shape[2])
+        clean = torch.where(readable[..., None], latents, 0.0)
+        projected = torch.stack([p(clean[:, k]) for k, p in enumerate(self.project)], dim=1)
+        embedded = projected + self.place + self.state(state)[:, :, None, :]
+        return torch.where(readable[..., None], embedded, 0.0), readable
+
+    @abc.abstractmethod
+    def forward(
+        self, latents: Float[Tensor, "batch modality token width"], state: Int[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch fused"]:
+        """The fused vector; at least one modality of every row must not be absent."""
+
+
+class JointTransformer(FusionTransformer):
+    """One Transformer over a summary token and all M L tokens; the summary is the result."""
+
+    def __init__(
+        self, modalities: int, tokens: int, latent_width: int, width: int, heads: int, layers: int, dropout: float
+    ) -> None:
+        super().__init__(modalities, tokens, latent_width, width, heads, layers, dropout)
+        self.summary = nn.Parameter(torch.randn(width) * 0.1)
+        self.transformer = Transformer(width, heads, layers, dropout)
+        self.fused_width = width
+
+    def forward(
+        self, latents: Float[Tensor, "batch modality token width"], state: Int[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch fused"]:
+        tokens, readable = self.embed(latents, state)
+        summary = self.summary.expand(len(latents), 1, -1)
+        always = torch.ones(len(latents), 1, dtype=torch.bool, device=latents.device)
+        sequence = torch.cat([summary, tokens.flatten(1, 2)], dim=1)
+        fused: Tensor = self.transformer(sequence, torch.cat([always, readable.flatten(1)], dim=1))[:, 0]
+        return fused
+
+
+class CrossmodalTransformer(FusionTransformer):
+    """Every modality's tokens attend to every other modality's in turn, then to themselves; means are concatenated.
+
+    MulT (Tsai et al. 2019, Sec. 3.2): one crossmodal Transformer per ordered pair, whose results are joined and pass a
+    self-attention Transformer per target.  The mean over positions stands where MulT takes the last one, which for
+    padded sequences is padding.
+    """
+
+    def __init__(
+        self, modalities: int, tokens: int, latent_width: int, width: int, heads: int, layers: int, dropout: float
+    ) -> None:
+        super().__init__(modalities, tokens, latent_width, width, heads, layers, dropout)
+        self.pairs = nn.ModuleDict(
+            {
+                f"{target}_{source}": Transformer(width, heads, layers, dropout, cross=True)
+                for target in range(modalities)
+                for source in range(modalities)
+                if target != source
+            }
+        )
+        joined = width * (modalities - 1)
+        self.memories = nn.ModuleList(Transformer(joined, heads, layers, dropout) for _ in range(modalities))
+        self.fused_width = joined * modalities
+
+    def forward(
+        self, latents: Float[Tensor, "batch modality token width"], state: Int[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch fused"]:
+        tokens, readable = self.embed(latents, state)
+        present = state != ABSENT
+        fused = []
+        for target, memory in enumerate(self.memories):
+            streams = [
+                # A pair with an absent source leaves the target's own tokens: attention to nothing adds zero.
+                self.pairs[f"{target}_{source}"](tokens[:, target], readable[:, source], tokens[:, source])
+                for source in range(len(self.memories))
+                if source != target
+            ]
+            mixed = memory(torch.cat(streams, dim=-1)).mean(dim=1)
+            fused.append(torch.where(present[:, target, None], mixed, 0.0))
+        return torch.cat(fused, dim=-1)
+
+
+def make_fusion(
+    kind: str, modalities: int, tokens: int, latent_width: int, width: int, heads: int, layers: int, dropout: float
+) -> FusionTransformer:
+    """``joint`` or ``crossmodal``; arguments as in ``FusionTransformer``."""
+    chosen = CrossmodalTransformer if kind == "crossmodal" else JointTransformer
+    return chosen(modalities, tokens, latent_width, width, heads, layers, dropout)

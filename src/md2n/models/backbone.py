@@ -1,0 +1,71 @@
+"""Encoders, fusion Transformer and head: what md2n, its floors and its ceiling have in common."""
+
+import torch
+from torch import nn
+
+from md2n.batch import SequenceBatch
+from md2n.coders.encoder import make_encoder
+from md2n.fusion.head import Head, make_head
+from md2n.fusion.transformer import ABSENT, GIVEN, make_fusion
+from md2n.modality import Schema
+from md2n.models.config import FusionConfig
+from md2n.shapes import Bool, Float, Int, Tensor
+
+
+def latent_length(schema: Schema, config: FusionConfig) -> int:
+    """L: as configured, or 8 where every modality is a vector and 16 otherwise."""
+    if config.latent.length:
+        return config.latent.length
+    return 8 if all(m.is_vector for m in schema.modalities) else 16
+
+
+class Backbone(nn.Module):
+    """E_k for every modality, the multimodal Transformer, and the head.
+
+    Args:
+        schema: modalities and task.
+        config: sizes and kinds.
+        encoders: False replaces E_k by linear projections of the raw features (Table 4).
+    """
+
+    def __init__(self, schema: Schema, config: FusionConfig, encoders: bool = True) -> None:
+        super().__init__()
+        latent, size = config.latent, config.transformer
+        self.names = schema.names
+        self.tokens = latent_length(schema, config)
+        kind = latent.encoder if encoders else "linear"
+        self.encoders = nn.ModuleList(
+            make_encoder(m, kind, self.tokens, latent.width, latent.hidden, latent.dropout) for m in schema.modalities
+        )
+        self.fusion = make_fusion(
+            config.kind,
+            len(schema.modalities),
+            self.tokens,
+            latent.width,
+            size.width,
+            size.heads,
+            size.layers,
+            size.dropout,
+        )
+        self.head: Head = make_head(config.head, self.fusion.fused_width, schema.task, size.dropout)
+
+    def encode(self, batch: SequenceBatch) -> Float[Tensor, "batch modality token width"]:
+        """Latents of what the batch makes available; what stands at unavailable ones is finite and means nothing."""
+        return torch.stack([e(batch.readable(k), batch.frames(k)) for k, e in zip(self.names, self.encoders)], dim=1)
+
+    def fuse(
+        self, latents: Float[Tensor, "batch modality token width"], state: Int[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch outputs"]:
+        """Raw outputs of the head from latents and the state of each modality (absent, given or recovered)."""
+        raw: Tensor = self.head(self.fusion(latents, state))
+        return raw
+
+    def task_loss(self, raw: Float[Tensor, "batch outputs"], batch: SequenceBatch) -> Float[Tensor, ""]:
+        """Mean task loss over the samples whose label is known (zero if none is)."""
+        known = self.head.known(batch.labels)
+        return (self.head.loss(raw, batch.labels) * known).sum() / known.sum().clamp(min=1.0)
+
+
+def given_or_absent(available: Bool[Tensor, "batch modality"]) -> Int[Tensor, "batch modality"]:
+    """States of a method without recovery: what is available is given, the rest absent."""
+    return torch.where(available, GIVEN, ABSENT)

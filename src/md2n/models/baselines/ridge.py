@@ -1,0 +1,59 @@
+"""Ridge regression whose strength is chosen by generalised cross-validation, for any shape of data."""
+
+from dataclasses import dataclass
+
+import torch
+
+from md2n.shapes import Float, Tensor
+
+STRENGTHS = torch.logspace(-3, 4, 15)  # times the mean squared singular value: the grid is unit free
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """``y = y_mean + (x - x_mean) V W``, factored so that neither p x p nor p x q is ever formed.
+
+    Args:
+        x_mean: ``[p]``.
+        y_mean: ``[q]``.
+        basis: ``[p, r]`` right singular vectors V of the centred inputs, ``r <= min(n, p)``.
+        weights: ``[r, q]``, ``s / (s^2 + lambda) U^T y``.
+        strength: the chosen lambda.
+    """
+
+    x_mean: Float[Tensor, " p"]
+    y_mean: Float[Tensor, " q"]
+    basis: Float[Tensor, "p r"]
+    weights: Float[Tensor, "r q"]
+    strength: float
+
+    def __call__(self, x: Float[Tensor, "batch p"]) -> Float[Tensor, "batch q"]:
+        """Predictions for rows of inputs."""
+        return self.y_mean + (x - self.x_mean) @ self.basis @ self.weights
+
+
+def fit_ridge(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> Ridge:
+    """Fits by the smaller of the two Gram matrices; chooses lambda by generalised cross-validation.
+
+    GCV(lambda) = n |y - H y|^2 / (n - tr H)^2 with H the hat matrix (Golub, Heath, Wahba 1979).
+    With a constant x the prediction is the mean of y.
+    """
+    x_mean, y_mean = x.mean(0), y.mean(0)
+    a, b = (x - x_mean).double(), (y - y_mean).double()
+    count, wide = a.shape[0], a.shape[1] > a.shape[0]
+    squares, vectors = torch.linalg.eigh(a @ a.T if wide else a.T @ a)
+    kept = squares > squares.max().clamp(min=1e-12) * 1e-10
+    s = squares[kept].sqrt()
+    u = vectors[:, kept] if wide else a @ vectors[:, kept] / s
+    v = a.T @ u / s if wide else vectors[:, kept]
+    target = u.T @ b
+    outside = (b.square().sum() - target.square().sum()).clamp(min=0)  # what no ridge on these inputs explains
+    best, best_gcv = float("nan"), float("inf")
+    for strength in (STRENGTHS.double() * s.square().mean()).tolist() if len(s) else []:
+        shrink = s.square() / (s.square() + strength)
+        residual = outside + ((1 - shrink)[:, None] * target).square().sum()
+        gcv = float(residual / (count - 1 - shrink.sum()).clamp(min=1e-9).square())
+        if gcv < best_gcv:
+            best, best_gcv = strength, gcv
+    weights = (s / (s.square() + best))[:, None] * target
+    return Ridge(x_mean, y_mean, v.to(x.dtype), weights.to(x.dtype), best)

@@ -1,0 +1,197 @@
+"""What every registered method must do; a new one is found by itself."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from md2n.batch import SequenceBatch
+from md2n.errors import DataError
+from md2n.missing import draw_available
+from md2n.models.base import Card, MultimodalModel, Recovers
+from md2n.models.catalogue import CONFIGS, MODELS, build, config_class
+from md2n.seeding import generator
+from tests.worlds import WORLDS, every_pattern, make_batch
+
+Case = tuple[MultimodalModel, SequenceBatch]
+
+
+def prepared(name: str, world: str, gaps: bool = False, steps: int = 2) -> Case:
+    """A model after a few steps in every one of its phases, and a batch in which every sample misses another set."""
+    schema = WORLDS[world]
+    torch.manual_seed(0)
+    model = build(name, schema, config_class(name)())
+    batch = make_batch(schema, gaps=gaps)
+    for phase in model.phases():
+        model.enter(phase)
+        if phase.fit is not None:
+            phase.fit([batch])
+            continue
+        model.train()
+        optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+        for step in range(steps):
+            g = generator(step, "contract")
+            seen = batch if phase.patterns == "complete" else batch.hide(draw_available(batch.present, g))
+            optimiser.zero_grad()
+            model.loss(seen, g).total.backward()
+            optimiser.step()
+    model.eval()
+    return model, every_pattern(batch)
+
+
+@pytest.fixture(params=[(n, w) for n in MODELS.names() for w in WORLDS], ids="-".join)
+def case(request: pytest.FixtureRequest) -> Case:
+    return prepared(*request.param)
+
+
+def answers(model: MultimodalModel, batch: SequenceBatch) -> dict[str, Tensor]:
+    """Everything a model says of a batch, as tensors."""
+    with torch.no_grad():
+        prediction = model.predict(batch, generator(7, "use"))
+        said = {"output": prediction.output, "spread": prediction.spread}
+        if isinstance(model, Recovers):
+            recovery = model.recover(batch, generator(8, "use"), draws=2, steps=2)
+            said |= {f"features.{k}": x for k, x in recovery.features.items()}
+            said |= {f"spread.{k}": x for k, x in recovery.spread.items()}
+    return said
+
+
+def test_every_model_has_config_and_card() -> None:
+    assert MODELS.names() == CONFIGS.names()
+    for name in MODELS.names():
+        card = MODELS.get(name).card
+        assert isinstance(card, Card)
+        assert card.paper
+        assert card.differences
+        assert card.recovers == issubclass(MODELS.get(name), Recovers)
+
+
+@pytest.mark.parametrize("gaps", [False, True], ids=["whole", "gaps"])
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("name", MODELS.names())
+def test_loss_and_gradients_are_finite(name: str, world: str, gaps: bool) -> None:
+    model, batch = prepared(name, world, gaps=gaps)
+    model.train()
+    losses = model.loss(batch, generator(3, "loss"))
+    assert losses.parts
+    assert all(bool(torch.isfinite(p)) for p in losses.parts.values()), losses.parts
+    losses.total.backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert gradients
+    assert all(bool(torch.isfinite(g).all()) for g in gradients)
+
+
+def test_poison_in_everything_unavailable_changes_no_bit(case: Case) -> None:
+    model, batch = case
+    clean = replace(batch, features={k: torch.nan_to_num(x) for k, x in batch.features.items()})
+    before, after = answers(model, clean), answers(model, clean.poisoned())
+    for key in before:
+        if key.startswith(("features", "spread.")):
+            # Invalid frames of available modalities are nobody's; the rest must be finite and equal.
+            name = key.partition(".")[2]
+            k = batch.names.index(name)
+            told = batch.frames(name) | batch.missing[:, k, None]
+            assert torch.equal(before[key][told], after[key][told]), key
+            assert bool(torch.isfinite(after[key][told]).all()), key
+        else:
+            assert torch.equal(before[key], after[key]), key
+            assert bool(torch.isfinite(after[key]).all()), key
+
+
+def test_lengths_of_unavailable_modalities_are_not_read(case: Case) -> None:
+    model, batch = case
+    other = {
+        k: torch.where(batch.missing[:, i, None], torch.ones_like(v), v) for i, (k, v) in enumerate(batch.valid.items())
+    }
+    before, after = answers(model, batch), answers(model, replace(batch, valid=other))
+    assert torch.equal(before["output"], after["output"])
+
+
+def test_output_fits_the_task(case: Case) -> None:
+    model, batch = case
+    output = answers(model, batch)["output"]
+    if model.schema.task.kind == "classification":
+        assert output.shape == (batch.size, model.schema.task.output_dim)
+        torch.testing.assert_close(output.sum(dim=1), torch.ones(batch.size))
+    else:
+        assert output.shape == (batch.size,)
+
+
+def permuted(batch: SequenceBatch) -> tuple[SequenceBatch, Callable[[Tensor], Tensor]]:
+    order = torch.randperm(batch.size, generator=generator(1, "order"))
+    return batch.select(order), lambda x: x[torch.argsort(order)]
+
+
+def test_order_of_samples_changes_nothing(case: Case) -> None:
+    model, batch = case
+    shuffled, back = permuted(batch)
+    with torch.no_grad(), no_noise():
+        one = model.predict(batch, generator(7, "use")).output
+        two = back(model.predict(shuffled, generator(7, "use")).output)
+    torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-5)
+
+
+def test_padding_changes_nothing(case: Case) -> None:
+    model, batch = case
+    longer = replace(
+        batch,
+        features={k: torch.nn.functional.pad(x, (0, 0, 0, 3), value=float("nan")) for k, x in batch.features.items()},
+        valid={k: torch.nn.functional.pad(v, (0, 3), value=False) for k, v in batch.valid.items()},
+    )
+    if any(m.is_vector for m in model.schema.modalities):
+        longer = replace(
+            longer,
+            features={m.name: (batch if m.is_vector else longer).features[m.name] for m in model.schema.modalities},
+            valid={m.name: (batch if m.is_vector else longer).valid[m.name] for m in model.schema.modalities},
+        )
+    with torch.no_grad(), no_noise():
+        one = model.predict(batch, generator(7, "use")).output
+        two = model.predict(longer, generator(7, "use")).output
+    torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-5)
+
+
+def test_the_empty_set_is_refused_by_name(case: Case) -> None:
+    _, batch = case
+    with pytest.raises(DataError, match="left without any modality"):
+        batch.hide(torch.zeros_like(batch.present))
+
+
+def test_saved_and_loaded_it_answers_to_the_bit(case: Case, tmp_path: Path) -> None:
+    model, batch = case
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    name = next(n for n in MODELS.names() if MODELS.get(n) is type(model))
+    other = build(name, model.schema, config_class(name)()).eval()
+    other.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    before, after = answers(model, batch), answers(other, batch)
+    assert all(torch.equal(before[k], after[k]) for k in before if not k.startswith("features"))
+
+
+def test_recovery_gives_back_what_was_given(case: Case) -> None:
+    model, batch = case
+    if not isinstance(model, Recovers):
+        pytest.skip("does not recover")
+    with torch.no_grad():
+        recovery = model.recover(batch, generator(7, "use"), draws=3, steps=2)
+    for k, modality in enumerate(model.schema.modalities):
+        given = batch.available[:, k]
+        frames = batch.frames(modality.name)
+        assert torch.equal(recovery.features[modality.name][frames], batch.features[modality.name][frames])
+        assert not bool(recovery.spread[modality.name][given].any())
+        assert recovery.features[modality.name].shape == batch.features[modality.name].shape
+        assert recovery.draws[modality.name].shape[1:] == batch.features[modality.name].shape
+
+
+class no_noise:
+    """Every normal draw is zero while it is entered: what is left is a function of the data."""
+
+    def __enter__(self) -> None:
+        self.kept: Any = torch.randn
+        torch.randn = lambda *size, **options: self.kept(*size, **options) * 0  # type: ignore[assignment]
+
+    def __exit__(self, *_: object) -> None:
+        torch.randn = self.kept

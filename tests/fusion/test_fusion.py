@@ -1,0 +1,76 @@
+"""Fusion and heads: absent modalities are never read; outputs and losses are what their formulas say."""
+
+import pytest
+import torch
+
+from md2n.errors import ConfigError
+from md2n.fusion.head import make_head
+from md2n.fusion.transformer import ABSENT, GIVEN, RECOVERED, make_fusion
+from md2n.modality import Task
+from md2n.seeding import generator
+
+SENTIMENT = Task("regression", low=-3, high=3, sentiment=True)
+CLASSES = Task("classification", classes=("a", "b", "c"))
+
+
+@pytest.mark.parametrize("kind", ["joint", "crossmodal"])
+def test_absent_modalities_are_not_read(kind: str) -> None:
+    fusion = make_fusion(kind, 3, 4, 8, 16, 2, 1, 0.0).eval()
+    latents = torch.randn(5, 3, 4, 8, generator=generator(0, "x"))
+    state = torch.tensor([[GIVEN, ABSENT, RECOVERED]]).expand(5, -1)
+    poisoned = latents.clone()
+    poisoned[:, 1] = float("nan")
+    assert torch.equal(fusion(latents, state), fusion(poisoned, state))
+
+
+@pytest.mark.parametrize("kind", ["joint", "crossmodal"])
+def test_given_and_recovered_are_told_apart(kind: str) -> None:
+    fusion = make_fusion(kind, 2, 4, 8, 16, 2, 1, 0.0).eval()
+    latents = torch.randn(5, 2, 4, 8, generator=generator(0, "x"))
+    given, recovered = torch.full((5, 2), GIVEN), torch.tensor([[GIVEN, RECOVERED]]).expand(5, -1)
+    assert not torch.allclose(fusion(latents, given), fusion(latents, recovered))
+
+
+def test_seven_class_head_gives_the_expectation() -> None:
+    head = make_head("seven_class", 8, SENTIMENT, 0.0)
+    sure = torch.full((2, 7), -50.0)
+    sure[0, 6] = 50.0
+    sure[1, 2] = sure[1, 3] = 50.0
+    torch.testing.assert_close(head.output(sure), torch.tensor([3.0, -0.5]))
+
+
+def test_seven_class_labels_round_half_to_even() -> None:
+    head = make_head("seven_class", 8, SENTIMENT, 0.0)
+    raw = torch.zeros(4, 7)
+    raw[:, [5, 5, 1, 6]] = 0
+    raw[0, 5] = raw[1, 5] = raw[2, 1] = raw[3, 6] = 100.0
+    labels = torch.tensor([2.5, 1.5, -2.5, 9.0])  # 2, 2, -2, 3
+    torch.testing.assert_close(head.loss(raw, labels), torch.zeros(4))
+
+
+def test_unknown_labels_are_counted_out() -> None:
+    head = make_head("auto", 8, CLASSES, 0.0)
+    assert head.known(torch.tensor([0, -1, 2])).tolist() == [1, 0, 1]
+    real = make_head("auto", 8, SENTIMENT, 0.0)
+    assert real.known(torch.tensor([0.5, float("nan")])).tolist() == [1, 0]
+    assert bool(torch.isfinite(real.loss(torch.zeros(2, 1), torch.tensor([0.5, float("nan")]))).all())
+
+
+@pytest.mark.parametrize("task", [SENTIMENT, CLASSES])
+def test_distance_to_oneself_is_zero_and_to_others_positive(task: Task) -> None:
+    head = make_head("auto", 8, task, 0.0)
+    raw = torch.randn(4, task.output_dim, generator=generator(0, "x"))
+    torch.testing.assert_close(head.distance(raw, raw), torch.zeros(4))
+    assert bool((head.distance(raw, raw.flip(0) + torch.arange(task.output_dim)) > 0).all())
+
+
+def test_a_head_that_cannot_serve_the_task_is_refused() -> None:
+    with pytest.raises(ConfigError, match="head 'l1' cannot predict a classification label"):
+        make_head("l1", 8, CLASSES, 0.0)
+    with pytest.raises(ConfigError, match=r"for sentiment in \[-3, 3\]"):
+        make_head("seven_class", 8, Task("regression", low=1, high=5), 0.0)
+
+
+def test_regression_starts_at_the_middle_of_the_declared_range() -> None:
+    head = make_head("auto", 8, Task("regression", low=1, high=5), 0.0)
+    assert float(head(torch.zeros(1, 8))) == pytest.approx(3.0, abs=0.5)
