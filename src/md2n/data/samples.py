@@ -158,8 +158,8 @@ class Samples:
     modalities: Mapping[str, Ragged]
     labels: Mapping[str, LabelColumn]
     split: npt.NDArray[np.uint8]
-    ids: npt.NDArray[np.str_]
-    groups: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
+    ids: Array
+    groups: Mapping[str, Array] = field(default_factory=dict)
     default_label: str = ""
     normalise_by: str = ""
     notes: tuple[str, ...] = ()

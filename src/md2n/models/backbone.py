@@ -12,13 +12,6 @@ from md2n.models.config import FusionConfig
 from md2n.shapes import Bool, Float, Int, Tensor
 
 
-def latent_length(schema: Schema, config: FusionConfig) -> int:
-    """L: as configured, or 8 where every modality is a vector and 16 otherwise."""
-    if config.latent.length:
-        return config.latent.length
-    return 8 if all(m.is_vector for m in schema.modalities) else 16
-
-
 class Backbone(nn.Module):
     """E_k for every modality, the multimodal Transformer, and the head.
 
@@ -32,7 +25,7 @@ class Backbone(nn.Module):
         super().__init__()
         latent, size = config.latent, config.transformer
         self.names = schema.names
-        self.tokens = latent_length(schema, config)
+        self.tokens = latent.length
         kind = latent.encoder if encoders else "linear"
         self.encoders = nn.ModuleList(
             make_encoder(m, kind, self.tokens, latent.width, latent.hidden, latent.dropout) for m in schema.modalities

@@ -13,7 +13,7 @@ class LatentConfig:
     """The latent space all modalities share: ``[L, D]`` per modality.
 
     Args:
-        length: L; 0 chooses 8 where every modality is a vector and 16 otherwise.
+        length: L.
         width: D.
         encoder: ``convolution`` (the paper's peers: kernel 3 along time), ``query`` (learned queries attend to the
             frames: unaligned or ragged sequences), ``auto`` (vectors are split into tokens; sequences use queries).
@@ -21,11 +21,11 @@ class LatentConfig:
         dropout: on features entering the encoder and inside its attention.
     """
 
-    length: Annotated[int, Ge(0)] = 0
+    length: Annotated[int, Gt(0)] = 8
     width: Annotated[int, Gt(0)] = 32
     encoder: Literal["auto", "convolution", "query"] = "auto"
     hidden: Annotated[int, Gt(0)] = 128
-    dropout: Annotated[float, Ge(0), Le(0.9)] = 0.1
+    dropout: Annotated[float, Ge(0), Le(0.9)] = 0.3
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class TransformerConfig:
     layers: Annotated[int, Gt(0)] = 2
     heads: Annotated[int, Gt(0)] = 4
     width: Annotated[int, Gt(0)] = 64
-    dropout: Annotated[float, Ge(0), Le(0.9)] = 0.1
+    dropout: Annotated[float, Ge(0), Le(0.9)] = 0.2
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -101,7 +101,7 @@ class DiffusionConfig:
     t_range: Literal["trained", "as_printed"] = "trained"
     start: Literal["partner", "noise"] = "partner"
     sampler: Literal["deterministic", "ancestral"] = "deterministic"
-    network: TransformerConfig = field(default_factory=TransformerConfig)
+    network: TransformerConfig = field(default_factory=lambda: TransformerConfig(dropout=0.0))
     partner: Literal["mean", "learned"] = "mean"
     shared: bool = False
     cascade: bool = False

@@ -1,0 +1,56 @@
+# Two commands for a newcomer: `make demo` and `make test`.  Nothing but Python 3.11+, pip and make is needed.
+PYTHON ?= python3
+# Where torch wheels come from, if not from pip's own index: a CPU build is enough and ten times smaller, e.g.
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help setup demo test test-fast test-slow lint format bench results docs clean
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready ## Make .venv from constraints.txt
+
+$(VENV)/.ready: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "md2n needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup ## Train on digits, compare, recover a hidden view (about three minutes)
+	$(BIN)/md2n demo --out demo
+
+test: setup lint ## Lint, types, import contracts and the fast tests
+	$(BIN)/pytest
+
+test-slow: setup ## Everything, the slow tests too
+	$(BIN)/pytest -m "slow or not slow"
+
+lint: setup ## ruff, mypy, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: setup ## Let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## Speed and size (benchmarks/); prints, asserts only counts and bytes
+	$(BIN)/python -m benchmarks
+
+results: setup ## Train and measure everything in docs/results.md (hours; resumable)
+	$(BIN)/python -m scripts.results
+
+docs: setup ## Generated pages, then the site
+	$(BIN)/python -m scripts.generate
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
+
+clean: ## Forget the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build site

@@ -1,0 +1,52 @@
+"""``md2n evaluate``: a trained run under every missing pattern, and its report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = """
+\b
+Examples:
+  md2n evaluate runs/digits
+  md2n evaluate runs/digits --protocol random --masks masks/digits.npz
+  md2n evaluate runs/digits --protocol fixed --protocol random --split valid
+"""
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run folder written by `md2n train`.")],
+    protocol: Annotated[
+        list[str] | None, typer.Option(help="fixed (every pattern) or random (rates 0 to 0.7); repeatable.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="test or valid.")] = "test",
+    masks: Annotated[
+        Path | None, typer.Option(help="Shared masks of the random protocol; drawn and saved if absent.")
+    ] = None,
+    draws: Annotated[int | None, typer.Option(help="Draws per sample; the model's own setting if not given.")] = None,
+    recovery: Annotated[bool, typer.Option(help="Measure recovered modalities too.")] = True,
+    data: Annotated[str, typer.Option(help="Other data than the run was trained on (name or store).")] = "",
+) -> None:
+    """Measure a run under a protocol; rows are appended to its results.jsonl, tables and figures are written."""
+    from md2n.cli.output import print_table, say
+    from md2n.experiment.pipeline import run_evaluation
+    from md2n.report.render import write_report
+    from md2n.report.tables import fixed_table, rate_table, recovery_table
+
+    rows = run_evaluation(
+        run,
+        protocols=tuple(protocol or ("fixed",)),
+        split=split,
+        masks=masks,
+        draws=draws,
+        recovery=recovery,
+        data=data or None,
+        notice=say,
+    )
+    for table in (fixed_table(rows), rate_table(rows), recovery_table(rows)):
+        if table.rows:
+            print_table(table)
+    say(f"report: {write_report(run / 'report', rows)}")
+
+
+evaluate.__doc__ = f"{evaluate.__doc__}\n{EXAMPLES}"

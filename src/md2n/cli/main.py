@@ -1,0 +1,135 @@
+"""The ``md2n`` command: knows every sub-command's name and one line, imports its code only when it is called."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from md2n import __version__
+from md2n.errors import Md2nError, UsageError, did_you_mean
+
+
+class Entry(NamedTuple):
+    """A sub-command: where it is, and its line in ``md2n --help``."""
+
+    target: str
+    line: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "demo": Entry("md2n.cli.demo:demo", "The main job on the embedded digits, in about three minutes."),
+    "data": Entry("md2n.cli.data:app", "List, import, check and describe data sets."),
+    "train": Entry("md2n.cli.train:train", "Train a method into a run folder; goes on where it was stopped."),
+    "evaluate": Entry("md2n.cli.evaluate:evaluate", "Measure a run under every missing pattern."),
+    "predict": Entry("md2n.cli.predict:predict", "Predictions for new data, whatever is missing."),
+    "recover": Entry("md2n.cli.recover:recover", "Fill missing modalities in, with a spread for every value."),
+    "benchmark": Entry("md2n.cli.benchmark:benchmark", "Methods x data sets x seeds, resumable."),
+    "report": Entry("md2n.cli.report:report", "Tables and figures from runs."),
+}
+
+HEAD = """Usage: md2n [OPTIONS] COMMAND [ARGS]...
+
+  Multimodal learning with missing modalities: MD2N, its baselines, and one
+  honest protocol.
+
+Options:
+  --version   Show the version.
+  --debug     Show a traceback even for errors that md2n explains itself.
+  -h, --help  Show this message; `md2n COMMAND --help` has examples.
+
+Commands:
+"""
+
+TAIL = """
+Start here:
+
+  md2n demo
+  md2n data list
+  md2n train --data digits --out runs/digits
+  md2n evaluate runs/digits
+"""
+
+
+def help_text() -> str:
+    """What ``md2n --help`` prints; needs no import of any command."""
+    return HEAD + "".join(f"  {name:<10}  {entry.line}\n" for name, entry in COMMANDS.items()) + TAIL
+
+
+def command(name: str) -> Any:
+    """The click command of a sub-command; imports its module.
+
+    Raises:
+        UsageError: unknown; the hint names the nearest.
+    """
+    if name not in COMMANDS:
+        raise UsageError(f"no command is called '{name}'", did_you_mean(name, COMMANDS))
+    import typer
+
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    found: Any = getattr(importlib.import_module(module), attribute)
+    if not isinstance(found, typer.Typer):
+        # Markup off: examples in docstrings keep their lines, and nothing of rich is imported for help.
+        single = typer.Typer(
+            add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
+        )
+        single.command(name)(found)
+        found = single
+    return typer.main.get_command(found)
+
+
+def dispatch(arguments: Sequence[str]) -> int:
+    """Does what the arguments ask; returns the exit code.
+
+    Raises:
+        Md2nError: whatever the command refuses.
+    """
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        option = rest.pop(0)
+        if option == "--version":
+            sys.stdout.write(f"md2n {__version__}\n")
+            return 0
+        if option in ("-h", "--help"):
+            sys.stdout.write(help_text())
+            return 0
+        if option != "--debug":
+            raise UsageError(f"no option is called '{option}'", "see `md2n --help`")
+        os.environ["MD2N_DEBUG"] = "1"
+    if not rest:
+        sys.stdout.write(help_text())
+        return 0
+    code = command(rest[0]).main(rest[1:], f"md2n {rest[0]}", standalone_mode=False)
+    return code if isinstance(code, int) else 0
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """The console entry: errors become two lines on stderr and an exit code by kind; a bug keeps its traceback."""
+    try:
+        sys.exit(dispatch(sys.argv[1:] if arguments is None else arguments))
+    except Md2nError as refusal:
+        if os.environ.get("MD2N_DEBUG"):
+            raise
+        sys.stderr.write(f"error: {refusal.message}\n")
+        if refusal.hint:
+            sys.stderr.write(f"next: {refusal.hint}\n")
+        sys.exit(refusal.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone (`md2n ... | head`): not an error, and nothing more can be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as ending:
+        # typer carries its own copy of click: its refusals and exits are known by what they can do.
+        if hasattr(ending, "show") and hasattr(ending, "exit_code"):
+            ending.show()
+            sys.exit(ending.exit_code)
+        if hasattr(ending, "exit_code"):
+            sys.exit(ending.exit_code)
+        raise
+
+
+if __name__ == "__main__":
+    run()

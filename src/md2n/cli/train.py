@@ -1,0 +1,49 @@
+"""``md2n train``: one method on one data set into one run folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = """
+\b
+Examples:
+  md2n train --data digits --out runs/digits
+  md2n train --data ravdess_av --model modality_dropout --seed 3 --out runs/dropout-3
+  md2n train paper --data mosi_clean --out runs/paper --set trainer.epochs=40
+  md2n train my.toml --data my-store --out runs/mine --device cuda
+
+Stopped at any moment, the same command goes on where it was.
+"""
+
+
+def train(
+    config: Annotated[
+        str | None, typer.Argument(help="A preset's name (default, paper, ...) or a TOML file.", show_default="default")
+    ] = None,
+    data: Annotated[str, typer.Option(help="A ready name (see `md2n data list`) or a store.")] = "",
+    out: Annotated[Path, typer.Option(help="The run folder; made, or gone on with.")] = Path("run"),
+    model: Annotated[str, typer.Option(help="The method, if the configuration is not to say.")] = "",
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="Override one setting, e.g. trainer.epochs=4; repeatable.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "",
+    track: Annotated[bool, typer.Option(help="Also write TensorBoard files (extra 'track').")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Train a method and keep the checkpoint that validation prefers."""
+    from md2n.cli.progress import watch
+    from md2n.experiment.config import resolve
+    from md2n.experiment.pipeline import run_training
+
+    chosen = list(sets or [])
+    if device:
+        chosen.append(f"trainer.device={device}")
+    resolved = resolve(config, chosen, data=data or None, model=model or None, seed=seed)
+    with watch(out, quiet=quiet, track=track) as observer:
+        run_training(resolved, out, observer)
+    typer.echo(str(out))
+
+
+train.__doc__ = f"{train.__doc__}\n{EXAMPLES}"

@@ -1,0 +1,34 @@
+"""Settings of how data come in; no arrays and no torch here."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Gt
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which data, which label, which modalities, and how they are normalised.
+
+    Args:
+        name: a ready name (``md2n data list``), a store, or a feature file.
+        label: label column; the set's default if empty.
+        modalities: which ones, in this order; all the set offers if empty.
+        split: an alternative split column of the set (``original`` of ict_mmmo); the set's default if empty.
+        normalise: ``auto`` is the set's own preference (``log`` for counts), else ``robust``.
+            ``robust``: mean and deviation of values clipped to the 1st and 99th percentile of the training split;
+            ``standard``: plain mean and deviation; ``log``: log(1 + x) first; ``none``: as they are.
+        group: column whose members are normalised apart first (per actor, per subject): ``auto`` is the set's own
+            preference, empty turns it off.
+        limit: normalised values are clipped to +-limit.
+        root: folder of the ready sets, where it is not found by itself.
+    """
+
+    name: str = "digits"
+    label: str = ""
+    modalities: tuple[str, ...] = ()
+    split: str = ""
+    normalise: Literal["auto", "robust", "standard", "log", "none"] = "auto"
+    group: str = "auto"
+    limit: Annotated[float, Gt(0)] = 10.0
+    root: str = ""

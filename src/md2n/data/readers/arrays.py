@@ -1,0 +1,208 @@
+"""Arrays in memory: what a person already holds in Python becomes samples.
+
+A modality is given as one of
+
+- ``[N, d]``: a vector per sample; a row of NaN alone is absent;
+- ``[N, T, d]``: a sequence per sample; frames of NaN alone are padding, a sample of NaN alone is absent;
+- a list of N entries, each ``[T_i, d]``, ``[d]`` or ``None`` where absent;
+- ``None``: absent everywhere, which needs ``dims``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from md2n.data.readers.frames import NonFinite, as_features, count_nonfinite, finish
+from md2n.data.readers.labels import label_column
+from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
+from md2n.errors import DataError, UsageError, did_you_mean
+
+SPLIT_WORDS = {
+    **{word: code for code, word in enumerate(SPLITS)},
+    "training": 0,
+    "val": 1,
+    "dev": 1,
+    "validation": 1,
+    "testing": 2,
+    "": UNASSIGNED,
+}
+
+
+def from_arrays(
+    features: Mapping[str, Any],
+    labels: Any = None,
+    *,
+    splits: Any = None,
+    ids: Sequence[Any] | Array | None = None,
+    groups: Mapping[str, Any] | None = None,
+    name: str = "arrays",
+    kinds: Mapping[str, str] | None = None,
+    classes: Mapping[str, Sequence[str]] | None = None,
+    default_label: str = "",
+    present: Mapping[str, Any] | None = None,
+    valid: Mapping[str, Any] | None = None,
+    dims: Mapping[str, int] | None = None,
+    notes: Sequence[str] = (),
+    source: Mapping[str, Any] | None = None,
+    drop_empty: bool = False,
+) -> Samples:
+    """Samples from arrays in memory.
+
+    Args:
+        features: modality name -> array, list or None, in the order wanted; see above.
+        labels: ``[N]`` for one column called ``y``, or column name -> ``[N]``; None for data to predict on.
+        splits: ``[N]`` words (train, valid, test, "") or codes (0, 1, 2, 255); unassigned if not given.
+        ids: ``[N]``; row numbers if not given.
+        groups: column name -> ``[N]``: speaker, actor, subject, video.
+        name: of the data set.
+        kinds: label column -> ``regression`` or ``classification``, where ``readers.labels`` would guess wrong.
+        classes: label column -> class names in the order of their codes.
+        default_label: the label column used by default; the first if not given.
+        present: modality name -> ``[N]``, False where a sample lacks it, whatever the array holds there.
+        valid: modality name -> ``[N, T]``, False at padding; for ``[N, T, d]`` arrays only.
+        dims: modality name -> feature size, for modalities that no sample has.
+        notes: facts to keep with the data.
+        source: provenance to keep with the data.
+        drop_empty: leave out samples without any modality instead of refusing them.
+
+    Returns:
+        The samples; numbers that are none are counted in the notes.
+
+    Raises:
+        DataError: counts, shapes or dtypes do not hold together; a modality in no sample that ``dims`` does not name;
+            a sample without any modality.
+        UsageError: ``default_label``, ``kinds``, ``classes``, ``present`` or ``valid`` names nothing.
+
+    >>> import numpy as np
+    >>> samples = from_arrays({"audio": np.ones((2, 3)), "text": [np.ones((4, 5)), None]}, labels=[0.5, -1.0])
+    >>> samples.present.tolist()
+    [[True, True], [True, False]]
+    """
+    if not features:
+        raise DataError("no modality was given", "give at least two: {'text': ..., 'audio': ...}")
+    present, valid, dims = present or {}, valid or {}, dims or {}
+    for flags, word in ((present, "presence"), (valid, "validity"), (dims, "size")):
+        for key in flags:
+            if key not in features:
+                raise UsageError(f"{word} is given for '{key}', which is no modality", did_you_mean(key, features))
+    count = _count(features, labels, ids)
+    modalities: dict[str, Ragged] = {}
+    counted: dict[str, NonFinite] = {}
+    for modality, given in features.items():
+        modalities[modality], counted[modality] = _ragged(
+            given, modality, count, present.get(modality), valid.get(modality), dims.get(modality)
+        )
+    columns = _columns(labels, kinds or {}, classes or {})
+    if default_label and default_label not in columns:
+        raise UsageError(f"there is no label column '{default_label}'", did_you_mean(default_label, columns))
+    samples = Samples(
+        name=name,
+        modalities=modalities,
+        labels=columns,
+        split=split_codes(splits, count),
+        ids=np.array([str(i) for i in (range(count) if ids is None else ids)], dtype=np.str_),
+        groups={k: np.array([str(v) for v in g], dtype=np.str_) for k, g in (groups or {}).items()},
+        default_label=default_label or next(iter(columns), ""),
+        notes=tuple(notes),
+        source={"reader": "arrays", **(source or {})},
+    )
+    return finish(samples, counted, drop_empty=drop_empty, may_be_absent=frozenset(dims))
+
+
+def _count(features: Mapping[str, Any], labels: Any, ids: Any) -> int:
+    counts = {f"modality '{k}'": len(v) for k, v in features.items() if v is not None}
+    if ids is not None:
+        counts["ids"] = len(ids)
+    if isinstance(labels, Mapping):
+        counts |= {f"label '{k}'": len(v) for k, v in labels.items()}
+    elif labels is not None:
+        counts["labels"] = len(labels)
+    if not counts:
+        raise DataError("nothing tells how many samples there are", "give one modality, or ids")
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{k}: {n}" for k, n in counts.items())
+        raise DataError(f"counts differ: {told}", "every array needs one entry per sample")
+    return next(iter(counts.values()))
+
+
+def _ragged(given: Any, name: str, count: int, present: Any, valid: Any, dim: int | None) -> tuple[Ragged, NonFinite]:
+    what = f"modality '{name}'"
+    flags = None if present is None else np.asarray(present, bool)
+    if flags is not None and flags.shape != (count,):
+        raise DataError(f"{what}: presence has shape {flags.shape} for {count} samples", "give one flag per sample")
+    if given is None or isinstance(given, list | tuple):
+        if valid is not None:
+            raise UsageError(f"{what}: validity is for [N, T, d] arrays, not lists", "leave invalid frames NaN instead")
+        return _from_list([None] * count if given is None else list(given), what, flags, dim)
+    array = as_features(given, what)
+    if array.ndim not in (2, 3):
+        raise DataError(
+            f"{what} has shape {array.shape}", "give [samples, features], [samples, frames, features] or a list"
+        )
+    if dim is not None and array.shape[-1] != dim:
+        raise DataError(f"{what} has {array.shape[-1]} features, expected {dim}", "give the features it was made with")
+    cube = array[:, None, :] if array.ndim == 2 else array
+    frames = cube.shape[:2]
+    claimed = np.ones(frames, bool)
+    if valid is not None:
+        if np.shape(valid) != frames:
+            raise DataError(f"{what}: validity has shape {np.shape(valid)}, frames are {frames}", "give one per frame")
+        claimed &= np.asarray(valid, bool)
+    if flags is not None:
+        claimed &= flags[:, None]
+    counted = count_nonfinite(np.ascontiguousarray(cube).reshape(-1, cube.shape[2]), claimed.reshape(-1))
+    return Ragged.from_padded(cube, valid=claimed), counted
+
+
+def _from_list(given: list[Any], what: str, flags: Array | None, dim: int | None) -> tuple[Ragged, NonFinite]:
+    arrays: list[Array | None] = []
+    counted = NonFinite()
+    for i, entry in enumerate(given):
+        if entry is None or (flags is not None and not flags[i]):
+            arrays.append(None)
+            continue
+        array = as_features(entry, f"{what}, sample {i}")
+        if array.ndim not in (1, 2):
+            raise DataError(f"{what}, sample {i} has shape {array.shape}", "give [frames, features] or [features]")
+        frames = array[None, :] if array.ndim == 1 else array
+        counted += count_nonfinite(frames)
+        arrays.append(frames)
+    if dim is None and all(a is None for a in arrays):
+        raise DataError(f"{what} is in no sample", "leave it out, or tell its feature size in dims")
+    try:
+        return Ragged.from_arrays(arrays, dim=dim), counted
+    except DataError as error:
+        raise DataError(f"{what}: {error.message}", error.hint) from error
+
+
+def _columns(labels: Any, kinds: Mapping[str, str], classes: Mapping[str, Sequence[str]]) -> dict[str, LabelColumn]:
+    named = {} if labels is None else dict(labels) if isinstance(labels, Mapping) else {"y": labels}
+    for key in (*kinds, *classes):
+        if key not in named:
+            raise UsageError(f"there is no label column '{key}'", did_you_mean(key, named))
+    return {k: label_column(v, k, kind=kinds.get(k), classes=classes.get(k)) for k, v in named.items()}
+
+
+def split_codes(splits: Any, count: int, what: str = "split") -> Array:
+    """``[N]`` uint8 codes from words or codes.
+
+    Raises:
+        DataError: a word or code that is no split, or a wrong count.
+    """
+    if splits is None:
+        return np.full(count, UNASSIGNED, np.uint8)
+    array = np.asarray(splits)
+    if array.shape != (count,):
+        raise DataError(f"'{what}' has shape {array.shape} for {count} samples", "give one split per sample")
+    if array.dtype.kind in "US":
+        words = [str(w).strip().lower() for w in array.astype(np.str_)]
+        strange = next((w for w in words if w not in SPLIT_WORDS), None)
+        if strange is not None:
+            raise DataError(f"'{what}' holds '{strange}', which is no split", did_you_mean(strange, SPLITS))
+        return np.array([SPLIT_WORDS[w] for w in words], np.uint8)
+    allowed = [*range(len(SPLITS)), UNASSIGNED]
+    if array.dtype.kind not in "iuf" or not np.isin(array, allowed).all():
+        wrong = array[~np.isin(array, allowed)][0] if array.dtype.kind in "iuf" else array.dtype
+        raise DataError(f"'{what}' holds {wrong}, which is no split", "0 train, 1 valid, 2 test, 255 unassigned")
+    return array.astype(np.uint8)

@@ -1,0 +1,160 @@
+"""The CMU Multimodal SDK's computational sequences, one ``.csd`` file each (HDF5).
+
+``<root>/data/<segment>/features [T, D]`` and ``<root>/data/<segment>/intervals [T, 2]`` (seconds), with facts in
+``<root>/metadata/*``.  The root's name differs from file to file: it is the first key.  A segment is a video
+(``03bSnISJMiM``) or, in files that were aligned to labels before, a piece of one (``03bSnISJMiM[3]``).
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from md2n.data.readers.files import require_file, what_is
+from md2n.data.readers.frames import as_features
+from md2n.data.samples import Array
+from md2n.errors import DataError
+
+Intervals = npt.NDArray[np.float64]
+_PIECE = re.compile(r"^(?P<video>.+)\[(?P<number>\d+)\]$")
+
+
+@dataclass(frozen=True)
+class Track:
+    """Timed frames of one segment of one sequence.
+
+    Args:
+        features: ``[T, D]`` numbers, or ``[T]`` text where the sequence holds words.
+        intervals: ``[T, 2]`` start and end of each frame, seconds; end >= start.
+        dropped: frames left out because their interval is not finite or ends before it starts.
+    """
+
+    features: Array
+    intervals: Intervals
+    dropped: int = 0
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One open computational sequence; segments are read when asked for.
+
+    Args:
+        path: the file.
+        root: its first key.
+        dim: feature size D.
+        words: True where features are text.
+        segments: segment names in the file's order.
+    """
+
+    path: Path
+    root: str
+    dim: int
+    words: bool
+    segments: tuple[str, ...]
+    _data: Any
+
+    def track(self, segment: str) -> Track:
+        """Frames of one segment.
+
+        Raises:
+            DataError: features or intervals are missing, or their shapes do not agree.
+        """
+        where = f"'{self.path}', segment '{segment}'"
+        group = self._data[segment]
+        try:
+            features, intervals = group["features"][()], np.asarray(group["intervals"][()], np.float64)
+        except (KeyError, OSError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{where} has no readable features and intervals: {error}", "download the .csd file again"
+            ) from error
+        features = np.asarray(features)
+        if intervals.ndim != 2 or intervals.shape[1] != 2 or len(intervals) != len(features):
+            raise DataError(
+                f"{where}: features {features.shape} and intervals {intervals.shape} do not agree",
+                "intervals are [frames, 2] in seconds, one for each frame",
+            )
+        features = _as_text(features) if self.words else as_features(features, where).reshape(len(features), -1)
+        if not self.words and features.shape[1] != self.dim:
+            raise DataError(
+                f"{where} has {features.shape[1]} features, others have {self.dim}", "download the .csd file again"
+            )
+        sound = np.isfinite(intervals).all(axis=1) & (intervals[:, 1] >= intervals[:, 0])
+        return Track(features[sound], intervals[sound], int((~sound).sum()))
+
+    def dimension_names(self) -> tuple[str, ...]:
+        """Names of the D features, where the metadata hold them; else empty."""
+        metadata = self._data.parent.get("metadata")
+        if metadata is None or "dimension names" not in metadata:
+            return ()
+        raw = np.asarray(metadata["dimension names"][()]).reshape(-1)
+        words = [w.decode("utf-8", "replace") if isinstance(w, bytes) else str(w) for w in raw]
+        if len(words) == 1 and words[0].startswith("["):
+            try:
+                words = [str(w) for w in json.loads(words[0])]
+            except ValueError:
+                return ()
+        return tuple(words) if len(words) == self.dim else ()
+
+
+@contextmanager
+def open_sequence(path: str | Path) -> Iterator[Sequence]:
+    """Open one ``.csd`` file for reading.
+
+    Raises:
+        DataError: missing, empty, no HDF5 file, truncated, or of another layout.
+    """
+    import h5py
+
+    file = require_file(Path(path))
+    if not h5py.is_hdf5(file):
+        raise DataError(f"'{file}' is not a .csd (HDF5) file but a {what_is(file)}", "check that it is the right file")
+    try:
+        handle = h5py.File(file, "r")
+    except OSError as error:
+        raise DataError(f"'{file}' is truncated or damaged: {error}", "download the .csd file again") from error
+    with handle:
+        keys = list(handle)
+        data = handle[keys[0]].get("data") if keys and isinstance(handle[keys[0]], h5py.Group) else None
+        if not isinstance(data, h5py.Group) or not len(data):
+            raise DataError(
+                f"'{file}' holds no computational sequence: its keys are {', '.join(keys) or 'none'}",
+                "the layout is <root>/data/<segment>/features and intervals",
+            )
+        segments = tuple(data)
+        first = data[segments[0]].get("features") if isinstance(data[segments[0]], h5py.Group) else None
+        if first is None:
+            raise DataError(f"'{file}', segment '{segments[0]}' has no features", "download the .csd file again")
+        words = first.dtype.kind in "SUO"
+        dim = 1 if first.ndim < 2 else int(np.prod(first.shape[1:]))
+        yield Sequence(file, keys[0], dim, words, segments, data)
+
+
+def _as_text(features: Array) -> Array:
+    flat = features.reshape(len(features), -1)[:, 0]
+    return np.array([w.decode("utf-8", "replace") if isinstance(w, bytes) else str(w) for w in flat], dtype=np.str_)
+
+
+def video_of(segment: str) -> str:
+    """``03bSnISJMiM`` of ``03bSnISJMiM[3]``; a name without brackets is a video already."""
+    match = _PIECE.match(segment)
+    return match["video"] if match else segment
+
+
+def overlaps(frames: Intervals, start: float, end: float) -> npt.NDArray[np.bool_]:
+    """``[T]``; True where a frame shares time with ``[start, end]``.
+
+    Two stretches of time overlap if they share more than a point.  A stretch without length (some word timings have
+    none) overlaps whatever holds it, its end excluded.  So frames that only touch do not overlap, and of two frames
+    that follow each other a point belongs to the later one.
+    """
+    starts, ends = frames[:, 0], frames[:, 1]
+    shared = np.minimum(ends, end) > np.maximum(starts, start)
+    if end == start:
+        return np.asarray(shared | ((starts <= start) & (start < ends)) | ((starts == start) & (ends == end)))
+    return np.asarray(shared | ((starts == ends) & (starts >= start) & (starts < end)))

@@ -1,0 +1,175 @@
+"""Which reader fits what stands at a path: by content, not by hope."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from md2n.data.readers import READERS
+from md2n.data.readers.files import UNDERSTOOD, kind_of, require_file, what_is
+from md2n.data.readers.folder import TABLE
+from md2n.data.samples import Samples
+from md2n.data.store import is_store, open_store
+from md2n.errors import DataError, UsageError, did_you_mean
+
+ACCEPTS: Mapping[str, frozenset[str]] = {
+    "mmsa": frozenset({"known"}),
+    "sdk": frozenset({"known", "align", "modalities"}),
+    "npz": frozenset({"split", "kinds", "classes"}),
+    "folder": frozenset({"split", "kinds", "classes"}),
+}
+WORDS = {
+    "text": ("glove", "bert", "wordvector", "text", "language"),
+    "audio": ("covarep", "opensmile", "acoustic", "audio"),
+    "vision": ("facet", "openface", "visual", "vision", "video"),
+}
+
+
+def read(
+    source: str | Path,
+    *,
+    reader: str = "",
+    name: str = "",
+    label: str = "",
+    modalities: Sequence[str] = (),
+    split: str = "",
+    align: str = "",
+    known: str | None = None,
+    kinds: Mapping[str, str] | None = None,
+    classes: Mapping[str, Sequence[str]] | None = None,
+    drop_empty: bool = False,
+) -> Samples:
+    """Read whatever is at a path: a store, an MMSA pickle, a ``data.npz``, ``.csd`` files, a folder of ``.npy`` files.
+
+    Args:
+        source: file or folder.
+        reader: the name of a reader, where the choice should not be made here.
+        name: of the data set; made from the file's name if not given.
+        label: the label column used by default.
+        modalities: which ones, in this order; all if not given.
+        split: an alternative split column (``data.npz``, ``samples.csv``).
+        align: what ``.csd`` sequences are aligned to: ``none``, ``labels``, ``words`` or a modality.
+        known: a known data set (``md2n.data.schema``); None recognises it, ``""`` declares nothing.
+        kinds: label column -> ``regression`` or ``classification`` (``data.npz``, ``samples.csv``).
+        classes: label column -> class names (``data.npz``, ``samples.csv``).
+        drop_empty: leave out samples without any modality instead of refusing them.
+
+    Raises:
+        DataError: nothing there, nothing that is understood, or damaged; the message names what was found.
+        UsageError: an option that this layout does not have, or a name that it does not hold.
+    """
+    path = Path(source)
+    if is_store(path) and not reader:
+        stored = open_store(path)
+        return stored.only(modalities) if modalities else stored
+    chosen = READERS.check(reader) if reader else detect(path)
+    special = {"split": split, "align": align, "known": known, "kinds": kinds, "classes": classes}
+    given: dict[str, Any] = {k: v for k, v in special.items() if v not in (None, "", {}) or (k == "known" and v == "")}
+    for option in given:
+        if option not in ACCEPTS[chosen]:
+            able = ", ".join(r for r, options in ACCEPTS.items() if option in options)
+            raise UsageError(f"'{path}' is read as {chosen}, which has no option '{option}'", f"{option} is for {able}")
+    if modalities and "modalities" in ACCEPTS[chosen]:
+        given["modalities"] = modalities
+    samples: Samples = READERS.get(chosen)(path, name=name, label=label, drop_empty=drop_empty, **given)
+    return samples.only(modalities) if modalities else samples
+
+
+def detect(path: Path) -> str:
+    """The name of the reader for a file or folder.
+
+    Raises:
+        DataError: nothing there, or nothing that is understood.
+    """
+    if path.is_dir():
+        return _detect_folder(path)
+    require_file(path)
+    if path.name == TABLE:
+        return "folder"
+    kind = kind_of(path)
+    if kind == "pickle":
+        return "mmsa"
+    if kind == "npz":
+        return "npz"
+    hints = {
+        "hdf5": "one .csd file is one sequence; give the folder that holds the labels and the modalities",
+        "npy": f"one .npy is one array; give a folder of them with {TABLE}, or a data.npz",
+    }
+    raise DataError(f"'{path}' is a {what_is(path)}, which cannot be read as a data set", hints.get(kind, UNDERSTOOD))
+
+
+def _detect_folder(path: Path) -> str:
+    if (path / TABLE).is_file():
+        return "folder"
+    if any(path.glob("*.csd")):
+        return "sdk"
+    if (path / "data.npz").is_file():
+        return "npz"
+    names = sorted(p.name for p in path.iterdir())
+    found = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+    pickles = [n for n in names if n.endswith((".pkl", ".pickle"))]
+    raise DataError(
+        f"'{path}' holds no data set: {found or 'it is empty'}",
+        f"give the file itself: '{path / pickles[0]}'" if pickles else UNDERSTOOD,
+    )
+
+
+def read_sdk_folder(
+    path: str | Path,
+    *,
+    name: str = "",
+    label: str = "",
+    modalities: Sequence[str] = (),
+    align: str = "none",
+    known: str | None = None,
+    drop_empty: bool = False,
+) -> Samples:
+    """Read a folder of ``.csd`` files; their roles are told by their names.
+
+    The file with ``label`` in its name holds the labels; one with ``word`` (and not ``vector``) holds words.  The
+    others are modalities: text (glove, bert), audio (covarep, opensmile), vision (facet, openface), or, where the name
+    says nothing or two say the same, the file's own name.
+
+    Raises:
+        DataError: no labels, several of them, or no modality; and whatever ``read_sdk`` raises.
+        UsageError: a modality that no file gives.
+    """
+    from md2n.data.readers.sdk import read_sdk
+
+    folder = Path(path)
+    files = sorted(folder.glob("*.csd")) if folder.is_dir() else [folder]
+    labels = [f for f in files if "label" in f.stem.lower()]
+    words = [f for f in files if "word" in f.stem.lower() and "vector" not in f.stem.lower()]
+    if len(labels) != 1:
+        told = ", ".join(f.name for f in labels) or "none of " + ", ".join(f.name for f in files)
+        raise DataError(
+            f"'{folder}': one .csd file must have 'label' in its name, but here it is {told}",
+            "keep one labels file in the folder, or name the files in Python: md2n.data.readers.sdk.read_sdk",
+        )
+    sources = _sources([f for f in files if f not in labels and f not in words])
+    if not sources:
+        raise DataError(f"'{folder}' has labels but no modality", "put the .csd files of the modalities beside them")
+    for modality in modalities:
+        if modality not in sources:
+            raise UsageError(f"'{folder}' has no modality '{modality}'", did_you_mean(modality, sources))
+    wanted = {m: sources[m] for m in modalities} if modalities else sources
+    return read_sdk(
+        wanted,
+        labels[0],
+        name=name or folder.resolve().name,
+        known=known,
+        align=align,
+        words=words[0] if words else None,
+        label=label,
+        drop_empty=drop_empty,
+    )
+
+
+def _sources(files: Sequence[Path]) -> dict[str, Path]:
+    guesses = [next((m for m, words in WORDS.items() if any(w in f.stem.lower() for w in words)), "") for f in files]
+    named = {}
+    for file, guess in zip(files, guesses):
+        own = re.sub(r"[^\w.-]", "_", file.stem)
+        named[guess if guess and guesses.count(guess) == 1 else own] = file
+    order = [*(m for m in WORDS if m in named), *(m for m in named if m not in WORDS)]
+    return {m: named[m] for m in order}

@@ -1,0 +1,195 @@
+"""A folder of ``.npy`` files and a ``samples.csv`` that says which file belongs to which sample.
+
+``samples.csv`` is UTF-8 with a header line; one line per sample.  Its columns:
+
+- ``id`` (needed): unique in the file.
+- ``split``: train, valid (or val, dev), test, or empty.
+- **modalities**: every column whose filled cells all end in ``.npy``.  A cell is a path relative to the folder, or
+  empty where the sample lacks the modality.  A file holds ``[T, d]``, or ``[d]`` for a vector.
+- **labels**: ``y``, ``label``, and every column that starts with ``y_`` or ``label_`` (or those named by the caller).
+  Cells that are all whole numbers, written without a point, are classes if they take at most fifty values; cells that
+  are all numbers are real values; anything else is classes, named by their words.  Empty is unknown.
+- everything else is a group column: speaker, subject, video.
+
+A path may not leave the folder.
+"""
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from md2n.data.readers.arrays import from_arrays
+from md2n.data.readers.files import fingerprints, require_file, what_is
+from md2n.data.readers.labels import MOST_CLASSES
+from md2n.data.samples import Array, Samples
+from md2n.errors import DataError, UnsafeFileError, UsageError, did_you_mean
+
+TABLE = "samples.csv"
+_WHOLE = re.compile(r"[+-]?\d+")
+
+
+def read_folder(
+    path: str | Path,
+    *,
+    name: str = "",
+    label: str = "",
+    labels: Sequence[str] | None = None,
+    split: str = "split",
+    kinds: Mapping[str, str] | None = None,
+    classes: Mapping[str, Sequence[str]] | None = None,
+    drop_empty: bool = False,
+) -> Samples:
+    """Read a folder with ``samples.csv``.
+
+    Args:
+        path: the folder, or its ``samples.csv``.
+        name: of the data set; the folder's name if not given.
+        label: the label column used by default; the first if not given.
+        labels: names of the label columns, where the rule by name does not find them.
+        split: the column that holds the split.
+        kinds: label column -> ``regression`` or ``classification`` where the rule guesses wrong.
+        classes: label column -> class names in order.
+        drop_empty: leave out samples without any modality instead of refusing them.
+
+    Raises:
+        UnsafeFileError: an ``.npy`` of Python objects; it was not read.
+        DataError: the table or a file is missing, damaged or does not hold together; the message names line and file.
+        UsageError: ``label``, ``labels``, ``split``, ``kinds`` or ``classes`` names nothing.
+    """
+    table = Path(path)
+    table = table / TABLE if table.is_dir() else table
+    root = table.parent
+    columns = _columns(table)
+    ids = columns.pop("id", None)
+    if ids is None:
+        raise DataError(f"'{table}' has no column 'id'", did_you_mean("id", columns))
+    _unique(ids, table)
+    if split not in columns and split != "split":
+        raise UsageError(f"'{table}' has no column '{split}'", did_you_mean(split, columns))
+    splits = columns.pop(split, None)
+    if labels is None:
+        chosen = [c for c in columns if c in ("y", "label") or c.startswith(("y_", "label_"))]
+    else:
+        chosen = list(labels)
+        for column in chosen:
+            if column not in columns:
+                raise UsageError(f"'{table}' has no column '{column}'", did_you_mean(column, columns))
+    kinds, classes = kinds or {}, dict(classes or {})
+    targets: dict[str, Any] = {}
+    for column in chosen:
+        targets[column], order = _target(columns.pop(column), kinds.get(column), classes.get(column))
+        if order is not None:
+            classes[column] = order
+    features: dict[str, Any] = {}
+    for column in list(columns):
+        cells = [c for c in columns[column] if c]
+        if cells and all(c.lower().endswith(".npy") for c in cells):
+            lines = columns.pop(column)
+            features[column] = [_array(root, c, column, i + 2, table) if c else None for i, c in enumerate(lines)]
+        elif any(c.lower().endswith(".npy") for c in cells):
+            wrong = next(i for i, c in enumerate(columns[column]) if c and not c.lower().endswith(".npy"))
+            raise DataError(
+                f"'{table}', line {wrong + 2}: '{column}' holds '{columns[column][wrong]}' among paths of .npy files",
+                "a modality's cell is a path or empty",
+            )
+    if not features:
+        raise DataError(
+            f"'{table}' has no modality: no column holds paths of .npy files", "one column per modality, see --help"
+        )
+    nothing = [c for c in columns if not any(columns[c])]
+    if nothing:
+        raise DataError(
+            f"'{table}': column '{nothing[0]}' is empty in every line",
+            "if it is a modality, no sample has it; remove the column",
+        )
+    try:
+        return from_arrays(
+            features,
+            targets or None,
+            splits=splits,
+            ids=ids,
+            groups=columns,
+            name=name or root.resolve().name,
+            kinds=kinds,
+            classes=classes,
+            default_label=label,
+            source={"reader": "folder", "files": fingerprints([table])},
+            drop_empty=drop_empty,
+        )
+    except DataError as error:
+        raise type(error)(f"'{table}': {error.message}", error.hint) from error
+
+
+def _columns(table: Path) -> dict[str, list[str]]:
+    require_file(table)
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as stream:
+            lines = [line for line in csv.reader(stream) if line]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"'{table}' is not a UTF-8 table: {error}", "save it as CSV, UTF-8") from error
+    header = [cell.strip() for cell in lines[0]] if lines else []
+    twice = sorted({c for c in header if header.count(c) > 1})
+    if twice:
+        raise DataError(f"'{table}' has two columns called '{twice[0]}'", "name each column once")
+    if len(lines) < 2:
+        raise DataError(f"'{table}' holds no sample", "one line per sample below the header")
+    for number, line in enumerate(lines[1:], start=2):
+        if len(line) != len(header):
+            raise DataError(
+                f"'{table}', line {number} has {len(line)} cells, the header has {len(header)}", "fill or quote cells"
+            )
+    return {column: [line[i].strip() for line in lines[1:]] for i, column in enumerate(header)}
+
+
+def _unique(ids: Sequence[str], table: Path) -> None:
+    first: dict[str, int] = {}
+    for line, one in enumerate(ids, start=2):
+        if not one:
+            raise DataError(f"'{table}', line {line} has no id", "give every sample an id")
+        if one in first:
+            raise DataError(
+                f"'{table}': id '{one}' stands in lines {first[one]} and {line}", "give every sample its own"
+            )
+        first[one] = line
+
+
+def _target(cells: Sequence[str], kind: str | None, classes: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:
+    """Values of a label column and its class names, where it has some."""
+    known = [c for c in cells if c]
+    words = np.array(cells, dtype=np.str_)
+    try:
+        numbers = np.array([float(c) if c else np.nan for c in cells])
+    except ValueError:
+        return words, classes
+    if classes is not None:
+        return (words if set(known) <= set(classes) else numbers), classes
+    whole = bool(known) and all(_WHOLE.fullmatch(c) for c in known)
+    codes = sorted({int(c) for c in known}) if whole else []
+    if kind == "regression" or not whole or (kind is None and len(codes) > MOST_CLASSES):
+        return numbers, None
+    # Words, so that -1 stays a class: in a table the empty cell is the unknown one.
+    return np.array([str(int(c)) if c else "" for c in cells], dtype=np.str_), [str(c) for c in codes]
+
+
+def _array(root: Path, cell: str, column: str, line: int, table: Path) -> Array:
+    where = f"'{table}', line {line}, '{column}'"
+    file = root / cell
+    if not file.resolve().is_relative_to(root.resolve()):
+        raise DataError(f"{where}: '{cell}' leaves the folder", "paths are relative to the folder and stay in it")
+    require_file(file)
+    try:
+        array = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError, OSError, MemoryError) as error:
+        if "Object arrays" in str(error):
+            raise UnsafeFileError(
+                f"'{file}' holds Python objects, which could run code; it was not read", "save an array of numbers"
+            ) from error
+        state = "truncated or damaged" if "NumPy array" in what_is(file) else f"not an .npy but a {what_is(file)}"
+        raise DataError(f"{where}: '{file}' is {state}", "write the file again with np.save") from error
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{where}: '{file}' is an archive, not one array", "write it with np.save")
+    return array

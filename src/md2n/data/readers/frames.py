@@ -1,0 +1,178 @@
+"""What every reader does with numbers that are none, and what no reader lets through.
+
+A NaN or an infinity makes its whole frame invalid: it is counted, told in the notes, and never read.  A frame that
+holds nothing but NaN is how people write "not there", so it is counted apart.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from md2n.data.samples import Array, Ragged, Samples
+from md2n.errors import DataError
+
+CHUNK_BYTES = 1 << 26
+
+
+@dataclass(frozen=True)
+class NonFinite:
+    """Numbers that are none, in the frames that a modality claims to have.
+
+    Args:
+        nan: NaN in frames that hold other numbers too.
+        infinite: infinities.
+        frames: frames that hold a NaN or an infinity beside other numbers; they are invalid.
+        empty: frames of NaN alone; they are invalid, too, and mean that nothing is there.
+    """
+
+    nan: int = 0
+    infinite: int = 0
+    frames: int = 0
+    empty: int = 0
+
+    def __add__(self, other: "NonFinite") -> "NonFinite":
+        return NonFinite(
+            self.nan + other.nan,
+            self.infinite + other.infinite,
+            self.frames + other.frames,
+            self.empty + other.empty,
+        )
+
+    def note(self, name: str) -> str:
+        """One sentence for the notes, or ``""`` where there is nothing to tell."""
+        parts = []
+        if self.frames:
+            parts.append(
+                f"{self.nan} NaN and {self.infinite} infinite values made {self.frames} frames invalid (not zero)"
+            )
+        if self.empty:
+            parts.append(f"{self.empty} frames hold NaN alone and count as not there")
+        return f"{name}: {'; '.join(parts)}" if parts else ""
+
+
+def count_nonfinite(frames: Array, claimed: npt.NDArray[np.bool_] | None = None) -> NonFinite:
+    """Count over ``[T, d]`` frames, a chunk at a time.
+
+    Args:
+        frames: ``[T, d]``.
+        claimed: ``[T]``; frames that are said to hold something (all, if not given): what stands in padding is no news.
+    """
+    if frames.dtype.kind not in "fc" or frames.size == 0:
+        return NonFinite()
+    total = NonFinite()
+    step = max(1, CHUNK_BYTES // max(1, frames.shape[1] * frames.dtype.itemsize))
+    for start in range(0, len(frames), step):
+        part = frames[start : start + step]
+        asked = np.ones(len(part), bool) if claimed is None else claimed[start : start + step]
+        if np.isfinite(part).all() or not asked.any():
+            continue
+        nan = np.isnan(part)
+        infinite = np.isinf(part)
+        empty = nan.all(axis=1) & asked
+        broken = (nan | infinite).any(axis=1) & ~empty & asked
+        total += NonFinite(int(nan[broken].sum()), int(infinite[broken].sum()), int(broken.sum()), int(empty.sum()))
+    return total
+
+
+def as_features(value: Any, what: str) -> Array:
+    """An array as the store keeps numbers: float16 as it is, everything else float32.
+
+    Numbers beyond float32 become infinities, and infinities are counted.
+
+    Raises:
+        DataError: it holds text, complex numbers, or objects that are no numbers.
+    """
+    array = as_numbers(value, what)
+    if array.dtype in (np.float16, np.float32):
+        return array
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)
+
+
+def as_numbers(value: Any, what: str) -> Array:
+    """An array of real numbers of whatever width.
+
+    Raises:
+        DataError: it holds text, complex numbers, or objects that are no numbers.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise DataError(f"{what} is ragged: {error}", "give one array per sample in a list") from error
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{what} holds objects, not numbers: {error}", "give plain arrays of numbers") from error
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{what} holds values of dtype {array.dtype}, not numbers", "give plain arrays of numbers")
+    return array
+
+
+def concat(parts: Sequence[Ragged]) -> Ragged:
+    """The samples of several ragged arrays, one after another.
+
+    Raises:
+        DataError: feature sizes differ.
+    """
+    dims = sorted({p.dim for p in parts})
+    if len(dims) > 1:
+        raise DataError(f"feature sizes differ: {', '.join(map(str, dims))}", "one modality has one feature size")
+    lengths = np.concatenate([p.lengths for p in parts])
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Ragged(np.concatenate([p.values for p in parts]), offsets, np.concatenate([p.valid for p in parts]))
+
+
+def _absent(name: str, counted: NonFinite) -> DataError:
+    if counted.empty or counted.frames:
+        return DataError(
+            f"modality '{name}' holds no usable number: {counted.empty} frames are NaN alone, {counted.frames} "
+            "hold a NaN or an infinity",
+            f"leave '{name}' out, or export its features again",
+        )
+    return DataError(f"modality '{name}' is in no sample", f"leave '{name}' out, or check where it was read from")
+
+
+def finish(
+    samples: Samples,
+    counted: Mapping[str, NonFinite],
+    *,
+    drop_empty: bool = False,
+    may_be_absent: frozenset[str] = frozenset(),
+) -> Samples:
+    """The last step of every reader: refuse what cannot be used, tell what was counted.
+
+    Args:
+        samples: as read.
+        counted: numbers that are none, by modality.
+        drop_empty: leave out samples without any modality instead of refusing them.
+        may_be_absent: modalities that may be in no sample.
+
+    Raises:
+        DataError: no modality at all, no sample, a modality in no sample, a sample without any modality.
+    """
+    if not samples.names:
+        raise DataError(f"'{samples.name}' holds no modality", "check that it is the right file")
+    if len(samples) == 0:
+        raise DataError(f"'{samples.name}' holds no sample", "check that it is the right file")
+    present = samples.present
+    for name, column in zip(samples.names, present.T):
+        if name not in may_be_absent and not column.any():
+            raise _absent(name, counted.get(name, NonFinite()))
+    notes = [*samples.notes, *filter(None, (c.note(name) for name, c in counted.items()))]
+    alone = ~present.any(axis=1)
+    if alone.any() and not drop_empty:
+        some = ", ".join(map(str, samples.ids[alone][:3])) + (", ..." if alone.sum() > 3 else "")
+        raise DataError(
+            f"{int(alone.sum())} of {len(samples)} samples have no modality at all ({some})",
+            "remove them, or read with drop_empty (--drop-empty)",
+        )
+    nonfinite = {k: vars(c) for k, c in counted.items() if c != NonFinite()}
+    source = {**samples.source, **({"nonfinite": nonfinite} if nonfinite else {})}
+    if alone.any():
+        notes.append(f"{int(alone.sum())} samples without any modality were left out")
+        samples = samples.select(np.flatnonzero(~alone))
+    return replace(samples, notes=tuple(notes), source=source)

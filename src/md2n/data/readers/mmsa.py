@@ -1,0 +1,260 @@
+"""The field's pickle: ``{train, valid, test}`` -> ``{text, audio, vision, id, regression_labels, ...}``.
+
+MMSA, Self-MM, MISA, IMDer, LNLN and MulT files share this layout.  What counts as a frame:
+
+- ``audio_lengths`` and ``vision_lengths``, where a file has them (unaligned files), say how many frames are real; a
+  length of 0 means that the modality is absent.
+- ``text`` follows the attention row of ``text_bert`` ``[N, 3, T]`` (ids, attention, segment), where there is one.
+- Without either, frames of zeros alone at the start and at the end are padding (MulT pads in front, MMSA behind), and a
+  sample whose frames are all zero does not have the modality.  Frames of zeros between others are kept as they are.
+- One frame per sample (``T = 1``) is a vector and always real.
+
+Frames with a NaN or an infinity are invalid, whatever the lengths say; they are counted in the notes.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from md2n.data.readers.files import fingerprints
+from md2n.data.readers.frames import NonFinite, as_features, as_numbers, concat, count_nonfinite, finish
+from md2n.data.readers.labels import label_column
+from md2n.data.readers.unpickle import load_pickle
+from md2n.data.samples import SPLITS, Array, LabelColumn, Ragged, Samples
+from md2n.data.schema import KnownSet, known_set, recognise
+from md2n.errors import DataError, UsageError, did_you_mean
+
+SPLIT_KEYS = {"train": ("train",), "valid": ("valid", "val", "dev"), "test": ("test",)}
+MODALITY_KEYS = {
+    "text": ("text", "text_bert"),
+    "audio": ("audio", "acoustic"),
+    "vision": ("vision", "visual", "video"),
+}
+REGRESSION_KEYS = ("regression_labels", "regression_labels_T", "regression_labels_A", "regression_labels_V", "labels")
+CLASSES_KEY = "classification_labels"
+VIDEO_SEPARATOR = "$_$"
+
+Part = dict[str, Any]
+
+
+def read_mmsa(
+    path: str | Path, *, name: str = "", known: str | None = None, label: str = "", drop_empty: bool = False
+) -> Samples:
+    """Read an MMSA pickle without running anything in it.
+
+    Args:
+        path: the ``.pkl`` file.
+        name: of the data set; the file's name if not given.
+        known: ``mosi``, ``mosei``, ``ch-sims`` or ``iemocap``: declares the label range and enables the checks of
+            ``md2n.data.schema``.  None recognises the set by its split sizes; ``""`` declares nothing.
+        label: the label column used by default; ``regression_labels`` where the file has it, if not given.
+        drop_empty: leave out samples that have no modality instead of refusing them.
+
+    Returns:
+        Every label column of the file; ``video`` as a group where ids read ``video$_$clip``.
+
+    Raises:
+        UnsafeFileError: the file asks for anything but NumPy arrays and builtins.
+        DataError: it is damaged, or not of this layout.
+        UsageError: ``known`` or ``label`` names nothing.
+    """
+    file = Path(path)
+    parts = _parts(load_pickle(file), file)
+    ids = {split: _ids(part, split, file) for split, part in parts.items()}
+    sizes = (len(ids.get("train", ())), len(ids.get("valid", ())), len(ids.get("test", ())))
+    schema = recognise(sizes) if known is None else known
+    facts = known_set(schema) if schema else KnownSet(title=file.stem)
+    notes = [f"recognised as {facts.title} by its split sizes"] if schema and known is None else []
+    labels = _labels(parts, ids, facts, file)
+    modalities: dict[str, Ragged] = {}
+    counted: dict[str, NonFinite] = {}
+    used: set[str] = set()
+    for modality in MODALITY_KEYS:
+        keys = {split: _key(part, modality) for split, part in parts.items()}
+        if not any(keys.values()):
+            continue
+        ragged, counts = [], NonFinite()
+        for split, key in keys.items():
+            if not key:
+                raise DataError(f"'{file}': split '{split}' has no {modality}", "every split needs every modality")
+            used |= {key, f"{modality}_lengths"}
+            one, count = _modality(parts[split], key, modality, len(ids[split]), f"'{file}': {split}/{key}", notes)
+            parts[split].pop(key)  # the array is not needed again, and may be gigabytes
+            ragged.append(one)
+            counts += count
+        try:
+            modalities[modality] = concat(ragged)
+        except DataError as error:
+            raise DataError(f"'{file}': {modality} differs between splits: {error.message}", error.hint) from error
+        counted[modality] = counts
+    everything = np.concatenate(list(ids.values()))
+    default = label or next((k for k in REGRESSION_KEYS if k in labels), next(iter(labels), ""))
+    if label and label not in labels:
+        raise UsageError(f"'{file}' has no label column '{label}'", did_you_mean(label, labels))
+    left_out = sorted({k for part in parts.values() for k in part} - used - set(labels) - {"id"})
+    samples = Samples(
+        name=name or file.stem,
+        modalities=modalities,
+        labels=labels,
+        split=np.concatenate([np.full(len(ids[s]), SPLITS.index(s), np.uint8) for s in parts]),
+        ids=everything,
+        groups=_groups(everything),
+        default_label=default,
+        notes=tuple(notes),
+        source={"reader": "mmsa", "files": fingerprints([file]), "schema": schema, "left_out": left_out},
+    )
+    return finish(samples, counted, drop_empty=drop_empty)
+
+
+def _parts(content: Any, file: Path) -> dict[str, Part]:
+    if not isinstance(content, Mapping):
+        raise DataError(
+            f"'{file}' holds a {type(content).__name__}, not a dictionary of splits",
+            "the MMSA layout is {train, valid, test} -> {text, audio, vision, id, regression_labels}",
+        )
+    parts: dict[str, Part] = {}
+    for split, keys in SPLIT_KEYS.items():
+        key = next((k for k in keys if k in content), None)
+        if key is None:
+            continue
+        if not isinstance(content[key], Mapping):
+            raise DataError(f"'{file}': split '{key}' is a {type(content[key]).__name__}", "it should be a dictionary")
+        parts[split] = dict(content[key])
+    if not parts:
+        found = ", ".join(map(str, list(content)[:8])) or "nothing"
+        raise DataError(
+            f"'{file}' has no split train, valid or test; it holds {found}", "check that it is MMSA's layout"
+        )
+    return parts
+
+
+def _key(part: Part, modality: str) -> str:
+    for key in MODALITY_KEYS[modality]:
+        if part.get(key) is not None and not (key == "text_bert" and _is_token_ids(part[key])):
+            return key
+    return ""
+
+
+def _is_token_ids(value: Any) -> bool:
+    shape = np.shape(value)
+    return len(shape) == 3 and shape[1] == 3
+
+
+def _ids(part: Part, split: str, file: Path) -> Array:
+    given = part.get("id")
+    if given is None:
+        first = next((part[k] for keys in MODALITY_KEYS.values() for k in keys if part.get(k) is not None), ())
+        return np.array([f"{split}_{i}" for i in range(len(first))], dtype=np.str_)
+
+    def text(value: Any) -> str:
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+    rows = np.asarray(given, dtype=object).reshape(len(given), -1) if len(given) else np.empty((0, 1), object)
+    if not rows.size and len(given):
+        raise DataError(f"'{file}': {split}/id holds nothing", "give one id per sample")
+    return np.array(["_".join(map(text, row)) for row in rows], dtype=np.str_)
+
+
+def _groups(ids: Array) -> dict[str, Array]:
+    if not any(VIDEO_SEPARATOR in i for i in ids):
+        return {}
+    return {"video": np.array([i.split(VIDEO_SEPARATOR)[0] for i in ids], dtype=np.str_)}
+
+
+def _modality(part: Part, key: str, modality: str, count: int, what: str, notes: list[str]) -> tuple[Ragged, NonFinite]:
+    array = as_features(part[key], what)
+    if array.ndim not in (2, 3):
+        raise DataError(f"{what} has shape {array.shape}", "features are [samples, frames, features]")
+    if len(array) != count:
+        raise DataError(
+            f"{what} has {len(array)} samples, but there are {count} ids", "every array needs one per sample"
+        )
+    cube = array[:, None, :] if array.ndim == 2 else array
+    time = cube.shape[1]
+    valid = _valid(part, cube, modality, what, notes)
+    flat = np.ascontiguousarray(cube).reshape(count * time, cube.shape[2])
+    return Ragged.from_padded(cube, valid=valid), count_nonfinite(flat, valid.reshape(-1))
+
+
+def _valid(part: Part, cube: Array, modality: str, what: str, notes: list[str]) -> npt.NDArray[np.bool_]:
+    count, time = cube.shape[:2]
+    lengths = part.get(f"{modality}_lengths")
+    if lengths is not None:
+        numbers = as_numbers(lengths, f"{what}_lengths").reshape(-1)
+        if len(numbers) != count:
+            raise DataError(f"{what}: {len(numbers)} lengths for {count} samples", "every sample needs one length")
+        if (numbers < 0).any():
+            raise DataError(f"{what}: a length is {numbers.min()}", "lengths count frames and are at least 0")
+        longer = int((numbers > time).sum())
+        if longer:
+            notes.append(
+                f"{what.rsplit(': ', 1)[-1]}: {longer} lengths exceed the {time} frames there are; cut to them"
+            )
+        return np.asarray(np.arange(time)[None, :] < numbers[:, None])
+    if time == 1:
+        return np.ones((count, time), bool)
+    tokens = part.get("text_bert") if modality == "text" else None
+    if tokens is not None and _is_token_ids(tokens) and np.shape(tokens)[0] == count and np.shape(tokens)[2] == time:
+        return np.asarray(as_numbers(tokens, f"{what}: text_bert")[:, 1] > 0)
+    filled = (cube != 0).any(axis=2)  # NaN is not zero, so a frame of NaN is not padding
+    before = np.logical_or.accumulate(filled, axis=1)
+    after = np.logical_or.accumulate(filled[:, ::-1], axis=1)[:, ::-1]
+    absent = int((~filled.any(axis=1)).sum())
+    if absent:
+        notes.append(f"{what.rsplit(': ', 1)[-1]}: {absent} samples are zeros alone and count as absent")
+    return np.asarray(before & after)
+
+
+def _labels(parts: Mapping[str, Part], ids: Mapping[str, Array], facts: KnownSet, file: Path) -> dict[str, LabelColumn]:
+    columns: dict[str, LabelColumn] = {}
+    for key in (*REGRESSION_KEYS, CLASSES_KEY):
+        if not all(part.get(key) is not None for part in parts.values()):
+            continue
+        arrays = [as_numbers(part[key], f"'{file}': {split}/{key}") for split, part in parts.items()]
+        for split, array in zip(parts, arrays):
+            if len(array) != len(ids[split]):
+                raise DataError(
+                    f"'{file}': {split}/{key} has {len(array)} labels for {len(ids[split])} samples",
+                    "every sample needs one label",
+                )
+        shapes = {a.shape[1:] for a in arrays}
+        if len(shapes) > 1 or max(map(len, shapes)) > 2:
+            told = ", ".join(str(a.shape) for a in arrays)
+            raise DataError(f"'{file}': {key} has shapes {told}", "labels are [samples], or [samples, columns]")
+        values = np.concatenate(arrays)
+        if values.ndim == 3 and values.shape[2] == 2:
+            columns |= _emotions(values, facts)
+        elif key == CLASSES_KEY:
+            columns[key] = _classes(values.reshape(-1), parts)
+        else:
+            columns |= _real(values.reshape(len(values), -1), key, facts)
+    return columns
+
+
+def _real(values: Array, key: str, facts: KnownSet) -> dict[str, LabelColumn]:
+    names = [key, *(f"{key}_{i}" for i in range(1, values.shape[1]))]
+    return {
+        name: label_column(
+            values[:, i], name, kind="regression", low=facts.low, high=facts.high, sentiment=facts.sentiment
+        )
+        for i, name in enumerate(names)
+    }
+
+
+def _emotions(values: Array, facts: KnownSet) -> dict[str, LabelColumn]:
+    # MulT's IEMOCAP: [N, emotions, 2], one-hot over (no, yes) for each emotion.
+    count = values.shape[1]
+    names = facts.classes if len(facts.classes) == count else tuple(f"label_{i}" for i in range(count))
+    return {n: label_column(values[:, i].argmax(axis=1), n, classes=("no", "yes")) for i, n in enumerate(names)}
+
+
+def _classes(values: Array, parts: Mapping[str, Part]) -> LabelColumn:
+    """Named by ``annotations`` ("Positive") where each code has exactly one, in the order of the codes."""
+    words = [str(w) for part in parts.values() for w in part.get("annotations", ())]
+    pairs = sorted({(float(v), w) for v, w in zip(values, words)}) if len(words) == len(values) else []
+    if pairs and len({c for c, _ in pairs}) == len({w for _, w in pairs}) == len(pairs):
+        return label_column(words, CLASSES_KEY, classes=[w for _, w in pairs])
+    return label_column(values, CLASSES_KEY, kind="classification")

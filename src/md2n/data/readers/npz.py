@@ -1,0 +1,134 @@
+"""The ``data.npz`` layout: NumPy arrays by name, no pickled objects.
+
+======================  ==============================  ================================================================
+key                     shape                           meaning
+======================  ==============================  ================================================================
+``x_<modality>``        ``[N, d]`` or ``[N, T, d]``     features; zeros or anything where absent or padding
+``m_<modality>``        ``[N]``                         presence; without it, always present (but NaN rows are absent)
+``t_<modality>``        ``[N, T]``                      validity of the steps; without it, all (but NaN steps are not)
+``y``, ``y_<name>``     ``[N]``                         label columns; ``readers.labels`` tells classes from real values
+``split``, ``split_*``  ``[N]``                         0 train, 1 valid, 2 test, 255 unassigned; or words
+``ids``                 ``[N]``                         sample ids; row numbers if absent
+anything else           ``[N]`` text, integer or bool   a group column: subject, actor, task
+======================  ==============================  ================================================================
+"""
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from md2n.data.readers.arrays import from_arrays
+from md2n.data.readers.files import fingerprints, require_file, what_is
+from md2n.data.samples import Array, Samples
+from md2n.errors import DataError, UnsafeFileError, UsageError, did_you_mean
+
+
+def read_npz(
+    path: str | Path,
+    *,
+    name: str = "",
+    label: str = "",
+    split: str = "split",
+    kinds: Mapping[str, str] | None = None,
+    classes: Mapping[str, Sequence[str]] | None = None,
+    drop_empty: bool = False,
+) -> Samples:
+    """Read a ``data.npz``.
+
+    Args:
+        path: the file, or the folder that holds ``data.npz``.
+        name: of the data set; the file's name (or, for ``data.npz``, its folder's) if not given.
+        label: the label column used by default; ``y``, else the first, if not given.
+        split: key of the split.
+        kinds: label column -> ``regression`` or ``classification`` where the rule guesses wrong.
+        classes: label column -> class names in the order of their codes.
+        drop_empty: leave out samples without any modality instead of refusing them.
+
+    Raises:
+        UnsafeFileError: an array of Python objects, which only pickle could read; it was not read.
+        DataError: damaged, of another layout, or counts that differ.
+        UsageError: ``label``, ``split``, ``kinds`` or ``classes`` names nothing.
+    """
+    file = Path(path)
+    file = file / "data.npz" if file.is_dir() else file
+    held = load_npz(file)
+    features = {k[2:]: held.pop(k) for k in list(held) if k.startswith("x_")}
+    if not features:
+        raise DataError(
+            f"'{file}' has no features; it holds {', '.join(list(held)[:8]) or 'nothing'}",
+            "features are called x_<modality>: x_text, x_audio",
+        )
+    flags = {prefix: {k[2:]: held.pop(k) for k in list(held) if k.startswith(prefix)} for prefix in ("m_", "t_")}
+    for prefix, given in flags.items():
+        for modality in given:
+            if modality not in features:
+                raise DataError(
+                    f"'{file}' has {prefix}{modality} but no x_{modality}", did_you_mean(modality, features)
+                )
+    labels = {k: held.pop(k) for k in list(held) if k == "y" or k.startswith("y_")}
+    splits = {k: held.pop(k) for k in list(held) if k == "split" or k.startswith("split_")}
+    if split not in splits and (splits or split != "split"):
+        raise UsageError(f"'{file}' has no split called '{split}'", did_you_mean(split, splits))
+    ids = held.pop("ids", None)
+    count = len(next(iter(features.values())))
+    groups = {k: v for k, v in held.items() if v.shape == (count,) and v.dtype.kind in "USiub"}
+    try:
+        return from_arrays(
+            features,
+            labels or None,
+            splits=splits.get(split),
+            ids=ids,
+            groups=groups,
+            name=name or (file.resolve().parent.name if file.name == "data.npz" else file.stem),
+            kinds=kinds,
+            classes=classes,
+            default_label=label or ("y" if "y" in labels else ""),
+            present=flags["m_"],
+            valid=flags["t_"],
+            source={
+                "reader": "npz",
+                "files": fingerprints([file]),
+                "split": split,
+                "left_out": sorted(set(held) - set(groups)),
+            },
+            drop_empty=drop_empty,
+        )
+    except DataError as error:
+        raise type(error)(f"'{file}': {error.message}", error.hint) from error
+
+
+def load_npz(file: Path) -> dict[str, Array]:
+    """Every array of an ``.npz``, without pickle.
+
+    Raises:
+        UnsafeFileError: an array of Python objects.
+        DataError: missing, empty, truncated, or no archive of arrays.
+    """
+    require_file(file)
+    if not zipfile.is_zipfile(file):
+        state = "truncated: its end is missing" if "zip" in what_is(file) else f"not an .npz but a {what_is(file)}"
+        raise DataError(f"'{file}' is {state}", "copy or download the file again")
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {key: _array(archive, key, file) for key in archive.files}
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError, MemoryError) as error:
+        raise DataError(f"'{file}' is damaged: {error}", "copy or download the file again") from error
+
+
+def _array(archive: Any, key: str, file: Path) -> Array:
+    try:
+        array = archive[key]
+    except ValueError as error:
+        if "Object arrays" in str(error):
+            raise UnsafeFileError(
+                f"'{file}': '{key}' is an array of Python objects, which could run code; it was not read",
+                "save plain arrays of numbers or text",
+            ) from error
+        raise
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"'{file}': '{key}' is not a NumPy array", "save with np.savez")
+    return array

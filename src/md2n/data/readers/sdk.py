@@ -1,0 +1,300 @@
+"""CMU-MOSI and CMU-MOSEI from the SDK's ``.csd`` files, aligned to labels, to words, or not at all.
+
+One sequence holds the labels; every label interval is one sample.  Then, by ``align``:
+
+- ``none``: each modality keeps its own frames that overlap the label's interval (unaligned, ragged);
+- ``labels``: each modality is one vector, the mean of its frames that overlap the label's interval;
+- the name of a sequence (words, or a modality): that sequence's frames that overlap the label's interval are the steps,
+  and every other modality gives, for each step, the mean of its frames that overlap the step.  Steps end where the
+  label ends and start where it starts, so that a word across the border brings no sound from the next sample.
+
+"Overlap" is ``csd.overlaps``; a mean counts every overlapping frame once, as the SDK's does.  A frame with a NaN or an
+infinity (COVAREP) takes no part in a mean; a step without any frame is invalid.  Of a sequence of words, the steps
+``sp`` (short pause) are left out.  A label whose video a modality does not have, or has no frame for, is a natural gap.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from md2n.data.readers.csd import Intervals, Sequence, Track, open_sequence, overlaps, video_of
+from md2n.data.readers.files import fingerprints
+from md2n.data.readers.frames import NonFinite, count_nonfinite, finish
+from md2n.data.readers.labels import label_column
+from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
+from md2n.data.schema import KnownSet, known_set
+from md2n.errors import DataError, UsageError, did_you_mean
+
+PAUSE = "sp"
+Folds = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One labelled stretch of a video.
+
+    Args:
+        id: ``video[i]``.
+        video: the video's name.
+        start: seconds.
+        end: seconds.
+        values: ``[L]`` label values.
+    """
+
+    id: str
+    video: str
+    start: float
+    end: float
+    values: Array
+
+
+FOLDS = ("mosi", "mosei")
+
+
+def standard_folds(name: str) -> Folds:
+    """Video ids of the standard folds: ``train``, ``valid``, ``test``.
+
+    Raises:
+        UsageError: no folds of that name are packaged.
+    """
+    table: dict[str, dict[str, list[str]]] = json.loads(
+        (files("md2n.data.readers") / "folds.json").read_text(encoding="utf-8")
+    )
+    if name not in table:
+        raise UsageError(f"no standard folds are called '{name}'", did_you_mean(name, table))
+    return {split: tuple(ids) for split, ids in table[name].items()}
+
+
+def read_sdk(
+    sources: Mapping[str, str | Path],
+    labels: str | Path,
+    *,
+    name: str = "",
+    known: str | None = None,
+    align: str = "none",
+    words: str | Path | None = None,
+    folds: Folds | None = None,
+    label: str = "",
+    drop_empty: bool = False,
+) -> Samples:
+    """Read computational sequences and cut them into labelled samples.
+
+    Args:
+        sources: modality name -> its ``.csd`` file, in the order wanted.
+        labels: the ``.csd`` file with the labels; the first column is the sentiment.
+        name: of the data set.
+        known: ``mosi`` or ``mosei``: standard folds, label names and range.  None recognises them by their video ids;
+            ``""`` declares nothing.
+        align: ``none``, ``labels``, ``words`` or the name of a modality; see above.
+        words: the ``.csd`` file with the words themselves, which ``align="words"`` needs; it is no modality.
+        folds: split name -> video ids; the standard folds of ``known`` if not given, no split without either.
+        label: the label column used by default; the first if not given.
+        drop_empty: leave out samples that have no modality instead of refusing them.
+
+    Returns:
+        One sample per label, ``video[i]``, grouped by ``video``.  MOSEI's file holds a few labels beyond its range
+        (10/3, 11/3, 15/3); they are clipped to it and counted in the notes.
+
+    Raises:
+        DataError: a file is damaged or of another layout, a segment does not hold together, no label is usable.
+        UsageError: ``align``, ``known`` or ``label`` names nothing.
+    """
+    if known:
+        known_set(known)
+    steps = {"none", "labels", *sources} | ({"words"} if words else set())
+    if align not in steps:
+        raise UsageError(f"nothing to align to is called '{align}'", did_you_mean(align, steps))
+    notes: list[str] = []
+    with ExitStack() as stack:
+        sequences = {k: stack.enter_context(open_sequence(p)) for k, p in sources.items()}
+        for modality, sequence in sequences.items():
+            if sequence.words:
+                raise DataError(
+                    f"'{sequence.path}' holds words, not features: '{modality}' cannot be a modality",
+                    "give it as words, and an embedding (GloVe, BERT) as the modality",
+                )
+        if words is not None:
+            sequences["words"] = stack.enter_context(open_sequence(words))
+        annotation = stack.enter_context(open_sequence(labels))
+        segments = _segments(annotation, notes)
+        if known is None:
+            known = _recognise({s.video for s in segments})
+            notes += [f"recognised as {known_set(known).title} by its video ids"] if known else []
+        facts = known_set(known) if known else KnownSet(title=name)
+        names = _label_names(annotation, facts)
+        cut = _cut(sequences, segments, align, notes)
+    cut.pop("words", None)
+    modalities = {k: Ragged.from_arrays(a, dim=sequences[k].dim) for k, (a, _) in cut.items()}
+    columns = _columns(np.stack([s.values for s in segments]), names, facts, notes)
+    if label and label not in columns:
+        raise UsageError(f"'{labels}' has no label column '{label}'", did_you_mean(label, columns))
+    videos = [s.video for s in segments]
+    samples = Samples(
+        name=name or known or Path(labels).stem,
+        modalities=modalities,
+        labels=columns,
+        split=_split(videos, standard_folds(facts.folds) if folds is None and facts.folds else folds, notes),
+        ids=np.array([s.id for s in segments], dtype=np.str_),
+        groups={"video": np.array(videos, dtype=np.str_)},
+        default_label=label or names[0],
+        notes=tuple(notes),
+        source={
+            "reader": "sdk",
+            "files": fingerprints([*map(Path, sources.values()), Path(labels), *([Path(words)] if words else [])]),
+            "schema": known,
+            "align": align,
+        },
+    )
+    return finish(samples, {k: count for k, (_, count) in cut.items()}, drop_empty=drop_empty)
+
+
+def _segments(annotation: Sequence, notes: list[str]) -> list[Segment]:
+    found, dropped, unlabelled = [], 0, 0
+    for key in annotation.segments:
+        track = annotation.track(key)
+        dropped += track.dropped
+        values = np.asarray(track.features, np.float64)
+        whole = video_of(key) != key
+        if whole and len(values) > 1 and not (values == values[0]).all():
+            raise DataError(
+                f"'{annotation.path}', segment '{key}' holds {len(values)} different labels", "one piece has one label"
+            )
+        for i in range(min(1, len(values)) if whole else len(values)):
+            times = track.intervals if whole else track.intervals[i : i + 1]
+            start, end = float(times[:, 0].min()), float(times[:, 1].max())
+            if not np.isfinite(values[i, 0]):
+                unlabelled += 1
+                continue
+            found.append(Segment(key if whole else f"{key}[{i}]", video_of(key), start, end, values[i]))
+    if dropped:
+        notes.append(f"{dropped} labels without a usable interval were left out")
+    if unlabelled:
+        notes.append(f"{unlabelled} intervals without a label were left out")
+    if not found:
+        raise DataError(f"'{annotation.path}' holds no usable label", "check that it is the sequence with the labels")
+    return found
+
+
+def _recognise(videos: set[str]) -> str:
+    """The set whose standard folds hold nine in ten of the videos, or ``""``."""
+    for name in FOLDS:
+        ids = {video for fold in standard_folds(name).values() for video in fold}
+        if len(videos & ids) >= 0.9 * len(videos):
+            return name
+    return ""
+
+
+def _label_names(annotation: Sequence, facts: KnownSet) -> tuple[str, ...]:
+    count = annotation.dim
+    for names in (facts.labels, annotation.dimension_names()):
+        if len(names) == count and len(set(names)) == count:
+            return names
+    return ("sentiment", *(f"label_{i}" for i in range(1, count)))
+
+
+def _columns(values: Array, names: tuple[str, ...], facts: KnownSet, notes: list[str]) -> dict[str, LabelColumn]:
+    columns = {}
+    for i, column in enumerate(names):
+        low, high = facts.label_range(i)
+        held = values[:, i]
+        if facts.clip:
+            outside = int(((held < low) | (held > high)).sum())
+            if outside:
+                notes.append(f"{column}: {outside} values beyond [{low:g}, {high:g}] were clipped to it")
+            held = np.clip(held, low, high)
+        sentiment = facts.sentiment and i == 0
+        columns[column] = label_column(held, column, kind="regression", low=low, high=high, sentiment=sentiment)
+    return columns
+
+
+def _split(videos: list[str], folds: Folds | None, notes: list[str]) -> Array:
+    if folds is None:
+        notes.append("no folds were given, so no sample belongs to a split")
+        return np.full(len(videos), UNASSIGNED, np.uint8)
+    code = {video: SPLITS.index(split) for split, ids in folds.items() for video in ids}
+    split = np.array([code.get(v, UNASSIGNED) for v in videos], np.uint8)
+    outside = int((split == UNASSIGNED).sum())
+    if outside == len(videos):
+        raise DataError(
+            "no video of the labels is in the folds", f"the labels have '{videos[0]}', the folds '{next(iter(code))}'"
+        )
+    if outside:
+        notes.append(
+            f"{outside} samples of {len({v for v, s in zip(videos, split) if s == UNASSIGNED})} videos are in "
+            "no fold and belong to no split"
+        )
+    return split
+
+
+def _cut(
+    sequences: Mapping[str, Sequence], segments: list[Segment], align: str, notes: list[str]
+) -> dict[str, tuple[list[Array | None], NonFinite]]:
+    cut: dict[str, tuple[list[Array | None], NonFinite]] = {k: ([], NonFinite()) for k in sequences}
+    known = {k: frozenset(s.segments) for k, s in sequences.items()}
+    last: dict[str, tuple[str, Track]] = {}
+    dropped = dict.fromkeys(sequences, 0)
+    for segment in segments:
+        pieces: dict[str, Track] = {}
+        for name, sequence in sequences.items():
+            key = next((k for k in (segment.id, segment.video) if k in known[name]), None)
+            if key is None:
+                continue
+            if last.get(name, ("",))[0] != key:  # labels of one video stand together, so one track is kept
+                track = sequence.track(key)
+                dropped[name] += track.dropped
+                last[name] = key, track
+            pieces[name] = _within(last[name][1], segment.start, segment.end)
+        steps = _steps(pieces, align, segment)
+        for name in sequences:
+            frames, counted = cut[name]
+            piece = pieces.get(name)
+            if piece is None or name == "words" or not len(piece.features):
+                frames.append(None)
+                continue
+            counted += count_nonfinite(piece.features)
+            cut[name] = frames, counted
+            if align == "none":
+                frames.append(piece.features)
+            else:
+                frames.append(mean_over(piece, steps) if len(steps) else None)
+    for name, count in dropped.items():
+        if count:
+            notes.append(f"{name}: {count} frames without a usable interval were left out")
+    return cut
+
+
+def _within(track: Track, start: float, end: float) -> Track:
+    chosen = overlaps(track.intervals, start, end)
+    return Track(track.features[chosen], np.clip(track.intervals[chosen], start, end))
+
+
+def _steps(pieces: Mapping[str, Track], align: str, segment: Segment) -> Intervals:
+    if align in ("none", "labels"):
+        return np.array([[segment.start, segment.end]])
+    if align not in pieces:
+        return np.zeros((0, 2))
+    reference = pieces[align]
+    if align == "words":
+        return np.asarray(reference.intervals[reference.features != PAUSE])
+    return reference.intervals
+
+
+def mean_over(track: Track, steps: Intervals) -> Array | None:
+    """``[S, D]``: for each step the mean of the finite frames that overlap it, NaN where there is none.
+
+    None where no step has a frame.
+    """
+    finite = np.isfinite(track.features).all(axis=1)
+    features = track.features[finite].astype(np.float64)
+    intervals = track.intervals[finite]
+    means = np.full((len(steps), track.features.shape[1]), np.nan)
+    for i, (start, end) in enumerate(steps):
+        chosen = overlaps(intervals, start, end)
+        if chosen.any():
+            means[i] = features[chosen].mean(axis=0)
+    return means.astype(np.float32) if np.isfinite(means).any() else None

@@ -1,0 +1,108 @@
+"""How a method is asked: in evaluation mode, batch by batch, with everything it must not see poisoned."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from md2n.batch import SequenceBatch
+from md2n.errors import DivergenceError, UsageError
+from md2n.evaluation.protocols import Condition
+from md2n.models.base import MultimodalModel
+
+
+@runtime_checkable
+class EvaluationSet(Protocol):
+    """What the evaluator asks of a data set: its size and batches of chosen positions."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, positions: npt.NDArray[np.int64]) -> SequenceBatch:
+        """The samples at ``positions`` (0..len-1), everything present available."""
+        ...
+
+
+@contextmanager
+def asking(model: MultimodalModel) -> Iterator[None]:
+    """Evaluation mode, no gradients; the mode of every part is put back as it was."""
+    modes = {part: part.training for part in model.modules()}
+    model.eval()
+    try:
+        # Not inference_mode: a tensor that a method keeps from here could then never be trained through.
+        with torch.no_grad():
+            yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
+
+
+def batches(dataset: EvaluationSet, batch_size: int, device: torch.device | str) -> Iterator[tuple[int, SequenceBatch]]:
+    """The whole data set in order: the position each batch starts at, and the batch.
+
+    Raises:
+        UsageError: a batch size below 1.
+    """
+    if batch_size < 1:
+        raise UsageError(f"a batch of {batch_size} samples is none", "give a batch size of 1 or more")
+    for start in range(0, len(dataset), batch_size):
+        positions = np.arange(start, min(start + batch_size, len(dataset)), dtype=np.int64)
+        yield start, dataset.batch(positions).to(device)
+
+
+def under(loaded: SequenceBatch, condition: Condition, start: int) -> tuple[SequenceBatch, SequenceBatch] | None:
+    """The samples of a batch that take part in a condition.
+
+    Args:
+        loaded: the samples at positions ``start``, ``start + 1``, ..
+        condition: which modalities to hide.
+        start: position of the first sample in the data set.
+
+    Returns:
+        The samples as a method gets them (hidden features and all labels poisoned), and as they are; None where
+        the condition leaves none of them anything.
+    """
+    available = torch.from_numpy(condition.available[start : start + loaded.size]).to(loaded.device)
+    taking_part = available.any(dim=1)
+    if not bool(taking_part.any()):
+        return None
+    whole = loaded if bool(taking_part.all()) else loaded.select(taking_part)
+    return whole.hide(available[taking_part]).poisoned(), whole
+
+
+def check_conditions(model: MultimodalModel, dataset: EvaluationSet, conditions: Sequence[Condition]) -> None:
+    """Refuses conditions that were made for other data.
+
+    Raises:
+        UsageError: naming the condition and both shapes.
+    """
+    shape = (len(dataset), len(model.schema.names))
+    for condition in conditions:
+        if condition.available.shape != shape:
+            raise UsageError(
+                f"condition '{condition.name}' was made for {condition.available.shape} (samples, modalities), "
+                f"the data have {shape}",
+                "make the conditions from the same split and the same modalities",
+            )
+
+
+def refuse_nan(output: torch.Tensor, where: str) -> None:
+    """Stops at predictions that are not numbers.
+
+    Raises:
+        DivergenceError: saying how many and where.
+    """
+    wrong = int((~torch.isfinite(output.reshape(len(output), -1)).all(dim=1)).sum())
+    if wrong:
+        raise DivergenceError(
+            f"{wrong} of {len(output)} predictions {where} are not finite numbers",
+            "the weights hold NaN (take an earlier checkpoint), or the method reads features that are hidden from it",
+        )
+
+
+def to_numpy(x: torch.Tensor) -> npt.NDArray[Any]:
+    """A tensor from any device as an array; bfloat16, which NumPy does not have, as float32."""
+    held = x.detach().cpu()
+    return np.asarray((held.float() if held.dtype == torch.bfloat16 else held).numpy())

@@ -1,0 +1,114 @@
+"""How evenly a method copes with the missing patterns: the paper's claim (Fig. 1), made measurable.
+
+For a pattern p, ``equity_p = (score_p - chance_p) / (ceiling_p - chance_p)``: which part of what can be learnt from p
+the method has learnt.  Chance is the majority class (the median of the training labels for real values), the ceiling a
+model trained for p alone.  1 everywhere is unbiased; the minimum tells the worst-served pattern, the spread (maximum
+minus minimum) how uneven it is.  A flat score is *not* unbiased: vision alone can do less than text alone, and a method
+that makes text as bad as vision is even at everybody's cost.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from md2n.errors import DataError
+from md2n.evaluation.metrics import known
+from md2n.modality import Task
+
+Array = npt.NDArray[Any]
+
+LEAST_GAP = 0.01  # of the score: a ceiling within a point of chance leaves nothing to share out
+
+
+@dataclass(frozen=True)
+class Equity:
+    """Equity of one method.
+
+    Args:
+        per_pattern: pattern -> equity, where it is defined.
+        undefined: patterns whose ceiling lies within ``LEAST_GAP`` of chance, or below it.
+    """
+
+    per_pattern: Mapping[str, float]
+    undefined: tuple[str, ...] = ()
+
+    @property
+    def minimum(self) -> float:
+        """Equity of the worst-served pattern."""
+        return min(self.per_pattern.values())
+
+    @property
+    def worst(self) -> str:
+        """The worst-served pattern."""
+        return min(self.per_pattern, key=lambda p: self.per_pattern[p])
+
+    @property
+    def spread(self) -> float:
+        """Maximum minus minimum; 0 is even."""
+        return max(self.per_pattern.values()) - self.minimum
+
+
+def equity(
+    score: Mapping[str, float],
+    chance: Mapping[str, float],
+    ceiling: Mapping[str, float],
+    *,
+    higher_is_better: bool = True,
+) -> Equity:
+    """Equity per pattern, from one measure of the method, of chance and of the ceiling.
+
+    Args:
+        score: pattern -> value; the patterns to judge.
+        chance: pattern -> value, at least for the same patterns.
+        ceiling: pattern -> value, at least for the same patterns.
+        higher_is_better: False for errors such as MAE.
+
+    Raises:
+        DataError: a pattern lacks chance or ceiling, or equity is defined for none.
+
+    Example:
+        >>> equity({"a": 0.75, "v": 0.5}, {"a": 0.5, "v": 0.5}, {"a": 1.0, "v": 0.75}).per_pattern
+        {'a': 0.5, 'v': 0.0}
+    """
+    lacking = [p for p in score if p not in chance or p not in ceiling]
+    if lacking:
+        raise DataError(f"no chance or no ceiling for: {', '.join(lacking)}", "evaluate both under the same protocol")
+    sign = 1 if higher_is_better else -1
+    gaps = {p: sign * (ceiling[p] - chance[p]) for p in score}
+    told = {p: sign * (score[p] - chance[p]) / gaps[p] for p in score if gaps[p] >= LEAST_GAP}
+    if not told:
+        raise DataError("no pattern's ceiling is above chance", "nothing can be learnt from these modalities alone")
+    return Equity(told, tuple(p for p in score if p not in told))
+
+
+def chance_output(task: Task, train_labels: Array) -> Array:
+    """What is answered by who has seen the training labels only: class frequencies ``[C]``, or the median ``[]``.
+
+    For sentiment the median is moved to the side of the majority of the labels that are not zero.
+
+    Raises:
+        DataError: no label is known.
+    """
+    labels = train_labels[known(train_labels)]
+    if not len(labels):
+        raise DataError("no training label is known", "chance needs labels")
+    if task.kind == "classification":
+        return np.bincount(labels, minlength=len(task.classes)) / len(labels)
+    middle = float(np.median(labels))
+    side = float(np.sign((labels > 0).sum() - (labels < 0).sum()))
+    if task.sentiment and side * middle <= 0:
+        middle = side * float(np.finfo(np.float32).eps)
+    return np.asarray(middle)
+
+
+def chance_outputs(task: Task, train_labels: Array, count: int) -> Array:
+    """``chance_output`` for ``count`` samples: ``[count]`` or ``[count, C]``, ready for ``metrics.measures``.
+
+    Raises:
+        DataError: no label is known.
+    """
+    one = chance_output(task, train_labels)
+    return np.broadcast_to(one, (count, *one.shape))

@@ -1,0 +1,297 @@
+"""Asks any method under any condition, with everything hidden poisoned, and measures its answers.
+
+What a method is given is ``batch.hide(available).poisoned()``: NaN stands in every feature it may not read and no label
+is known, so a method cannot profit from what it must not see; one that tries answers NaN and is refused by name.
+
+Randomness: every batch of every condition has its own generator, seeded by (seed, condition, position of the batch).
+The same call gives the same bits, whatever other conditions are asked for and in whatever order.  A method without
+randomness gives the same predictions for every batch size, up to rounding; one that draws gives other draws of the same
+distribution, because a generator serves a whole batch.  So results record the batch size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from md2n.errors import DataError, UsageError
+from md2n.evaluation import metrics
+from md2n.evaluation.asking import EvaluationSet, asking, batches, check_conditions, refuse_nan, to_numpy, under
+from md2n.evaluation.protocols import Condition
+from md2n.evaluation.recovery import MOST_FRAMES, LatentTally, RecoveryTally
+from md2n.evaluation.results import Provenance, ResultRow
+from md2n.missing import incomplete_patterns, pattern_flags
+from md2n.models.base import MultimodalModel, Recovers
+from md2n.seeding import generator, numpy_generator
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionResult:
+    """A method's answers under one condition.
+
+    Args:
+        condition: which modalities were hidden.
+        n: samples measured: those that take part and whose label is known.
+        measures: name -> value; see ``metrics.measures``.
+        output: ``[R]`` or ``[R, C]`` of the R samples that take part.
+        spread: the same shape; standard deviation over draws.
+        labels: ``[R]``.
+        rows: ``[R]`` row numbers in the data set.
+    """
+
+    condition: Condition
+    n: int
+    measures: dict[str, float]
+    output: Array
+    spread: Array
+    labels: Array
+    rows: Array
+
+
+@dataclass(frozen=True, eq=False)
+class RecoveryResult:
+    """How one hidden modality came back under one condition.
+
+    Args:
+        condition: which modalities were hidden.
+        target: the recovered modality.
+        n: samples it was hidden from and recovered for.
+        frames: valid frames of those samples.
+        measures: name -> value; see ``md2n.evaluation.recovery``.
+        truth: ``[<= 1000, d]`` a sub-sample of the true frames, normalised, for figures.
+        recovered: their recoveries, means over draws.
+        draw: their first draws.
+    """
+
+    condition: Condition
+    target: str
+    n: int
+    frames: int
+    measures: dict[str, float]
+    truth: Array
+    recovered: Array
+    draw: Array
+
+
+class ValidationScore(NamedTuple):
+    """Means over incomplete patterns: ``score`` (higher is better) and ``loss`` (lower is better)."""
+
+    score: float
+    loss: float
+
+
+def evaluate(
+    model: MultimodalModel,
+    dataset: EvaluationSet,
+    conditions: Sequence[Condition],
+    *,
+    batch_size: int = 256,
+    draws: int | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> list[ConditionResult]:
+    """Predictions and measures under every condition, in the order given; the data are read once.
+
+    Args:
+        model: on ``device``; its training mode is left as found.
+        dataset: N samples.
+        conditions: ``available`` of shape ``[N, M]`` each.
+        batch_size: samples asked for at once.
+        draws: overrides the method's own number of draws.
+        seed: of everything random.
+        device: where the method is.
+
+    Raises:
+        UsageError: a condition was made for another number of samples or modalities.
+        DivergenceError: a prediction is not a number.
+    """
+    check_conditions(model, dataset, conditions)
+    collected: list[list[tuple[Array, Array, Array, Array]]] = [[] for _ in conditions]
+    with asking(model):
+        for start, loaded in batches(dataset, batch_size, device):
+            for condition, parts in zip(conditions, collected):
+                shown = under(loaded, condition, start)
+                if shown is None:
+                    continue
+                given, whole = shown
+                g = generator(seed, "evaluate", condition.name, start, device=device)
+                told = model.predict(given, g, draws=draws)
+                refuse_nan(told.output, f"under '{condition.name}'")
+                parts.append(
+                    (to_numpy(told.output), to_numpy(told.spread), to_numpy(whole.labels), to_numpy(whole.rows))
+                )
+    results = []
+    for condition, parts in zip(conditions, collected):
+        output, spread, labels, rows = _joined(parts, model)
+        told_measures = metrics.measures(model.schema.task, output, labels)
+        n = int(metrics.known(labels).sum())
+        results.append(ConditionResult(condition, n, told_measures, output, spread, labels, rows))
+    return results
+
+
+def validation_score(
+    model: MultimodalModel,
+    dataset: EvaluationSet,
+    *,
+    batch_size: int = 256,
+    draws: int | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> ValidationScore:
+    """What a checkpoint is chosen by: accuracy and cross-entropy, or minus MAE and MAE, as means over patterns.
+
+    All incomplete patterns travel in one mixed batch, so the data are read once and the network is called as few times
+    as ``batch_size`` permits.  The draws are the same at every call with one seed: checkpoints are compared on equal
+    terms.  Samples without a label, and patterns that leave a sample nothing, do not count.
+
+    Raises:
+        DataError: no sample has a label.
+        DivergenceError: a prediction is not a number.
+    """
+    names, task = model.schema.names, model.schema.task
+    patterns = incomplete_patterns(names)
+    flags = torch.tensor([pattern_flags(p, names) for p in patterns], device=device)
+    outputs, labels, codes = [], [], []
+    with asking(model):
+        for start, loaded in batches(dataset, max(1, batch_size // len(patterns)), device):
+            copies = torch.arange(loaded.size, device=device).repeat(len(patterns))
+            code = torch.arange(len(patterns), device=device).repeat_interleave(loaded.size)
+            keep = (flags[code] & loaded.present[copies]).any(dim=1)
+            copies, code = copies[keep], code[keep]
+            if not len(copies):
+                continue
+            mixed = loaded.select(copies)
+            told = model.predict(
+                mixed.hide(flags[code]).poisoned(), generator(seed, "validate", start, device=device), draws=draws
+            )
+            refuse_nan(told.output, "in validation")
+            outputs.append(to_numpy(told.output))
+            labels.append(to_numpy(mixed.labels))
+            codes.append(to_numpy(code))
+    output, label, pattern = np.concatenate(outputs), np.concatenate(labels), np.concatenate(codes)
+    known = metrics.known(label)
+    if not known.any():
+        raise DataError("no validation sample has a label", "choose another label column, or other splits")
+    scored, lost = [], []
+    for number in np.unique(pattern[known]):
+        chosen = known & (pattern == number)
+        if task.kind == "classification":
+            scored.append(metrics.accuracy(output[chosen], label[chosen]))
+            lost.append(metrics.cross_entropy(output[chosen], label[chosen]))
+        else:
+            lost.append(metrics.mae(output[chosen], label[chosen]))
+            scored.append(-lost[-1])
+    return ValidationScore(float(np.mean(scored)), float(np.mean(lost)))
+
+
+def evaluate_recovery(
+    model: MultimodalModel,
+    dataset: EvaluationSet,
+    conditions: Sequence[Condition],
+    *,
+    batch_size: int = 64,
+    draws: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    most: int = MOST_FRAMES,
+) -> list[RecoveryResult]:
+    """How well each modality that the data hold comes back where a condition hides it, in normalised units.
+
+    Args:
+        model: a method with ``recover``.
+        dataset: N samples.
+        conditions: ``available`` of shape ``[N, M]`` each; those that hide nothing give no result.
+        batch_size: samples asked for at once.
+        draws: draws per sample (None: the method's own number); two or more for a coverage.
+        steps: network calls per recovery (None: the method's own number).
+        seed: of everything random.
+        device: where the method is.
+        most: frames kept for the energy distance and for figures.
+
+    Raises:
+        UsageError: the method does not recover, or a condition was made for other data.
+        DataError: a recovered feature is not a number.
+    """
+    check_conditions(model, dataset, conditions)
+    if not isinstance(model, Recovers):
+        raise UsageError(
+            f"'{type(model).__name__}' does not recover modalities", "measure its predictions, or choose md2n"
+        )
+    names = model.schema.names
+    wanted = [(c, t) for c in range(len(conditions)) for t in range(len(names))]
+    tallies = {(c, t): RecoveryTally(numpy_generator(seed, "energy", conditions[c].name, t), most) for c, t in wanted}
+    latents = {key: LatentTally() for key in wanted}
+    samples = dict.fromkeys(wanted, 0)
+    with asking(model):
+        for start, loaded in batches(dataset, batch_size, device):
+            for c, condition in enumerate(conditions):
+                shown = under(loaded, condition, start)
+                concerned = None if shown is None else (shown[1].present & ~shown[0].available).any(dim=1)
+                if shown is None or concerned is None or not bool(concerned.any()):
+                    continue
+                given, whole = (batch.select(concerned) for batch in shown)
+                hidden = whole.present & ~given.available
+                g = generator(seed, "recover", condition.name, start, device=device)
+                back = model.recover(given, g, draws=draws, steps=steps)
+                # What nothing is hidden from keeps its true latents: one call without any draw to speak of.
+                true = model.recover(whole.complete().poisoned(), g, draws=1, steps=1) if back.latents else back
+                for t, name in enumerate(names):
+                    frames = to_numpy(whole.valid[name] & hidden[:, t, None])
+                    tallies[c, t].add(
+                        to_numpy(whole.truth(name))[frames],
+                        to_numpy(back.features[name])[frames],
+                        to_numpy(back.draws[name])[:, frames],
+                    )
+                    if name in back.latents:
+                        chosen = to_numpy(hidden[:, t])
+                        latents[c, t].add(to_numpy(true.latents[name])[chosen], to_numpy(back.latents[name])[chosen])
+                    samples[c, t] += int(hidden[:, t].sum())
+    return [
+        RecoveryResult(
+            condition=conditions[c],
+            target=names[t],
+            n=samples[c, t],
+            frames=tally.frames,
+            measures=tally.measures() | latents[c, t].measures(),
+            truth=tally.truth,
+            recovered=tally.recovered,
+            draw=tally.draw,
+        )
+        for (c, t), tally in tallies.items()
+        if tally.frames
+    ]
+
+
+def result_rows(results: Sequence[ConditionResult | RecoveryResult], source: Provenance) -> list[ResultRow]:
+    """One row per measure, ready for ``append_results``."""
+    return [
+        ResultRow.of(
+            source,
+            condition=r.condition.name,
+            rate_requested=r.condition.requested_rate,
+            rate_realised=r.condition.realised_rate,
+            n=r.n,
+            metric=metric,
+            value=value,
+            target=r.target if isinstance(r, RecoveryResult) else "",
+        )
+        for r in results
+        for metric, value in r.measures.items()
+    ]
+
+
+def _joined(
+    parts: list[tuple[Array, Array, Array, Array]], model: MultimodalModel
+) -> tuple[Array, Array, Array, Array]:
+    if parts:
+        output, spread, labels, rows = (np.concatenate(column) for column in zip(*parts))
+        return output, spread, labels, rows
+    classes = model.schema.task.kind == "classification"
+    empty = np.zeros((0, model.schema.task.output_dim) if classes else 0, np.float32)
+    return empty, empty, np.zeros(0, np.int64 if classes else np.float32), np.zeros(0, np.int64)

@@ -1,0 +1,233 @@
+"""Which modalities are hidden from whom: the fixed patterns, and random missing rates drawn once for all methods.
+
+``fixed@1``: every incomplete pattern in turn, and ``complete``.  A sample of which a pattern leaves nothing (data with
+natural gaps) takes no part in that condition; conditions say how many samples do.
+
+``random@1``: rates 0, 0.1, .. 0.7 of the P present modalities are hidden, at least one kept per sample.  The paper's
+rate is ``1 - sum_i m_i / (N M)``; with natural gaps ours counts present modalities only.  How they are drawn: one
+modality of every sample, uniform, is safe; all others are put in one random order; rate r hides the first
+``round(r P)`` of them.  So the realised rate is the requested one to within 1 / (2 P), as long as P minus the number of
+samples (all that may be hidden) reaches; beyond, everything that may be hidden is.  For three modalities 0.7 is 2/3
+exactly, not the 60.6% that a published implementation realises where it prints 70%.  The masks of rising rates are
+nested: what is hidden at 0.1 is hidden at 0.2, so a curve shows the rate and not eight drawings.  ``nested=False``
+draws each afresh.
+
+Masks are saved because no library promises the same random stream for ever; a saved file is bound to the data.
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from md2n.errors import DataError, StorageError, UsageError
+from md2n.evaluation.results import PROTOCOLS
+from md2n.missing import incomplete_patterns, pattern_flags
+from md2n.modality import set_name
+from md2n.seeding import numpy_generator
+
+Flags = npt.NDArray[np.bool_]
+
+COMPLETE = "complete"
+RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """One way of hiding modalities from a whole data set.
+
+    Args:
+        name: ``text+audio`` (what is left), ``complete``, or ``rate=0.3``.
+        available: ``[N, M]``; True where a method may read.  A row that is False throughout takes no part.
+        requested_rate: the rate asked for; None under the fixed protocol.
+        realised_rate: share of the present modalities, of the samples that take part, that is hidden.
+    """
+
+    name: str
+    available: Flags
+    requested_rate: float | None
+    realised_rate: float
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Positions of the samples that take part, rising."""
+        return np.flatnonzero(self.available.any(axis=1))
+
+    @property
+    def excluded(self) -> int:
+        """Samples of which nothing would be left."""
+        return len(self.available) - len(self.rows)
+
+
+def fixed_conditions(present: Flags, names: tuple[str, ...]) -> tuple[Condition, ...]:
+    """``fixed@1``: every incomplete pattern (see ``md2n.missing.incomplete_patterns``), then ``complete``.
+
+    Args:
+        present: ``[N, M]``; what the data hold.
+        names: modality names, in the order of the columns.
+
+    Raises:
+        DataError: a sample has no modality, or a modality is called ``complete``.
+
+    Paper: Sec. 4.1.
+    """
+    _check(present, names)
+    if COMPLETE in names:
+        raise DataError(f"a modality is called '{COMPLETE}', as is the condition that hides nothing", "rename it")
+    patterns = {set_name(p): np.array(pattern_flags(p, names)) for p in incomplete_patterns(names)}
+    patterns[COMPLETE] = np.ones(len(names), bool)
+    return tuple(_condition(name, present & flags, present, None) for name, flags in patterns.items())
+
+
+def random_conditions(
+    present: Flags, names: tuple[str, ...], seed: int, *, rates: tuple[float, ...] = RATES, nested: bool = True
+) -> tuple[Condition, ...]:
+    """``random@1``: one condition per rate, drawn from ``seed`` as the module's head tells.
+
+    Args:
+        present: ``[N, M]``; what the data hold.
+        names: modality names, in the order of the columns.
+        seed: of the drawing.
+        rates: in [0, 1), rising.
+        nested: what a rate hides, every higher one hides; else every rate is drawn for itself.
+
+    Raises:
+        DataError: a sample has no modality.
+        UsageError: a rate out of range, or rates that do not rise.
+    """
+    _check(present, names)
+    if any(not 0 <= r < 1 for r in rates) or list(rates) != sorted(set(rates)):
+        raise UsageError(f"rates {', '.join(f'{r:g}' for r in rates)} do not rise within [0, 1)", "as in 0, 0.1, 0.2")
+    conditions = []
+    for number, rate in enumerate(rates):
+        rng = numpy_generator(seed, PROTOCOLS["random"], 0 if nested else number)
+        available = present.copy()
+        rows, columns = _hiding_order(present, rng)
+        hidden = int(np.floor(rate * present.sum() + 0.5))  # more than there are: all of them
+        available[rows[:hidden], columns[:hidden]] = False
+        conditions.append(_condition(f"rate={rate:g}", available, present, rate))
+    return tuple(conditions)
+
+
+def save_masks(
+    path: Path, conditions: tuple[Condition, ...], *, names: tuple[str, ...], data_checksum: str, split: str
+) -> None:
+    """Writes random conditions atomically, with what they belong to and a checksum of their own.
+
+    Raises:
+        StorageError: the file could not be written; what stood there before is untouched.
+    """
+    available = np.stack([c.available for c in conditions])
+    requested = np.array([np.nan if c.requested_rate is None else c.requested_rate for c in conditions])
+    realised = np.array([c.realised_rate for c in conditions])
+    head = json.dumps(_head(names, data_checksum, split, [c.name for c in conditions]) | {"digest": _digest(available)})
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            np.savez_compressed(
+                file,
+                available=np.packbits(available),
+                shape=available.shape,
+                requested=requested,
+                realised=realised,
+                head=np.array(head),
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StorageError(
+            f"masks could not be written to '{path}': {error.strerror}", "free space, then repeat"
+        ) from error
+
+
+def load_masks(path: Path, *, names: tuple[str, ...], data_checksum: str, split: str) -> tuple[Condition, ...]:
+    """Random conditions as saved.
+
+    Raises:
+        DataError: the file is absent or damaged, or belongs to other data, another split, other modalities or
+            another version of the protocol; the message names which.
+    """
+    remedy = "remove it to draw new masks (earlier random results then no longer compare)"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            head = json.loads(str(file["head"]))
+            shape = tuple(int(s) for s in file["shape"])
+            available = np.unpackbits(file["available"], count=int(np.prod(shape))).astype(bool).reshape(shape)
+            requested, realised = file["requested"], file["realised"]
+    except FileNotFoundError:
+        raise DataError(f"there is no masks file at '{path}'", "draw them with random_conditions, then save") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"'{path}' is no masks file, or a damaged one: {error}", remedy) from None
+    expected = _head(names, data_checksum, split, [])
+    for key in ("protocol", "data_checksum", "split", "modalities"):
+        if head.get(key) != expected[key]:
+            raise DataError(f"masks '{path.name}' are for {key} {head.get(key)!r}, not {expected[key]!r}", remedy)
+    if head.get("digest") != _digest(available) or len(head.get("conditions", [])) != len(available):
+        raise DataError(f"masks '{path.name}' do not match their checksum", remedy)
+    return tuple(
+        Condition(name, available[i], None if np.isnan(requested[i]) else float(requested[i]), float(realised[i]))
+        for i, name in enumerate(head["conditions"])
+    )
+
+
+def shared_masks(
+    path: Path, present: Flags, names: tuple[str, ...], seed: int, *, data_checksum: str, split: str
+) -> tuple[Condition, ...]:
+    """``random@1`` as every method gets it: loaded from ``path``, or drawn and saved there the first time.
+
+    Raises:
+        DataError: as ``load_masks`` and ``random_conditions``.
+        StorageError: as ``save_masks``.
+    """
+    if not path.exists():
+        drawn = random_conditions(present, names, seed)
+        save_masks(path, drawn, names=names, data_checksum=data_checksum, split=split)
+    conditions = load_masks(path, names=names, data_checksum=data_checksum, split=split)
+    if any(c.available.shape != present.shape or bool((c.available & ~present).any()) for c in conditions):
+        raise DataError(f"masks '{path.name}' show modalities that the data do not hold", "remove it to draw new masks")
+    return conditions
+
+
+def _hiding_order(present: Flags, rng: np.random.Generator) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Positions (rows, columns) of all that may be hidden, in random order: everything present but one per row."""
+    safe = np.where(present, rng.random(present.shape), -1.0).argmax(axis=1)
+    hideable = present.copy()
+    hideable[np.arange(len(present)), safe] = False
+    order = rng.permutation(np.argwhere(hideable))
+    return order[:, 0], order[:, 1]
+
+
+def _condition(name: str, available: Flags, present: Flags, requested: float | None) -> Condition:
+    taking_part = available.any(axis=1)
+    held = int(present[taking_part].sum())
+    return Condition(name, available, requested, 1 - int(available.sum()) / held if held else 0.0)
+
+
+def _check(present: Flags, names: tuple[str, ...]) -> None:
+    if present.ndim != 2 or present.shape[1] != len(names):
+        raise DataError(f"presence has shape {present.shape} for {len(names)} modalities", "give [samples, modalities]")
+    empty = np.flatnonzero(~present.any(axis=1))
+    if len(empty):
+        raise DataError(f"{len(empty)} samples hold no modality (first: row {empty[0]})", "drop them from the data")
+
+
+def _head(names: tuple[str, ...], data_checksum: str, split: str, conditions: list[str]) -> dict[str, object]:
+    return {
+        "protocol": PROTOCOLS["random"],
+        "data_checksum": data_checksum,
+        "split": split,
+        "modalities": list(names),
+        "conditions": conditions,
+    }
+
+
+def _digest(available: Flags) -> str:
+    return hashlib.sha256(repr(available.shape).encode() + available.tobytes()).hexdigest()

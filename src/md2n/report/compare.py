@@ -1,0 +1,138 @@
+"""Whether one method really is better than another: paired tests, corrected for how many were made.
+
+Two runs with one seed share data, masks and patterns, so they are compared in pairs.  A pair is a seed (the default:
+its mean over conditions; runs are what is independent) or a seed under a condition (more pairs, but conditions of one
+run are not independent: p is then optimistic, and the table says so).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from md2n.errors import UsageError
+from md2n.report.grid import Grid
+from md2n.report.table import Cell, Table
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A paired, two-sided test.
+
+    Args:
+        difference: mean of first minus second.
+        p: probability of a difference at least as large if there were none.
+        pairs: how many.
+    """
+
+    difference: float
+    p: float
+    pairs: int
+
+
+def paired_test(
+    first: Mapping[Any, float], second: Mapping[Any, float], test: Literal["t", "wilcoxon"] = "t"
+) -> Paired:
+    """Compares what both have: Student's paired t, or Wilcoxon's signed ranks (exact for few pairs).
+
+    No difference in any pair gives p = 1; the same difference in every pair gives p = 0 with t.  Five pairs cannot give
+    Wilcoxon a p below 0.0625.
+
+    Args:
+        first: key (seed, or seed and condition) -> value.
+        second: key -> value.
+        test: ``t`` or ``wilcoxon``.
+
+    Raises:
+        UsageError: fewer than two keys in common.
+    """
+    keys = [k for k in first if k in second]
+    if len(keys) < 2:
+        raise UsageError(f"{len(keys)} pair cannot be tested", "run both methods with at least two common seeds")
+    difference = np.array([first[k] - second[k] for k in keys], np.float64)
+    if not difference.any():
+        return Paired(0.0, 1.0, len(keys))
+    mean = float(difference.mean())
+    if test == "t" and np.ptp(difference) <= 1e-12 * abs(mean):
+        return Paired(mean, 0.0, len(keys))
+    from scipy import stats  # comes with scikit-learn; half a second to import
+
+    told = stats.ttest_1samp(difference, 0.0) if test == "t" else stats.wilcoxon(difference)
+    return Paired(mean, float(told.pvalue), len(keys))
+
+
+def holm(p: Sequence[float]) -> tuple[float, ...]:
+    """Holm's correction: the k-th smallest of m p-values times (m - k + 1), never falling, at most 1.
+
+    >>> holm([0.25, 0.0625])
+    (0.25, 0.125)
+    """
+    order = sorted(range(len(p)), key=lambda i: p[i])
+    corrected, largest = [0.0] * len(p), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, p[i] * (len(p) - rank)))
+        corrected[i] = largest
+    return tuple(corrected)
+
+
+def comparison_table(
+    grid: Grid,
+    reference: str,
+    *,
+    test: Literal["t", "wilcoxon"] = "t",
+    over: Literal["seeds", "conditions"] = "seeds",
+) -> Table | None:
+    """One method against every other over the incomplete conditions, with Holm's correction over the rows.
+
+    Args:
+        grid: of one measure.
+        reference: label of the method.
+        test: ``t`` or ``wilcoxon``.
+        over: what makes a pair: a seed, or a seed under a condition.
+
+    Returns:
+        None where no other method shares two pairs with the reference.
+
+    Raises:
+        UsageError: the reference was not measured.
+    """
+    if reference not in grid.models:
+        raise UsageError(f"no results of '{reference}'", f"measured: {', '.join(grid.models)}")
+
+    def pairs(label: str) -> dict[Any, float]:
+        if over == "seeds":
+            return dict(grid.seed_means(label, grid.incomplete))
+        return {(s, c): v for c in grid.incomplete for s, v in grid.values.get((label, c), {}).items()}
+
+    mine, tested = pairs(reference), {}
+    for label in grid.models:
+        theirs = pairs(label)
+        if label != reference and len(mine.keys() & theirs.keys()) >= 2:
+            tested[label] = paired_test(mine, theirs, test)
+    if not tested:
+        return None
+    unit, digits = (" (points)", 2) if grid.measure.percent else ("", 4)
+    corrected = holm([t.p for t in tested.values()])
+    rows = tuple(
+        (
+            Cell(label),
+            Cell(value=told.difference * grid.scale, digits=digits),
+            Cell(value=float(told.pairs), digits=0),
+            Cell(value=told.p, digits=4),
+            Cell(value=p, digits=4),
+        )
+        for (label, told), p in zip(tested.items(), corrected)
+    )
+    name = "Student's paired t" if test == "t" else "Wilcoxon's signed ranks"
+    better = "a positive difference is better" if grid.measure.higher_is_better else "a negative difference is better"
+    notes = [f"{name}, two-sided, over incomplete conditions; {better}; p corrected by Holm over the rows."]
+    if over == "conditions":
+        notes.append("Conditions of one run are not independent: p is optimistic.")
+    return Table(
+        f"compare-{grid.metric.replace('_', '-')}",
+        f"{grid.dataset}: {reference} against the others, {grid.measure.title}",
+        ("against", f"difference{unit}", "pairs", "p", "p (Holm)"),
+        rows,
+        tuple(notes),
+    )

@@ -1,0 +1,209 @@
+"""Result rows of one measure as a grid: method by condition by seed, and what is told of it over seeds."""
+
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from md2n.errors import DataError, UsageError
+from md2n.evaluation.metrics import MEASURES, Measure
+from md2n.evaluation.results import PROTOCOLS, ResultRow
+from md2n.report.table import rounded
+
+COMPLETE = "complete"
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How methods are called in tables and figures.
+
+    Args:
+        titles: method -> title; a method that is not listed keeps its name.
+        retracted: methods whose article was retracted; marked wherever they are shown.
+        ceilings: methods that have more than the others (a model for each set): shown, never bold.
+    """
+
+    titles: Mapping[str, str] = field(default_factory=dict)
+    retracted: Collection[str] = ()
+    ceilings: Collection[str] = ("dedicated",)
+
+    def labels(self, rows: Iterable[ResultRow]) -> dict[tuple[str, str], str]:
+        """(model, config hash) -> label; the hash is shown where one method appears with several configurations."""
+        pairs = list(dict.fromkeys((r.model, r.config_hash) for r in rows))
+        models = [model for model, _ in pairs]
+        return {
+            (model, digest): self.titles.get(model, model)
+            + (f" ({digest[:7]})" if models.count(model) > 1 else "")
+            + (" [retracted]" if model in self.retracted else "")
+            for model, digest in pairs
+        }
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean and sample standard deviation over seeds; the deviation of one seed is None, not 0."""
+
+    mean: float
+    deviation: float | None
+    seeds: int
+
+    @staticmethod
+    def over(values: Sequence[float]) -> "Summary | None":
+        """Of one value per seed; None where there is none."""
+        if not values:
+            return None
+        deviation = statistics.stdev(values) if len(values) > 1 else None
+        return Summary(statistics.fmean(values), deviation, len(values))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One measure of one data set under one protocol.
+
+    Args:
+        dataset: its name.
+        metric: name in ``MEASURES``.
+        target: recovered modality; empty for predictions.
+        models: label -> method, in the order first measured.
+        conditions: in the order first measured.
+        values: (label, condition) -> seed -> value.
+        requested: condition -> missing rate asked for, where there is one.
+        realised: condition -> missing rate.
+        counts: condition -> samples measured.
+        aside: labels of ceilings.
+    """
+
+    dataset: str
+    metric: str
+    target: str
+    models: Mapping[str, str]
+    conditions: tuple[str, ...]
+    values: Mapping[tuple[str, str], Mapping[int, float]]
+    requested: Mapping[str, float]
+    realised: Mapping[str, float]
+    counts: Mapping[str, int]
+    aside: frozenset[str] = frozenset()
+
+    @property
+    def measure(self) -> Measure:
+        """Title and direction of the measure."""
+        return MEASURES[self.metric]
+
+    @property
+    def incomplete(self) -> tuple[str, ...]:
+        """Conditions that hide something: neither ``complete`` nor a missing rate of 0."""
+        return tuple(c for c in self.conditions if c != COMPLETE and self.requested.get(c) != 0)
+
+    def seeds(self, label: str) -> tuple[int, ...]:
+        """Seeds of a method that have been measured under any condition, rising."""
+        return tuple(sorted({s for c in self.conditions for s in self.values.get((label, c), {})}))
+
+    def summary(self, label: str, condition: str) -> Summary | None:
+        """Over the seeds of one cell; None where nothing was measured."""
+        return Summary.over(list(self.values.get((label, condition), {}).values()))
+
+    def seed_means(self, label: str, conditions: Sequence[str]) -> dict[int, float]:
+        """Seed -> mean over conditions, for the seeds that have all of them."""
+        cells = [self.values.get((label, c), {}) for c in conditions]
+        shared = sorted(set.intersection(*(set(c) for c in cells))) if cells else []
+        return {seed: statistics.fmean(cell[seed] for cell in cells) for seed in shared}
+
+    def mean_over(self, label: str, conditions: Sequence[str]) -> Summary | None:
+        """Mean over conditions first, then over seeds: the deviation is between runs, not between conditions."""
+        return Summary.over(list(self.seed_means(label, conditions).values()))
+
+    def best(self, means: Mapping[str, float | None]) -> frozenset[str]:
+        """Labels of the best value as shown (ties at the shown precision share it), ceilings aside.
+
+        None where neither end is best, or where there is nothing to be better than.
+
+        Args:
+            means: label -> value, not yet in percent.
+        """
+        direction = self.measure.higher_is_better
+        compared = {k: v for k, v in means.items() if v is not None and k not in self.aside}
+        shown = {k: rounded(v * self.scale, self.measure.digits) for k, v in compared.items()}
+        if direction is None or len(shown) < 2:
+            return frozenset()
+        top = max(shown.values()) if direction else min(shown.values())
+        return frozenset(k for k, v in shown.items() if v == top)
+
+    @property
+    def scale(self) -> float:
+        """100 where the measure is shown in percent."""
+        return 100.0 if self.measure.percent else 1.0
+
+
+def measured(rows: Sequence[ResultRow], dataset: str, protocol: str, *, split: str = "test") -> tuple[ResultRow, ...]:
+    """Rows of one data set, split and protocol; of a measurement that was repeated, the last.
+
+    Args:
+        rows: any result rows, in the order written.
+        dataset: name.
+        protocol: ``fixed`` or ``random``.
+        split: of the data.
+
+    Raises:
+        UsageError: unknown protocol.
+        DataError: the rows stem from two versions of the data.
+    """
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"no protocol is called '{protocol}'", f"known: {', '.join(PROTOCOLS)}")
+    chosen = [r for r in rows if (r.dataset, r.split, r.protocol) == (dataset, split, PROTOCOLS[protocol])]
+    versions = sorted({r.data_checksum for r in chosen})
+    if len(versions) > 1:
+        told = ", ".join(v[:12] for v in versions)
+        raise DataError(
+            f"results of '{dataset}' come from {len(versions)} versions of the data ({told})",
+            "evaluate all runs on one version, or report the versions apart",
+        )
+    last = {(r.model, r.config_hash, r.seed, r.condition, r.metric, r.target): r for r in chosen}
+    return tuple(last.values())
+
+
+def grid(rows: Sequence[ResultRow], metric: str, *, target: str = "", naming: Naming | None = None) -> Grid:
+    """The grid of one measure.
+
+    Args:
+        rows: as ``measured`` gives them.
+        metric: name in ``MEASURES``.
+        target: recovered modality; empty for predictions.
+        naming: titles of methods.
+
+    Raises:
+        UsageError: unknown measure.
+        DataError: nothing was measured.
+    """
+    if metric not in MEASURES:
+        raise UsageError(f"no measure is called '{metric}'", f"known: {', '.join(MEASURES)}")
+    naming = naming or Naming()
+    labels = naming.labels(rows)
+    chosen = [r for r in rows if (r.metric, r.target) == (metric, target)]
+    if not chosen:
+        raise DataError(f"no result holds '{metric}'" + (f" of '{target}'" if target else ""), "evaluate a run first")
+    values: dict[tuple[str, str], dict[int, float]] = {}
+    for r in chosen:
+        values.setdefault((labels[r.model, r.config_hash], r.condition), {})[r.seed] = r.value
+    ordered = sorted(dict.fromkeys(r.condition for r in chosen), key=lambda c: c == COMPLETE)
+    return Grid(
+        dataset=chosen[0].dataset,
+        metric=metric,
+        target=target,
+        models={labels[r.model, r.config_hash]: r.model for r in chosen},
+        conditions=tuple(ordered),
+        values=values,
+        requested={r.condition: r.rate_requested for r in chosen if r.rate_requested is not None},
+        realised={r.condition: r.rate_realised for r in chosen},
+        counts={r.condition: r.n for r in chosen},
+        aside=frozenset(labels[r.model, r.config_hash] for r in chosen if r.model in naming.ceilings),
+    )
+
+
+def metrics_of(rows: Iterable[ResultRow], *, target: str = "") -> tuple[str, ...]:
+    """Measures that occur, in the order of ``MEASURES``."""
+    found = {r.metric for r in rows if r.target == target}
+    return tuple(m for m in MEASURES if m in found)
+
+
+def targets_of(rows: Iterable[ResultRow]) -> tuple[str, ...]:
+    """Recovered modalities that occur, in the order first measured."""
+    return tuple(dict.fromkeys(r.target for r in rows if r.target))

@@ -1,0 +1,215 @@
+"""Writes a report folder: every table as Markdown, CSV and LaTeX, every figure as SVG and PNG, and one page.
+
+``index.html`` holds everything it shows, needs no network and can be mailed as it is.
+"""
+
+import importlib.util
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+
+from md2n.errors import DataError
+from md2n.evaluation.results import PROTOCOLS, ResultRow
+from md2n.report import figures, style
+from md2n.report.compare import comparison_table
+from md2n.report.figures import RecoveryExample
+from md2n.report.files import write_whole
+from md2n.report.grid import Grid, Naming, grid, measured, metrics_of
+from md2n.report.published import Published, published
+from md2n.report.table import Cell, Table
+from md2n.report.tables import equity_table, patterns_by_method, published_table, rates_by_method, recovery_table
+
+CURVES = 3  # panels of the rate figure: ACC2, F1 and ACC7 in the paper's Fig. 3
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure on the page: its file name, what it shows in words, and the drawing."""
+
+    name: str
+    caption: str
+    figure: style.Figure
+
+
+@dataclass
+class Section:
+    """What a report says of one data set and split."""
+
+    dataset: str
+    split: str
+    facts: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Anchor on the page and beginning of file names."""
+        plain = self.dataset if self.split == "test" else f"{self.dataset}-{self.split}"
+        return re.sub(r"[^A-Za-z0-9_-]+", "-", plain)
+
+
+def write_report(
+    folder: Path,
+    rows: Sequence[ResultRow],
+    *,
+    title: str = "md2n: results",
+    naming: Naming | None = None,
+    reference: str = "md2n",
+    chance: str = "majority",
+    ceiling: str = "dedicated",
+    beside_published: bool = True,
+    examples: Iterable[RecoveryExample] = (),
+) -> Path:
+    """Writes the report of all data sets among ``rows``.
+
+    The same rows give the same bytes.  Files of an earlier report are replaced one by one, each whole or not at all.
+
+    Args:
+        folder: made if absent.
+        rows: as read from ``results.jsonl``.
+        title: of the page.
+        naming: titles of methods, and which are retracted.
+        reference: the method that figures emphasise and that is tested against the others.
+        chance: the method that answers with the majority, for equity.
+        ceiling: the method trained for one set at a time, for equity.
+        beside_published: adds the paper's numbers, in columns and tables of their own.
+        examples: recovered frames to draw.
+
+    Returns:
+        Path of ``index.html``.
+
+    Raises:
+        DataError: there are no rows, or rows of one data set come from two versions of the data.
+        StorageError: a file could not be written.
+    """
+    if not rows:
+        raise DataError("there are no results to report", "run `md2n evaluate` first")
+    naming = naming or Naming()
+    facts = published() if beside_published else None
+    shown = list(examples)
+    sections = []
+    for dataset, split in dict.fromkeys((r.dataset, r.split) for r in rows):
+        section = _section(rows, dataset, split, naming, reference, (chance, ceiling), facts)
+        if split == "test":
+            section.pictures += [_example(e) for e in shown if e.dataset == dataset]
+        sections.append(section)
+    drawable = importlib.util.find_spec("matplotlib") is not None
+    drawings: dict[tuple[str, str], str] = {}
+    for section in sections:
+        for picture in section.pictures:
+            name = f"{section.name}-{picture.name}"
+            drawn, _ = style.save(picture.figure, folder / "figures", name)
+            drawings[section.name, picture.name] = inline_svg(drawn.read_text(encoding="utf-8"), f"{name}-")
+    origins = _origins(rows)
+    for table in [t for section in sections for t in section.tables] + [origins]:
+        write_whole(folder / "tables" / f"{table.name}.md", table.markdown())
+        write_whole(folder / "tables" / f"{table.name}.csv", table.csv())
+        write_whole(folder / "tables" / f"{table.name}.tex", table.latex())
+    return write_whole(folder / "index.html", _page(title, sections, drawings, origins, drawable))
+
+
+def inline_svg(document: str, prefix: str) -> str:
+    """An SVG document as an element of a page: no prologue, no metadata, its ids made its own by ``prefix``."""
+    element = document[document.index("<svg") :]
+    element = re.sub(r"\s*<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    element = re.sub(r'(\bid=")', rf"\g<1>{prefix}", element)
+    element = re.sub(r'(\bhref="#|url\(#)', rf"\g<1>{prefix}", element)
+    return element.strip()
+
+
+def _section(
+    rows: Sequence[ResultRow],
+    dataset: str,
+    split: str,
+    naming: Naming,
+    reference: str,
+    bounds: tuple[str, str],
+    facts: Published | None,
+) -> Section:
+    section = Section(dataset, split)
+    drawable = importlib.util.find_spec("matplotlib") is not None
+    fixed = measured(rows, dataset, "fixed", split=split)
+    random = measured(rows, dataset, "random", split=split)
+    either = fixed or random
+    section.facts = [
+        f"split: {split}; data {either[0].data_checksum[:12]}",
+        f"protocols: {', '.join(PROTOCOLS[p] for p, found in (('fixed', fixed), ('random', random)) if found)}",
+    ]
+    if metrics_of(fixed):
+        grids = [grid(fixed, m, naming=naming) for m in metrics_of(fixed)]
+        first = grids[0]
+        section.tables += [patterns_by_method(g, facts) for g in grids]
+        chosen = [_label(first, model) for model in (reference, *bounds)]
+        found = [equity_table(first, chosen[1], chosen[2])]
+        found += [comparison_table(first, chosen[0]) if chosen[0] in first.models else None]
+        section.tables += [t for t in found if t is not None]
+        if drawable and len(first.conditions) >= 3:
+            caption = f"{first.measure.title} by what is available, means over seeds"
+            section.pictures.append(Picture("radar", caption, figures.radar(first, emphasis=chosen[0])))
+    if metrics_of(random):
+        grids = [grid(random, m, naming=naming) for m in metrics_of(random)]
+        section.tables += [rates_by_method(g) for g in grids]
+        if drawable:
+            curves = _curves(grids)
+            drawing = figures.rate_curves(curves, emphasis=_label(curves[0], reference))
+            caption = "by realised missing rate, means over seeds with bands of one standard deviation"
+            section.pictures.append(Picture("rates", caption, drawing))
+    recovered = recovery_table(fixed, naming=naming)
+    if recovered.rows:
+        section.tables.append(recovered)
+    if facts is not None and dataset in facts.datasets():
+        section.tables.append(published_table(facts, dataset))
+    # The name is the file's and the LaTeX label's: unique in the whole report.
+    section.tables = [replace(t, name=f"{section.name}-{t.name}") for t in section.tables]
+    return section
+
+
+def _curves(grids: Sequence[Grid]) -> list[Grid]:
+    """The panels of the paper's Fig. 3 where they were measured, else the first measures."""
+    paper = [g for g in grids if g.metric in ("acc2_nonzero", "f1_weighted_nonzero", "acc7")]
+    return (paper or list(grids))[:CURVES]
+
+
+def _label(grid: Grid, model: str) -> str:
+    """How the method is called in the grid; its first configuration where there are several, else its own name."""
+    return next((label for label, name in grid.models.items() if name == model), model)
+
+
+def _example(example: RecoveryExample) -> Picture:
+    told = unicodedata.normalize("NFKD", f"recovered {example.target} {example.condition} {example.model}")
+    name = re.sub(r"[^a-z0-9_]+", "-", told.lower())
+    caption = f"{example.target} recovered from {example.condition}: true against recovered values"
+    return Picture(name.strip("-"), caption, figures.recovery_figure(example))
+
+
+def _origins(rows: Sequence[ResultRow]) -> Table:
+    """Which runs, configurations and versions the numbers come from."""
+    groups: dict[tuple[str, ...], set[int]] = {}
+    for r in rows:
+        versions = " ".join(f"{name} {version}" for name, version in sorted(r.versions.items()))
+        built = f"{r.md2n_version} {r.git_commit[:12]}".strip()
+        key = (r.dataset, r.model, r.config_hash[:12], r.protocol, r.data_checksum[:12], built, versions)
+        groups.setdefault(key, set()).add(r.seed)
+    return Table(
+        "origins",
+        "Where the numbers come from",
+        ("data set", "method", "configuration", "protocol", "data", "md2n", "packages", "seeds"),
+        tuple((*map(Cell, key), Cell(", ".join(map(str, sorted(seeds))))) for key, seeds in groups.items()),
+    )
+
+
+def _page(
+    title: str, sections: list[Section], drawings: dict[tuple[str, str], str], origins: Table, drawable: bool
+) -> str:
+    import jinja2
+
+    source = resources.files("md2n.report").joinpath("page.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.from_string(source).render(
+        title=title, sections=sections, drawings=drawings, origins=origins, drawable=drawable
+    )

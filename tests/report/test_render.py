@@ -1,0 +1,151 @@
+"""The report folder: complete, self-contained, escaped, the same bytes for the same rows."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from md2n.errors import DataError
+from md2n.report.figures import RecoveryExample
+from md2n.report.grid import Naming
+from md2n.report.render import inline_svg, write_report
+from tests.report.made import fixed_rows, random_rows, recovery_rows, scores
+
+pytest.importorskip("matplotlib", reason="extra 'plot'")
+
+ROWS = (
+    fixed_rows("md2n", scores(0.8, 0.6, 0.85))
+    + fixed_rows("zero_fill", scores(0.7, 0.5, 0.8))
+    + fixed_rows("md2n", scores(0.4, 0.3, 0.45), "acc7")
+    + fixed_rows("majority", scores(0.5, 0.5, 0.5))
+    + fixed_rows("dedicated", scores(0.9, 0.7, 0.9))
+    + random_rows("md2n", [0.8 - 0.02 * i for i in range(8)])
+    + recovery_rows("md2n", "text", 0.2)
+    + fixed_rows("md2n", {"a": 0.5, "b": 0.4}, dataset="other set")
+)
+
+
+class Balance(HTMLParser):
+    """Checks that elements close in order, and collects ids, links and sources."""
+
+    VOID = ("meta", "br", "link", "img", "hr")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.ids += [v for k, v in attrs if k == "id"]
+        self.links += [v for k, v in attrs if k in ("href", "src", "xlink:href", "data", "action")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_folder_holds_tables_figures_and_one_page(tmp_path: Path) -> None:
+    page = write_report(tmp_path / "report", ROWS)
+    names = {p.relative_to(page.parent).as_posix() for p in page.parent.rglob("*") if p.is_file()}
+    tables = {n for n in names if n.startswith("tables/")}
+    for table in ("patterns-acc2-nonzero", "patterns-acc7", "rates-acc2-nonzero", "recovery", "published"):
+        assert {f"tables/mosi-{table}.{s}" for s in ("md", "csv", "tex")} <= tables
+    assert {"tables/mosi-equity-acc2-nonzero.md", "tables/mosi-compare-acc2-nonzero.md", "tables/origins.md"} <= tables
+    assert {f"figures/mosi-{f}.{s}" for f in ("radar", "rates") for s in ("svg", "png")} <= names
+    assert "tables/other-set-patterns-acc2-nonzero.md" in names
+    assert not [n for n in names if Path(n).name.startswith(".")]
+    labels = [re.search(r"\\label\{(.*)\}", p.read_text()).group(1) for p in page.parent.rglob("*.tex")]
+    assert len(set(labels)) == len(labels)
+
+
+def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
+    text = write_report(tmp_path, ROWS).read_text()
+    told = Balance()
+    told.feed(text)
+    assert told.open == []
+    assert len(set(told.ids)) == len(told.ids)
+    assert all(link.startswith("#") for link in told.links)
+    assert {link[1:] for link in told.links} <= set(told.ids)
+    assert "@import" not in text
+    assert set(re.findall(r"url\((.)", text)) == {"#"}
+    assert text.count("<svg") == 2
+    assert "<script" not in text
+    assert "published: mean of the same sets" in text
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        write_report(tmp_path / name, ROWS)
+    write_report(tmp_path / "second", ROWS)  # over an earlier report
+    first, second = (
+        {p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()}
+        for n in ("first", "second")
+    )
+    assert first == second
+
+
+def test_names_are_escaped_on_the_page(tmp_path: Path) -> None:
+    naming = Naming({"md2n": "<script>alert('x')</script> & co"})
+    page = write_report(tmp_path, ROWS, naming=naming, title="a <b> & c")
+    text = page.read_text()
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert "<title>a &lt;b&gt; &amp; c</title>" in text
+
+
+def test_examples_of_recovery_are_drawn_with_their_data_set(tmp_path: Path) -> None:
+    truth = np.random.default_rng(0).normal(size=(100, 2))
+    shown = RecoveryExample("mosi", "MD²N", "audio", "text+vision", truth, truth / 2, truth)
+    page = write_report(tmp_path, ROWS, examples=[shown])
+    assert (tmp_path / "figures" / "mosi-recovered-audio-text-vision-md2n.svg").exists()
+    assert page.read_text().count("<svg") == 3
+
+
+def test_without_matplotlib_the_tables_are_there_and_the_page_says_what_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    page = write_report(tmp_path, ROWS)
+    assert "matplotlib is not installed" in page.read_text()
+    assert "<svg" not in page.read_text()
+    assert (tmp_path / "tables" / "mosi-recovery.csv").exists()
+
+
+def test_origins_tell_where_numbers_come_from(tmp_path: Path) -> None:
+    write_report(tmp_path, ROWS)
+    told = (tmp_path / "tables" / "origins.md").read_text()
+    assert "| mosi | md2n | md2nxxxxxxxx | fixed@1 | dddddddddddd |" in told
+    assert "0, 1, 2" in told
+
+
+def test_validation_results_stand_apart(tmp_path: Path) -> None:
+    rows = ROWS + fixed_rows("md2n", scores(0.1, 0.1), split="valid")
+    write_report(tmp_path, rows)
+    assert "80.0" in (tmp_path / "tables" / "mosi-patterns-acc2-nonzero.csv").read_text()
+    assert "10.0" in (tmp_path / "tables" / "mosi-valid-patterns-acc2-nonzero.csv").read_text()
+
+
+def test_published_numbers_can_be_left_out(tmp_path: Path) -> None:
+    assert "Unbiased Missing-modality" not in write_report(tmp_path, ROWS, beside_published=False).read_text()
+
+
+def test_no_rows_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no results to report"):
+        write_report(tmp_path, [])
+
+
+def test_ids_of_an_inlined_drawing_are_its_own() -> None:
+    document = '<?xml?>\n<!DOCTYPE svg>\n<svg xmlns="http://www.w3.org/2000/svg"><metadata>\nx</metadata>'
+    document += '<g id="a"/><use xlink:href="#a" clip-path="url(#b)"/></svg>\n'
+    assert inline_svg(document, "p-") == (
+        '<svg xmlns="http://www.w3.org/2000/svg"><g id="p-a"/><use xlink:href="#p-a" clip-path="url(#p-b)"/></svg>'
+    )

@@ -1,0 +1,161 @@
+"""Tables from rows: means and deviations over seeds, best, published columns apart."""
+
+import pytest
+
+from md2n.errors import DataError, UsageError
+from md2n.report.grid import Naming, Summary, grid, measured
+from md2n.report.published import published
+from md2n.report.table import Table
+from md2n.report.tables import (
+    equity_table,
+    fixed_table,
+    patterns_by_method,
+    published_table,
+    rate_table,
+    recovery_table,
+)
+from tests.report.made import SETS, fixed_rows, random_rows, recovery_rows, scores
+
+ROWS = fixed_rows("md2n", scores(0.8, 0.6, 0.85)) + fixed_rows("zero_fill", scores(0.7, 0.65, 0.9))
+
+
+def column(table: Table, head: str) -> dict[str, str]:
+    at = table.columns.index(head)
+    return {row[0].text: row[at].plain for row in table.rows}
+
+
+def test_cells_are_means_and_deviations_over_seeds() -> None:
+    table = fixed_table(ROWS)
+    assert table.columns[:7] == ("method", *SETS)
+    assert column(table, "text") == {"md2n": "80.0 ± 1.0", "zero_fill": "70.0 ± 1.0"}
+    assert column(table, "mean of incomplete") == {"md2n": "70.0 ± 1.0", "zero_fill": "67.5 ± 1.0"}
+    assert column(table, "worst")["md2n"] == "60.0 ± 1.0"
+    assert column(table, "seeds")["md2n"] == "3"
+    assert any("100 under every condition" in note for note in table.notes)
+
+
+def test_the_deviation_of_a_mean_is_between_runs_not_between_conditions() -> None:
+    # Two seeds whose conditions differ, but whose means are the same: no deviation between runs.
+    rows = fixed_rows("m", {"text": 0.9, "audio": 0.5}, shifts=(0.0,))
+    rows += fixed_rows("m", {"text": 0.5, "audio": 0.9}, shifts=(0.0, 0.0))[2:]
+    table = fixed_table(rows)
+    assert column(table, "mean of incomplete")["m"] == "70.0 ± 0.0"
+    assert column(table, "text")["m"] == "70.0 ± 28.3"
+
+
+def test_one_seed_has_no_deviation() -> None:
+    assert Summary.over([0.5]) == Summary(0.5, None, 1)
+    assert Summary.over([]) is None
+    assert column(fixed_table(fixed_rows("md2n", scores(0.8, 0.6), shifts=(0.0,))), "text")["md2n"] == "80.0"
+
+
+def test_bold_is_the_best_shown_and_ties_share_it() -> None:
+    rows = ROWS + fixed_rows("third", scores(0.8001, 0.1, 0.1)) + fixed_rows("dedicated", scores(0.99, 0.99, 0.99))
+    table = fixed_table(rows)
+    best = {row[0].text for row in table.rows if row[table.columns.index("text")].best}
+    assert best == {"md2n", "third"}  # 80.0 and 80.01; the ceiling is not compared
+    assert "not compared: dedicated" in table.notes[0]
+    errors = fixed_table(fixed_rows("a", scores(0.5, 0.5), "mae") + fixed_rows("b", scores(0.6, 0.6), "mae"))
+    assert [row[1].best for row in errors.rows] == [True, False]
+    assert column(errors, "worst")["b"] == "0.600 ± 0.010"
+    assert not fixed_table(fixed_rows("alone", scores(0.5, 0.5))).rows[0][1].best
+
+
+def test_published_numbers_stand_in_a_column_of_their_own() -> None:
+    table = fixed_table(ROWS, published=published())
+    assert table.columns[-1] == "published: mean of the same sets"
+    assert column(table, table.columns[-1]) == {"md2n": "78.1", "zero_fill": "–"}
+    assert not any(row[-1].best for row in table.rows)
+    assert "do not compare directly" in table.notes[-1]
+    two = fixed_rows("md2n", {"text": 0.8, "audio": 0.6})
+    assert column(fixed_table(two, published=published()), table.columns[-1])["md2n"] == "78.1"  # (87.4 + 68.8) / 2
+    other = fixed_rows("md2n", {"face": 0.8, "audio": 0.6})
+    assert "published" not in fixed_table(other, published=published()).columns[-1]
+    assert "published" not in fixed_table(ROWS, published=None).columns[-1]
+
+
+def test_the_published_table_is_table_1() -> None:
+    table = published_table(published(), "mosei")
+    assert column(table, "text+vision")["MD²N"] == "88.3 / 88.4 / 56.1"
+    assert column(table, "mean of incomplete")["IMDer"] == "74.5 / 73.7 / 47.6"
+    assert "ICDN [retracted]" in column(table, "text")
+
+
+def test_a_repeated_measurement_counts_once_and_the_last_wins() -> None:
+    rows = ROWS + fixed_rows("md2n", {"text": 0.9})
+    assert column(fixed_table(rows), "text")["md2n"] == "90.0 ± 1.0"
+    assert column(fixed_table(rows), "seeds")["md2n"] == "3"
+
+
+def test_configurations_of_one_method_are_told_apart() -> None:
+    rows = fixed_rows("md2n", scores(0.8, 0.6)) + fixed_rows("md2n", scores(0.7, 0.6), config_hash="feedbeef00")
+    told = column(fixed_table(rows), "text")
+    assert told == {"md2n (md2nxxx)": "80.0 ± 1.0", "md2n (feedbee)": "70.0 ± 1.0"}
+
+
+def test_retracted_methods_are_marked_and_titles_used() -> None:
+    naming = Naming({"md2n": "MD²N"}, retracted={"zero_fill"})
+    assert list(column(fixed_table(ROWS, naming=naming), "text")) == ["MD²N", "zero_fill [retracted]"]
+
+
+def test_two_versions_of_the_data_are_refused() -> None:
+    with pytest.raises(DataError, match=r"'mosi' come from 2 versions of the data \(dddddddddddd, eeeeeeeeeeee\)"):
+        fixed_table(ROWS + fixed_rows("new", scores(0.5, 0.5), data_checksum="e" * 64))
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(UsageError, match="no protocol is called 'fixt'"):
+        measured(ROWS, "mosi", "fixt")
+    with pytest.raises(UsageError, match="no measure is called 'acc3'"):
+        grid(ROWS, "acc3")
+    with pytest.raises(DataError, match="no result holds 'mae'"):
+        grid(ROWS, "mae")
+
+
+def test_rates_name_the_realised_one() -> None:
+    rows = random_rows("md2n", [0.8, 0.78, 0.76, 0.74, 0.72, 0.7, 0.68, 0.66])
+    table = rate_table(rows)
+    assert table.columns[1] == "0.0%"
+    assert table.columns[-3] == "66.7% (asked: 70%)"
+    assert column(table, "mean of 30–70%")["md2n"] == "70.0 ± 1.0"
+    assert "mean of 30–70%" not in rate_table(rows[:5]).columns
+
+
+def test_recovery_is_told_per_target_and_best_per_target() -> None:
+    rows = (
+        recovery_rows("md2n", "text", 0.1) + recovery_rows("floor", "text", 0.2) + recovery_rows("md2n", "audio", 0.3)
+    )
+    table = recovery_table(rows)
+    assert [(r[0].text, r[1].text) for r in table.rows] == [("text", "md2n"), ("text", "floor"), ("audio", "md2n")]
+    r2, energy, covered = (
+        table.columns.index(h)
+        for h in ("R² of recovered features", "energy distance", "coverage of the 90% interval (%)")
+    )
+    assert [r[r2].plain for r in table.rows] == ["0.100 ± 0.010", "0.200 ± 0.010", "0.300 ± 0.010"]
+    assert [r[r2].best for r in table.rows] == [False, True, False]
+    assert [r[energy].best for r in table.rows] == [False, True, False]
+    assert not any(r[covered].best for r in table.rows)
+
+
+def test_nothing_measured_is_an_empty_table() -> None:
+    for table in (fixed_table([]), rate_table(ROWS), recovery_table(ROWS), recovery_table([])):
+        assert table.rows == ()
+
+
+def test_equity_needs_chance_and_ceiling() -> None:
+    rows = ROWS + fixed_rows("majority", scores(0.5, 0.5, 0.5)) + fixed_rows("dedicated", scores(0.9, 0.7, 0.9))
+    told = grid(measured(rows, "mosi", "fixed"), "acc2_nonzero")
+    table = equity_table(told, "majority", "dedicated")
+    assert table is not None
+    assert [r[0].text for r in table.rows] == ["md2n", "zero_fill"]
+    assert column(table, "text") == {"md2n": "0.75", "zero_fill": "0.50"}
+    assert column(table, "minimum")["md2n"] == "0.50"
+    assert column(table, "spread")["md2n"] == "0.25"
+    assert equity_table(told, "majority", "absent") is None
+    without = grid(measured(ROWS, "mosi", "fixed"), "acc2_nonzero")
+    assert equity_table(without, "majority", "dedicated") is None
+
+
+def test_complete_comes_last_whatever_the_order_of_rows() -> None:
+    table = patterns_by_method(grid(measured(ROWS[::-1], "mosi", "fixed"), "acc2_nonzero"))
+    assert table.columns[-2:] == ("complete", "seeds")
