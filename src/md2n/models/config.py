@@ -83,7 +83,7 @@ class DiffusionConfig:
         t_range: ``trained`` draws t from [1, t2] ([1, T] where start is ``noise`` or transfer is ``none``);
             ``as_printed`` from (t1, T].
         start: inference begins at the ``partner`` at t2, or from ``noise`` at T through all three stages.
-        sampler: ``deterministic`` or ``ancestral``.
+        sampler: ``multistep`` (deterministic, of second order), ``deterministic`` or ``ancestral``.
         network: size of each score network.
         partner: ``mean`` of the available latents, or a ``learned`` mix.
         shared: one network for all targets (with a target embedding) instead of one each.
@@ -100,7 +100,7 @@ class DiffusionConfig:
     prediction: Literal["x0", "noise"] = "x0"
     t_range: Literal["trained", "as_printed"] = "trained"
     start: Literal["partner", "noise"] = "partner"
-    sampler: Literal["deterministic", "ancestral"] = "deterministic"
+    sampler: Literal["multistep", "deterministic", "ancestral"] = "multistep"
     network: TransformerConfig = field(default_factory=lambda: TransformerConfig(dropout=0.0))
     partner: Literal["mean", "learned"] = "mean"
     shared: bool = False
@@ -128,8 +128,8 @@ class MD2NConfig:
         detach_target: the score loss moves the networks but not the latents they aim at.
         encoders: False feeds linear projections of the raw features instead of E_k (Table 4).
         decoders: False trains without L_dec (Table 4); recovered features are then refused.
-        predict_steps: network calls per missing modality for a prediction.
-        predict_draws: draws averaged for a prediction.
+        predict_steps: network calls per missing modality for a prediction; 1 is the estimate that fusion met.
+        predict_draws: draws for the spread of a prediction (and its mean, where predict_steps > 1); 1: no spread.
         recover_steps: network calls for a faithful recovery.
         recover_draws: draws for a recovery's mean and spread.
     """

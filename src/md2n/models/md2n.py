@@ -62,18 +62,18 @@ class MD2N(MultimodalModel):
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
         config, available, present = self.config, batch.available, batch.present
         latents = self.backbone.encode(batch.complete())
-        targets = latents.detach() if config.detach_target else latents
-        l_m, l_a, filled = self.recovery.train_step(latents, targets, available, present, generator)
+        score = self.recovery.loss(latents, present, available, generator, config.detach_target)
+        filled = self.recovery.estimate(latents, available, generator)
         raw = self.backbone.fuse(filled, given_or_recovered(available))
         parts = {
             "task": self.backbone.task_loss(raw, batch),
-            "score_m": config.gamma * l_m,
-            "score_a": config.gamma * l_a,
+            "score_m": config.gamma * score.missing,
+            "score_a": config.gamma * score.available,
         }
         if config.decoders:
             parts["dec"] = config.gamma * self._decoding_loss(batch, filled)
         if config.complete_task or config.complete_view_distillation:
-            whole = latents if bool(present.all()) else self.recovery.recover(latents, present, generator)
+            whole = latents if bool(present.all()) else self.recovery.estimate(latents, present, generator)
             teacher = self.backbone.fuse(whole, given_or_recovered(present))
             parts["complete"] = config.complete_task * self.backbone.task_loss(teacher, batch)
             distance = self.backbone.head.distance(raw, teacher.detach()).mean()
@@ -99,22 +99,44 @@ class MD2N(MultimodalModel):
             now = (error * given).sum(dim=(0, 1)) / count
             residual.lerp_(now.to(residual.dtype), 1 - RESIDUAL_DECAY)
 
-    def _draw(
-        self, batch: SequenceBatch, generator: torch.Generator, draws: int, steps: int
-    ) -> tuple[Float[Tensor, "all modality token width"], Bool[Tensor, "all modality"]]:
-        """``draws`` times the batch, one after another, with nothing missing; and what was available."""
-        latents = self.backbone.encode(batch).repeat(draws, 1, 1, 1)
-        available = batch.available.repeat(draws, 1)
-        return self.recovery.recover(latents, available, generator, steps), available
-
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
+        """Predictions as fusion learned to make them.
+
+        With ``predict_steps = 1`` the prediction is made from the one-step estimate, which fusion met in training; its
+        spread is that of the predictions from ``draws`` faithful recoveries (of ``recover_steps`` calls each), zero for
+        a single draw.  With more steps prediction and spread are mean and deviation over such draws.
+        """
         count = draws or self.config.predict_draws
-        filled, available = self._draw(batch, generator, count, self.config.predict_steps)
-        output = self.backbone.head.output(self.backbone.fuse(filled, given_or_recovered(available)))
-        each = output.view(count, batch.size, *output.shape[1:])
-        # A complete sample's draws are the same up to rounding; say zero.
-        gap = batch.missing.any(dim=1).view(-1, *[1] * (each.ndim - 2))
-        return Prediction(each.mean(dim=0), each.std(dim=0, correction=0) * gap)
+        latents, available = self.backbone.encode(batch), batch.available
+        output = spread = None
+        if self.config.predict_steps == 1:
+            filled = self.recovery.estimate(latents, available, generator)
+            output = self._output(filled, available)
+            spread = torch.zeros_like(output)
+        if count > 1 or output is None or spread is None:
+            steps = self.config.recover_steps if self.config.predict_steps == 1 else self.config.predict_steps
+            drawn, whole = self._draws(latents, available, generator, count, steps)
+            each = self._output(drawn, whole).view(count, batch.size, *self._tail)
+            # A complete sample's draws are the same up to rounding; say zero.
+            gap = batch.missing.any(dim=1).view(-1, *[1] * len(self._tail))
+            spread = each.std(dim=0, correction=0) * gap
+            output = each.mean(dim=0) if output is None else output
+        return Prediction(output, spread)
+
+    @property
+    def _tail(self) -> tuple[int, ...]:
+        task = self.schema.task
+        return (task.output_dim,) if task.kind == "classification" else ()
+
+    def _output(self, filled: Tensor, available: Tensor) -> Tensor:
+        return self.backbone.head.output(self.backbone.fuse(filled, given_or_recovered(available)))
+
+    def _draws(
+        self, latents: Tensor, available: Tensor, generator: torch.Generator, count: int, steps: int
+    ) -> tuple[Float[Tensor, "all modality token width"], Bool[Tensor, "all modality"]]:
+        """``count`` draws of the batch, one after another along the rows; and what was available in each."""
+        many = available.repeat(count, 1)
+        return self.recovery.draw(latents.repeat(count, 1, 1, 1), many, generator, steps), many
 
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
@@ -132,7 +154,8 @@ class MD2N(MultimodalModel):
                 "this model was trained without decoders, so it recovers latents only", "train with decoders = true"
             )
         count = draws or self.config.recover_draws
-        filled, _ = self._draw(batch, generator, count, steps or self.config.recover_steps)
+        calls = steps or self.config.recover_steps
+        filled, _ = self._draws(self.backbone.encode(batch), batch.available, generator, count, calls)
         each = filled.view(count, batch.size, *filled.shape[1:])
         features, spread, drawn = {}, {}, {}
         for k, (modality, decoder) in enumerate(zip(self.schema.modalities, self.decoders)):
