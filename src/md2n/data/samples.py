@@ -33,6 +33,8 @@ class Ragged:
     def __post_init__(self) -> None:
         if self.values.ndim != 2:
             raise DataError(f"features have shape {self.values.shape}", "give [frames, features] per sample")
+        if not len(self.offsets) or self.offsets[0] != 0 or bool((self.offsets[1:] < self.offsets[:-1]).any()):
+            raise DataError("offsets do not rise from 0", "offset i is where sample i begins; write the store again")
         total = int(self.offsets[-1])
         if total != len(self.values) or total != len(self.valid):
             raise DataError(
@@ -72,16 +74,19 @@ class Ragged:
         Raises:
             DataError: feature sizes differ between samples, or nothing is present and ``dim`` is not given.
         """
-        framed = [None if a is None else np.atleast_2d(np.asarray(a)) for a in arrays]
+        # An empty list is as good a None: nothing says how many features it lacks.
+        framed = [None if a is None or np.shape(a) == (0,) else _framed(np.asarray(a)) for a in arrays]
         dims = {int(a.shape[1]) for a in framed if a is not None}
         if dim is not None:
             dims.add(dim)
         if len(dims) != 1:
             found = ", ".join(map(str, sorted(dims))) or "none"
-            raise DataError(f"feature sizes differ between samples: {found}", "one modality has one feature size")
+            raise DataError(
+                f"feature sizes differ between samples: {found}",
+                "one modality has one feature size; say which one where no sample has the modality",
+            )
         width = dims.pop()
         dtype = np.result_type(*[a.dtype for a in framed if a is not None], np.float16)
-        dtype = np.dtype(np.float32) if dtype == np.float64 else dtype
         offsets = np.concatenate([[0], np.cumsum([0 if a is None else len(a) for a in framed])]).astype(np.int64)
         parts = [a.astype(dtype) for a in framed if a is not None and len(a)]
         values = np.concatenate(parts) if parts else np.zeros((0, width), dtype)
@@ -96,9 +101,22 @@ class Ragged:
         """From ``[N, T, d]`` or ``[N, d]`` with flags ``present [N]``, ``valid [N, T]``, ``lengths [N]`` as they exist.
 
         Frames before the first and after the last valid one are dropped; invalid ones between them are kept, flagged.
+
+        Raises:
+            DataError: another shape, no numbers, or flags that do not fit the values.
         """
-        cube = values[:, None, :] if values.ndim == 2 else values
+        cube = _numbers(values[:, None, :] if values.ndim == 2 else values)
+        if cube.ndim != 3:
+            raise DataError(
+                f"features have shape {values.shape}", "give [samples, features] or [samples, frames, features]"
+            )
         count, time, dim = cube.shape
+        flags_given = (("present", present, (count,)), ("valid", valid, (count, time)), ("lengths", lengths, (count,)))
+        for told, given, shape in flags_given:
+            if given is not None and np.shape(given) != shape:
+                raise DataError(
+                    f"'{told}' has shape {np.shape(given)}, the features {values.shape}", f"it must be {shape}"
+                )
         keep = np.ones((count, time), bool) if valid is None else np.asarray(valid, bool).copy()
         if lengths is not None:
             keep &= np.arange(time)[None, :] < np.asarray(lengths)[:, None]
@@ -112,8 +130,7 @@ class Ragged:
             rows.append(np.where(keep[i, span, None], cube[i, span], 0))
             flags.append(keep[i, span])
         offsets = np.concatenate([[0], np.cumsum([len(r) for r in rows])]).astype(np.int64)
-        stored = cube.dtype if cube.dtype in (np.float16, np.float32) else np.dtype(np.float32)
-        flat = np.concatenate(rows).astype(stored) if len(rows) else np.zeros((0, dim), stored)
+        flat = np.concatenate(rows) if len(rows) else np.zeros((0, dim), cube.dtype)
         return Ragged(flat, offsets, np.concatenate(flags) if flags else np.zeros(0, bool))
 
     def select(self, rows: npt.NDArray[np.int64]) -> "Ragged":
@@ -122,6 +139,26 @@ class Ragged:
         offsets = np.concatenate([[0], np.cumsum([s.stop - s.start for s in spans])]).astype(np.int64)
         index = np.concatenate([np.arange(s.start, s.stop) for s in spans]) if spans else np.zeros(0, np.int64)
         return Ragged(np.asarray(self.values[index]), offsets, np.asarray(self.valid[index]))
+
+
+def _framed(array: Array) -> Array:
+    """``[T, d]`` from one sample's array; a sample's ``[d]`` is one frame."""
+    if array.ndim not in (1, 2):
+        raise DataError(f"a sample's features have shape {array.shape}", "give [frames, features] or [features]")
+    return _numbers(np.atleast_2d(array))
+
+
+def _numbers(array: Array) -> Array:
+    """Real numbers as float16 or float32; the former only where they were given so.
+
+    Values beyond float32's range become infinite, which makes their frames invalid.
+    """
+    if array.dtype in (np.float16, np.float32):
+        return array
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"features are of type {array.dtype}", "give real numbers; NaN for what is missing")
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -197,7 +234,8 @@ class Samples:
         """
         name = column or self.default_label or next(iter(self.labels), "")
         if name not in self.labels:
-            raise UsageError(f"'{self.name}' has no label column '{name}'", did_you_mean(name, self.labels))
+            told = f"'{self.name}' has no label column '{name}'" if name else f"'{self.name}' has no labels"
+            raise UsageError(told, did_you_mean(name, self.labels))
         return self.labels[name]
 
     def schema(self, column: str = "") -> Schema:
@@ -205,7 +243,9 @@ class Samples:
         modalities = tuple(
             Modality(k, r.dim, max(1, int(r.lengths.max(initial=1)))) for k, r in self.modalities.items()
         )
-        return Schema(modalities, self.label(column).task)
+        chosen = column or self.default_label or next(iter(self.labels), "")
+        # The name of the column, which is what is looked for in other data.
+        return Schema(modalities, replace(self.label(column).task, label=chosen))
 
     def rows(self, split: str) -> npt.NDArray[np.int64]:
         """Row numbers of a split, rising.

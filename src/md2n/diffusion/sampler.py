@@ -17,7 +17,8 @@ With stride one the mean of the ancestral step is, to the letter, the paper's re
 
 which is Eq. 10 and 11 where Phi_t = 0, and Eq. 13 in the transfer stage (Eq. 12 for the other chain), with two
 corrections: each chain is moved by its own score at its own state (moved by the other's, as Eq. 12 and 13 are printed,
-the state grows without bound), and x_0^m, unknown at inference, is the network's estimate.
+the two run apart, more than fiftyfold through the transfer stage), and x_0^m, unknown at inference, is the network's
+estimate.
 
 In a Gaussian world, with the exact E[x_0^m | x_t, x_0^a] for a network, the mean of the samples is exact for any
 number of steps.  Their covariance is too small, by (relative, in the world of ``tests/laws``, ``scaled_linear``)

@@ -181,9 +181,17 @@ class ScoreNetwork(nn.Module):
     ) -> Float[Tensor, "batch token width"]:
         """The chain's unknown end, whichever of the two the network predicts."""
         given: Tensor = self(x_t, t, condition)
-        if self.prediction == "x0":
-            return given
-        return self.process.x0_from_noise(given, x_t, condition.partner, t)
+        return self.end(given, x_t, t, condition.partner)
+
+    def end(
+        self,
+        given: Float[Tensor, "batch token width"],
+        x_t: Float[Tensor, "batch token width"],
+        t: Step,
+        partner: Float[Tensor, "batch token width"],
+    ) -> Float[Tensor, "batch token width"]:
+        """The unknown end that an answer of the network implies: the answer itself, or what its noise leaves."""
+        return given if self.prediction == "x0" else self.process.x0_from_noise(given, x_t, partner, t)
 
     def given(self, condition: Condition) -> Estimate:
         """``estimate`` with the condition filled in: what a sampler asks."""

@@ -63,7 +63,8 @@ class MD2N(MultimodalModel):
         config, available, present = self.config, batch.available, batch.present
         latents = self.backbone.encode(batch.complete())
         score = self.recovery.loss(latents, present, available, generator, config.detach_target)
-        filled = self.recovery.estimate(latents, available, generator)
+        filled = score.estimates
+        assert filled is not None
         raw = self.backbone.fuse(filled, given_or_recovered(available))
         parts = {
             "task": self.backbone.task_loss(raw, batch),

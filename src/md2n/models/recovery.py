@@ -3,6 +3,8 @@
 ``DuplexRecovery`` is what Table 3 injects into other methods: latents and flags in, latents with nothing missing out.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -54,8 +56,9 @@ class DuplexRecovery(nn.Module):
         generator: torch.Generator,
         detach_target: bool = True,
     ) -> DuplexLoss:
-        """L_m and L_a; see ``md2n.diffusion.objective.duplex_loss``."""
-        return duplex_loss(
+        """L_m, L_a and the one-step estimates; see ``md2n.diffusion.objective.duplex_loss``."""
+        cascade = self.config.cascade
+        score = duplex_loss(
             self.networks,
             self.mix,
             latents,
@@ -66,7 +69,9 @@ class DuplexRecovery(nn.Module):
             detach_target=detach_target,
             t_range=self.config.t_range,
             structure=self.config.start == "noise",
+            estimate=not cascade,
         )
+        return replace(score, estimates=self.estimate(latents, available, generator)) if cascade else score
 
     def estimate(
         self,

@@ -32,12 +32,18 @@ class Track:
     Args:
         features: ``[T, D]`` numbers, or ``[T]`` text where the sequence holds words.
         intervals: ``[T, 2]`` start and end of each frame, seconds; end >= start.
+        rows: ``[T]`` where each stands in the file.
         dropped: frames left out because their interval is not finite or ends before it starts.
     """
 
     features: Array
     intervals: Intervals
+    rows: Array
     dropped: int = 0
+
+    def select(self, chosen: Array) -> "Track":
+        """The frames flagged in ``chosen`` ``[T]``."""
+        return Track(self.features[chosen], self.intervals[chosen], self.rows[chosen])
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ class Sequence:
                 f"{where} has {features.shape[1]} features, others have {self.dim}", "download the .csd file again"
             )
         sound = np.isfinite(intervals).all(axis=1) & (intervals[:, 1] >= intervals[:, 0])
-        return Track(features[sound], intervals[sound], int((~sound).sum()))
+        return Track(features[sound], intervals[sound], np.flatnonzero(sound), int((~sound).sum()))
 
     def dimension_names(self) -> tuple[str, ...]:
         """Names of the D features, where the metadata hold them; else empty."""

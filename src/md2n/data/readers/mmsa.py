@@ -12,7 +12,9 @@ MMSA, Self-MM, MISA, IMDer, LNLN and MulT files share this layout.  What counts 
 Frames with a NaN or an infinity are invalid, whatever the lengths say; they are counted in the notes.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,14 @@ CLASSES_KEY = "classification_labels"
 VIDEO_SEPARATOR = "$_$"
 
 Part = dict[str, Any]
+
+
+@dataclass
+class _Told:
+    """What is found on the way: notes, and lengths that exceed the frames there are, by modality."""
+
+    notes: list[str] = field(default_factory=list)
+    cut: Counter[str] = field(default_factory=Counter)
 
 
 def read_mmsa(
@@ -67,7 +77,7 @@ def read_mmsa(
     sizes = (len(ids.get("train", ())), len(ids.get("valid", ())), len(ids.get("test", ())))
     schema = recognise(sizes) if known is None else known
     facts = known_set(schema) if schema else KnownSet(title=file.stem)
-    notes = [f"recognised as {facts.title} by its split sizes"] if schema and known is None else []
+    told = _Told([f"recognised as {facts.title} by its split sizes"] if schema and known is None else [])
     labels = _labels(parts, ids, facts, file)
     modalities: dict[str, Ragged] = {}
     counted: dict[str, NonFinite] = {}
@@ -81,7 +91,7 @@ def read_mmsa(
             if not key:
                 raise DataError(f"'{file}': split '{split}' has no {modality}", "every split needs every modality")
             used |= {key, f"{modality}_lengths"}
-            one, count = _modality(parts[split], key, modality, len(ids[split]), f"'{file}': {split}/{key}", notes)
+            one, count = _modality(parts[split], key, modality, len(ids[split]), f"'{file}': {split}/{key}", told)
             parts[split].pop(key)  # the array is not needed again, and may be gigabytes
             ragged.append(one)
             counts += count
@@ -103,8 +113,14 @@ def read_mmsa(
         ids=everything,
         groups=_groups(everything),
         default_label=default,
-        notes=tuple(notes),
-        source={"reader": "mmsa", "files": fingerprints([file]), "schema": schema, "left_out": left_out},
+        notes=tuple(told.notes),
+        source={
+            "reader": "mmsa",
+            "files": fingerprints([file]),
+            "schema": schema,
+            "left_out": left_out,
+            "cut_lengths": {modality: count for modality, count in told.cut.items() if count},
+        },
     )
     return finish(samples, counted, drop_empty=drop_empty)
 
@@ -164,7 +180,7 @@ def _groups(ids: Array) -> dict[str, Array]:
     return {"video": np.array([i.split(VIDEO_SEPARATOR)[0] for i in ids], dtype=np.str_)}
 
 
-def _modality(part: Part, key: str, modality: str, count: int, what: str, notes: list[str]) -> tuple[Ragged, NonFinite]:
+def _modality(part: Part, key: str, modality: str, count: int, what: str, told: _Told) -> tuple[Ragged, NonFinite]:
     array = as_features(part[key], what)
     if array.ndim not in (2, 3):
         raise DataError(f"{what} has shape {array.shape}", "features are [samples, frames, features]")
@@ -174,12 +190,12 @@ def _modality(part: Part, key: str, modality: str, count: int, what: str, notes:
         )
     cube = array[:, None, :] if array.ndim == 2 else array
     time = cube.shape[1]
-    valid = _valid(part, cube, modality, what, notes)
+    valid = _valid(part, cube, modality, what, told)
     flat = np.ascontiguousarray(cube).reshape(count * time, cube.shape[2])
     return Ragged.from_padded(cube, valid=valid), count_nonfinite(flat, valid.reshape(-1))
 
 
-def _valid(part: Part, cube: Array, modality: str, what: str, notes: list[str]) -> npt.NDArray[np.bool_]:
+def _valid(part: Part, cube: Array, modality: str, what: str, told: _Told) -> npt.NDArray[np.bool_]:
     count, time = cube.shape[:2]
     lengths = part.get(f"{modality}_lengths")
     if lengths is not None:
@@ -189,8 +205,9 @@ def _valid(part: Part, cube: Array, modality: str, what: str, notes: list[str]) 
         if (numbers < 0).any():
             raise DataError(f"{what}: a length is {numbers.min()}", "lengths count frames and are at least 0")
         longer = int((numbers > time).sum())
+        told.cut[modality] += longer
         if longer:
-            notes.append(
+            told.notes.append(
                 f"{what.rsplit(': ', 1)[-1]}: {longer} lengths exceed the {time} frames there are; cut to them"
             )
         return np.asarray(np.arange(time)[None, :] < numbers[:, None])
@@ -204,7 +221,7 @@ def _valid(part: Part, cube: Array, modality: str, what: str, notes: list[str]) 
     after = np.logical_or.accumulate(filled[:, ::-1], axis=1)[:, ::-1]
     absent = int((~filled.any(axis=1)).sum())
     if absent:
-        notes.append(f"{what.rsplit(': ', 1)[-1]}: {absent} samples are zeros alone and count as absent")
+        told.notes.append(f"{what.rsplit(': ', 1)[-1]}: {absent} samples are zeros alone and count as absent")
     return np.asarray(before & after)
 
 

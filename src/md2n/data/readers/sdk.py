@@ -5,8 +5,8 @@ One sequence holds the labels; every label interval is one sample.  Then, by ``a
 - ``none``: each modality keeps its own frames that overlap the label's interval (unaligned, ragged);
 - ``labels``: each modality is one vector, the mean of its frames that overlap the label's interval;
 - the name of a sequence (words, or a modality): that sequence's frames that overlap the label's interval are the steps,
-  and every other modality gives, for each step, the mean of its frames that overlap the step.  Steps end where the
-  label ends and start where it starts, so that a word across the border brings no sound from the next sample.
+  and every other modality gives, for each step, the mean of its frames that overlap both the step and the label.  So a
+  word across the border of two labels is a step of both, and brings to neither the sound of the other.
 
 "Overlap" is ``csd.overlaps``; a mean counts every overlapping frame once, as the SDK's does.  A frame with a NaN or an
 infinity (COVAREP) takes no part in a mean; a step without any frame is invalid.  Of a sequence of words, the steps
@@ -170,7 +170,8 @@ def _segments(annotation: Sequence, notes: list[str]) -> list[Segment]:
             if not np.isfinite(values[i, 0]):
                 unlabelled += 1
                 continue
-            found.append(Segment(key if whole else f"{key}[{i}]", video_of(key), start, end, values[i]))
+            own = key if whole else f"{key}[{track.rows[i]}]"
+            found.append(Segment(own, video_of(key), start, end, values[i]))
     if dropped:
         notes.append(f"{dropped} labels without a usable interval were left out")
     if unlabelled:
@@ -248,7 +249,8 @@ def _cut(
                 track = sequence.track(key)
                 dropped[name] += track.dropped
                 last[name] = key, track
-            pieces[name] = _within(last[name][1], segment.start, segment.end)
+            track = last[name][1]
+            pieces[name] = track.select(overlaps(track.intervals, segment.start, segment.end))
         steps = _steps(pieces, align, segment)
         for name in sequences:
             frames, counted = cut[name]
@@ -266,11 +268,6 @@ def _cut(
         if count:
             notes.append(f"{name}: {count} frames without a usable interval were left out")
     return cut
-
-
-def _within(track: Track, start: float, end: float) -> Track:
-    chosen = overlaps(track.intervals, start, end)
-    return Track(track.features[chosen], np.clip(track.intervals[chosen], start, end))
 
 
 def _steps(pieces: Mapping[str, Track], align: str, segment: Segment) -> Intervals:

@@ -1,0 +1,244 @@
+"""Is a data set fit to train on, and are numbers from it worth publishing?
+
+``check`` looks for what makes results wrong without an error message: leaks between splits, features that hold nothing,
+labels that cannot be learned, gaps that give the label away.  Every rule is meant to stay silent on sound data.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from md2n.data.finding import SEVERITIES, Finding
+from md2n.data.gaps import gaps
+from md2n.data.leaks import leaks
+from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
+from md2n.data.schema import KNOWN, compare
+
+CHUNK = 1 << 14  # frames looked at together
+MANY_INVALID = 0.2
+MANY_ZERO_FRAMES = 0.1
+MANY_ZERO_VECTORS = 0.01
+LEAK_NOTE = "LEAK"
+
+
+def check(samples: Samples, *, label: str = "", seed: int = 0) -> list[Finding]:
+    """Everything that can be said against a data set, and how its gaps lie; the worst first.
+
+    Args:
+        samples: the data.
+        label: the label column asked about; the default one if not given.
+        seed: of the permutation test of gaps against labels.
+
+    Returns:
+        Findings; an empty list only for a complete set without a word to say.
+
+    Raises:
+        UsageError: no such label column.
+
+    Example:
+        >>> import numpy as np
+        >>> from md2n.data.readers.arrays import from_arrays
+        >>> x = np.arange(12.0).reshape(6, 2)
+        >>> found = check(from_arrays({"a": x, "b": x * 0}, [0, 1] * 3, splits=[0, 0, 1, 1, 2, 2]))
+        >>> [(f.severity, f.code) for f in found]
+        [('error', 'dead-modality'), ('warning', 'zero-frames')]
+    """
+    found = [*_structure(samples), *_splits(samples)]
+    for name, ragged in samples.modalities.items():
+        found += _frames(name, ragged, samples.split)
+    found += _counted(samples)
+    column = samples.label(label) if label or samples.labels else None
+    if column is not None:
+        found += _label(column, samples.split)
+    else:
+        found.append(Finding("info", "no-labels", "there are no labels: data to predict on"))
+    found += leaks(samples)
+    found += gaps(samples, label, seed)
+    known = str(samples.source.get("schema", ""))
+    if known in KNOWN:
+        found += compare(samples, known)
+    if not any(f.code == "known-leak" for f in found):
+        for note in samples.notes:
+            if note.startswith(LEAK_NOTE):
+                message, _, hint = note.rpartition("; ")
+                found.append(Finding("error", "known-leak", message or note, hint))
+    return sorted(found, key=lambda f: SEVERITIES.index(f.severity))
+
+
+def _structure(samples: Samples) -> list[Finding]:
+    found = []
+    if len(samples.names) < 2:
+        found.append(
+            Finding("error", "one-modality", f"there is {len(samples.names)} modality", "training needs at least two")
+        )
+    present = samples.present
+    for k, name in enumerate(samples.names):
+        if not present[:, k].any():
+            found.append(Finding("error", "absent-modality", f"{name} is in no sample", f"leave {name} out"))
+    alone = np.flatnonzero(~present.any(axis=1))
+    if len(alone):
+        some = ", ".join(map(str, samples.ids[alone[:3]])) + (", ..." if len(alone) > 3 else "")
+        found.append(
+            Finding("error", "empty-sample", f"{len(alone)} samples have no modality at all ({some})", "leave them out")
+        )
+    return found
+
+
+def _splits(samples: Samples) -> list[Finding]:
+    sizes = {s: int((samples.split == code).sum()) for code, s in enumerate(SPLITS)}
+    free = int((samples.split == UNASSIGNED).sum())
+    if free == len(samples):
+        return [Finding("info", "no-split", "no sample belongs to a split: data to predict on")]
+    found = [
+        Finding(
+            "error" if s == "train" else "warning",
+            "empty-split",
+            f"the {s} split is empty",
+            "training needs it" if s != "test" else "nothing can be reported without it",
+        )
+        for s, n in sizes.items()
+        if n == 0
+    ]
+    if free:
+        found.append(Finding("info", "unassigned", f"{free} samples belong to no split and are not used for training"))
+    return found
+
+
+def _frames(name: str, ragged: Ragged, split: Array) -> list[Finding]:
+    lengths = ragged.lengths
+    if not ragged.valid.any():
+        return []
+    found = []
+    dead = int(((lengths > 0) & ~ragged.present).sum())
+    if dead:
+        message = f"{name}: {dead} samples have frames of which none is valid; they count as absent"
+        found.append(Finding("warning", "no-valid-frame", message, "look at how these samples were extracted"))
+    invalid = 1 - ragged.valid.mean()
+    if invalid > 0:
+        found.append(
+            Finding(
+                "warning" if invalid > MANY_INVALID else "info",
+                "invalid-frames",
+                f"{name}: {int((~ragged.valid).sum())} of {len(ragged.valid)} frames ({invalid:.1%}) are invalid",
+                "a detector that fails often, or padding that was kept" if invalid > MANY_INVALID else "",
+            )
+        )
+    return found + _values(name, ragged, np.repeat(split == 0, lengths))
+
+
+def _values(name: str, ragged: Ragged, training: Array) -> list[Finding]:
+    low = np.full((2, ragged.dim), np.inf)  # rows: all frames, training frames
+    high = np.full((2, ragged.dim), -np.inf)
+    zeros = broken = 0
+    for start in range(0, len(ragged.values), CHUNK):
+        valid = ragged.valid[start : start + CHUNK]
+        part = np.asarray(ragged.values[start : start + CHUNK])[valid].astype(np.float32)
+        finite = np.isfinite(part).all(axis=1)
+        broken += int((~finite).sum())
+        part = part[finite]
+        zeros += int((~part.any(axis=1)).sum())
+        chosen = training[start : start + CHUNK][valid][finite]
+        for row, frames in enumerate((part, part[chosen])):
+            if len(frames):
+                low[row] = np.minimum(low[row], frames.min(axis=0))
+                high[row] = np.maximum(high[row], frames.max(axis=0))
+    found = []
+    total = int(ragged.valid.sum())
+    if broken:
+        message = f"{name}: {broken} frames are called valid but hold a NaN or an infinity"
+        found.append(Finding("error", "nonfinite-frames", message, "the data are damaged; import again"))
+    found += _columns(name, low, high, bool(training.any()))
+    vector = int(ragged.lengths.max(initial=0)) == 1
+    if zeros > total * (MANY_ZERO_VECTORS if vector else MANY_ZERO_FRAMES):
+        message = f"{name}: {zeros} of {total} {'samples' if vector else 'frames'} are zeros alone and count as data"
+        hint = "if zeros stand for 'missing' or padding, mark them so (m_, t_, lengths, None or NaN)"
+        found.append(Finding("warning", "zero-frames", message, hint))
+    return found
+
+
+def _columns(name: str, low: Array, high: Array, trained: bool) -> list[Finding]:
+    dead = np.flatnonzero(~(high[0] > low[0]))
+    dim = low.shape[1]
+    if len(dead) == dim:
+        return [Finding("error", "dead-modality", f"{name}: no feature ever changes", f"leave {name} out")]
+    found = []
+    if len(dead):
+        some = ", ".join(map(str, dead[:8])) + (", ..." if len(dead) > 8 else "")
+        message = f"{name}: {len(dead)} of {dim} columns never change (column {some})"
+        found.append(
+            Finding("warning", "dead-columns", message, "harmless to training, but nothing to recover; drop them")
+        )
+    unseen = np.flatnonzero(~(high[1] > low[1]) & (high[0] > low[0]))
+    if trained and len(unseen):
+        message = f"{name}: {len(unseen)} of {dim} columns change in other splits but not in training"
+        found.append(Finding("info", "columns-unseen", message))
+    return found
+
+
+def _counted(samples: Samples) -> list[Finding]:
+    """What the reader counted before it marked frames invalid or cut lengths."""
+    found = []
+    for name, counts in _table(samples, "nonfinite").items():
+        if name in samples.modalities and counts.get("frames"):
+            message = (
+                f"{name}: {counts.get('nan', 0)} NaN and {counts.get('infinite', 0)} infinite values in "
+                f"{counts['frames']} frames, which are invalid"
+            )
+            found.append(Finding("warning", "nonfinite", message, "nothing to do if that is few; else extract again"))
+    for name, count in _table(samples, "cut_lengths").items():
+        if name in samples.modalities:
+            message = f"{name}: {count} samples claim more frames than there are; they were cut to those there are"
+            found.append(Finding("warning", "wrong-lengths", message, "the file was truncated when it was made: look"))
+    return found
+
+
+def _table(samples: Samples, key: str) -> dict[str, Any]:
+    table = samples.source.get(key, {})
+    return table if isinstance(table, dict) else {}
+
+
+def _label(column: LabelColumn, split: Array) -> list[Finding]:
+    task, values = column.task, np.asarray(column.values)
+    known = values >= 0 if task.kind == "classification" else np.isfinite(values)
+    name = task.label
+    if not known.any():
+        return [Finding("error", "no-known-label", f"label '{name}' is unknown for every sample", "give some labels")]
+    found = []
+    if not known.all():
+        parts = {s: int((~known & (split == code)).sum()) for code, s in enumerate(SPLITS)}
+        told = ", ".join(f"{s} {n}" for s, n in parts.items() if n) or "in no split"
+        found.append(Finding("info", "unknown-labels", f"label '{name}' is unknown for {int((~known).sum())} ({told})"))
+    trained = known & (split == 0)
+    asked = values[trained] if trained.any() else values[known]
+    if len(np.unique(asked)) == 1:
+        shown = task.classes[int(asked[0])] if task.kind == "classification" else f"{asked[0]:g}"
+        where = "training sample" if trained.any() else "sample"
+        message = f"label '{name}' is '{shown}' for every {where}"
+        found.append(Finding("error", "constant-label", message, "nothing can be learned; choose another label"))
+    elif task.kind == "classification" and trained.any():
+        found += _classes(column, known, split)
+    if task.kind == "regression":
+        outside = known & ((values < task.low - 1e-6) | (values > task.high + 1e-6))
+        if outside.any():
+            message = (
+                f"label '{name}': {int(outside.sum())} values lie outside [{task.low:g}, {task.high:g}], "
+                f"from {values[outside].min():g} to {values[outside].max():g}"
+            )
+            found.append(Finding("error", "label-range", message, "another label column, or another scale?"))
+    else:
+        wild = int((values >= len(task.classes)).sum() + (values < -1).sum())
+        if wild:
+            message = f"label '{name}': {wild} codes name none of the {len(task.classes)} classes"
+            found.append(Finding("error", "label-range", message, "codes run from 0; -1 is unknown"))
+    return found
+
+
+def _classes(column: LabelColumn, known: Array, split: Array) -> list[Finding]:
+    values = np.asarray(column.values)
+    learned = set(values[known & (split == 0)].tolist())
+    asked = set(values[known & (split != 0) & (split != UNASSIGNED)].tolist()) - learned
+    names = [column.task.classes[c] for c in sorted(asked) if c < len(column.task.classes)]
+    if not names:
+        return []
+    message = f"label '{column.task.label}': no training sample is {', '.join(names)}, but other splits ask for it"
+    return [Finding("warning", "class-unseen", message, "split the samples anew, by class")]

@@ -1,0 +1,147 @@
+"""A trained run as it is used: the model with the schema, normalisation and configuration it was trained with."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from md2n.config import from_mapping
+from md2n.data.dataset import MultimodalDataset
+from md2n.data.normalise import Normaliser
+from md2n.data.ready import load
+from md2n.data.samples import Samples
+from md2n.data.store import MANIFEST, checksum, is_store
+from md2n.errors import DataError
+from md2n.experiment.config import ExperimentConfig
+from md2n.modality import Schema
+from md2n.models.base import MultimodalModel
+from md2n.models.catalogue import build
+from md2n.seeding import stream_seed
+from md2n.training.device import choose_device
+from md2n.training.runfiles import NORMALISER, read_config, read_run, read_schema, read_tensors, read_weights
+from md2n.training.weights import load_weights
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A finished run.
+
+    Args:
+        path: its folder.
+        config: the resolved configuration.
+        schema: modalities in their order, and the task.
+        normaliser: fitted on the training split.
+        model: with the chosen weights, in evaluation mode, on ``device``.
+        device: where the model is.
+        facts: ``run.json``: seed, data checksum, config hash, versions, validation score.
+    """
+
+    path: Path
+    config: ExperimentConfig
+    schema: Schema
+    normaliser: Normaliser
+    model: MultimodalModel
+    device: torch.device
+    facts: dict[str, Any]
+
+
+def load_run(path: Path, device: str = "cpu") -> LoadedRun:
+    """A finished run, ready for use.
+
+    Args:
+        path: a folder written by ``md2n train``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        RunError: no run folder, training not done, or a damaged file.
+        ConfigError: its configuration has settings that this md2n does not know.
+        UsageError: no such device.
+    """
+    where = choose_device(device)
+    weights = read_weights(path)
+    config = from_mapping(ExperimentConfig, read_config(path))
+    schema = from_mapping(Schema, read_schema(path))
+    model = fresh_model(config, schema)
+    model.to(where)
+    load_weights(model, weights, str(path))
+    model.eval()
+    return LoadedRun(path, config, schema, read_normaliser(path), model, where, read_run(path))
+
+
+def read_normaliser(path: Path) -> Normaliser:
+    """The normalisation of a run folder.
+
+    Raises:
+        RunError: absent or damaged.
+    """
+    tensors, facts = read_tensors(path, NORMALISER)
+    return Normaliser.from_state({name: value.numpy() for name, value in tensors.items()}, facts)
+
+
+def fresh_model(config: ExperimentConfig, schema: Schema) -> MultimodalModel:
+    """The untrained model of an experiment: a function of configuration, schema and seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(config.seed, "init"))
+        return build(config.model.name, schema, config.model.settings)
+
+
+def data_checksum(samples: Samples, name: str) -> str:
+    """Sixteen hexadecimal digits that name the data; a store's manifest has them already.
+
+    Args:
+        samples: as loaded.
+        name: by which they were loaded.
+    """
+    if is_store(Path(name)):
+        return str(json.loads((Path(name) / MANIFEST).read_text(encoding="utf-8"))["checksum"])
+    return checksum(samples)
+
+
+def evaluation_data(run: LoadedRun, split: str, data: str | None) -> tuple[Samples, MultimodalDataset, str]:
+    """The data a run is measured on, its chosen split as the model sees it, and the checksum.
+
+    Args:
+        run: whose modalities, label and normalisation apply.
+        split: train, valid or test.
+        data: other data than the run was trained on.
+
+    Raises:
+        DataError: the data do not fit the model, or the split is empty.
+        UsageError: no such split, modality or label.
+    """
+    config = run.config.data
+    chosen = replace(config, name=data or config.name, modalities=run.schema.names)
+    samples = load(chosen.name, chosen)
+    check_fits(samples, run.schema)
+    rows = samples.rows(split)
+    if not len(rows):
+        raise DataError(f"'{samples.name}' has no rows in the split '{split}'", "`md2n data info` shows its splits")
+    # Groups of other data (new speakers) are normalised by themselves.
+    normaliser = run.normaliser if data is None else run.normaliser.adapted(samples)
+    dataset = MultimodalDataset(samples, rows, normaliser, schema=run.schema)
+    return samples, dataset, data_checksum(samples, chosen.name)
+
+
+def check_fits(samples: Samples, schema: Schema) -> None:
+    """Refuses data that the model was not built for.
+
+    Raises:
+        DataError: a modality of another size, or another task.
+        UsageError: no such label.
+    """
+    for modality in schema.modalities:
+        found = samples.modalities[modality.name].dim
+        if found != modality.dim:
+            raise DataError(
+                f"modality '{modality.name}' of '{samples.name}' has {found} features, the model has {modality.dim}",
+                "give data whose features were made in the same way",
+            )
+    task = samples.label(schema.task.label).task
+    if (task.kind, task.classes) != (schema.task.kind, schema.task.classes):
+        raise DataError(
+            f"label '{task.label}' of '{samples.name}' is a {task.kind} with {len(task.classes)} classes, "
+            f"the model predicts a {schema.task.kind} with {len(schema.task.classes)}",
+            "give data with the label the model was trained on",
+        )

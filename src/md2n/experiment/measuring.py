@@ -1,0 +1,222 @@
+"""Measuring a run under the protocols: rows with their provenance, predictions and recovered frames in files."""
+
+import hashlib
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from md2n.data.dataset import MultimodalDataset
+from md2n.data.samples import Samples
+from md2n.durable import make_directory, write_bytes
+from md2n.errors import UsageError, did_you_mean
+from md2n.evaluation.evaluator import ConditionResult, RecoveryResult, evaluate, evaluate_recovery, result_rows
+from md2n.evaluation.protocols import Condition, fixed_conditions, shared_masks
+from md2n.evaluation.results import PROTOCOLS, Provenance, ResultRow, append_results, provenance, read_results
+from md2n.experiment.loading import LoadedRun, evaluation_data, load_run
+from md2n.models.base import Recovers
+from md2n.report.figures import RecoveryExample
+
+RESULTS, PREDICTIONS = "results.jsonl", "predictions"
+RECOVERY_BATCH = 64  # samples at a time: a recovery holds several draws of each
+KEPT_NUMBERS = 20_000  # of a recovered modality, for its figure
+# What tells two evaluations apart; versions of packages and the time do not.
+SAME = ("dataset", "split", "data_checksum", "model", "config_hash", "seed", "protocol", "settings", "md2n_version")
+
+
+def run_evaluation(
+    run: Path | LoadedRun,
+    protocols: Sequence[str] | None = None,
+    *,
+    split: str = "test",
+    masks: Path | None = None,
+    draws: int | None = None,
+    recovery: bool = True,
+    data: str | None = None,
+    device: str = "cpu",
+    notice: Callable[[str], None] = lambda text: None,
+) -> list[ResultRow]:
+    """Measures a finished run; what was measured before in the same way is read, not measured again.
+
+    Rows are appended to the run's ``results.jsonl``, predictions are written to ``predictions/``.
+
+    Args:
+        run: a run folder, or a loaded run.
+        protocols: ``fixed``, ``random``; the configuration's if not given.
+        split: train, valid or test.
+        masks: the random protocol's masks, drawn and saved there the first time; in the run folder if not given.
+        draws: averaged for a prediction; the configuration's if not given.
+        recovery: whether recovered modalities are measured, where the method recovers.
+        data: other data than the run was trained on.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; of no account for a loaded run.
+        notice: told, in a sentence, what a person should know.
+
+    Returns:
+        The rows of these protocols on this split.
+
+    Raises:
+        RunError: the run is not finished, or damaged.
+        UsageError: no such protocol, split or device.
+        DataError: the data do not fit the run.
+        StorageError: results cannot be written.
+    """
+    loaded = run if isinstance(run, LoadedRun) else load_run(run, device)
+    for name in (chosen := tuple(protocols or loaded.config.evaluation.protocols)):
+        if name not in PROTOCOLS:
+            raise UsageError(f"no protocol is called '{name}'", did_you_mean(name, PROTOCOLS))
+    samples, dataset, checksum = evaluation_data(loaded, split, data)
+    if data is None and checksum != loaded.facts["data"]["checksum"]:
+        notice(f"the data '{samples.name}' are not the ones this run was trained on (their checksum has changed)")
+    averaged = loaded.config.evaluation.draws if draws is None else draws
+    bench = _Bench(loaded, samples, dataset, checksum, split, averaged, notice)
+    rows: list[ResultRow] = []
+    for name in chosen:
+        conditions = bench.conditions(name, masks)
+        for condition in conditions:
+            if condition.excluded:
+                notice(f"{condition.name}: {condition.excluded} of {len(dataset)} samples hold none of it")
+        rows += bench.predictions(name, conditions)
+        if recovery and isinstance(loaded.model, Recovers):
+            try:
+                rows += bench.recoveries(name, conditions)
+            except UsageError as error:  # a method that recovers in principle, but not as it was configured
+                notice(f"recovery is not measured: {error.message}")
+    return rows
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """One run on one split of one data set."""
+
+    run: LoadedRun
+    samples: Samples
+    dataset: MultimodalDataset
+    checksum: str
+    split: str
+    draws: int
+    notice: Callable[[str], None]
+
+    def conditions(self, protocol: str, masks: Path | None) -> tuple[Condition, ...]:
+        present, names = self.dataset.present, self.run.schema.names
+        if protocol == "fixed":
+            return fixed_conditions(present, names)
+        path = masks or self.run.path / f"masks-{_plain(self.samples.name)}-{self.split}.npz"
+        seed = self.run.config.evaluation.seed
+        return shared_masks(path, present, names, seed, data_checksum=self.checksum, split=self.split)
+
+    def predictions(self, protocol: str, conditions: Sequence[Condition]) -> list[ResultRow]:
+        config = self.run.config.evaluation
+        source = self.source(protocol, conditions, draws=self.draws, batch_size=config.batch_size)
+        found = self.measured(source, recovery=False)
+        if found:
+            return found
+        results = evaluate(
+            self.run.model,
+            self.dataset,
+            conditions,
+            batch_size=config.batch_size,
+            draws=self.draws or None,
+            seed=config.seed,
+            device=self.run.device,
+        )
+        for result in results:
+            self.save_prediction(protocol, result)
+        return self.append(results, source)
+
+    def recoveries(self, protocol: str, conditions: Sequence[Condition]) -> list[ResultRow]:
+        config = self.run.config.evaluation
+        size = min(RECOVERY_BATCH, config.batch_size)
+        settings = {"draws": config.recover_draws, "steps": config.recover_steps, "batch_size": size}
+        source = self.source(protocol, conditions, **settings)
+        found = self.measured(source, recovery=True)
+        if found:
+            return found
+        results = evaluate_recovery(
+            self.run.model,
+            self.dataset,
+            conditions,
+            batch_size=size,
+            draws=config.recover_draws or None,
+            steps=config.recover_steps or None,
+            seed=config.seed,
+            device=self.run.device,
+        )
+        for result in results:
+            self.save_recovery(protocol, result)
+        return self.append(results, source)
+
+    def source(self, protocol: str, conditions: Sequence[Condition], **settings: Any) -> Provenance:
+        shown = hashlib.sha256(b"".join(np.packbits(c.available).tobytes() for c in conditions)).hexdigest()[:12]
+        return provenance(
+            dataset=self.samples.name,
+            split=self.split,
+            data_checksum=self.checksum,
+            model=self.run.config.model.name,
+            config_hash=str(self.run.facts["config_hash"]),
+            seed=self.run.config.seed,
+            protocol=PROTOCOLS[protocol],
+            run=".",
+            settings={**settings, "seed": self.run.config.evaluation.seed, "masks": shown},
+        )
+
+    def measured(self, source: Provenance, recovery: bool) -> list[ResultRow]:
+        path = self.run.path / RESULTS
+        if not path.exists():
+            return []
+        rows = (row for row in read_results(path, self.notice) if bool(row.target) == recovery)
+        return [row for row in rows if all(getattr(row, name) == getattr(source, name) for name in SAME)]
+
+    def append(self, results: Sequence[ConditionResult | RecoveryResult], source: Provenance) -> list[ResultRow]:
+        rows = result_rows(results, source)
+        append_results(self.run.path / RESULTS, rows)
+        return rows
+
+    def save_prediction(self, protocol: str, result: ConditionResult) -> None:
+        arrays = {"output": result.output, "spread": result.spread, "labels": result.labels, "rows": result.rows}
+        self.save(protocol, f"{result.condition.name}.npz", ids=self.samples.ids[result.rows], **arrays)
+
+    def save_recovery(self, protocol: str, result: RecoveryResult) -> None:
+        frames = max(1, KEPT_NUMBERS // result.truth.shape[1])
+        arrays = {"truth": result.truth, "recovered": result.recovered, "draw": result.draw}
+        kept = {name: np.asarray(array[:frames], np.float32) for name, array in arrays.items()}
+        self.save(protocol, f"{result.condition.name}.recovered-{result.target}.npz", **kept)
+
+    def save(self, protocol: str, name: str, **arrays: Any) -> None:
+        folder = self.run.path / PREDICTIONS / _plain(self.samples.name) / f"{protocol}-{self.split}"
+        make_directory(folder)
+        content = io.BytesIO()
+        np.savez_compressed(content, **arrays)
+        write_bytes(folder / name, content.getvalue())
+
+
+def recovery_examples(run: Path | LoadedRun, dataset: str, split: str = "test") -> list[RecoveryExample]:
+    """Recovered frames of every modality from all the others, for figures; empty where none were measured.
+
+    Args:
+        run: a run folder, or a loaded run.
+        dataset: its name, as in the result rows.
+        split: that was measured under the fixed protocol.
+
+    Raises:
+        RunError: the run is not finished, or damaged.
+    """
+    loaded = run if isinstance(run, LoadedRun) else load_run(run)
+    folder = loaded.path / PREDICTIONS / _plain(dataset) / f"fixed-{split}"
+    examples = []
+    for target in loaded.schema.names:
+        available = "+".join(name for name in loaded.schema.names if name != target)
+        path = folder / f"{available}.recovered-{target}.npz"
+        if path.exists():
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in ("truth", "recovered", "draw")}
+            examples.append(RecoveryExample(dataset, loaded.config.model.name, target, available, **arrays))
+    return examples
+
+
+def _plain(name: str) -> str:
+    """A name as a file can have it."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)

@@ -1,0 +1,67 @@
+"""From a configuration to a run folder, and from a run folder to its results: what the commands call."""
+
+from pathlib import Path
+
+import torch
+
+from md2n.config import to_mapping
+from md2n.data.ready import load, load_datasets
+from md2n.experiment.config import ExperimentConfig
+from md2n.experiment.loading import LoadedRun, data_checksum, fresh_model, load_run, read_normaliser
+from md2n.experiment.measuring import recovery_examples, run_evaluation
+from md2n.training.device import autocast, choose_device
+from md2n.training.observer import Observer, Silent
+from md2n.training.rundir import RunDir
+from md2n.training.runfiles import NORMALISER, is_begun, is_finished, read_config, read_run
+from md2n.training.sameness import check_same
+from md2n.training.trainer import train
+
+__all__ = ["LoadedRun", "load_run", "recovery_examples", "run_evaluation", "run_training"]
+
+
+def run_training(config: ExperimentConfig, out: Path, observer: Observer | None = None) -> Path:
+    """Trains in a run folder: from the beginning, from where it was stopped, or not at all where it is done.
+
+    Args:
+        config: the whole experiment.
+        out: the run folder; made if absent.
+        observer: told of every step.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        RunError: the folder holds a run of another configuration or other data, or its checkpoints cannot be used.
+        DataError: the data cannot be read.
+        InterruptedRun: Ctrl-C or SIGTERM; the state is saved.
+        DivergenceError: a loss that is no longer a number.
+        StorageError: the folder cannot be written.
+        UsageError: no such device, label or modality.
+    """
+    watcher = observer or Silent()
+    mapping = to_mapping(config)
+    # Whatever can be refused is refused before the folder is touched.
+    autocast(config.trainer.precision, choose_device(config.trainer.device))
+    begun = is_begun(out)
+    if begun:
+        check_same(out, read_config(out), mapping)
+        if is_finished(out):
+            told = read_run(out)["result"]
+            watcher.notice(f"{out} is done: validation {told['score']:.4g} after epoch {told['epoch']}")
+            return out
+    samples = load(config.data.name, config.data)
+    # The saved normalisation rather than a new fit: the same bits even under another version of numpy.
+    data = load_datasets(samples, config.data, read_normaliser(out) if begun else None)
+    model = fresh_model(config, data.schema)
+    facts = {
+        "name": samples.name,
+        "checksum": data_checksum(samples, config.data.name),
+        "samples": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
+    }
+    with RunDir(out, mapping, watcher.notice) as run:
+        run.describe(to_mapping(data.schema), facts)
+        if not begun:
+            arrays, kind = data.normaliser.to_state()
+            run.save_tensors(NORMALISER, {name: torch.from_numpy(a) for name, a in arrays.items()}, kind)
+        train(model, data.train, data.valid, config.trainer, config.seed, run, watcher)
+    return out

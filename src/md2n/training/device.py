@@ -1,0 +1,42 @@
+"""Where the arithmetic happens, and in which precision."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from md2n.errors import UsageError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device a name stands for on this machine.
+
+    Args:
+        name: ``auto`` (CUDA, then MPS, then the CPU), ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        UsageError: this machine has none.
+    """
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(kind for kind, there in present.items() if there)
+    if not present.get(name, False):
+        reason = "torch was built without CUDA" if name == "cuda" and torch.version.cuda is None else "none was found"
+        raise UsageError(f"device '{name}' is not available: {reason}", "use --device auto, or --device cpu")
+    return torch.device(name)
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """The context a loss is computed in.
+
+    Args:
+        precision: ``float32``, or ``bfloat16`` for matrix products (weights stay float32).
+        device: of the model.
+
+    Raises:
+        UsageError: bfloat16 elsewhere than on CUDA.
+    """
+    if precision == "float32":
+        return nullcontext()
+    if device.type != "cuda":
+        raise UsageError(f"precision 'bfloat16' is for CUDA, the device is '{device.type}'", "use float32 here")
+    return torch.autocast("cuda", dtype=torch.bfloat16)

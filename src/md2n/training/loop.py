@@ -1,0 +1,265 @@
+"""The loop itself: phases, epochs, steps, validation, checkpoints."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from md2n.errors import DivergenceError, InterruptedRun
+from md2n.evaluation.asking import EvaluationSet
+from md2n.models.base import MultimodalModel, Phase
+from md2n.seeding import generator, stream_seed
+from md2n.training.checkpoint import Best, Checkpoint, Progress
+from md2n.training.config import TrainerConfig
+from md2n.training.device import autocast
+from md2n.training.feed import Feed
+from md2n.training.moving import MovingParts, broken_weight
+from md2n.training.observer import EpochReport, Observer, StepReport
+from md2n.training.optim import load_parameters
+from md2n.training.phases import epochs_of
+from md2n.training.rundir import RunDir
+from md2n.training.weights import state_tensors
+
+Validate = Callable[[MultimodalModel, EvaluationSet, int, torch.device], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What came of it; the model given to ``train`` holds the chosen weights.
+
+    Args:
+        weights: path of ``model.safetensors``.
+        score: validation score of the chosen weights, higher is better.
+        loss: validation loss of the chosen weights.
+        epoch: the epoch they were taken after, over all phases.
+        epochs: epochs done, over all phases.
+        steps: steps done.
+    """
+
+    weights: Path
+    score: float
+    loss: float
+    epoch: int
+    epochs: int
+    steps: int
+
+
+class Loop:
+    """The course of one run, from the newest checkpoint to the chosen weights.
+
+    Args:
+        model: on the feed's device, freshly initialised.
+        feed: the training split.
+        valid_set: what the checkpoint is chosen on.
+        config: of the loop.
+        run: an open run folder that has been told its schema and data.
+        observer: told of every step.
+        validate: score (higher is better) and loss of a model on a data set.
+    """
+
+    parts: MovingParts
+
+    def __init__(
+        self,
+        model: MultimodalModel,
+        feed: Feed,
+        valid_set: EvaluationSet,
+        config: TrainerConfig,
+        run: RunDir,
+        observer: Observer,
+        validate: Validate,
+    ) -> None:
+        self.model, self.feed, self.valid_set, self.config = model, feed, valid_set, config
+        self.seed, self.device = feed.seed, feed.device
+        self.folder, self.observer, self.validate = run, observer, validate
+        self.precision = autocast(config.precision, feed.device)
+        self.phases = tuple(model.phases())
+        self.epochs = epochs_of(self.phases, config.epochs)
+        self.progress = Progress()
+        self.saved_step, self.saved_at = -1, time.monotonic()
+
+    def run(self, stop_wanted: Callable[[], str]) -> TrainingResult:
+        found = self.resume()
+        self.folder.clock("begin", step=self.progress.step, device=str(self.device), threads=self.config.threads)
+        self.observer.begin(self.progress.step, self.planned_steps)
+        while True:
+            self.enter(found)
+            found = None
+            if self.phase.fit is not None and not self.progress.fitted:
+                self.fit(self.phase)
+                self.leave_if(stop_wanted())
+            while not self.phase_over:
+                self.epoch(stop_wanted)
+                self.leave_if(stop_wanted())
+            self.leave()
+            p = self.progress
+            if p.phase + 1 == len(self.phases):
+                return self.finish(p.best)
+            self.progress = Progress(phase=p.phase + 1, epoch=p.epoch, step=p.step)
+
+    @property
+    def phase(self) -> Phase:
+        return self.phases[self.progress.phase]
+
+    @property
+    def phase_over(self) -> bool:
+        p = self.progress
+        impatient = self.phase.selects and 0 < self.config.patience <= p.stale
+        return p.phase_epoch >= self.epochs[p.phase] or impatient
+
+    @property
+    def planned_steps(self) -> int:
+        """Steps before this phase, and all that it and the later ones may take."""
+        p = self.progress
+        return p.step - p.phase_step + self.feed.batches * sum(self.epochs[p.phase :])
+
+    def resume(self) -> Checkpoint | None:
+        found = self.folder.checkpoints.newest()
+        if found is not None:
+            self.progress = found.progress
+            self.saved_step = found.progress.step
+            self.observer.notice(f"going on after step {found.progress.step} (epoch {found.progress.epoch + 1})")
+        if not self.folder.log.cut(self.progress.log_offset):
+            self.observer.notice("log.jsonl has lost lines that the checkpoint knows of; it goes on without them")
+        return found
+
+    def enter(self, found: Checkpoint | None) -> None:
+        steps = self.feed.batches * self.epochs[self.progress.phase]
+        self.parts = MovingParts(self.model, self.phase, steps, self.config, self.device, found)
+        if found is None:
+            self.folder.log.write({"kind": "phase", "phase": self.phase.name, "step": self.progress.step})
+
+    def leave(self) -> None:
+        """Ends the phase with its best weights, or with the last averaged ones where it does not select."""
+        best = self.progress.best
+        if best is not None:
+            self.folder.checkpoints.load(best.checkpoint).show(self.model)
+            chosen = {"epoch": best.epoch, "score": best.score, "loss": best.loss}
+            self.folder.log.write({"kind": "chosen", "phase": self.phase.name, **chosen})
+        else:
+            load_parameters(self.model, self.parts.average.values)
+        self.parts.release()
+
+    def leave_if(self, signal_name: str) -> None:
+        if not signal_name:
+            return
+        if self.saved_step != self.progress.step:
+            self.save()
+        self.folder.record("stopped", reason=signal_name)
+        self.folder.clock("stop", step=self.progress.step)
+        raise InterruptedRun(
+            f"stopped by {signal_name} after step {self.progress.step}; the state is saved in {self.folder.path}",
+            "the same command goes on from there",
+        )
+
+    def finish(self, best: Best | None) -> TrainingResult:
+        if best is None:  # cannot be: the last phase selects, and the end of a phase is always validated
+            raise RuntimeError("training ended without a validation")
+        self.model.eval()
+        self.folder.log.flush()
+        p = self.progress
+        told = {"epoch": best.epoch, "score": best.score, "loss": best.loss, "epochs": p.epoch, "steps": p.step}
+        path = self.folder.finish(state_tensors(self.model), result=told, device=str(self.device))
+        self.folder.clock("done", step=p.step)
+        return TrainingResult(path, best.score, best.loss, best.epoch, p.epoch, p.step)
+
+    def epoch(self, stop_wanted: Callable[[], str]) -> None:
+        p = self.progress
+        began, first = time.monotonic(), p.position
+        self.model.train()
+        for positions in self.feed.epoch(p.epoch, first):
+            self.step(positions)
+            if p.position < self.feed.batches:
+                self.leave_if(stop_wanted())
+                if time.monotonic() - self.saved_at >= self.config.checkpoint_s:
+                    self.save()
+        means = {name: total / p.samples for name, total in p.sums.items()}
+        p.epoch, p.phase_epoch, p.position, p.sums, p.samples = p.epoch + 1, p.phase_epoch + 1, 0, {}, 0
+        last = p.phase_epoch == self.epochs[p.phase]
+        due = self.phase.selects and (last or p.phase_epoch % self.config.validate_every == 0)
+        score, loss, better = self.validated() if due else (None, None, False)
+        record = {"kind": "epoch", "phase": self.phase.name, "epoch": p.epoch, "step": p.step, "parts": means}
+        self.folder.log.write(record | ({"score": score, "loss": loss, "best": better} if due else {}))
+        self.save()
+        took = round(time.monotonic() - began, 3)
+        self.folder.clock("epoch", epoch=p.epoch, step=p.step, steps=self.feed.batches - first, seconds=took)
+        report = EpochReport(self.phase.name, p.epoch, p.step, self.planned_steps, means, score, loss, better)
+        self.observer.epoch(report)
+
+    def step(self, positions: npt.NDArray[np.int64]) -> None:
+        p = self.progress
+        batch = self.feed.batch(positions, self.phase, p.step)
+        torch.manual_seed(stream_seed(self.seed, "torch", p.step))
+        with self.precision:
+            losses = self.model.loss(batch, generator(self.seed, "loss", p.step, device=self.device))
+            total = losses.total
+        parts = {name: float(value.detach()) for name, value in losses.parts.items()}
+        for name, value in parts.items():
+            self.require_finite(value, f"the loss term '{name}'")
+        norm = self.parts.backward(total)
+        self.require_finite(norm, "the norm of the gradient")
+        rate = self.parts.step(p.phase_step)
+        p.step, p.phase_step, p.position = p.step + 1, p.phase_step + 1, p.position + 1
+        p.samples += batch.size
+        p.sums = {name: p.sums.get(name, 0.0) + value * batch.size for name, value in parts.items()}
+        report = StepReport(self.phase.name, p.epoch + 1, p.step, self.planned_steps, parts, rate, norm)
+        told = {"phase": report.phase, "epoch": report.epoch, "step": p.step, "parts": parts}
+        self.folder.log.write({"kind": "step", **told, "rate": rate, "gradient_norm": norm})
+        self.observer.step(report)
+
+    def fit(self, phase: Phase) -> None:
+        """The closed-form fit of a phase, over complete batches, without gradients."""
+        if phase.fit is None:
+            return
+        torch.manual_seed(stream_seed(self.seed, "torch", "fit", self.progress.phase))
+        self.model.eval()
+        with torch.no_grad():
+            phase.fit(self.feed.complete())
+        self.progress.fitted = True
+        self.parts.restart_average()
+        if phase.selects:
+            self.validated()
+        self.save()
+
+    def validated(self) -> tuple[float, float, bool]:
+        """Score and loss of the averaged weights, and whether they are the best of the phase."""
+        p = self.progress
+        with self.parts.average.shown(self.model):
+            score, loss = self.validate(self.model, self.valid_set, self.seed, self.device)
+        self.require_finite(score, "the validation score")
+        self.require_finite(loss, "the validation loss")
+        by_score = self.config.select_on == "score"
+        better = p.best is None or (score > p.best.score if by_score else loss < p.best.loss)
+        if better:
+            # The checkpoint about to be written, of this very step, is the best: its average is what was validated.
+            p.best, p.stale = Best(p.name, p.epoch, score, loss), 0
+        else:
+            p.stale += 1
+        return score, loss, better
+
+    def save(self) -> None:
+        p = self.progress
+        p.log_offset = self.folder.log.flush()
+        picture = self.parts.picture(p)
+        broken = broken_weight(picture.weights)
+        if broken:
+            raise DivergenceError(f"weight '{broken}' is not a finite number after step {p.step}", self.advice())
+        self.folder.checkpoints.save(picture)
+        self.saved_step, self.saved_at = p.step, time.monotonic()
+
+    def require_finite(self, value: float, what: str) -> None:
+        if math.isfinite(value):
+            return
+        p = self.progress
+        where = f"after step {p.step}, in epoch {p.epoch + 1} of phase '{self.phase.name}'"
+        raise DivergenceError(f"{what} is {value} {where}", self.advice())
+
+    def advice(self) -> str:
+        names = self.folder.checkpoints.names()
+        kept = f"checkpoint {names[-1]} is whole and kept" if names else "no checkpoint was written yet"
+        return f"{kept}; train into another folder with a lower trainer.learning_rate, or look at the data"

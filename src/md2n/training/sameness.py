@@ -1,0 +1,69 @@
+"""Whether two configurations are the same experiment, and where they differ."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from md2n.errors import RunError
+
+# Settings that do not make it another experiment: a run may go on under other values of them.
+INCIDENTAL = ("evaluation", "data.root", "trainer.checkpoint_s", "trainer.device", "trainer.threads")
+# Of these, the ones that may change rounding.
+ROUNDING = ("trainer.device", "trainer.threads")
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration without what does not make it another experiment."""
+    kept: dict[str, Any] = {}
+    for path, value in _flat(config).items():
+        if not _listed(path, INCIDENTAL):
+            kept[path] = value
+    return kept
+
+
+def differences(found: Mapping[str, Any], asked: Mapping[str, Any], only: tuple[str, ...] = ()) -> list[str]:
+    """Where two configurations differ, a sentence each, in the order of the keys.
+
+    Args:
+        found: the folder's.
+        asked: the one given now.
+        only: look at these settings alone; without it, at all that are not incidental.
+    """
+    before, after = _flat(found), _flat(asked)
+    told = []
+    for path in sorted(before.keys() | after.keys()):
+        looked_at = _listed(path, only) if only else not _listed(path, INCIDENTAL)
+        if looked_at and before.get(path) != after.get(path):
+            told.append(f"{path} is {_shown(before, path)} in the folder and {_shown(after, path)} now")
+    return told
+
+
+def check_same(path: Path, found: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Refuses to go on with a run under another configuration.
+
+    Raises:
+        RunError: they differ in more than incidental settings.
+    """
+    told = differences(found, asked)
+    if told:
+        raise RunError(
+            f"{path} holds a run of another configuration: {'; '.join(told)}",
+            "give another folder to --out, or the settings the run was begun with (they are in its config.json)",
+        )
+
+
+def _flat(config: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        path = f"{where}.{key}" if where else key
+        flat |= _flat(value, path) if isinstance(value, Mapping) else {path: value}
+    return flat
+
+
+def _listed(path: str, listed: tuple[str, ...]) -> bool:
+    return any(path == entry or path.startswith(entry + ".") for entry in listed)
+
+
+def _shown(flat: Mapping[str, Any], path: str) -> str:
+    return json.dumps(flat[path]) if path in flat else "absent"

@@ -1,0 +1,60 @@
+"""A model's weights as safetensors: the whole state, parameters and buffers, by name."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from md2n.errors import RunError
+from md2n.shapes import Tensor
+
+
+def state_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """The model's whole state on the CPU, copied, so that tied weights are stored under each of their names."""
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str = "the checkpoint") -> None:
+    """Loads a whole state, every name and shape as the model has them.
+
+    Args:
+        model: gets the weights, on its own device.
+        weights: as ``state_tensors`` gives them.
+        source: where they come from, for the message.
+
+    Raises:
+        RunError: names or shapes differ.
+    """
+    first = next(model.parameters(), None)
+    device = torch.device("cpu") if first is None else first.device
+    try:
+        model.load_state_dict({name: value.to(device) for name, value in weights.items()})
+    except RuntimeError as error:
+        told = str(error).splitlines()[-1].strip()
+        raise RunError(f"{source} does not fit the model: {told}", "was it written by another md2n?") from error
+
+
+def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
+    """The bytes of a safetensors file; equal tensors give equal bytes."""
+    content: bytes = safetensors.torch.save({name: value.cpu().contiguous() for name, value in tensors.items()})
+    return content
+
+
+def decode_tensors(content: bytes, path: Path) -> dict[str, Tensor]:
+    """The tensors in the bytes of a safetensors file.
+
+    Args:
+        content: of the file.
+        path: of the file, for the message.
+
+    Raises:
+        RunError: not safetensors, or truncated.
+    """
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load(content)
+    except SafetensorError as error:
+        raise RunError(f"{path} is not a whole safetensors file: {error}", "restore it, or train again") from error
+    return tensors
