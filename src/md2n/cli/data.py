@@ -1,0 +1,246 @@
+"""``md2n data``: which sets there are, other people's files into a store, what is wrong with them, what is in them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from md2n.data.samples import Samples
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="List, import, check and describe data sets.",
+)
+
+Root = Annotated[Path | None, typer.Option("--data-root", help="Folder of the ready sets (else MD2N_DATA_ROOT).")]
+Chosen = Annotated[str, typer.Option(help="Modalities, separated by commas; all if not given.")]
+Label = Annotated[str, typer.Option(help="The label column asked about; the set's default if not given.")]
+Split = Annotated[str, typer.Option(help="An alternative split of the set (`original` of ict_mmmo).")]
+Source = Annotated[
+    str, typer.Argument(metavar="NAME|STORE", help="A ready name, a store, or a file that import reads.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")]
+
+LIST_HELP = """Ready sets by name, and whether their data are here.
+
+\b
+Examples:
+  md2n data list
+  md2n data list --data-root ~/data
+"""
+
+IMPORT_HELP = """Read other people's feature files into a store of md2n's own.
+
+\b
+SRC is one of
+  an MMSA pickle (.pkl), aligned or unaligned; nothing in it is run
+  a data.npz: x_<modality>, m_<modality> presence, t_<modality> validity, y..., split, ids
+  a folder of CMU SDK .csd files, the one with 'label' in its name holding the labels
+  a folder with samples.csv (id, split, y..., a column of .npy paths per modality) and its .npy files
+  a ready name
+
+\b
+Examples:
+  md2n data import unaligned_50.pkl --out mosei --known mosei
+  md2n data import csd-folder --out mosi-words --align words
+  md2n data import data.npz --out mine --label y_mood --kind y_age=regression
+  md2n data import my-folder --out mine --classes y=no,yes --drop-empty
+"""
+
+CHECK_HELP = """What is wrong with a data set: leaks, dead features, labels, gaps that give the label away.
+
+Ends with exit code 3 if there is an error, 0 if there is nothing worse than a warning.
+
+\b
+Examples:
+  md2n data check mosi --modalities text,vision
+  md2n data check my-store --label y_mood
+  md2n data check my-store --json > findings.json
+"""
+
+INFO_HELP = """What is in a data set: modalities, splits, labels, patterns, notes, where it came from.
+
+\b
+Examples:
+  md2n data info stressid
+  md2n data info my-store --json
+"""
+
+
+@app.command("list", help=LIST_HELP)
+def list_sets(data_root: Root = None, json: AsJson = False) -> None:
+    """Ready sets by name."""
+    from md2n.data.ready import ENVIRONMENT, describe
+
+    _set_root(data_root)
+    sets = describe()
+    if json:
+        _print_json([{"name": name, "summary": summary, "here": here} for name, summary, here in sets])
+        return
+    from md2n.cli.description import plain_table
+    from md2n.cli.output import print_table, say
+
+    rows = [(name, summary, "yes" if here else "no") for name, summary, here in sets]
+    print_table(plain_table("ready-sets", "Ready sets", ("name", "what it is", "here"), rows))
+    if not all(here for *_, here in sets):
+        say(f"sets that are not here are looked for in --data-root or {ENVIRONMENT}")
+
+
+@app.command("import", help=IMPORT_HELP)
+def import_source(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="File, folder or ready name.")],
+    out: Annotated[Path, typer.Option(help="The store: a folder, made; a store in its place is replaced.")],
+    name: Annotated[str, typer.Option(help="Name of the data set; made from SRC if not given.")] = "",
+    label: Annotated[str, typer.Option(help="The label column used by default.")] = "",
+    modalities: Chosen = "",
+    align: Annotated[str, typer.Option(help=".csd: none, labels, words, or a modality to align to.")] = "",
+    known: Annotated[
+        str, typer.Option(help="mosi, mosei, ch-sims, iemocap, or none; recognised if not given (pickle, .csd).")
+    ] = "",
+    split: Annotated[str, typer.Option(help="An alternative split column (data.npz, samples.csv).")] = "",
+    kind: Annotated[
+        list[str] | None, typer.Option(help="COLUMN=regression or COLUMN=classification; repeatable.")
+    ] = None,
+    classes: Annotated[
+        list[str] | None, typer.Option(help="COLUMN=name,name,... in the order of the codes; repeatable.")
+    ] = None,
+    reader: Annotated[str, typer.Option(help="mmsa, sdk, npz or folder, if the choice is not to be made here.")] = "",
+    drop_empty: Annotated[bool, typer.Option("--drop-empty", help="Leave out samples without any modality.")] = False,
+    data_root: Root = None,
+) -> None:
+    """Other people's files into a store."""
+    from dataclasses import replace
+
+    from md2n.cli.output import say
+    from md2n.data.readers.detect import read
+    from md2n.data.ready import READY
+    from md2n.data.store import write_store
+
+    if source in READY and not Path(source).exists() and not reader:
+        samples = _open(source, modalities, split, data_root)
+        if label:
+            samples = replace(samples, default_label=samples.label(label).task.label)
+        samples = replace(samples, name=name or samples.name)
+    else:
+        samples = read(
+            source,
+            reader=reader,
+            name=name,
+            label=label,
+            modalities=_words(modalities),
+            split=split,
+            align=align,
+            known={"": None, "none": ""}.get(known, known),
+            kinds=dict(_pair(k, "--kind") for k in kind or ()),
+            classes={c: _words(names) for c, names in (_pair(k, "--classes") for k in classes or ())},
+            drop_empty=drop_empty,
+        )
+    write_store(out, samples)
+    for note in samples.notes:
+        say(f"note: {note}")
+    say(f"{len(samples)} samples of {', '.join(samples.names)}; next: md2n data check {out}")
+    typer.echo(str(out))
+
+
+@app.command("check", help=CHECK_HELP)
+def check_set(
+    source: Source,
+    modalities: Chosen = "",
+    label: Label = "",
+    split: Split = "",
+    json: AsJson = False,
+    data_root: Root = None,
+) -> None:
+    """What is wrong with a data set."""
+    from dataclasses import asdict
+
+    from md2n.cli.description import findings_table, pattern_facts
+    from md2n.cli.output import print_table, say
+    from md2n.data.check import check
+
+    samples = _open(source, modalities, split, data_root)
+    found = check(samples, label=label)
+    count = {severity: sum(f.severity == severity for f in found) for severity in ("error", "warning", "info")}
+    if json:
+        _print_json(
+            {
+                "name": samples.name,
+                "samples": len(samples),
+                "modalities": list(samples.names),
+                "counts": count,
+                "findings": [asdict(f) for f in found],
+                "patterns": pattern_facts(samples),
+            }
+        )
+    elif found:
+        print_table(findings_table(samples.name, found))
+    verdict = f"errors: {count['error']}, warnings: {count['warning']}, remarks: {count['info']}"
+    say(f"{samples.name}, {len(samples)} samples of {', '.join(samples.names)}: {verdict}")
+    if count["error"]:
+        raise typer.Exit(3)
+
+
+@app.command("info", help=INFO_HELP)
+def describe_set(
+    source: Source, modalities: Chosen = "", split: Split = "", json: AsJson = False, data_root: Root = None
+) -> None:
+    """What is in a data set."""
+    from md2n.cli.description import facts_table, labels_table, modalities_table, patterns_table, set_facts
+    from md2n.cli.output import print_table
+
+    samples = _open(source, modalities, split, data_root)
+    if json:
+        _print_json(set_facts(samples))
+        return
+    for table in (modalities_table(samples), labels_table(samples), patterns_table(samples), facts_table(samples)):
+        if table.rows:
+            print_table(table)
+
+
+def _open(source: str, modalities: str, split: str, root: Path | None) -> "Samples":
+    from md2n.data.config import DataConfig
+    from md2n.data.ready import READY, load
+    from md2n.errors import UsageError
+
+    if split and source not in READY:
+        raise UsageError(
+            f"'{source}' is no ready set, so it has one split", "choose another with `md2n data import --split`"
+        )
+    _set_root(root)
+    return load(source, DataConfig(name=source, modalities=_words(modalities), split=split))
+
+
+def _set_root(root: Path | None) -> None:
+    import os
+
+    from md2n.data.ready import ENVIRONMENT
+    from md2n.errors import UsageError
+
+    if root is None:
+        return
+    if not root.is_dir():
+        raise UsageError(f"--data-root '{root}' is no folder", "give the folder that holds the ready sets")
+    os.environ[ENVIRONMENT] = str(root)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(w.strip() for w in text.split(",") if w.strip())
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    from md2n.errors import UsageError
+
+    column, equals, value = text.partition("=")
+    if not (column and equals and value):
+        raise UsageError(f"{option} '{text}' is not COLUMN=VALUE", f"for example: {option} y=regression")
+    return column, value
+
+
+def _print_json(content: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))

@@ -1,0 +1,109 @@
+"""Import rules that contracts between modules cannot say: which imports stand inside functions, and doors in torch."""
+
+import ast
+import configparser
+from collections.abc import Iterator
+
+import pytest
+
+from tests.project.sources import ROOT, SOURCE, module_name, python_files, told, tree
+
+# Slow to import, or an extra: opened inside the function that needs it.
+HEAVY = {"rich", "matplotlib", "sklearn", "h5py", "pydantic", "tensorboard", "transformers", "jinja2", "fastapi"}
+# Draws progress bars and nothing else, so it is itself imported inside functions only.
+RICH = "md2n.cli.progress"
+
+
+def imports(node: ast.AST, inside: bool = False) -> Iterator[tuple[int, str, bool]]:
+    """(line, module, whether it stands inside a function) of every import that runs; not those for type checkers."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from ((child.lineno, alias.name, inside) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom) and child.module:
+            yield from ((child.lineno, f"{child.module}.{alias.name}", inside) for alias in child.names)
+        elif isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            continue
+        else:
+            yield from imports(child, inside or isinstance(child, ast.FunctionDef | ast.Lambda))
+
+
+def top(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def test_heavy_libraries_are_imported_inside_functions() -> None:
+    wrong = [
+        f"{told(path)}:{line} imports {module}"
+        for path in python_files("src")
+        for line, module, inside in imports(tree(path))
+        if (top(module) in HEAVY or module.startswith(RICH)) and not inside and module_name(path) != RICH
+    ]
+    assert wrong == []
+
+
+def test_tensorboard_has_one_door() -> None:
+    # torch carries the writer, so a contract on packages does not see it.
+    users = {
+        module_name(path)
+        for path in python_files("src")
+        for _, module, _ in imports(tree(path))
+        if "tensorboard" in module
+    }
+    assert users == {"md2n.training.tracking"}
+
+
+def test_typer_is_known_to_cli_alone() -> None:
+    users = {
+        module_name(path)
+        for path in python_files("src")
+        for _, module, _ in imports(tree(path))
+        if top(module) == "typer"
+    }
+    assert users
+    assert all(name.startswith("md2n.cli.") for name in users)
+
+
+def test_methods_are_looked_up_by_name_and_not_imported() -> None:
+    # Beside the catalogue nobody knows which methods there are, so a new one touches one file of ours.
+    wrong = [
+        f"{told(path)}:{line} imports {module}"
+        for path in python_files("src")
+        if not module_name(path).startswith("md2n.models")
+        for line, module, _ in imports(tree(path))
+        if module.startswith(("md2n.models.md2n", "md2n.models.baselines"))
+    ]
+    assert wrong == []
+
+
+def test_nothing_is_imported_by_relative_path_or_star() -> None:
+    wrong = [
+        f"{told(path)}:{node.lineno}"
+        for path in python_files("src")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ImportFrom) and (node.level or any(a.name == "*" for a in node.names))
+    ]
+    assert wrong == []
+
+
+def test_every_package_stands_in_the_order_of_imports() -> None:
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    order = contracts["importlinter:contract:order"]["layers"]
+    ordered = {word.strip("()") for word in order.replace("|", " ").replace(":", " ").split()}
+    packages = {p.name for p in SOURCE.iterdir() if (p / "__init__.py").is_file()}
+    modules = {p.stem for p in SOURCE.glob("*.py")} - {"__init__"}
+    assert packages | modules <= ordered
+    assert ordered - packages - modules <= {"export"}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import rich", [("rich", False)]),
+        ("def f():\n    import rich", [("rich", True)]),
+        ("class A:\n    from h5py import File", [("h5py.File", False)]),
+        ("if TYPE_CHECKING:\n    import rich", []),
+    ],
+)
+def test_the_search_for_imports(source: str, found: list[tuple[str, bool]]) -> None:
+    assert [(module, inside) for _, module, inside in imports(ast.parse(source))] == found
