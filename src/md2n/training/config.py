@@ -31,7 +31,7 @@ class TrainerConfig:
         device: ``auto`` takes CUDA, then MPS, then the CPU.
     """
 
-    epochs: Annotated[int, Gt(0)] = 60
+    epochs: Annotated[int, Gt(0)] = 40
     batch_size: Annotated[int, Gt(0)] = 32
     learning_rate: Annotated[float, Gt(0)] = 1e-3
     weight_decay: Annotated[float, Ge(0)] = 1e-2
@@ -40,8 +40,8 @@ class TrainerConfig:
     gradient_clip: Annotated[float, Ge(0)] = 1.0
     average: Annotated[float, Ge(0), Le(1)] = 0.98
     keep_all: Annotated[float, Ge(0), Le(1)] = 0.15
-    patience: Annotated[int, Ge(0)] = 15
-    validate_every: Annotated[int, Gt(0)] = 1
+    patience: Annotated[int, Ge(0)] = 8
+    validate_every: Annotated[int, Gt(0)] = 2
     select_on: Literal["score", "loss"] = "score"
     checkpoint_s: Annotated[float, Gt(0)] = 60.0
     threads: Annotated[int, Gt(0)] = 1

@@ -31,6 +31,9 @@ from md2n.training.runfiles import CHECKPOINTS, CONFIG, LOCK, MODEL, RUN, SCHEMA
 from md2n.training.sameness import ROUNDING, check_same, differences, identity
 from md2n.training.weights import encode_tensors
 
+# What md2n itself may have put into a folder before a run began there.
+LEAVINGS = {"failed.json", "tensorboard"}
+
 Status = Literal["running", "stopped", "failed", "done"]
 
 
@@ -60,8 +63,8 @@ class RunDir:
         self._lock = FolderLock(path / LOCK)
 
     def __enter__(self) -> "RunDir":
-        ours = any((self.path / name).exists() for name in (LOCK, CONFIG))
-        if not ours and self.path.is_dir() and any(self.path.iterdir()):
+        found = {p.name for p in self.path.iterdir()} if self.path.is_dir() else set()
+        if not found & {LOCK, CONFIG} and found - LEAVINGS:
             raise RunError(f"{self.path} is not empty and holds no run", "give a new or an empty folder to --out")
         make_directory(self.path)
         self._lock.__enter__()

@@ -1,0 +1,26 @@
+"""``make bench``: speed and size, measured in CPU-seconds on one thread; figures are printed, never asserted.
+
+python -m benchmarks               everything but what needs a trained run
+python -m benchmarks step recovery size help
+python -m benchmarks calls RUN     recovery quality and accuracy against network calls, for a trained run
+"""
+
+import os
+import sys
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from benchmarks import calls, costs, size
+
+
+def main() -> None:
+    names = sys.argv[1:] or ["help", "step", "recovery", "size"]
+    if names[0] == "calls":
+        calls.report(names[1])
+        return
+    known = {"help": costs.help_time, "step": costs.training_step, "recovery": costs.recovery, "size": size.epoch}
+    for name in names:
+        known[name]()
+
+
+main()

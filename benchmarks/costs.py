@@ -1,0 +1,98 @@
+"""What a training step, a prediction and a recovery cost, and how long ``md2n --help`` takes.
+
+Setting: batch 32, latents 48 x 32, three modalities, one missing; medians of repeated CPU times on one thread.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+
+from md2n.batch import SequenceBatch
+from md2n.missing import draw_available
+from md2n.modality import Modality, Schema, Task
+from md2n.models.catalogue import build
+from md2n.models.config import FusionConfig, LatentConfig, MD2NConfig
+from md2n.seeding import generator
+
+BATCH = 32
+SCHEMA = Schema(
+    (Modality("text", 300, 50), Modality("audio", 74, 50), Modality("vision", 35, 50)),
+    Task("regression", low=-3, high=3, sentiment=True),
+)
+
+
+def made_batch() -> SequenceBatch:
+    g = generator(0, "bench")
+    features = {m.name: torch.randn(BATCH, m.length, m.dim, generator=g) for m in SCHEMA.modalities}
+    valid = {m.name: torch.ones(BATCH, m.length, dtype=torch.bool) for m in SCHEMA.modalities}
+    present = torch.ones(BATCH, len(SCHEMA.modalities), dtype=torch.bool)
+    labels = torch.randn(BATCH, generator=g).clamp(-3, 3)
+    return SequenceBatch(features, valid, present, present, labels, torch.arange(BATCH))
+
+
+def cpu_seconds(task: Callable[[], object], repeats: int = 11, warm: int = 2) -> float:
+    """Median CPU time of one call."""
+    taken = []
+    for i in range(repeats + warm):
+        begun = time.process_time()
+        task()
+        if i >= warm:
+            taken.append(time.process_time() - begun)
+    return statistics.median(taken)
+
+
+def training_step() -> None:
+    """MD2N's step against the same fusion Transformer's with plain modality dropout."""
+    torch.set_num_threads(1)
+    batch = made_batch()
+    for kind in ("joint", "crossmodal"):
+        for length in (8, 48):
+            fusion = FusionConfig(kind=kind, latent=LatentConfig(length=length))
+            taken = {}
+            for name, config in (("modality_dropout", fusion), ("md2n", MD2NConfig(fusion=fusion))):
+                model = build(name, SCHEMA, config)
+                g = generator(0, "steps")
+
+                def step(model: torch.nn.Module = model, g: torch.Generator = g) -> None:
+                    model.zero_grad()
+                    seen = batch.hide(draw_available(batch.present, g, 0.15))
+                    model.loss(seen, g).total.backward()  # type: ignore[operator,union-attr]
+
+                taken[name] = cpu_seconds(step)
+            ratio = taken["md2n"] / taken["modality_dropout"]
+            print(
+                f"training step, {kind} fusion, latents {length} x 32: modality_dropout "
+                f"{taken['modality_dropout']:.3f} CPU-s, md2n {taken['md2n']:.3f} CPU-s, ratio {ratio:.2f}"
+            )
+
+
+def recovery() -> None:
+    """CPU-seconds to predict with one modality missing, and to recover it with 1 .. 50 calls."""
+    torch.set_num_threads(1)
+    batch = made_batch()
+    flags = batch.present.clone()
+    flags[:, 1] = False
+    seen = batch.hide(flags)
+    model = build("md2n", SCHEMA, MD2NConfig(fusion=FusionConfig(latent=LatentConfig(length=48)))).eval()
+    latents = model.backbone.encode(seen)  # type: ignore[operator,union-attr]
+    with torch.inference_mode():
+        print(f"prediction, whole: {cpu_seconds(lambda: model.predict(seen, generator(0, 'b'))):.3f} CPU-s")
+        for calls in (1, 4, 10, 50):
+            draw = cpu_seconds(
+                lambda calls=calls: model.recovery.draw(latents, flags, generator(0, "b"), calls)  # type: ignore[misc]
+            )
+            print(f"recovery of one modality, {calls} network calls: {draw:.3f} CPU-s (IMDer's code: 11.4)")
+
+
+def help_time() -> None:
+    """Wall time of ``md2n --help``, and whether torch was imported."""
+    taken = []
+    for _ in range(5):
+        begun = time.monotonic()
+        subprocess.run([sys.executable, "-m", "md2n.cli.main", "--help"], capture_output=True, check=True)
+        taken.append(time.monotonic() - begun)
+    print(f"md2n --help: {statistics.median(taken):.2f} s")

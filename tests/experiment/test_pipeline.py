@@ -1,0 +1,199 @@
+"""From a configuration to results: trained once, stopped and gone on with, loaded, measured."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from md2n.data.store import write_store
+from md2n.errors import ConfigError, DataError, InterruptedRun, RunError, UsageError
+from md2n.evaluation.results import read_results
+from md2n.experiment.config import resolve
+from md2n.experiment.loading import fresh_model
+from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation, run_training
+from md2n.missing import incomplete_patterns
+from md2n.modality import set_name
+from md2n.models.catalogue import MODELS
+from md2n.seeding import generator
+from md2n.training.runfiles import read_run
+from tests.experiment.made import Hearing, StopAfter, lines, made, outcome, short, store
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return store(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module", params=MODELS.names())
+def trained(request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A method and its finished run."""
+    path = tmp_path_factory.mktemp("runs") / request.param
+    run_training(short(data, request.param), path)
+    return request.param, path
+
+
+@pytest.mark.parametrize("step", [2, 3, 5])
+def test_every_method_goes_on_with_the_same_bits(
+    trained: tuple[str, Path], data: Path, tmp_path: Path, step: int
+) -> None:
+    name, whole = trained
+    with pytest.raises(InterruptedRun):
+        run_training(short(data, name), tmp_path / "run", StopAfter(step))
+    run_training(short(data, name), tmp_path / "run")
+    assert outcome(tmp_path / "run") == outcome(whole)
+
+
+def test_a_finished_run_says_so_and_trains_no_more(trained: tuple[str, Path], data: Path) -> None:
+    name, path = trained
+    before = outcome(path)
+    hearing = Hearing()
+    assert run_training(short(data, name), path, hearing) == path
+    assert hearing.steps == 0
+    assert len(hearing.told) == 1
+    assert "is done: validation" in hearing.told[0]
+    assert outcome(path) == before
+
+
+def test_another_seed_in_its_folder_is_refused(trained: tuple[str, Path], data: Path) -> None:
+    name, path = trained
+    with pytest.raises(RunError, match=r"another configuration: seed is 0 in the folder and 1 now"):
+        run_training(short(data, name, seed=1), path)
+
+
+def test_what_is_loaded_is_what_was_chosen(trained: tuple[str, Path], data: Path) -> None:
+    name, path = trained
+    run = load_run(path)
+    assert run.config == short(data, name)
+    assert run.schema.names == ("video", "pulse")
+    assert not run.model.training
+    chosen = max(
+        (r for r in lines(path / "log.jsonl") if r["kind"] == "epoch" and "score" in r), key=lambda r: r["score"]
+    )
+    assert run.facts["result"]["score"] == chosen["score"]
+    assert run.facts["data"]["samples"] == {"train": 48, "valid": 24, "test": 18}
+
+
+def test_measuring_writes_rows_with_provenance_and_predictions_once(trained: tuple[str, Path], tmp_path: Path) -> None:
+    name, path = trained
+    rows = run_evaluation(path, ("fixed", "random"))
+    conditions = {set_name(p) for p in incomplete_patterns(("video", "pulse"))} | {"complete"}
+    assert {r.condition for r in rows if r.protocol == "fixed@1" and not r.target} == conditions
+    assert {r.condition for r in rows if r.protocol == "random@1"} >= {"rate=0", "rate=0.3"}
+    facts = read_run(path)
+    assert {(r.model, r.config_hash, r.data_checksum, r.seed, r.split) for r in rows} == {
+        (name, facts["config_hash"], facts["data"]["checksum"], 0, "test")
+    }
+    assert {r.target for r in rows} == ({"", "video", "pulse"} if hasattr(MODELS.get(name), "recover") else {""})
+    assert read_results(path / "results.jsonl") == rows
+    assert run_evaluation(path, ("fixed", "random")) == rows
+    assert read_results(path / "results.jsonl") == rows  # nothing was added
+    with np.load(path / "predictions" / "made" / "fixed-test" / "pulse.npz", allow_pickle=False) as file:
+        assert file["output"].shape == (16, 3)  # two of the eighteen hold no pulse
+        assert list(file["ids"][:2]) == ["s73", "s74"]
+        accuracy = float((file["output"].argmax(1) == file["labels"]).mean())
+    (row,) = [r for r in rows if r.condition == "pulse" and r.metric == "accuracy"]
+    assert row.value == pytest.approx(accuracy)
+    assert row.n == 16
+
+
+def test_recovered_frames_are_kept_for_figures(trained: tuple[str, Path]) -> None:
+    name, path = trained
+    run_evaluation(path, ("fixed",), split="valid")
+    examples = recovery_examples(path, "made", "valid")
+    assert [e.target for e in examples] == (["video", "pulse"] if hasattr(MODELS.get(name), "recover") else [])
+    for example in examples:
+        assert example.truth.shape == example.recovered.shape == example.draw.shape
+
+
+def test_the_init_is_a_function_of_the_seed_and_leaves_torch_alone(data: Path) -> None:
+    schema = made().schema()
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    one, same, other = (fresh_model(short(data, seed=s), schema) for s in (0, 0, 1))
+    assert torch.equal(torch.rand(1), expected)
+    states = [torch.cat([p.flatten() for p in m.parameters()]) for m in (one, same, other)]
+    assert torch.equal(states[0], states[1])
+    assert not torch.equal(states[0], states[2])
+
+
+def test_what_cannot_be_trained_leaves_no_folder(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"neither a ready set nor a file"):
+        run_training(short(tmp_path / "nowhere"), tmp_path / "run")
+    with pytest.raises(UsageError, match="device 'cuda' is not available"):
+        run_training(short(data, sets=("trainer.device=cuda",)), tmp_path / "run")
+    with pytest.raises(UsageError, match=r"no modality 'sound'"):
+        run_training(short(data, sets=('data.modalities=["video", "sound"]',)), tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"head 'seven_class' cannot predict a classification label"):
+        run_training(resolve("paper", data=str(data)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_changed_data_are_refused_by_training_and_told_by_measuring(tmp_path: Path) -> None:
+    data = store(tmp_path)
+    config = short(data)
+    with pytest.raises(InterruptedRun):
+        run_training(config, tmp_path / "run", StopAfter(4))
+    write_store(data, made(seed=1))
+    with pytest.raises(RunError, match=r"the data 'made' have changed since"):
+        run_training(config, tmp_path / "run")
+    write_store(data, made())
+    run_training(config, tmp_path / "run")
+    write_store(data, made(seed=1))
+    told: list[str] = []
+    run_evaluation(tmp_path / "run", ("fixed",), notice=told.append)
+    assert any("not the ones this run was trained on" in text for text in told)
+    assert any("hold none of it" in text for text in told)
+
+
+def test_data_that_do_not_fit_are_refused_by_name(data: Path, tmp_path: Path) -> None:
+    run_training(short(data), tmp_path / "run")
+    run = load_run(tmp_path / "run")
+    wide = write_store(tmp_path / "wide", made(dims=(4, 5)))
+    with pytest.raises(DataError, match=r"modality 'pulse' of 'made' has 5 features, the model has 3"):
+        run_evaluation(run, ("fixed",), data=str(wide))
+    real = write_store(tmp_path / "real", made(classes=False))
+    with pytest.raises(DataError, match=r"label 'mood' of 'made' is a regression .* predicts a classification with 3"):
+        run_evaluation(run, ("fixed",), data=str(real))
+    poor = write_store(tmp_path / "poor", made().only(("video",)))
+    with pytest.raises(UsageError, match=r"'made' has no modality 'pulse'"):
+        run_evaluation(run, ("fixed",), data=str(poor))
+    other = write_store(tmp_path / "other", made(seed=3))
+    assert run_evaluation(run, ("fixed",), data=str(other))[0].data_checksum != run.facts["data"]["checksum"]
+    with pytest.raises(UsageError, match=r"no protocol is called 'fixd'\n.*did you mean 'fixed'"):
+        run_evaluation(run, ("fixd",))
+    with pytest.raises(UsageError, match=r"no split is called 'tets'"):
+        run_evaluation(run, ("fixed",), split="tets")
+
+
+def test_an_unfinished_run_cannot_be_loaded(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InterruptedRun):
+        run_training(short(data), tmp_path / "run", StopAfter(2))
+    with pytest.raises(RunError, match=r"no trained model yet \(status: stopped\)"):
+        load_run(tmp_path / "run")
+    with pytest.raises(RunError, match=r"there is no run folder"):
+        load_run(tmp_path / "nowhere")
+
+
+def test_the_config_in_the_folder_trains_the_same_again(data: Path, tmp_path: Path) -> None:
+    run_training(short(data), tmp_path / "one")
+    config = json.loads((tmp_path / "one" / "config.json").read_text())
+    assert config["model"]["latent"]["width"] == 8
+    run_training(resolve(str(tmp_path / "one" / "config.json")), tmp_path / "two")
+    assert outcome(tmp_path / "one") == outcome(tmp_path / "two")
+
+
+def test_a_loaded_model_predicts_as_it_did_when_it_was_chosen(data: Path, tmp_path: Path) -> None:
+    run_training(short(data), tmp_path / "run")
+    one, two = load_run(tmp_path / "run"), load_run(tmp_path / "run")
+    batch = evaluation_batch(one)
+    answers = [r.model.predict(batch, generator(0, "ask")).output for r in (one, two)]
+    assert torch.equal(*answers)
+
+
+def evaluation_batch(run):  # type: ignore[no-untyped-def]
+    from md2n.experiment.loading import evaluation_data
+
+    return evaluation_data(run, "test", None)[1].batch(np.arange(6))
