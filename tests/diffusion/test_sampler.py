@@ -16,14 +16,16 @@ PARTNER = torch.randn(2, 3, 4, generator=generator(0, "partner")).double()
 
 
 class Asked:
-    """A network that answers with a fixed latent and writes down when it was asked."""
+    """A network that answers with a fixed latent and writes down when it was asked, and of what."""
 
     def __init__(self, answer: Tensor) -> None:
         self.answer = answer
         self.times: list[int] = []
+        self.states: list[Tensor] = []
 
     def __call__(self, x_t: Tensor, t: int) -> Tensor:
         self.times.append(t)
+        self.states.append(x_t)
         return self.answer + 0 * x_t
 
 
@@ -74,6 +76,23 @@ def test_from_noise_the_structure_stage_asks_the_available_side() -> None:
     assert (len(other.times), len(own.times)) == (2, 8)
     with pytest.raises(ConfigError, match="recovery from noise in 1 sampling steps"):
         sampler.sample(own, PARTNER, generator(0, "z"), 1, "noise")
+
+
+@pytest.mark.parametrize("name", ["deterministic", "multistep"])
+def test_each_stage_follows_its_own_network(name: str) -> None:
+    """Past t2 the answer stands for the partner, whatever the observed one is; after t2 nothing is left of it.
+
+    Answers that never change do not drift, so a multistep stride must be the deterministic one in both stages.
+    """
+    own, other = Asked(PARTNER + 3), Asked(PARTNER - 5)
+    out = make_sampler(name, PROCESS).sample(own, PARTNER, generator(0, "z"), 10, "noise", other)
+    x, plain = other.states[0], make_sampler("deterministic", PROCESS)
+    path = plain.path(10, "noise")
+    for (t, s), seen in zip(pairwise(path), other.states + own.states):
+        torch.testing.assert_close(seen, x)
+        ends = (other.answer, other.answer) if t > 80 else (own.answer, PARTNER)
+        x = plain.step(x, *ends, t, s)
+    torch.testing.assert_close(out, own.answer)
 
 
 def test_without_a_structure_stage_noise_is_where_the_partner_would_be() -> None:

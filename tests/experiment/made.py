@@ -17,6 +17,7 @@ from md2n.training.observer import Silent, StepReport
 SHORT = (
     "trainer.epochs=2",
     "trainer.batch_size=16",
+    "trainer.validate_every=1",
     "model.latent.length=4",
     "model.latent.width=8",
     "model.transformer.layers=1",

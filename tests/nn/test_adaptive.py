@@ -41,3 +41,20 @@ def test_a_row_with_nothing_to_read_is_moved_by_itself_alone() -> None:
     some, other = (block(x, c, block.keys_values(torch.randn(2, 5, 8)), nothing) for _ in range(2))
     assert torch.equal(some, other)
     assert bool(some.isfinite().all())
+
+
+def test_tokens_hear_one_another_and_the_source() -> None:
+    block = AdaptiveBlock(8, 2)
+    stir(block)
+    x, y, c = torch.randn(2, 3, 8), torch.randn(2, 5, 8), torch.randn(2, 8)
+    readable = torch.tensor([[True, True, False, False, False], [False] * 5])
+    out = block(x, c, block.keys_values(y), readable)
+    moved = x.clone()
+    moved[:, 0] += torch.randn(8)
+    told = block(moved, c, block.keys_values(y), readable)
+    assert not torch.isclose(told[:, 1:], out[:, 1:]).all(dim=-1).any()  # a token hears of another one's change
+    louder = y.clone()
+    louder[:, 0] += torch.randn(8)
+    told = block(x, c, block.keys_values(louder), readable)
+    assert not torch.allclose(told[0], out[0])
+    assert torch.equal(told[1], out[1])

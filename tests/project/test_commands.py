@@ -17,13 +17,16 @@ HEAVY = ("torch", "numpy", "pydantic", "rich", "sklearn", "matplotlib", "h5py", 
 # Helps are asked for one after another in one fresh interpreter; what each adds to the loaded modules is its own.
 ASKING = """
 import contextlib, io, json, sys
-from md2n.cli.main import dispatch
+from md2n.cli.main import run
 
 answers = []
 for arguments in json.loads(sys.argv[1]):
     before, said = set(sys.modules), io.StringIO()
     with contextlib.redirect_stdout(said):
-        code = dispatch(arguments)
+        try:
+            run(arguments)
+        except SystemExit as ending:
+            code = ending.code
     tops = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
     answers.append({"code": code, "text": said.getvalue(), "imported": tops})
 json.dump(answers, sys.stdout)

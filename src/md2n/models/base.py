@@ -51,10 +51,10 @@ class Recovery:
     """Every modality of every sample: as given where available, generated where not.
 
     Args:
-        features: name -> ``[B, T_k, d_k]``, the mean over draws where missing, in the units of the batch.
+        features: name -> ``[B, T_k, d_k]``, the best point estimate where missing, in the units of the batch.
         spread: name -> ``[B, T_k, d_k]``, standard deviation over draws; zero where available.
         draws: name -> ``[S, B, T_k, d_k]``, the draws themselves.
-        latents: name -> ``[B, L, D]``, mean over draws where missing, for methods that recover in a latent space;
+        latents: name -> ``[B, L, D]``, point estimates where missing, for methods that recover in a latent space;
             empty otherwise.
     """
 
@@ -72,7 +72,8 @@ class Phase:
         name: shown in the log; the model can ask ``self.phase`` which one it is in.
         share: its part of ``trainer.epochs``; shares are normalised by their sum.  Ignored where ``fit`` is given.
         trains: prefixes of the parameter names that are trained; the empty string trains all.
-        fit: a closed-form fit over one pass of training batches instead of gradient steps.
+        fit: a closed-form fit over one pass of training batches instead of gradient steps; in evaluation mode, without
+            gradients, on complete batches.
         selects: whether validation chooses the best checkpoint in this phase (the last phase must).
         patterns: how the trainer hides modalities: ``drawn`` (one pattern per sample and step) or ``complete``.
     """
@@ -135,7 +136,7 @@ class MultimodalModel(nn.Module, abc.ABC):
         return (Phase(),)
 
     def enter(self, phase: Phase) -> None:
-        """Called by the trainer (and on resume) when a phase begins; sets ``self.phase``."""
+        """Called by the trainer when a phase begins, and on resume before the checkpoint is loaded."""
         self.phase = phase.name
 
 

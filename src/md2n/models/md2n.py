@@ -142,10 +142,12 @@ class MD2N(MultimodalModel):
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
-        """Draws of every missing modality, decoded.
+        """Every missing modality decoded: its best point estimate, and draws for how sure it is.
 
-        The spread is the law of total variance: the variance of the decoded draws plus the decoder's own mean squared
-        error, which is also what noise is added to the draws with.
+        The point estimate decodes the one-step estimate, which is the mean of what is plausible and what D_k was
+        trained on (Eq. 16); a mean over a few draws would add their noise to it.  The spread is the law of total
+        variance: the variance of the decoded draws plus the decoder's own mean squared error, which is also what
+        noise is added to the draws with.
 
         Raises:
             UsageError: the model was trained without decoders.
@@ -156,20 +158,21 @@ class MD2N(MultimodalModel):
             )
         count = draws or self.config.recover_draws
         calls = steps or self.config.recover_steps
-        filled, _ = self._draws(self.backbone.encode(batch), batch.available, generator, count, calls)
-        each = filled.view(count, batch.size, *filled.shape[1:])
+        given_latents = self.backbone.encode(batch)
+        best = self.recovery.estimate(given_latents, batch.available, generator)
+        filled, _ = self._draws(given_latents, batch.available, generator, count, calls)
         features, spread, drawn = {}, {}, {}
         for k, (modality, decoder) in enumerate(zip(self.schema.modalities, self.decoders)):
             given = batch.readable(modality.name)
-            gap = batch.missing[:, k, None, None]
-            decoded = decoder(filled[:, k], given.shape[1]).view(count, *given.shape)
+            gap, time = batch.missing[:, k, None, None], given.shape[1]
+            decoded = decoder(filled[:, k], time).view(count, *given.shape)
             residual = getattr(self, f"residual_{k}").to(decoded.dtype)
             noise = torch.randn(decoded.shape, generator=generator, device=decoded.device, dtype=decoded.dtype)
             total = (decoded.var(dim=0, correction=0) + residual).sqrt()
-            features[modality.name] = torch.where(gap, decoded.mean(dim=0), given)
+            features[modality.name] = torch.where(gap, decoder(best[:, k], time), given)
             spread[modality.name] = torch.where(gap, total, 0.0)
             drawn[modality.name] = torch.where(gap, decoded + residual.sqrt() * noise, given)
-        latents = {m.name: each[:, :, k].mean(dim=0) for k, m in enumerate(self.schema.modalities)}
+        latents = {m.name: best[:, k] for k, m in enumerate(self.schema.modalities)}
         return Recovery(features, spread, drawn, latents)
 
 

@@ -1,0 +1,205 @@
+"""Many runs: what is planned, what is done, what goes on, what fails and what stops."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from md2n.errors import ConfigError, DataError, InterruptedRun, UsageError
+from md2n.experiment import benchmark
+from md2n.experiment.benchmark import Job, gather, plan, run_benchmark
+from tests.experiment.made import SHORT, store
+
+METHODS = ("zero_fill", "modality_dropout")
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> tuple[str, Path]:
+    return str(store(tmp_path)), tmp_path / "bench"
+
+
+class Acted:
+    """Stands in for the two commands: notes what is asked, and answers as told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, answer=lambda command: (0, "")) -> None:
+        self.asked: list[tuple[str, ...]] = []
+
+        def call(crew: object, command: list[str]) -> tuple[int, str]:
+            self.asked.append(tuple(command))
+            code, told = answer(command)
+            if command[0] == "train" and code == 0:
+                Path(command[command.index("--out") + 1]).mkdir(parents=True, exist_ok=True)
+            return code, told
+
+        monkeypatch.setattr(benchmark._Crew, "call", call)
+
+    def runs(self) -> list[str]:
+        return [c[c.index("--out") + 1] for c in self.asked if c[0] == "train"]
+
+
+def quiet(text: str) -> None:
+    pass
+
+
+def test_seeds_are_outermost_and_methods_share_masks(here):
+    data, out = here
+    jobs = plan([data, "digits"], METHODS, 2, out)
+    assert [(Path(j.data).name, j.model, j.seed) for j in jobs[:4]] == [
+        ("store", "zero_fill", 0),
+        ("store", "modality_dropout", 0),
+        ("digits", "zero_fill", 0),
+        ("digits", "modality_dropout", 0),
+    ]
+    assert {j.seed for j in jobs[4:]} == {1}
+    assert len({j.run for j in jobs}) == 8
+    assert len({j.masks for j in jobs}) == 2
+
+
+def test_the_commands_are_what_a_person_types(here):
+    data, out = here
+    (job,) = plan([data], ["md2n"], 1, out, "default", ["trainer.epochs=2"])
+    train, evaluate = job.commands(["fixed", "random"])
+    assert " ".join(train) == (
+        f"train default --data {data} --model md2n --seed 0 --out {job.run} --set trainer.epochs=2 --quiet"
+    )
+    assert " ".join(evaluate) == f"evaluate {job.run} --protocol fixed --protocol random --masks {job.masks}"
+
+
+def test_what_is_done_is_not_done_again_and_another_protocol_is_added(here, monkeypatch):
+    data, out = here
+    acted = Acted(monkeypatch)
+    jobs = plan([data], METHODS, 1, out)
+    assert run_benchmark(jobs, ["fixed"], 2, quiet) == []
+    assert len(acted.asked) == 4
+    run_benchmark(jobs, ["fixed"], 2, quiet)
+    assert len(acted.asked) == 4
+    run_benchmark(jobs, ["fixed", "random"], 1, quiet)
+    assert len(acted.asked) == 8
+    run_benchmark(jobs, ["random"], 1, quiet)
+    assert len(acted.asked) == 8
+
+
+def test_another_setting_is_not_taken_for_done(here, monkeypatch):
+    data, out = here
+    acted = Acted(monkeypatch)
+    run_benchmark(plan([data], METHODS, 1, out), ["fixed"], 1, quiet)
+    other = plan([data], METHODS, 1, out, sets=["trainer.epochs=3"])
+    assert not any(job.done() for job in other)
+    run_benchmark(other, ["fixed"], 1, quiet)
+    assert len(acted.asked) == 8
+
+
+def test_a_deleted_run_is_made_again_and_only_that(here, monkeypatch):
+    data, out = here
+    acted = Acted(monkeypatch)
+    jobs = plan([data], METHODS, 2, out)
+    run_benchmark(jobs, ["fixed"], 1, quiet)
+    acted.asked.clear()
+    (jobs[2].run / "evaluated.json").unlink()
+    run_benchmark(jobs, ["fixed"], 1, quiet)
+    assert acted.runs() == [str(jobs[2].run)]
+
+
+def test_a_failure_says_so_stops_nothing_and_is_mended_by_the_next_try(here, monkeypatch):
+    data, out = here
+    told: list[str] = []
+
+    def answer(command):
+        return (
+            (3, "Traceback of no account\nerror: no such thing\nnext: mend it\n") if "zero_fill" in command else (0, "")
+        )
+
+    with monkeypatch.context() as patch:
+        acted = Acted(patch, answer)
+        jobs = plan([data], METHODS, 1, out)
+        failed = run_benchmark(jobs, ["fixed"], 1, told.append)
+    assert [j.model for j in failed] == ["zero_fill"]
+    assert len(acted.asked) == 3
+    assert any("zero_fill seed 0: FAILED: error: no such thing" in line for line in told)
+    facts = json.loads(jobs[0].failed.read_text())
+    assert facts["exit_code"] == 3
+    assert facts["command"][:2] == ["md2n", "train"]
+    assert not jobs[0].run.exists()  # in which training would find something that is no run
+    Acted(monkeypatch)
+    assert run_benchmark(jobs, ["fixed"], 1, quiet) == []
+    assert not jobs[0].failed.exists()
+
+
+def test_a_killed_worker_is_started_once_more(here, monkeypatch):
+    data, out = here
+    codes = iter([-9, 0, 0])
+    acted = Acted(monkeypatch, lambda command: (next(codes), ""))
+    jobs = plan([data], ["zero_fill"], 1, out)
+    assert run_benchmark(jobs, ["fixed"], 1, quiet) == []
+    assert [c[0] for c in acted.asked] == ["train", "train", "evaluate"]
+    codes = iter([-9, 137])
+    (jobs[0].run / "evaluated.json").unlink()
+    assert run_benchmark(jobs, ["fixed"], 1, quiet) == jobs
+
+
+def test_ctrl_c_stops_what_is_under_way_and_begins_nothing_new(here, monkeypatch):
+    """The real processes are stand-ins that wait for the signal."""
+    data, out = here
+    started = out / "started"
+    out.mkdir()
+    code = (
+        "import signal, sys, time, pathlib\n"
+        "def stop(*_): sys.exit(130)\n"
+        "signal.signal(signal.SIGINT, stop)\n"
+        f"pathlib.Path({str(started)!r}).touch()\n"
+        "time.sleep(60)\n"
+    )
+    fake = out / "python"
+    fake.write_text(f"#!/bin/sh\nexec {benchmark.sys.executable} -c '{code.replace(chr(39), chr(34))}'\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(benchmark.sys, "executable", str(fake))
+    jobs = plan([data], METHODS, 3, out)
+
+    def interrupt() -> None:
+        while not started.exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    begun = time.monotonic()
+    with pytest.raises(InterruptedRun, match=r"stopped after 0 of 6 runs\n.*the same command goes on"):
+        run_benchmark(jobs, ["fixed"], 1, quiet)
+    assert time.monotonic() - begun < 20
+    assert not any(job.failed.exists() for job in jobs)
+
+
+def test_what_cannot_be_meant_is_refused_before_the_work(here, tmp_path):
+    data, out = here
+    other = store(tmp_path / "elsewhere")
+    for kind, text, act in (
+        (UsageError, r"no model is called 'md3n'\n.*did you mean 'md2n'", lambda: plan([data], ["md3n"], 1, out)),
+        (DataError, r"'mosy' is neither a ready set nor a file", lambda: plan(["mosy"], METHODS, 1, out)),
+        (UsageError, "two data sets are called 'store'", lambda: plan([data, str(other)], METHODS, 1, out)),
+        (UsageError, "two methods are called 'zero_fill'", lambda: plan([data], ["zero_fill"] * 2, 1, out)),
+        (UsageError, "'dafault' is neither a preset nor a file", lambda: plan([data], METHODS, 1, out, "dafault")),
+        (ConfigError, "unknown key 'trainer.epoch'", lambda: plan([data], METHODS, 1, out, sets=["trainer.epoch=1"])),
+        (
+            UsageError,
+            r"no protocol is called 'fixd'\n.*did you mean 'fixed'",
+            lambda: run_benchmark(plan([data], METHODS, 1, out), ["fixd"], 1, quiet),
+        ),
+    ):
+        with pytest.raises(kind, match=text):
+            act()
+    assert not out.exists()
+
+
+def test_a_real_run_from_training_to_rows(here):
+    data, out = here
+    jobs = plan([data], ["zero_fill"], 1, out, sets=[*SHORT, "trainer.epochs=1"])
+    told: list[str] = []
+    assert run_benchmark(jobs, ["fixed"], 1, told.append) == []
+    assert told[0] == "1 runs, 0 done already, 1 to do"
+    rows = gather(jobs)
+    assert {r.model for r in rows} == {"zero_fill"}
+    assert {r.protocol for r in rows} == {"fixed@1"}
+    assert gather([Job(data, "md2n", 0, out)]) == []
