@@ -1,4 +1,4 @@
-"""Quality against the number of network calls, for a trained run: what a draw, a mean of draws and a prediction gain."""
+"""Quality against the number of network calls, for a trained run: what draws, their mean and predictions gain."""
 
 from dataclasses import replace
 from pathlib import Path

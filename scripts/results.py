@@ -148,7 +148,8 @@ def recovery(numbers: Numbers, sets: list[str]) -> list[str]:
             cells = [
                 shown(per_seed(numbers, dataset, model, metric, target).values(), 1.0)
                 for metric, model in (
-                    ("recovery_r2", "regression_fill"), ("recovery_r2", "md2n"), ("recovery_crps", "regression_fill"), ("recovery_crps", "md2n"),
+                    ("recovery_r2", "regression_fill"), ("recovery_r2", "md2n"),
+                    ("recovery_crps", "regression_fill"), ("recovery_crps", "md2n"),
                     ("recovery_coverage90", "md2n"),
                 )
             ]  # fmt: skip

@@ -40,3 +40,15 @@ def test_constant_inputs_give_the_mean() -> None:
     y = torch.arange(6.0).view(6, 1)
     fit = fit_ridge(torch.ones(6, 3), y)
     torch.testing.assert_close(fit(torch.ones(2, 3)), torch.full((2, 1), 2.5))
+
+
+def test_rows_centred_in_small_groups_do_not_fool_it() -> None:
+    """Noise regressed on noise, both centred by person: a fit that interpolates must not be believed."""
+    g = generator(3, "x")
+
+    def centred(columns: int) -> torch.Tensor:
+        rows = torch.randn(36, 7, columns, generator=g)
+        return (rows - rows.mean(1, keepdim=True)).flatten(0, 1)
+
+    x, y = centred(214), centred(20)  # 252 rows of rank 216: nearly interpolated
+    assert float(fit_ridge(x, y)(centred(214)).square().mean()) < 0.25

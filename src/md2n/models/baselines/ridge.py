@@ -7,6 +7,7 @@ import torch
 from md2n.shapes import Float, Tensor
 
 STRENGTHS = torch.logspace(-3, 4, 15)  # times the mean squared singular value: the grid is unit free
+CAUTION = 1.4  # what a degree of freedom is charged in cross-validation
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,9 @@ class Ridge:
 def fit_ridge(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> Ridge:
     """Fits by the smaller of the two Gram matrices; chooses lambda by generalised cross-validation.
 
-    GCV(lambda) = n |y - H y|^2 / (n - tr H)^2 with H the hat matrix (Golub, Heath, Wahba 1979).
-    With a constant x the prediction is the mean of y.
+    GCV(lambda) = n |y - H y|^2 / (n - 1.4 tr H)^2 with H the hat matrix (Golub, Heath, Wahba 1979); the factor 1.4 is
+    Kim and Gu's (2004), against undersmoothing.  It matters where rows are not independent (data normalised by
+    person): plain GCV then believes a fit that interpolates.  With a constant x the prediction is the mean of y.
     """
     x_mean, y_mean = x.mean(0), y.mean(0)
     a, b = (x - x_mean).double(), (y - y_mean).double()
@@ -52,8 +54,9 @@ def fit_ridge(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> Ridge:
     for strength in (STRENGTHS.double() * s.square().mean()).tolist() if len(s) else []:
         shrink = s.square() / (s.square() + strength)
         residual = outside + ((1 - shrink)[:, None] * target).square().sum()
-        gcv = float(residual / (count - 1 - shrink.sum()).clamp(min=1e-9).square())
-        if gcv < best_gcv:
+        freedom = count - 1 - CAUTION * shrink.sum()
+        gcv = float(residual / freedom.square())
+        if freedom > 0 and gcv < best_gcv:
             best, best_gcv = strength, gcv
     weights = (s / (s.square() + best))[:, None] * target
     return Ridge(x_mean, y_mean, v.to(x.dtype), weights.to(x.dtype), best)
