@@ -7,8 +7,10 @@ import numpy.typing as npt
 import torch
 
 from md2n.batch import SequenceBatch
+from md2n.data.gather import frame_index, gather
 from md2n.data.normalise import Normaliser
 from md2n.data.samples import Ragged, Samples
+from md2n.errors import UsageError
 from md2n.modality import Schema, Task
 from md2n.seeding import numpy_generator
 
@@ -23,7 +25,11 @@ class MultimodalDataset:
         rows: which samples, in this order.
         normaliser: fitted on training rows; ``None`` gives features as they are.
         label: label column; the set's default if empty.
-        schema: of the model, where it exists already (new data); otherwise that of the samples.
+        schema: of the model, where it exists already (new data); otherwise that of the samples.  Labels are unknown
+            where the data have no column of its task.
+
+    Raises:
+        UsageError: ``label`` is no column, or there is no schema and there are no labels.
     """
 
     def __init__(
@@ -41,8 +47,9 @@ class MultimodalDataset:
         self.present = samples.present[self.rows]
         self.labels = self._labels(label)
         self._members = None if normaliser is None else normaliser.groups_of(samples)
-        size = sum(4 * int(r.lengths[self.rows].sum()) * r.dim for r in samples.modalities.values())
-        self._cache: dict[str, npt.NDArray[np.float32]] | None = {} if size <= SMALL else None
+        self._lengths = {k: r.lengths[self.rows] for k, r in samples.modalities.items()}
+        size = sum(4 * int(self._lengths[k].sum()) * r.dim for k, r in samples.modalities.items())
+        self._kept: dict[str, npt.NDArray[np.float32]] | None = {} if size <= SMALL else None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -56,10 +63,20 @@ class MultimodalDataset:
         """The samples at positions ``index`` (0 .. len - 1) of this data set.
 
         Args:
-            index: ``[B]``.
+            index: ``[B]``, in any order.
             minimum: modality -> least number of frames to pad to (for modalities a method is to fill in).
+
+        Returns:
+            Each modality padded with zeros to its longest sample here, one frame at least.  Of an absent modality
+            nothing is valid.
+
+        Raises:
+            UsageError: a position outside the data set.
         """
         index = np.asarray(index, np.int64)
+        if len(index) and (index.min() < 0 or index.max() >= len(self)):
+            wrong = int(index.min() if index.min() < 0 else index.max())
+            raise UsageError(f"there is no position {wrong} in a data set of {len(self)}", "positions run from 0")
         features, valid = {}, {}
         for name, ragged in self.samples.modalities.items():
             least = 1 if minimum is None else minimum.get(name, 1)
@@ -70,64 +87,41 @@ class MultimodalDataset:
 
     def _labels(self, label: str) -> npt.NDArray[np.float32] | npt.NDArray[np.int64]:
         classes = self.schema.task.kind == "classification"
-        if not self.samples.labels:
+        name = label or self.schema.task.label
+        # New data need no labels, and their label columns need not be the model's.
+        if name not in self.samples.labels and not label:
             unknown = np.full(len(self.rows), -1 if classes else np.nan)
             return unknown.astype(np.int64) if classes else unknown.astype(np.float32)
-        values = self.samples.label(label or self.schema.task.label).values[self.rows]
+        values = self.samples.label(name).values[self.rows]
         return values.astype(np.int64) if classes else values.astype(np.float32)
 
     def _padded(
         self, name: str, ragged: Ragged, index: npt.NDArray[np.int64], least: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        rows = self.rows[index]
-        starts, lengths = ragged.offsets[rows], ragged.lengths[rows]
+        lengths = self._lengths[name][index]
         time = max(least, int(lengths.max(initial=1)))
-        values = np.zeros((len(rows), time, ragged.dim), np.float32)
-        flags = np.zeros((len(rows), time), np.bool_)
+        values = np.zeros((len(index), time, ragged.dim), np.float32)
+        flags = np.zeros((len(index), time), np.bool_)
         where = np.arange(time)[None, :] < lengths[:, None]
-        frames = (starts[:, None] + np.arange(time)[None, :])[where]
-        flags[where] = ragged.valid[frames]
-        values[where] = self._normalised(name, ragged, rows, frames, lengths)
+        flags[where] = ragged.valid[frame_index(ragged.offsets, self.rows[index])]
+        values[where] = self._normalised(name, ragged, index)
         return torch.from_numpy(values), torch.from_numpy(flags)
 
-    def _normalised(
-        self,
-        name: str,
-        ragged: Ragged,
-        rows: npt.NDArray[np.int64],
-        frames: npt.NDArray[np.int64],
-        lengths: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.float32]:
-        """Normalised frames at flat positions ``frames`` (of ``rows``, end to end)."""
-        if self._cache is None:
-            return self._apply(name, ragged, rows, frames, lengths)
-        if name not in self._cache:
-            kept = np.zeros((len(ragged.values), ragged.dim), np.float32)
-            spans = [np.arange(ragged.offsets[i], ragged.offsets[i + 1]) for i in self.rows]
-            flat = np.concatenate(spans) if spans else np.zeros(0, np.int64)
-            kept[flat] = self._apply(name, ragged, self.rows, flat, ragged.lengths[self.rows])
-            self._cache[name] = kept
-        return self._cache[name][frames]
+    def _normalised(self, name: str, ragged: Ragged, index: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """``[sum_i T_i, d]`` normalised frames of the samples at ``index``, end to end."""
+        if self._kept is None:
+            return self._read(name, ragged, self.rows[index])
+        if name not in self._kept:
+            self._kept[name] = self._read(name, ragged, self.rows)
+        starts = np.concatenate([[0], np.cumsum(self._lengths[name])]).astype(np.int64)
+        return np.asarray(self._kept[name][frame_index(starts, index)])
 
-    def _apply(
-        self,
-        name: str,
-        ragged: Ragged,
-        rows: npt.NDArray[np.int64],
-        frames: npt.NDArray[np.int64],
-        lengths: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.float32]:
-        values = np.asarray(ragged.values[frames], np.float32)
+    def _read(self, name: str, ragged: Ragged, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        values = np.asarray(gather(ragged.values, frame_index(ragged.offsets, rows)), np.float32)
         if self.normaliser is None:
             return values
-        if self._members is None:
-            return self.normaliser.apply(name, values)
-        owner = np.repeat(self._members[rows], lengths)
-        result = np.empty_like(values)
-        for member in np.unique(owner):
-            chosen = owner == member
-            result[chosen] = self.normaliser.apply(name, values[chosen], str(member))
-        return result
+        member = None if self._members is None else np.repeat(self._members[rows], ragged.lengths[rows])
+        return self.normaliser.apply(name, values, member)
 
 
 def epoch_order(length: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:

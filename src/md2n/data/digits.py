@@ -1,7 +1,8 @@
 """The embedded data set: handwritten digits that scikit-learn carries, seen through four views of unequal worth.
 
-A linear probe on the training split gives on the test split: rows .975, edges .975, fourier .845, moments .788
-(1,797 images of 8 x 8 from the UCI Optical Recognition of Handwritten Digits set; no download).
+1,797 images of 8 x 8 from the UCI Optical Recognition of Handwritten Digits set; no download.  Logistic regression on
+one normalised view, its strength chosen on the validation split, reaches on the test split: rows .983, edges .978,
+fourier .843, moments .791; a ridge classifier .943, .923, .791, .696.
 """
 
 import numpy as np

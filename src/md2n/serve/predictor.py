@@ -4,8 +4,8 @@
 sample's array, or by NaN.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from md2n.batch import SequenceBatch
 from md2n.data.dataset import MultimodalDataset, iterate
 from md2n.data.normalise import Normaliser
-from md2n.data.samples import UNASSIGNED, Array, Ragged, Samples
-from md2n.errors import DataError, UsageError, did_you_mean
+from md2n.data.samples import Array, Ragged, Samples
+from md2n.errors import UsageError
 from md2n.missing import pattern_name
 from md2n.modality import Schema
 from md2n.models.base import MultimodalModel, Recovers
 from md2n.seeding import generator
+from md2n.serve.incoming import Given, check_units, group_notes, incoming
 
-Given = Array | Sequence[Array | None] | None
-STRANGE = 0.2  # part of normalised values beyond the clipping limit from which the units cannot be the model's
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,20 @@ class Answer:
     """Predictions for N samples.
 
     Args:
-        ids: ``[N]``.
+        ids: ``[N]`` text.
         output: ``[N]`` values in the label's units, or ``[N, C]`` class probabilities.
         spread: standard deviation over draws, same shape; zero where nothing was missing or nothing is random.
         classes: class names, empty for real-valued labels.
         available: ``[N]`` what each prediction was made from, as ``audio+text``.
+        notes: what a person should know of how the data were taken.
     """
 
-    ids: npt.NDArray[np.str_]
+    ids: Array
     output: npt.NDArray[np.float32]
     spread: npt.NDArray[np.float32]
     classes: tuple[str, ...]
     available: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def labels(self) -> npt.NDArray[Any]:
@@ -55,16 +58,18 @@ class Recovered:
     """Every modality of N samples in its own units: as given where given, recovered where not.
 
     Args:
-        features: name -> one ``[T_i, d_k]`` array per sample.
+        features: name -> one ``[T_i, d_k]`` array per sample; a given frame that holds nothing is NaN.
         spread: name -> the same shapes, standard deviation over draws; zero where given.
         was_given: name -> ``[N]`` bool.
         samples: the same as a data set, ready for a store.
+        notes: what a person should know of how the data were taken.
     """
 
     features: Mapping[str, list[npt.NDArray[np.float32]]]
     spread: Mapping[str, list[npt.NDArray[np.float32]]]
     was_given: Mapping[str, npt.NDArray[np.bool_]]
     samples: Samples
+    notes: tuple[str, ...] = ()
 
 
 class Predictor:
@@ -103,18 +108,20 @@ class Predictor:
 
         Raises:
             DataError: unknown modality, wrong feature size, nothing available in a sample, or foreign units.
+            UsageError: another number of groups than of samples.
         """
-        samples = self._samples(data, groups)
-        dataset = self._dataset(samples, check_units)
+        taken = self._taken(data, groups, check_units)
         outputs, spreads, available = [], [], []
         with torch.inference_mode():
-            for n, batch in enumerate(iterate(dataset, self.batch_size)):
-                said = self.model.predict(batch, generator(self.seed, "predict", n), draws=draws)
-                outputs.append(said.output.float().numpy())
-                spreads.append(said.spread.float().numpy())
+            for n, batch in enumerate(taken.batches(self.batch_size, self.device)):
+                said = self.model.predict(batch, self._generator("predict", n), draws=draws)
+                outputs.append(_array(said.output))
+                spreads.append(_array(said.spread))
                 available += [pattern_name(tuple(row), batch.names) for row in batch.available.tolist()]
         classes = self.schema.task.classes
-        return Answer(samples.ids, np.concatenate(outputs), np.concatenate(spreads), classes, tuple(available))
+        return Answer(
+            taken.samples.ids, np.concatenate(outputs), np.concatenate(spreads), classes, tuple(available), taken.notes
+        )
 
     def recover(
         self,
@@ -128,7 +135,7 @@ class Predictor:
         """The missing modalities of new samples, with a spread for each value.
 
         A recovered sequence has as many frames as the sample's longest available sequence, where the model's
-        sequences share one length, and the training data's longest otherwise.
+        sequences share one length, but no more than the training data's longest; which it has otherwise.
 
         Args:
             data: as for ``predict``.
@@ -145,145 +152,111 @@ class Predictor:
             raise UsageError(
                 f"'{self.model.card.title}' does not recover modalities", "train 'md2n' or another recovery method"
             )
-        samples = self._samples(data, groups)
-        dataset = self._dataset(samples, check_units)
-        group = self.normaliser.groups_of(samples)
-        features: dict[str, list[npt.NDArray[np.float32]]] = {k: [] for k in self.schema.names}
-        spread: dict[str, list[npt.NDArray[np.float32]]] = {k: [] for k in self.schema.names}
+        taken = self._taken(data, groups, check_units)
+        features: dict[str, list[Floats]] = {k: [] for k in self.schema.names}
+        spread: dict[str, list[Floats]] = {k: [] for k in self.schema.names}
+        least = {m.name: m.length for m in self.schema.modalities}
         with torch.inference_mode():
-            for n, batch in enumerate(iterate(dataset, self.batch_size, minimum=self._lengths())):
-                said = self.model.recover(batch, generator(self.seed, "recover", n), draws=draws, steps=steps)
-                frames = self._frames(batch.valid, batch.available.numpy())
+            for n, batch in enumerate(taken.batches(self.batch_size, self.device, least)):
+                said = self.model.recover(batch, self._generator("recover", n), draws=draws, steps=steps)
+                frames = self._frames(batch)
                 for k, name in enumerate(self.schema.names):
+                    values, widths = _array(said.features[name]), _array(said.spread[name])
                     for i, row in enumerate(batch.rows.tolist()):
                         if bool(batch.available[i, k]):
-                            given = np.asarray(samples.modalities[name].sample(row), np.float32)
+                            given = taken.given(name, row)
                             features[name].append(given)
                             spread[name].append(np.zeros_like(given))
                             continue
-                        key = None if group is None else str(group[row])
-                        value = said.features[name][i, : frames[i, k]].float().numpy()
-                        width = said.spread[name][i, : frames[i, k]].float().numpy()
-                        features[name].append(self.normaliser.invert(name, value, key))
-                        # The spread of a (locally) linear map: half the image of one deviation to either side.
-                        above = self.normaliser.invert(name, value + width, key)
-                        below = self.normaliser.invert(name, value - width, key)
-                        spread[name].append(np.asarray((above - below) / 2, np.float32))
-        given_flags = {k: samples.modalities[k].present for k in self.schema.names}
-        filled = Samples(
-            name=f"{samples.name}-recovered",
+                        value, width = taken.in_own_units(
+                            name, row, values[i, : frames[i, k]], widths[i, : frames[i, k]]
+                        )
+                        features[name].append(value)
+                        spread[name].append(width)
+        flags = {k: r.present for k, r in taken.samples.modalities.items()}
+        told = tuple(
+            f"{int((~f).sum())} of {len(f)} '{k}' recovered by {self.model.card.title}" for k, f in flags.items()
+        )
+        source = {"recovered_from": taken.samples.name, "method": self.model.card.title}
+        filled = replace(
+            taken.samples,
+            name=f"{taken.samples.name}-recovered",
             modalities={k: Ragged.from_arrays(rows) for k, rows in features.items()},
-            labels=samples.labels,
-            split=samples.split,
-            ids=samples.ids,
-            groups=samples.groups,
-            default_label=samples.default_label,
-            normalise_by=samples.normalise_by,
-            notes=(*samples.notes, *(f"{int((~f).sum())} of {len(f)} '{k}' recovered" for k, f in given_flags.items())),
-            source={"recovered_from": samples.name, "method": self.model.card.title},
+            notes=(*taken.samples.notes, *told),
+            source=source,
         )
-        return Recovered(features, spread, given_flags, filled)
+        return Recovered(features, spread, flags, filled, taken.notes)
 
-    def _samples(self, data: Mapping[str, Given] | Samples, groups: Sequence[str] | None) -> Samples:
-        """The data with every modality of the schema in order, absent ones empty; dims checked by name."""
-        given = dict(data.modalities) if isinstance(data, Samples) else dict(data)
-        for name in given:
-            if name not in self.schema.names:
-                raise DataError(
-                    f"the model knows no modality '{name}'",
-                    f"rename it or leave it out; {did_you_mean(name, self.schema.names)}",
-                )
-        ragged: dict[str, Ragged | None] = {k: v if isinstance(v, Ragged) else _ragged(k, v) for k, v in given.items()}
-        counts = {k: len(r) for k, r in ragged.items() if r is not None}
-        if not counts:
-            raise DataError("no modality holds any data", f"give at least one of: {', '.join(self.schema.names)}")
-        if len(set(counts.values())) > 1:
-            told = ", ".join(f"{k}: {n}" for k, n in counts.items())
-            raise DataError(f"the modalities hold different numbers of samples ({told})", "use None for a missing one")
-        count = next(iter(counts.values()))
-        whole = {}
-        for modality in self.schema.modalities:
-            found = ragged.get(modality.name)
-            if found is None or (found.dim != modality.dim and not len(found.values)):
-                empty = np.zeros((0, modality.dim), np.float32)
-                found = Ragged(empty, np.zeros(count + 1, np.int64), np.zeros(0, np.bool_))
-            if found.dim != modality.dim:
-                raise DataError(
-                    f"modality '{modality.name}' has {found.dim} features, the model was trained on {modality.dim}",
-                    "extract the features the model was trained with, or train a model on these",
-                )
-            whole[modality.name] = found
-        if isinstance(data, Samples):
-            return Samples(
-                data.name, whole, data.labels, data.split, data.ids, data.groups, data.default_label,
-                data.normalise_by, data.notes, data.source,
-            )  # fmt: skip
-        return Samples(
-            name="data",
-            modalities=whole,
-            labels={},
-            split=np.full(count, UNASSIGNED, np.uint8),
-            ids=np.asarray([str(i) for i in range(count)]),
-            groups={} if groups is None else {self.normaliser.group or "group": np.asarray(groups, np.str_)},
-        )
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
 
-    def _dataset(self, samples: Samples, check_units: bool) -> MultimodalDataset:
-        nothing = np.flatnonzero(~samples.present.any(axis=1))
-        if len(nothing):
-            shown = ", ".join(map(str, samples.ids[nothing[:5]]))
-            raise DataError(
-                f"{len(nothing)} of {len(samples)} samples hold no modality at all (first: {shown})",
-                "leave them out; nothing can be said of them",
-            )
-        if check_units:
-            self._check_units(samples)
-        return MultimodalDataset(samples, np.arange(len(samples)), self.normaliser, schema=self.schema)
+    def _generator(self, purpose: str, n: int) -> torch.Generator:
+        return generator(self.seed, purpose, n, device=self.device)
 
-    def _check_units(self, samples: Samples) -> None:
-        group = self.normaliser.groups_of(samples)
-        rows = np.linspace(0, len(samples) - 1, min(len(samples), 256)).astype(int)
-        for name, ragged in samples.modalities.items():
-            parts = [
-                np.abs(self.normaliser.apply(name, ragged.sample(i), None if group is None else str(group[i])))
-                for i in rows
-                if len(ragged.sample(i))
-            ]
-            beyond = float(np.mean(np.concatenate(parts) >= self.normaliser.limit)) if parts else 0.0
-            if beyond > STRANGE:
-                raise DataError(
-                    f"{beyond:.0%} of the values of modality '{name}' lie far outside what the model was trained on",
-                    "check the units and the extractor; check_units=False (--any-units) predicts all the same",
-                )
+    def _taken(self, data: Mapping[str, Given] | Samples, groups: Sequence[str] | None, units: bool) -> "_Taken":
+        samples = incoming(data, groups, self.schema, self.normaliser.group)
+        if units:
+            check_units(samples, self.normaliser)
+        adapted = self.normaliser.adapted(samples)
+        return _Taken(samples, adapted, self.schema, group_notes(samples, adapted, groups is not None))
 
-    def _lengths(self) -> dict[str, int]:
-        return {m.name: m.length for m in self.schema.modalities}
-
-    def _frames(self, valid: Mapping[str, torch.Tensor], available: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    def _frames(self, batch: SequenceBatch) -> npt.NDArray[np.int64]:
         """``[B, M]`` how many frames a recovered modality gets."""
         longest = np.asarray([m.length for m in self.schema.modalities])
-        sequences = {m.length for m in self.schema.modalities if not m.is_vector}
-        frames = np.broadcast_to(longest, available.shape).copy()
-        if len(sequences) == 1:
-            counts = np.stack([v.sum(dim=1).numpy() for v in valid.values()], axis=1)
-            known = np.where(available & (longest > 1), counts, 0).max(axis=1)
-            frames = np.where((longest > 1) & (known > 0)[:, None], known[:, None], frames)
+        frames = np.broadcast_to(longest, batch.available.shape).copy()
+        sequences = longest > 1
+        if len(set(longest[sequences].tolist())) == 1:
+            # Up to the last valid frame: there may be invalid ones before it.
+            ends = [(v.flip(1).cumsum(dim=1) > 0).sum(dim=1) for v in batch.valid.values()]
+            counts = np.stack([e.cpu().numpy() for e in ends], axis=1)
+            known = np.where(batch.available.cpu().numpy() & sequences, counts, 0).max(axis=1)
+            known = np.minimum(known, longest.max())[:, None]
+            frames = np.where(sequences & (known > 0), known, frames)
         return frames
 
 
-def _ragged(name: str, given: Given) -> Ragged | None:
-    """One modality as people give it; ``None`` where it is left out."""
-    if given is None:
-        return None
-    if isinstance(given, np.ndarray) and given.dtype != object:
-        if given.ndim not in (2, 3):
-            raise DataError(
-                f"modality '{name}' has shape {given.shape}", "give [samples, features] or [samples, frames, features]"
-            )
-        return Ragged.from_padded(given)
-    rows = [None if x is None else np.asarray(x, np.float32) for x in given]
-    if all(x is None for x in rows):
-        return None
-    return Ragged.from_arrays(rows)
+@dataclass(frozen=True)
+class _Taken:
+    """New data as the model takes them: samples of its schema, and the normalisation adapted to them."""
+
+    samples: Samples
+    normaliser: Normaliser
+    schema: Schema
+    notes: tuple[str, ...]
+
+    def batches(
+        self, size: int, device: torch.device, least: Mapping[str, int] | None = None
+    ) -> Iterator[SequenceBatch]:
+        """All samples in order; labels, which the data may well have under other names, are left out."""
+        unlabelled = replace(self.samples, labels={}, default_label="")
+        dataset = MultimodalDataset(unlabelled, np.arange(len(unlabelled)), self.normaliser, schema=self.schema)
+        for batch in iterate(dataset, size, minimum=least):
+            yield batch.to(device)
+
+    def given(self, name: str, row: int) -> Floats:
+        """``[T, d]`` as it was given; NaN where a frame holds nothing."""
+        ragged = self.samples.modalities[name]
+        frames = np.array(ragged.sample(row), np.float32)
+        frames[~ragged.valid[ragged.offsets[row] : ragged.offsets[row + 1]]] = np.nan
+        return frames
+
+    def in_own_units(self, name: str, row: int, value: Floats, width: Floats) -> tuple[Floats, Floats]:
+        """Recovered frames and their spread: half the image of one deviation to either side."""
+        members, limit = self.normaliser.groups_of(self.samples), self.normaliser.limit
+        member = None if members is None else str(members[row])
+
+        def own(x: Floats) -> Floats:
+            # What networks see lies within the limit; beyond it the way back may leave the range of float32.
+            inside = x if self.normaliser.kind == "none" else np.clip(x, -limit, limit)
+            return self.normaliser.invert(name, inside, member)
+
+        return own(value), np.asarray((own(value + width) - own(value - width)) / 2, np.float32)
+
+
+def _array(x: torch.Tensor) -> Floats:
+    return np.asarray(x.float().cpu().numpy(), np.float32)
 
 
 def load(run: str | Path, *, device: str = "cpu", seed: int = 0) -> Predictor:

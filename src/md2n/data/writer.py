@@ -1,0 +1,326 @@
+"""Writing a store sample by sample or chunk by chunk, however large, in little memory.
+
+It is written beside its place and renamed when it is whole and on the disk, so that a reader sees an older store or the
+new one.  A process killed while writing leaves the older store and a hidden folder, which the next writing removes.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from md2n.data.growing import BLOCK, GrowingArray
+from md2n.data.manifest import (
+    FORMAT,
+    MANIFEST,
+    VERSION,
+    aside,
+    assemble,
+    digest,
+    hidden,
+    is_store,
+    read_manifest,
+    sha256_of,
+    standing,
+    table_of,
+)
+from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
+from md2n.durable import BESIDE, encode_json, flush_directory, refused
+from md2n.errors import DataError, UsageError, did_you_mean
+from md2n.modality import Modality, Task
+
+
+class StoreWriter:
+    """A store in the making; a context, at whose end it stands in its place, or nothing does if an error ended it.
+
+    >>> with StoreWriter(path, name="mine", dims={"text": 768, "audio": 74},
+    ...                  labels={"score": Task("regression", "score")}) as writer:       # doctest: +SKIP
+    ...     writer.append("clip-1", {"text": text, "audio": None}, {"score": 0.5}, split="train")
+
+    Args:
+        path: of the store; an older store there is replaced at the end.
+        name: of the data set.
+        dims: modality -> feature size, in order.
+        labels: label column -> what it means.
+        groups: names of the group columns.
+        dtype: ``float16`` or ``float32`` for all modalities, or modality -> which.
+        default_label: the label column used when none is asked for.
+        normalise_by: the group column whose members are normalised apart, or "".
+        notes: facts a user must know.
+        source: where it came from; what JSON can say.
+
+    Raises:
+        DataError: something that is no store, or more than a store, stands there; a name that cannot name a modality;
+            a ``source`` that JSON cannot say.
+        StorageError: it cannot be written; what was there before is untouched.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        name: str,
+        dims: Mapping[str, int],
+        labels: Mapping[str, Task] | None = None,
+        groups: Sequence[str] = (),
+        dtype: str | Mapping[str, npt.DTypeLike] = "float32",
+        default_label: str = "",
+        normalise_by: str = "",
+        notes: Sequence[str] = (),
+        source: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.path, self.name = Path(path), name
+        self._dims = {k: Modality(k, int(d)).dim for k, d in dims.items()}
+        self._tasks, self._groups = dict(labels or {}), tuple(groups)
+        self._dtypes = {k: np.dtype(dtype if isinstance(dtype, str) else dtype[k]) for k in dims}
+        self._told = {
+            "default_label": default_label,
+            "normalise_by": normalise_by,
+            "notes": list(notes),
+            "source": dict(source or {}),
+        }
+        try:
+            encode_json(self._told)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"the source of '{name}' cannot be written as JSON: {error}", "give text, numbers and lists"
+            ) from error
+        self._beside = hidden(self.path, BESIDE)
+        self._values: dict[str, GrowingArray] = {}
+        self._valid: dict[str, GrowingArray] = {}
+        self._lengths: dict[str, list[Array]] = {k: [] for k in dims}
+        self._columns: dict[str, list[Array]] = {k: [] for k in ("split", "ids", *self._keys())}
+
+    def __enter__(self) -> "StoreWriter":
+        with self._refusals():
+            self._check_place()
+            shutil.rmtree(self._beside, ignore_errors=True)
+            self._beside.mkdir(parents=True)
+            for k, dim in self._dims.items():
+                self._values[k] = GrowingArray(self._beside / f"{k}.values.npy", self._dtypes[k], dim)
+                self._valid[k] = GrowingArray(self._beside / f"{k}.valid.npy", np.bool_)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._clear()
+            return
+        with self._refusals():
+            self._finish()
+            self._place()
+
+    def append(
+        self,
+        sample: str,
+        features: Mapping[str, Array | None],
+        labels: Mapping[str, float | str | None] | None = None,
+        *,
+        split: str = "",
+        groups: Mapping[str, str] | None = None,
+    ) -> None:
+        """Adds one sample.
+
+        Args:
+            sample: its id.
+            features: modality -> ``[T, d]`` or ``[d]``; absent where ``None`` or not given.  Frames with a NaN or an
+                infinity become invalid.
+            labels: label column -> value, class name or code; unknown where ``None`` or not given.
+            split: ``train``, ``valid``, ``test`` or "".
+            groups: group column -> member; all of them.
+
+        Raises:
+            UsageError: an unknown modality, label column, group column or split.
+            DataError: another feature size, or a class that is none.
+        """
+        labels, groups = labels or {}, groups or {}
+        for given, known, what in ((features, self._dims, "modality"), (labels, self._tasks, "label column")):
+            for key in given:
+                if key not in known:
+                    raise UsageError(f"'{self.name}' has no {what} '{key}'", did_you_mean(key, known))
+        if split and split not in SPLITS:
+            raise UsageError(f"no split is called '{split}'", did_you_mean(split, SPLITS))
+        if set(groups) != set(self._groups):
+            raise UsageError(
+                f"sample '{sample}' has the groups {sorted(groups)}, '{self.name}' has {sorted(self._groups)}",
+                "give every sample a member in every group column",
+            )
+        try:
+            modalities = {k: Ragged.from_arrays([features.get(k)], dim=d) for k, d in self._dims.items()}
+        except DataError as error:
+            raise DataError(f"sample '{sample}': {error.message}", error.hint) from error
+        code = SPLITS.index(split) if split else UNASSIGNED
+        self.extend(
+            Samples(
+                name=self.name,
+                modalities=modalities,
+                labels={k: LabelColumn(_value(labels.get(k), t, k, sample), t) for k, t in self._tasks.items()},
+                split=np.asarray([code], np.uint8),
+                ids=np.asarray([sample], np.str_),
+                groups={k: np.asarray([groups[k]], np.str_) for k in self._groups},
+            )
+        )
+
+    def extend(self, chunk: Samples) -> None:
+        """Adds many samples, with the modalities, label columns and groups of the store.
+
+        Raises:
+            DataError: others than those, other feature sizes, or values too large for the store's number format.
+        """
+        given = {k: r.dim for k, r in chunk.modalities.items()}, set(chunk.labels), set(chunk.groups)
+        tasks = {k: c.task for k, c in chunk.labels.items()}
+        if given != (self._dims, set(self._tasks), set(self._groups)):
+            raise DataError(
+                f"a chunk of '{chunk.name}' has the modalities {given[0]}, labels {sorted(given[1])} and groups "
+                f"{sorted(given[2])}, the store '{self.name}' {self._dims}, {sorted(self._tasks)} and "
+                f"{sorted(self._groups)}",
+                "every chunk needs those of the store",
+            )
+        if tasks != self._tasks:
+            other = next(k for k in tasks if tasks[k] != self._tasks[k])
+            raise DataError(f"a chunk of '{chunk.name}' has {tasks[other]}", f"the store has {self._tasks[other]}")
+        with self._refusals():
+            for k, ragged in chunk.modalities.items():
+                self._append_values(k, ragged.values)
+                self._valid[k].append(ragged.valid)
+                self._lengths[k].append(ragged.lengths)
+        self._columns["split"].append(chunk.split)
+        self._columns["ids"].append(chunk.ids)
+        for k, column in chunk.labels.items():
+            self._columns[f"label {k}"].append(np.asarray(column.values))
+        for k, members in chunk.groups.items():
+            self._columns[f"group {k}"].append(members)
+
+    def _append_values(self, name: str, values: Array) -> None:
+        target = self._values[name]
+        if np.can_cast(values.dtype, target.dtype, "safe"):
+            target.append(values)
+            return
+        rows = max(1, BLOCK // max(1, 8 * values.shape[1]))
+        for start in range(0, len(values), rows):
+            with np.errstate(over="ignore"):
+                block = np.asarray(values[start : start + rows]).astype(target.dtype)
+            if not np.isfinite(block).all():
+                raise DataError(
+                    f"modality '{name}' holds values too large for {target.dtype}", "write the store as float32"
+                )
+            target.append(block)
+
+    def _check_place(self) -> None:
+        if not self.path.exists():
+            return
+        if not is_store(self.path):
+            if not self.path.is_dir() or any(self.path.iterdir()):
+                raise DataError(f"'{self.path}' exists and is not a store", "choose another --out, or move it away")
+            return
+        known = {MANIFEST, *read_manifest(self.path, any_version=True).get("files", {})}
+        others = sorted(p.name for p in self.path.iterdir() if p.name not in known)
+        if others:
+            raise DataError(
+                f"'{self.path}' holds more than a store: {', '.join(others[:5])}",
+                "choose another --out, or move these files away: a store is replaced as a whole",
+            )
+
+    def _keys(self) -> list[str]:
+        return [*(f"label {k}" for k in self._tasks), *(f"group {k}" for k in self._groups)]
+
+    def _column(self, key: str, empty: npt.DTypeLike) -> Array:
+        parts = self._columns[key]
+        return np.concatenate(parts) if parts else np.zeros(0, empty)
+
+    def _finish(self) -> None:
+        """Every file, the manifest last."""
+        for k in self._dims:
+            self._values[k].close()
+            self._valid[k].close()
+            lengths = np.concatenate(self._lengths[k]) if self._lengths[k] else np.zeros(0, np.int64)
+            self._save(f"{k}.offsets.npy", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        for i, (k, task) in enumerate(self._tasks.items()):
+            kind = np.int64 if task.kind == "classification" else np.float32
+            self._save(f"label.{i}.npy", self._column(f"label {k}", kind))
+        self._save("split.npy", self._column("split", np.uint8))
+        self._write("ids.json", _words(self._column("ids", np.str_)))
+        for i, k in enumerate(self._groups):
+            self._write(f"group.{i}.json", _words(self._column(f"group {k}", np.str_)))
+        files = {p.name: {"bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in sorted(self._beside.iterdir())}
+        manifest = {
+            "format": FORMAT,
+            "version": VERSION,
+            "name": self.name,
+            "modalities": {k: {"dim": d, "dtype": self._dtypes[k].str} for k, d in self._dims.items()},
+            "labels": [{"name": k, "task": table_of(t)} for k, t in self._tasks.items()],
+            "groups": list(self._groups),
+            **self._told,
+        }
+        samples = assemble(self._beside, manifest)
+        facts = {"samples": len(samples), "checksum": digest(samples), "files": files}
+        self._write(MANIFEST, encode_json({**manifest, **facts}))
+        flush_directory(self._beside)
+
+    def _save(self, name: str, array: Array) -> None:
+        file = GrowingArray(self._beside / name, array.dtype, *array.shape[1:])
+        file.append(array)
+        file.close()
+
+    def _write(self, name: str, content: bytes) -> None:
+        with (self._beside / name).open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def _place(self) -> None:
+        older = aside(self.path)
+        if self.path.exists():
+            shutil.rmtree(older, ignore_errors=True)
+            self.path.rename(older)
+        try:
+            self._beside.rename(self.path)
+        except OSError:
+            if standing(self.path) == older:
+                older.rename(self.path)
+            raise
+        flush_directory(self._beside.parent)
+        shutil.rmtree(older, ignore_errors=True)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._clear()
+            raise refused(self.path, error) from error
+        except BaseException:
+            self._clear()
+            raise
+
+    def _clear(self) -> None:
+        for file in (*self._values.values(), *self._valid.values()):
+            file.abandon()
+        shutil.rmtree(self._beside, ignore_errors=True)
+
+
+def _words(words: Array) -> bytes:
+    return json.dumps([str(w) for w in words]).encode()
+
+
+def _value(given: float | str | None, task: Task, column: str, sample: str) -> Array:
+    """``[1]`` a label as the store keeps it."""
+    if task.kind == "regression":
+        try:
+            return np.asarray([np.nan if given is None else float(given)], np.float32)
+        except ValueError as error:
+            raise DataError(f"sample '{sample}': label '{column}' is {given!r}", "give a number, or None") from error
+    code = task.classes.index(given) if given in task.classes else -1 if given is None else given
+    if not isinstance(code, int | np.integer) or not -1 <= code < len(task.classes):
+        raise DataError(
+            f"sample '{sample}': '{given}' is no class of '{column}'", did_you_mean(str(given), task.classes)
+        )
+    return np.asarray([code], np.int64)

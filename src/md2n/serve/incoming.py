@@ -1,0 +1,173 @@
+"""New data as people hand them over, made into samples of a model's schema; what does not fit is refused by name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from md2n.data.normalise import Normaliser
+from md2n.data.samples import UNASSIGNED, Array, Ragged, Samples
+from md2n.errors import DataError, UsageError, did_you_mean
+from md2n.modality import Modality, Schema
+from md2n.shapes import Tensor
+
+# Per sample an array, nested lists or None; a tensor serves as an array.
+Given = Array | Tensor | Sequence[Any] | None
+STRANGE = 0.2  # part of normalised values beyond the clipping limit from which the units cannot be the model's
+LOOKED_AT = 256  # samples whose units are looked at
+SHOWN = 5  # ids named in a message
+
+
+def incoming(data: Mapping[str, Given] | Samples, groups: Sequence[str] | None, schema: Schema, group: str) -> Samples:
+    """The data with every modality of the schema, in its order; absent ones are empty.
+
+    Args:
+        data: modality name -> ``[N, d]`` or ``[N, T, d]`` array, or one array or ``None`` per sample, or ``None``; or
+            a data set.
+        groups: the member of each sample, or ``None``.
+        schema: of the model.
+        group: the column that ``groups`` belongs to.
+
+    Raises:
+        UsageError: groups of another number.
+        DataError: an unknown modality, another feature size, frames where the model takes vectors, differing numbers of
+            samples, or nothing at all.
+    """
+    given = dict(data.modalities) if isinstance(data, Samples) else dict(data)
+    for name in given:
+        if name not in schema.names:
+            raise DataError(
+                f"the model knows no modality '{name}'",
+                f"rename it or leave it out; {did_you_mean(name, schema.names)}",
+            )
+    sizes = {m.name: m.dim for m in schema.modalities}
+    read = {k: v if isinstance(v, Ragged) else _ragged(k, v, sizes[k]) for k, v in given.items() if v is not None}
+    count = _count({k: len(r) for k, r in read.items()}, schema)
+    whole = {m.name: _fitting(m, read.get(m.name), count) for m in schema.modalities}
+    if groups is not None and len(groups) != count:
+        raise UsageError(f"{len(groups)} groups were given for {count} samples", "give the group of every sample")
+    if isinstance(data, Samples):
+        samples = replace(data, modalities=whole)
+    else:
+        samples = Samples(
+            name="data",
+            modalities=whole,
+            labels={},
+            split=np.full(count, UNASSIGNED, np.uint8),
+            ids=np.asarray([str(i) for i in range(count)]),
+        )
+    if groups is not None:
+        named = {group or "group": np.asarray([str(g) for g in groups])}
+        samples = replace(samples, groups={**samples.groups, **named})
+    nothing = np.flatnonzero(~samples.present.any(axis=1))
+    if len(nothing):
+        shown = ", ".join(map(str, samples.ids[nothing[:SHOWN]]))
+        raise DataError(
+            f"{len(nothing)} of {count} samples hold no modality at all (first: {shown})",
+            "leave them out; nothing can be said of them",
+        )
+    return samples
+
+
+def _ragged(name: str, given: Array | Tensor | Sequence[Any], dim: int) -> Ragged:
+    """One modality as people give it."""
+    try:
+        if isinstance(given, Tensor):
+            given = given.detach().cpu().numpy()
+        if isinstance(given, np.ndarray) and given.dtype != object:
+            return Ragged.from_padded(given)
+        rows = [None if x is None else np.asarray(x) for x in given]
+        if all(x is None or x.size == 0 for x in rows):
+            return _absent(dim, len(rows))
+        return Ragged.from_arrays([None if x is None or x.size == 0 else x for x in rows])
+    except DataError as error:
+        raise DataError(f"modality '{name}': {error.message}", error.hint) from error
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"modality '{name}' cannot be read as numbers: {error}",
+            "give one array per sample, None where it is missing",
+        ) from error
+
+
+def _count(counts: Mapping[str, int], schema: Schema) -> int:
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{k}: {n}" for k, n in counts.items())
+        raise DataError(f"the modalities hold different numbers of samples ({told})", "use None for a missing one")
+    if not counts or not next(iter(counts.values())):
+        what = "there are no samples" if counts else "no modality holds any data"
+        raise DataError(what, f"give at least one of: {', '.join(schema.names)}")
+    return next(iter(counts.values()))
+
+
+def _fitting(modality: Modality, found: Ragged | None, count: int) -> Ragged:
+    """A modality the model can read, or none of it."""
+    if found is None or (found.dim != modality.dim and not len(found.values)):
+        return _absent(modality.dim, count)
+    if found.dim != modality.dim:
+        raise DataError(
+            f"modality '{modality.name}' has {found.dim} features, the model was trained on {modality.dim}",
+            "extract the features the model was trained with, or train a model on these",
+        )
+    longest = int(found.lengths.max(initial=0))
+    if modality.is_vector and longest > 1:
+        raise DataError(
+            f"modality '{modality.name}' has up to {longest} frames per sample, the model was trained on vectors",
+            "give [samples, features]: pool the frames as it was done for training",
+        )
+    return found
+
+
+def _absent(dim: int, count: int) -> Ragged:
+    return Ragged(np.zeros((0, dim), np.float32), np.zeros(count + 1, np.int64), np.zeros(0, np.bool_))
+
+
+def check_units(samples: Samples, normaliser: Normaliser) -> None:
+    """Refuses data that cannot be in the units the model was trained on.
+
+    Everyone is measured as the average member of a group: a member's own statistics would take any unit.
+
+    Raises:
+        DataError: naming the modality.
+    """
+    if normaliser.kind == "none":
+        return
+    rows = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), LOOKED_AT)).astype(np.int64))
+    for name, ragged in samples.modalities.items():
+        seen = ragged.select(rows)
+        if not seen.valid.any():
+            continue
+        beyond = float(np.mean(np.abs(normaliser.apply(name, seen.values[seen.valid])) >= normaliser.limit))
+        if beyond > STRANGE:
+            raise DataError(
+                f"{beyond:.0%} of the values of modality '{name}' lie far outside what the model was trained on",
+                "check the units and the extractor; check_units=False (--any-units) predicts all the same",
+            )
+
+
+def group_notes(samples: Samples, normaliser: Normaliser, given: bool) -> tuple[str, ...]:
+    """What a person should know of how groups were, or were not, taken into account.
+
+    Args:
+        samples: the new data.
+        normaliser: adapted to them.
+        given: whether groups were handed over with the data.
+    """
+    column = normaliser.group
+    if not column:
+        return ("the model does not normalise by groups; those given are not used",) if given else ()
+    members = samples.groups.get(column)
+    if members is None:
+        return (
+            f"the model normalises each {column} apart, but the data do not say which {column} a sample is from: "
+            f"everyone is taken for the average {column}; give groups=[...], or a group column '{column}'",
+        )
+    alone = [
+        str(member)
+        for member in np.unique(members)
+        if not any((name, str(member)) in normaliser.members for name in samples.names)
+    ]
+    if not alone:
+        return ()
+    shown = ", ".join(alone[:SHOWN])
+    return (f"{column} {shown} has too few frames to be normalised apart and is taken for the average {column}",)

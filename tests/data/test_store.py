@@ -1,0 +1,386 @@
+"""The store: the same bits again, whatever happens while it is written, and a clear word where it is damaged."""
+
+import errno
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from md2n.data.manifest import aside, hidden
+from md2n.data.samples import LabelColumn, Ragged, Samples
+from md2n.data.store import MANIFEST, StoreWriter, checksum, is_store, open_store, verify_store, write_store
+from md2n.durable import BESIDE
+from md2n.errors import DataError, StorageError
+from tests.data.sets import assert_same, small
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return write_store(tmp_path / "store", small())
+
+
+def edit(store: Path, **changes: object) -> None:
+    manifest = json.loads((store / MANIFEST).read_text())
+    (store / MANIFEST).write_text(json.dumps({k: v for k, v in (manifest | changes).items() if v is not None}))
+
+
+# --- round trip ------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_bits_again(tmp_path):
+    for seed in range(3):
+        samples = small(seed)
+        path = write_store(tmp_path / "store", samples)
+        assert path == tmp_path / "store"
+        assert_same(open_store(path), samples)
+        assert verify_store(path) == []
+        assert_same(open_store(write_store(tmp_path / "copy", open_store(path))), samples)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["copy", "store"]
+
+
+@pytest.mark.parametrize("rows", [[], [4], list(range(12))])
+def test_few_samples_and_none(tmp_path, rows):
+    samples = small().select(np.asarray(rows, np.int64))
+    assert_same(open_store(write_store(tmp_path / "store", samples)), samples)
+
+
+def test_data_without_labels_and_groups(tmp_path):
+    samples = replace(small(), labels={}, groups={}, default_label="", normalise_by="")
+    assert_same(open_store(write_store(tmp_path / "store", samples)), samples)
+
+
+def test_features_are_mapped_and_files_are_what_numpy_writes(store, tmp_path):
+    samples = open_store(store)
+    for name, ragged in samples.modalities.items():
+        assert isinstance(ragged.values, np.memmap)
+        assert not ragged.values.flags.writeable
+        np.save(tmp_path / "again.npy", ragged.values)
+        assert (tmp_path / "again.npy").read_bytes() == (store / f"{name}.values.npy").read_bytes()
+    assert not [p for p in store.iterdir() if p.suffix not in (".npy", ".json")]
+
+
+def test_a_store_can_replace_the_one_it_was_made_of(store):
+    samples = open_store(store)
+    write_store(store, samples.only(("ecg", "text")))
+    assert open_store(store).names == ("ecg", "text")
+    assert np.array_equal(samples.modalities["text"].values, open_store(store).modalities["text"].values)
+
+
+# --- the checksum ----------------------------------------------------------------------------------------------------
+
+
+def test_the_checksum_is_the_same_in_memory_in_a_store_and_by_its_path(store):
+    name = checksum(small())
+    assert name == checksum(open_store(store)) == checksum(store) == checksum(str(store))
+    assert len(name) == 16
+
+
+def touched(samples: Samples, what: str) -> Samples:
+    text = samples.modalities["text"]
+    if what == "id":
+        return replace(samples, ids=np.asarray([*samples.ids[:-1], "other"]))
+    if what == "split":
+        return replace(samples, split=np.where(samples.split == 255, 0, samples.split).astype(np.uint8))
+    if what == "label":
+        column = samples.labels["mood"]
+        return replace(samples, labels=samples.labels | {"mood": replace(column, values=(column.values + 1) % 3)})
+    if what == "value":
+        values = text.values.copy()
+        values[-1, -1] += 1
+        return replace(samples, modalities=samples.modalities | {"text": replace(text, values=values)})
+    if what == "valid":
+        valid = text.valid.copy()
+        valid[-1] = not valid[-1]
+        return replace(samples, modalities=samples.modalities | {"text": replace(text, valid=valid)})
+    if what == "bounds":
+        offsets = text.offsets.copy()
+        offsets[2] -= 1
+        return replace(samples, modalities=samples.modalities | {"text": replace(text, offsets=offsets)})
+    return samples.only(("ecg", "text"))
+
+
+@pytest.mark.parametrize("what", ["id", "split", "label", "value", "valid", "bounds", "order"])
+def test_the_checksum_knows_every_part(what):
+    assert checksum(touched(small(), what)) != checksum(small())
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_store(tmp_path):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "nothing", tmp_path / "file", tmp_path / "empty"):
+        assert not is_store(path)
+        with pytest.raises(DataError, match=r"is not a store\n.*md2n data import"):
+            open_store(path)
+        with pytest.raises(DataError, match="is not a store"):
+            checksum(path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"format": "other"}', '{"format": "md2n-st'])
+def test_a_damaged_manifest(store, content):
+    (store / MANIFEST).write_text(content)
+    with pytest.raises(
+        DataError, match=r"manifest.json' is not the manifest of a store, or is damaged\n.*import or copy"
+    ):
+        open_store(store)
+
+
+def test_another_version(store):
+    edit(store, version=7)
+    with pytest.raises(DataError, match=r"is a store of version 7, this md2n reads version 1\n.*import the data again"):
+        open_store(store)
+    write_store(store, small())  # replacing it is what the hint asks for
+    assert verify_store(store) == []
+
+
+@pytest.mark.parametrize("name", ["text.values.npy", "ids.json", "label.0.npy", "group.1.json"])
+def test_files_that_are_missing_or_truncated(store, name):
+    file = store / name
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes()[:-3])
+    with pytest.raises(DataError, match=rf"{name}' holds {size - 3} of {size} bytes\n.*damaged"):
+        open_store(store)
+    file.unlink()
+    with pytest.raises(DataError, match=rf"{name}' is missing\n.*damaged"):
+        open_store(store)
+
+
+def test_changed_content_is_found_by_verifying(store):
+    assert verify_store(store) == []
+    for name in ("text.values.npy", "split.npy"):
+        file = store / name
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        file.write_bytes(content)
+    open_store(store)  # sizes tell nothing
+    assert verify_store(store) == ["split.npy", "text.values.npy"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"groups": None}, "the manifest lacks 'groups'"),
+        ({"files": None}, "does not say what its files hold"),
+        ({"files": {"ids.json": 3}}, "does not say what its files hold"),
+        ({"groups": ["person", "room", "third"]}, "No such file"),
+        ({"modalities": {"text": {"dim": 9, "dtype": "<f2"}}}, "its manifest says"),
+        ({"modalities": {"text": {"dim": 5, "dtype": "<f4"}}}, "its manifest says"),
+        ({"modalities": {"../text": {"dim": 5, "dtype": "<f2"}}}, r"'../text' cannot name a modality"),
+        (
+            {"labels": [{"name": "y", "task": {"kind": "classification", "label": "y", "classes": []}}]},
+            "label 'y' has 0 class",
+        ),
+    ],
+)
+def test_a_manifest_that_does_not_fit(store, changes, told):
+    edit(store, **changes)
+    with pytest.raises(DataError, match=told):
+        open_store(store)
+
+
+def test_a_header_that_does_not_fit(store):
+    file = store / "text.offsets.npy"
+    content = file.read_bytes()
+    file.write_bytes(content[:10] + b"x" * 20 + content[30:])
+    with pytest.raises(DataError, match=r"cannot be read: .*\n.*damaged"):
+        open_store(store)
+
+
+def test_arrays_of_objects_are_not_read(store):
+    file = store / "split.npy"
+    np.save(file, np.asarray([{"a": 1}], object), allow_pickle=True)
+    files = json.loads((store / MANIFEST).read_text())["files"]
+    edit(store, files=files | {"split.npy": {"bytes": file.stat().st_size, "sha256": ""}})
+    with pytest.raises(DataError, match="Object arrays cannot be loaded"):
+        open_store(store)
+
+
+# --- what stands in the way ------------------------------------------------------------------------------------------
+
+
+def test_nothing_but_a_store_is_replaced(tmp_path, store):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    (tmp_path / "file").write_text("x")
+    for name in ("mine", "file"):
+        with pytest.raises(DataError, match=rf"{name}' exists and is not a store\n.*choose another --out"):
+            write_store(tmp_path / name, small())
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "x"
+    (store / "thesis.txt").write_text("x")
+    with pytest.raises(DataError, match=r"holds more than a store: thesis.txt\n.*move these files away"):
+        write_store(store, small(1))
+    assert_same(open_store(store), small())
+    (tmp_path / "empty").mkdir()
+    write_store(tmp_path / "empty", small())
+    assert verify_store(tmp_path / "empty") == []
+
+
+def test_a_folder_of_the_users_own_beside_it_is_left_alone(tmp_path):
+    for name in ("store.tmp", "store.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine").write_text("x")
+    write_store(tmp_path / "store", small())
+    write_store(tmp_path / "store", small(1))
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("mine")) == ["store.old/mine", "store.tmp/mine"]
+
+
+def test_here_is_a_place_too(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    write_store("inner", small())
+    assert is_store(tmp_path / "here" / "inner")
+
+
+# --- killed, full, interrupted ---------------------------------------------------------------------------------------
+
+
+def killed_at(step: int, path: Path, samples: Samples) -> bool:
+    """Writes in a child that dies without a word before its ``step``-th touch of the disk; False if it got through."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    left = [step]
+
+    def counted(call):
+        def dying(*arguments, **options):
+            if left[0] == 0:
+                os._exit(9)
+            left[0] -= 1
+            return call(*arguments, **options)
+
+        return dying
+
+    try:
+        os.fsync, Path.rename, shutil.rmtree = counted(os.fsync), counted(Path.rename), counted(shutil.rmtree)
+        write_store(path, samples)
+        os._exit(0)
+    except BaseException:
+        os._exit(1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_killed_at_any_moment_there_is_the_old_store_or_the_new_one(tmp_path):
+    old, new = (replace(small(seed), labels={}, groups={}, normalise_by="") for seed in (0, 1))
+    seen, step = [], 0
+    while True:
+        path = tmp_path / f"at-{step}" / "store"
+        write_store(path, old)
+        died = killed_at(step, path, new)
+        found = open_store(path)
+        assert is_store(path)
+        assert verify_store(path) == []
+        seen.append(checksum(found))
+        assert_same(found, old if seen[-1] == checksum(old) else new)
+        if step % 3 == 0:  # the next writing goes through and tidies up
+            write_store(path, new)
+            assert_same(open_store(path), new)
+            assert [p.name for p in path.parent.iterdir()] == ["store"]
+        if not died:
+            break
+        step += 1
+    assert step > 12
+    assert seen == sorted(seen, key=[checksum(old), checksum(new)].index)
+    assert {seen[0], seen[-1]} == {checksum(old), checksum(new)}
+
+
+def test_between_the_two_renamings_the_old_store_is_found_aside(tmp_path):
+    path = write_store(tmp_path / "store", small())
+    path.rename(aside(path))
+    assert is_store(path)
+    assert_same(open_store(path), small())
+    assert verify_store(path) == []
+    write_store(path, small(1))
+    assert_same(open_store(path), small(1))
+    assert not aside(path).exists()
+
+
+@pytest.mark.parametrize("step", [0, 1, 5, 12])
+def test_a_full_disk_leaves_what_was_there(tmp_path, store, monkeypatch, step):
+    left = [step]
+    real = os.fsync
+
+    def full(handle):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    for path in (store, tmp_path / "fresh"):
+        left[0] = step
+        with pytest.raises(StorageError, match=r"cannot write .*No space left on device\n.*make room on the disk"):
+            write_store(path, small(1))
+    monkeypatch.undo()
+    assert_same(open_store(store), small())
+    assert [p.name for p in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_disk_that_is_full_from_the_start(tmp_path, store, monkeypatch):
+    def full(self, *arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "mkdir", full)
+        with pytest.raises(StorageError, match="make room"):
+            write_store(store, small(1))
+    assert_same(open_store(store), small())
+
+
+def test_a_new_store_that_cannot_take_its_place_gives_it_back(tmp_path, store, monkeypatch):
+    real = Path.rename
+
+    def stubborn(self, target):
+        if self.name.endswith(BESIDE):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", stubborn)
+    with pytest.raises(StorageError, match=r"Permission denied\n.*choose a folder that can be written"):
+        write_store(store, small(1))
+    monkeypatch.undo()
+    assert_same(open_store(store), small())
+    assert [p.name for p in tmp_path.iterdir()] == ["store"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_an_error_while_writing_leaves_nothing_behind(tmp_path, error):
+    path = tmp_path / "store"
+    with pytest.raises(error), StoreWriter(path, name="x", dims={"a": 2, "b": 1}) as writer:
+        writer.append("1", {"a": np.ones(2)})
+        assert hidden(path, BESIDE).is_dir()
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_below_a_file(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StorageError, match="choose a folder that can be written"):
+        write_store(tmp_path / "file" / "store", small())
+
+
+def test_a_source_that_is_no_json(tmp_path):
+    for source in ({"x": np.float32(1)}, {"x": float("nan")}):
+        with pytest.raises(DataError, match=r"the source of 'small' cannot be written as JSON"):
+            write_store(tmp_path / "store", replace(small(), source=source))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_a_path_names_no_modality(tmp_path):
+    samples = small()
+    odd = replace(samples, modalities={"a/b": samples.modalities["text"], "ecg": samples.modalities["ecg"]})
+    with pytest.raises(DataError, match="'a/b' cannot name a modality"):
+        write_store(tmp_path / "store", odd)
+
+
+def test_labels_keep_their_ranges(tmp_path):
+    samples = open_store(write_store(tmp_path / "store", small()))
+    assert samples.labels["score"].task.low == -3
+    assert samples.labels["free"].task.high == float("inf")
+    assert isinstance(samples.labels["mood"], LabelColumn)
+    assert isinstance(samples.modalities["ecg"], Ragged)
