@@ -11,8 +11,8 @@ import pytest
 
 from md2n.errors import ConfigError, DataError, InterruptedRun, UsageError
 from md2n.experiment import benchmark
-from md2n.experiment.benchmark import Job, gather, plan, run_benchmark
-from tests.experiment.made import SHORT, store
+from md2n.experiment.benchmark import gather, plan, run_benchmark
+from tests.experiment.made import store
 
 METHODS = ("zero_fill", "modality_dropout")
 
@@ -193,13 +193,13 @@ def test_what_cannot_be_meant_is_refused_before_the_work(here, tmp_path):
     assert not out.exists()
 
 
-def test_a_real_run_from_training_to_rows(here):
+def test_rows_are_gathered_from_what_is_done(here, monkeypatch):
     data, out = here
-    jobs = plan([data], ["zero_fill"], 1, out, sets=[*SHORT, "trainer.epochs=1"])
-    told: list[str] = []
-    assert run_benchmark(jobs, ["fixed"], 1, told.append) == []
-    assert told[0] == "1 runs, 0 done already, 1 to do"
-    rows = gather(jobs)
-    assert {r.model for r in rows} == {"zero_fill"}
-    assert {r.protocol for r in rows} == {"fixed@1"}
-    assert gather([Job(data, "md2n", 0, out)]) == []
+    Acted(monkeypatch)
+    jobs = plan([data], METHODS, 1, out)
+    assert gather(jobs) == []
+    run_benchmark(jobs[:1], ["fixed"], 1, quiet)
+    read = []
+    monkeypatch.setattr(benchmark, "read_results", lambda path: read.append(path) or [])
+    gather(jobs)
+    assert read == [jobs[0].run / "results.jsonl"]

@@ -27,27 +27,37 @@ def benchmark(
     plan_only: Annotated[bool, typer.Option("--plan", help="Only say what would be run.")] = False,
 ) -> None:
     """Run every method on every data set with every seed, then write the report."""
-    import os
-
     from md2n.cli.output import say
     from md2n.experiment.benchmark import gather, plan, run_benchmark
     from md2n.models.catalogue import MODELS
     from md2n.report.render import write_report
 
-    chosen = MODELS.names() if models == "all" else tuple(MODELS.check(m) for m in models.split(","))
-    jobs = plan(data.split(","), chosen, seeds, out, preset, sets or ())
+    chosen = MODELS.names() if models == "all" else _words(models)
+    jobs = plan(_words(data), chosen, seeds, out, preset, sets or ())
     if plan_only:
         for job in jobs:
-            state = "done" if job.done else "to do"
-            typer.echo(f"{job.data}\t{job.model}\tseed {job.seed}\t{state}")
+            typer.echo(f"{job.data}\t{job.model}\tseed {job.seed}\t{'done' if job.done(_words(protocol)) else 'to do'}")
         return
-    count = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (workers or 1)
-    failed = run_benchmark(jobs, protocol.split(","), count, say)
+    failed = run_benchmark(jobs, _words(protocol), workers or _cores(), say)
     rows = gather(jobs)
     if rows:
         say(f"report: {write_report(out / 'report', rows)}")
+        typer.echo(str(out / "report"))
+    for job in failed:
+        say(f"failed: {job.data} {job.model} seed {job.seed}; see {job.failed}")
     if failed:
         raise typer.Exit(1)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(w.strip() for w in text.split(",") if w.strip())
+
+
+def _cores() -> int:
+    """Cores this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 benchmark.__doc__ = f"{benchmark.__doc__}\n{EXAMPLES}"

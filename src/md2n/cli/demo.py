@@ -52,7 +52,10 @@ demo.__doc__ = f"{demo.__doc__}\n{EXAMPLES}"
 
 def _recover(out: Path, seed: int) -> None:
     """Hides the best view of the test split from MD2N, recovers it, and draws some of the digits it gives back."""
+    from importlib.util import find_spec
+
     from md2n.cli.newdata import open_new
+    from md2n.cli.output import say
     from md2n.data.store import write_store
     from md2n.report.figures import recovered_images
     from md2n.serve.predictor import load
@@ -62,6 +65,9 @@ def _recover(out: Path, seed: int) -> None:
     hidden = open_new("digits", predictor.schema.names, "test", (HIDDEN,))
     recovered = predictor.recover(hidden)
     write_store(out / "recovered", recovered.samples)
+    if find_spec("matplotlib") is None:
+        say("pictures need matplotlib: pip install 'md2n[plot]'")
+        return
     chosen = [int(i) for i in range(0, len(truth), max(1, len(truth) // 10))][:10]
     recovered_images(
         out / "report" / "recovered",

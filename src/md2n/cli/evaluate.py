@@ -17,7 +17,8 @@ Examples:
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder written by `md2n train`.")],
     protocol: Annotated[
-        list[str] | None, typer.Option(help="fixed (every pattern) or random (rates 0 to 0.7); repeatable.")
+        list[str] | None,
+        typer.Option(help="fixed (every pattern) or random (rates 0 to 0.7); repeatable; else as configured."),
     ] = None,
     split: Annotated[str, typer.Option(help="test or valid.")] = "test",
     masks: Annotated[
@@ -26,16 +27,18 @@ def evaluate(
     draws: Annotated[int | None, typer.Option(help="Draws per sample; the model's own setting if not given.")] = None,
     recovery: Annotated[bool, typer.Option(help="Measure recovered modalities too.")] = True,
     data: Annotated[str, typer.Option(help="Other data than the run was trained on (name or store).")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
 ) -> None:
     """Measure a run under a protocol; rows are appended to its results.jsonl, tables and figures are written."""
     from md2n.cli.output import print_table, say
-    from md2n.experiment.pipeline import run_evaluation
+    from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation
     from md2n.report.render import write_report
     from md2n.report.tables import fixed_table, rate_table, recovery_table
 
+    loaded = load_run(run, device)
     rows = run_evaluation(
-        run,
-        protocols=tuple(protocol or ("fixed",)),
+        loaded,
+        protocols=tuple(protocol) if protocol else None,
         split=split,
         masks=masks,
         draws=draws,
@@ -46,7 +49,8 @@ def evaluate(
     for table in (fixed_table(rows), rate_table(rows), recovery_table(rows)):
         if table.rows:
             print_table(table)
-    say(f"report: {write_report(run / 'report', rows)}")
+    examples = recovery_examples(loaded, rows[0].dataset, split)
+    say(f"report: {write_report(run / 'report', rows, examples=examples)}")
 
 
 evaluate.__doc__ = f"{evaluate.__doc__}\n{EXAMPLES}"

@@ -99,14 +99,19 @@ def dispatch(arguments: Sequence[str]) -> int:
     if not rest:
         sys.stdout.write(help_text())
         return 0
-    code = command(rest[0]).main(rest[1:], f"md2n {rest[0]}", standalone_mode=False)
-    return code if isinstance(code, int) else 0
+    chosen = command(rest[0])
+    # Not `main`: it would turn Ctrl-C and a reader that has gone into exits of its own.
+    with chosen.make_context(f"md2n {rest[0]}", rest[1:]) as context:
+        chosen.invoke(context)
+    return 0
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """The console entry: errors become two lines on stderr and an exit code by kind; a bug keeps its traceback."""
     try:
-        sys.exit(dispatch(sys.argv[1:] if arguments is None else arguments))
+        code = dispatch(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()  # here, where a reader that has gone can still be told from an error
+        sys.exit(code)
     except Md2nError as refusal:
         if os.environ.get("MD2N_DEBUG"):
             raise

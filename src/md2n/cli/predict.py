@@ -28,12 +28,15 @@ def predict(
 ) -> None:
     """Predict: one CSV row per sample with its id, label, spread, class probabilities and what it was made from."""
     from md2n.cli.newdata import open_new
+    from md2n.cli.output import say
     from md2n.durable import write_bytes
     from md2n.serve.predictor import load
 
     predictor = load(run, device=device, seed=seed)
     samples = open_new(data, predictor.schema.names, split, tuple(hide or ()))
     answer = predictor.predict(samples, draws=draws, check_units=not any_units)
+    for note in answer.notes:
+        say(f"note: {note}")
     columns = [f"p_{c}" for c in answer.classes]
     head = ["id", "prediction", "spread", *columns, "available"]
     lines = []

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from md2n.training.observer import EpochReport, Observer, Silent, StepReport, Together
@@ -37,31 +38,35 @@ class Bar:
 
     def begin(self, step: int, steps: int) -> None:
         self.progress.start()
-        self.task = self.progress.add_task(self.title, total=steps, completed=step, told="")
+        self.task = self.progress.add_task(escape(self.title), total=steps, completed=step, told="")
 
     def step(self, report: StepReport) -> None:
-        if self.task is not None:
-            parts = " ".join(f"{k} {v:.3f}" for k, v in report.parts.items())
-            self.progress.update(
-                self.task, completed=report.step, total=report.steps, told=f"{parts} [green]{self.validation}"
-            )
+        self._draw(report)
 
     def epoch(self, report: EpochReport) -> None:
         if report.score is not None:
             self.validation = f"valid {report.score:.3f}{' best' if report.best else ''}"
+        self._draw(report)
         tenth = 10 * report.step // max(report.steps, 1)
         if not self.console.is_terminal and tenth > self.tenth:
             self.tenth = tenth
-            parts = " ".join(f"{k} {v:.3f}" for k, v in report.parts.items())
-            self.console.print(
-                f"{self.title}: step {report.step}/{report.steps} {parts} {self.validation}", highlight=False
-            )
+            self.notice(f"{self.title}: step {report.step}/{report.steps} {_told(report)} {self.validation}")
 
     def notice(self, text: str) -> None:
-        self.console.print(text, highlight=False)
+        # As it is: no line breaks of ours, and brackets in a path are no markup.
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _draw(self, report: StepReport | EpochReport) -> None:
+        if self.task is not None:
+            told = f"{_told(report)} [green]{self.validation}"
+            self.progress.update(self.task, completed=report.step, total=report.steps, told=told)
 
     def end(self) -> None:
         self.progress.stop()
+
+
+def _told(report: StepReport | EpochReport) -> str:
+    return " ".join(f"{name} {value:.3f}" for name, value in report.parts.items())
 
 
 @contextmanager

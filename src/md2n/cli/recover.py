@@ -31,15 +31,21 @@ def recover(
     from md2n.cli.newdata import open_new
     from md2n.cli.output import say
     from md2n.data.samples import Ragged
-    from md2n.data.store import write_store
+    from md2n.data.store import is_store, write_store
+    from md2n.errors import DataError
     from md2n.serve.predictor import load
 
+    # Before the work, not after it.
+    if out.exists() and not is_store(out) and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"'{out}' exists and is not a store", "choose another --out, or move it away")
     predictor = load(run, device=device, seed=seed)
     samples = open_new(data, predictor.schema.names, split, tuple(hide or ()))
     recovered = predictor.recover(samples, draws=draws, steps=steps, check_units=not any_units)
     spreads = {f"{k}_spread": Ragged.from_arrays(rows) for k, rows in recovered.spread.items()}
     filled = recovered.samples
     write_store(out, replace(filled, modalities={**filled.modalities, **spreads}))
+    for note in recovered.notes:
+        say(f"note: {note}")
     for name, given in recovered.was_given.items():
         say(f"{name}: {int((~given).sum())} of {len(given)} recovered")
     typer.echo(str(out))

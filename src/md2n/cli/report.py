@@ -18,18 +18,19 @@ def report(
     out: Annotated[Path, typer.Option(help="The report folder.")] = Path("report"),
 ) -> None:
     """Compare runs: Markdown, CSV and LaTeX tables, figures, and one HTML page that opens without a network."""
-    from md2n.cli.output import say
-    from md2n.errors import UsageError
+    from md2n.errors import RunError
     from md2n.evaluation.results import read_results
     from md2n.report.render import write_report
 
     rows = []
     for run in runs:
+        if not run.exists():
+            raise RunError(f"there is no run folder or results file {run}", "give what `md2n train --out` wrote")
         path = run / "results.jsonl" if run.is_dir() else run
         if not path.is_file():
-            raise UsageError(f"{run} holds no results", f"run `md2n evaluate {run}` first")
+            raise RunError(f"{run} holds no results", f"run `md2n evaluate {run}` first")
         rows += read_results(path)
-    say(f"report: {write_report(out, rows)}")
+    typer.echo(str(write_report(out, rows)))
 
 
 report.__doc__ = f"{report.__doc__}\n{EXAMPLES}"

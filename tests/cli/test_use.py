@@ -1,0 +1,232 @@
+"""``md2n evaluate``, ``predict``, ``recover``, ``report``: data on stdout, files whole, what does not fit refused."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from md2n.data.samples import LabelColumn, Ragged
+from md2n.data.store import open_store, verify_store, write_store
+from md2n.missing import incomplete_patterns
+from md2n.modality import Task, set_name
+from tests.cli.asking import ask, refused
+from tests.serve.trained import people, sixty_digits, trained
+
+NAMES = ("rows", "edges", "fourier", "moments")
+
+
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+# --- evaluate --------------------------------------------------------------------------------------------------------
+
+
+def test_the_fixed_protocol_prints_every_pattern_once_and_writes_a_report(capsys, dropout: Path):
+    said = ask(capsys, "evaluate", dropout)
+    assert said.code == 0
+    for pattern in incomplete_patterns(NAMES):
+        assert f"| {set_name(pattern)} |" in said.out
+    assert f"report: {dropout / 'report' / 'index.html'}" in said.err
+    assert "error" not in said.err
+    count = len((dropout / "results.jsonl").read_text().splitlines())
+    again = ask(capsys, "evaluate", dropout)
+    assert again.out == said.out
+    assert len((dropout / "results.jsonl").read_text().splitlines()) == count
+    assert (dropout / "report" / "tables").is_dir()
+
+
+def test_the_random_protocol_shares_masks(capsys, dropout: Path, md2n_run: Path, tmp_path: Path):
+    masks = tmp_path / "masks.npz"
+    one = ask(capsys, "evaluate", dropout, "--protocol", "random", "--masks", masks)
+    before = masks.read_bytes()
+    two = ask(capsys, "evaluate", md2n_run, "--protocol", "random", "--masks", masks, "--no-recovery", "--draws", 1)
+    assert (one.code, two.code) == (0, 0)
+    assert masks.read_bytes() == before
+    settings = []
+    for run in (dropout, md2n_run):
+        rows = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
+        settings.append({r["settings"]["masks"] for r in rows if r["protocol"] == "random@1"})
+        assert {r["condition"] for r in rows if r["protocol"] == "random@1"} >= {"rate=0", "rate=0.7"}
+    assert settings[0] == settings[1]
+    assert len(settings[0]) == 1
+
+
+def test_recovery_is_measured_and_drawn(capsys, md2n_run: Path):
+    said = ask(capsys, "evaluate", md2n_run, "--split", "valid")
+    assert said.code == 0
+    assert "recover" in said.out.lower()
+    rows = [json.loads(line) for line in (md2n_run / "results.jsonl").read_text().splitlines()]
+    assert {r["target"] for r in rows if r["split"] == "valid"} == {"", *NAMES}
+
+
+def test_evaluate_refuses_by_name(capsys, dropout: Path, tmp_path: Path):
+    refused(capsys, 5, "there is no run folder", "evaluate", tmp_path / "nowhere")
+    assert "did you mean 'fixed'" in refused(
+        capsys, 2, "no protocol is called 'fixd'", "evaluate", dropout, "--protocol", "fixd"
+    )
+    assert "did you mean 'test'" in refused(
+        capsys, 2, "no split is called 'tst'", "evaluate", dropout, "--split", "tst"
+    )
+    other = write_store(tmp_path / "people", people())
+    refused(capsys, 2, "has no modality 'rows'", "evaluate", dropout, "--data", other)
+
+
+# --- predict ---------------------------------------------------------------------------------------------------------
+
+
+def test_predictions_go_to_stdout_or_to_a_file_and_are_the_same(capsys, md2n_run: Path, sixty: Path, tmp_path: Path):
+    said = ask(capsys, "predict", md2n_run, "--data", sixty)
+    assert (said.code, said.err) == (0, "")
+    rows = table(said.out)
+    samples = open_store(sixty)
+    assert [r["id"] for r in rows] == samples.ids.tolist()
+    assert list(rows[0]) == ["id", "prediction", "spread", *(f"p_{c}" for c in range(10)), "available"]
+    for row in rows:
+        p = [float(row[f"p_{c}"]) for c in range(10)]
+        assert sum(p) == pytest.approx(1, abs=1e-4)
+        assert row["prediction"] == str(int(np.argmax(p)))
+        assert row["available"] == "rows+edges+fourier+moments"
+    out = tmp_path / "predictions.csv"
+    filed = ask(capsys, "predict", md2n_run, "--data", sixty, "--out", out)
+    assert (filed.code, filed.out) == (0, "")
+    assert out.read_text() == said.out
+
+
+def test_hidden_views_a_split_and_draws(capsys, md2n_run: Path):
+    arguments = ["predict", md2n_run, "--data", "digits", "--split", "test", "--hide", "rows", "--hide", "edges"]
+    said = ask(capsys, *arguments, "--draws", 3)
+    rows = table(said.out)
+    assert said.code == 0
+    assert len(rows) > 300
+    assert {r["available"] for r in rows} == {"fourier+moments"}
+    assert all(float(r["spread"]) > 0 for r in rows)
+    assert ask(capsys, *arguments, "--draws", 3).out == said.out
+    assert ask(capsys, *arguments, "--draws", 3, "--seed", 1).out != said.out
+
+
+def test_real_labels_and_unlabelled_data_of_strangers(capsys, made: Path, tmp_path: Path):
+    run = trained(made, "modality_dropout", people())
+    new = replace(people(seed=4), labels={}, default_label="", groups={})
+    store = write_store(tmp_path / "new", new)
+    said = ask(capsys, "predict", run, "--data", store)
+    assert said.code == 0
+    assert "note: the model normalises each subject apart" in said.err
+    rows = table(said.out)
+    assert list(rows[0]) == ["id", "prediction", "spread", "available"]
+    assert np.isfinite([float(r["prediction"]) for r in rows]).all()
+    assert {r["available"] for r in rows} == {"audio+video+pulse", "audio+pulse"}
+
+
+def test_what_the_model_does_not_know_is_left_out_or_refused(capsys, dropout: Path, tmp_path: Path):
+    digits = sixty_digits()
+    more = replace(digits, modalities={**digits.modalities, "colour": Ragged.from_padded(np.ones((60, 3)))})
+    store = write_store(tmp_path / "more", more)
+    said = ask(capsys, "predict", dropout, "--data", store)
+    assert said.code == 0
+    assert "left out, for the model does not know it: colour" in said.err
+    renamed = {("row" if k == "rows" else k): r for k, r in digits.modalities.items()}
+    store = write_store(tmp_path / "renamed", replace(digits, modalities=renamed))
+    assert "did you mean 'rows'" in refused(
+        capsys, 3, "the model knows no modality 'row'", "predict", dropout, "--data", store
+    )
+    labelled = {"age": LabelColumn(np.zeros(60, np.float32), Task("regression", "age"))}
+    store = write_store(tmp_path / "age", replace(digits, labels=labelled, default_label="age"))
+    assert ask(capsys, "predict", dropout, "--data", store).code == 0
+
+
+def test_foreign_units_are_refused_or_taken(capsys, dropout: Path, tmp_path: Path):
+    digits = sixty_digits()
+    edges = digits.modalities["edges"]
+    foreign = replace(digits, modalities={**digits.modalities, "edges": replace(edges, values=edges.values * 1000)})
+    store = write_store(tmp_path / "foreign", foreign)
+    assert "--any-units" in refused(capsys, 3, "lie far outside", "predict", dropout, "--data", store)
+    assert ask(capsys, "predict", dropout, "--data", store, "--any-units").code == 0
+
+
+def test_predict_refuses_by_name(capsys, dropout: Path, sixty: Path, tmp_path: Path):
+    base = ["predict", dropout, "--data", sixty]
+    assert "did you mean 'rows'" in refused(capsys, 2, "there is no modality 'row' to hide", *base, "--hide", "row")
+    everything = [part for name in NAMES for part in ("--hide", name)]
+    refused(capsys, 3, "60 of 60 samples hold no modality at all", *base, *everything)
+    assert "did you mean 'test'" in refused(capsys, 2, "no split is called 'tests'", *base, "--split", "tests")
+    refused(capsys, 3, "is neither a ready set nor a file", "predict", dropout, "--data", "digts")
+    refused(capsys, 5, "there is no run folder", "predict", tmp_path / "nowhere", "--data", sixty)
+    refused(capsys, 7, "cannot write", *base, "--out", tmp_path / "no" / "predictions.csv")
+    refused(capsys, 2, "device 'cuda' is not available", *base, "--device", "cuda")
+    (damaged := tmp_path / "damaged").mkdir()
+    for name in ("config.json", "schema.json", "run.json", "normaliser.json", "normaliser.safetensors"):
+        (damaged / name).write_bytes((dropout / name).read_bytes())
+    (damaged / "model.safetensors").write_bytes((dropout / "model.safetensors").read_bytes()[:-9])
+    refused(capsys, 5, "is not what training wrote", "predict", damaged, "--data", sixty)
+
+
+# --- recover ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_recovered_store_is_whole_keeps_what_was_there_and_can_be_used(capsys, md2n_run: Path, sixty: Path, tmp_path):
+    out = tmp_path / "filled"
+    arguments = ["recover", md2n_run, "--data", sixty, "--hide", "rows", "--out", out, "--draws", 2, "--steps", 2]
+    said = ask(capsys, *arguments)
+    assert (said.code, said.out) == (0, f"{out}\n")
+    assert "rows: 60 of 60 recovered" in said.err
+    assert "edges: 0 of 60 recovered" in said.err
+    assert verify_store(out) == []
+    filled, given = open_store(out), open_store(sixty)
+    assert filled.names == (*NAMES, *(f"{n}_spread" for n in NAMES))
+    assert filled.present.all()
+    for name in NAMES[1:]:
+        assert np.array_equal(filled.modalities[name].values, given.modalities[name].values)
+        assert not filled.modalities[f"{name}_spread"].values.any()
+    assert np.array_equal(filled.modalities["rows"].offsets, given.modalities["rows"].offsets)
+    assert (filled.modalities["rows_spread"].values > 0).all()
+    assert filled.ids.tolist() == given.ids.tolist()
+    assert filled.label().values.tolist() == given.label().values.tolist()
+    used = ask(capsys, "predict", md2n_run, "--data", out)
+    assert used.code == 0
+    assert "left out, for the model does not know it: rows_spread" in used.err
+    assert ask(capsys, *arguments).code == 0  # an older store makes way
+
+
+def test_recover_refuses_before_the_work(capsys, dropout: Path, md2n_run: Path, sixty: Path, tmp_path: Path):
+    refused(capsys, 2, "does not recover modalities", "recover", dropout, "--data", sixty, "--out", tmp_path / "x")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("x")
+    refused(capsys, 3, "exists and is not a store", "recover", md2n_run, "--data", sixty, "--out", mine)
+    assert [p.name for p in mine.iterdir()] == ["thesis.txt"]
+    assert not (tmp_path / "x").exists()
+
+
+# --- report ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_of_many_runs(capsys, dropout: Path, md2n_run: Path, tmp_path: Path):
+    for run in (dropout, md2n_run):
+        assert ask(capsys, "evaluate", run, "--no-recovery").code == 0
+    out = tmp_path / "report"
+    said = ask(capsys, "report", dropout, md2n_run / "results.jsonl", "--out", out)
+    assert (said.code, said.out) == (0, f"{out / 'index.html'}\n")
+    page = (out / "index.html").read_text()
+    assert "modality_dropout" in page
+    assert "md2n" in page
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    assert ask(capsys, "report", dropout, md2n_run, "--out", out).code == 0
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_report_refuses_by_name(capsys, tmp_path: Path):
+    out = tmp_path / "report"
+    refused(capsys, 5, "there is no run folder or results file", "report", tmp_path / "nowhere", "--out", out)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "md2n evaluate" in refused(capsys, 5, "holds no results", "report", empty, "--out", out)
+    (empty / "results.jsonl").write_text('{"a": 1}\n')
+    refused(capsys, 3, "is not a result row", "report", empty, "--out", out)
+    (empty / "results.jsonl").write_text("")
+    refused(capsys, 3, "there are no results to report", "report", empty, "--out", out)
+    assert not out.exists()
