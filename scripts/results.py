@@ -1,7 +1,7 @@
 """``make results``: trains and measures everything in docs/results.md, then writes the page from what was measured.
 
     python -m scripts.results                 train what is missing, measure, write (hours; resumable)
-    python -m scripts.results --sets=mfeat,mosi --seeds=3 --workers=2
+    python -m scripts.results --sets=mfeat,mosi --methods=md2n --seeds=3 --workers=2
     python -m scripts.results --page          only write the page from results/measures.csv
 
 Runs go to runs/results (not committed); what they measured is kept in results/measures.csv, one line per number, with
@@ -190,10 +190,12 @@ def patterns(numbers: Numbers, sets: list[str], methods: list[str]) -> list[str]
 
 def main() -> None:
     if "--page" not in sys.argv:
-        workers = next((int(a.partition("=")[2]) for a in sys.argv if a.startswith("--workers=")), 2)
-        seeds = next((int(a.partition("=")[2]) for a in sys.argv if a.startswith("--seeds=")), SEEDS)
-        sets = next((tuple(a.partition("=")[2].split(",")) for a in sys.argv if a.startswith("--sets=")), SETS)
-        jobs = plan(sets, METHODS, seeds, RUNS)
+        asked = dict(a.removeprefix("--").split("=", 1) for a in sys.argv[1:])
+        sets, methods = (
+            tuple(asked[k].split(",")) if k in asked else whole for k, whole in (("sets", SETS), ("methods", METHODS))
+        )
+        jobs = plan(sets, methods, int(asked.get("seeds", SEEDS)), RUNS)
+        workers = int(asked.get("workers", 2))
         run_benchmark(jobs, ("fixed",), workers, lambda text: print(text, file=sys.stderr, flush=True))
         keep(gather(plan(SETS, METHODS, SEEDS, RUNS)))
     write_bytes(PAGE, page().encode())
