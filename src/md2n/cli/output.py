@@ -17,14 +17,16 @@ def print_table(table: "Table") -> None:
     """A table on stdout: drawn on a terminal, Markdown in a pipe."""
     from rich.console import Console
     from rich.table import Table as Drawn
+    from rich.text import Text
 
     console = Console()
     if not console.is_terminal:
         sys.stdout.write(table.markdown() + "\n")
         return
-    drawn = Drawn(title=table.title, caption="\n".join(table.notes) or None)
+    # Text, for in a plain string rich takes [brackets] for markup.
+    drawn = Drawn(title=Text(table.title), caption=Text("\n".join(table.notes)))
     for column, numeric in zip(table.columns, table.numeric):
-        drawn.add_column(column, justify="right" if numeric else "left")
+        drawn.add_column(Text(column), justify="right" if numeric else "left")
     for row in table.rows:
-        drawn.add_row(*(f"[bold]{c.plain}[/bold]" if getattr(c, "bold", False) else c.plain for c in row))
+        drawn.add_row(*(Text(c.plain, style="bold" if c.best else "") for c in row))
     console.print(drawn)
