@@ -183,3 +183,21 @@ def test_the_clock_is_the_fraction_of_the_way() -> None:
 def test_unknown_prediction_is_refused() -> None:
     with pytest.raises(UsageError, match="cannot predict 'velocity'"):
         network("velocity")
+
+
+def test_the_first_guess_moves_the_mean_of_the_best_linear_estimate() -> None:
+    """The least squares fit of the end to the chain and a guess, where the end is the guess and unit noise."""
+    net, (latents, _, x_a) = network(stirred=False), inputs()
+    guess = 0.7
+    with torch.no_grad():
+        net.guess.tell.bias.fill_(guess)
+    g = generator(1, "chain")
+    for t in (1, 30, 60, 79):
+        end, e = torch.randn(2, 20_000, 1, generator=g).double()
+        end = end + guess
+        r = PROCESS.signal(t, end) * end + PROCESS.std(t, end) * e
+        a = torch.cat([r, torch.ones_like(r)], dim=1)
+        slope, level = torch.linalg.lstsq(a, end).solution.flatten().tolist()
+        x_t = torch.full((4, L, D), 2.0).double() + PROCESS.known(x_a, t)
+        given = net(x_t, t, encoded(net, latents))
+        torch.testing.assert_close(given, torch.full_like(given, 2 * slope + level), rtol=0, atol=0.04)

@@ -24,7 +24,7 @@ class VectorDecoder(nn.Module):
 
 
 class SequenceDecoder(nn.Module):
-    """One query per frame, made of its place in the clip, attends to the L tokens.
+    """One query per frame, made of its place in the clip, attends to the L tokens and is told of all of them together.
 
     The place is the frame's number, so a missing modality can be decoded to any length, and its unknown true length
     is never read.
@@ -34,6 +34,7 @@ class SequenceDecoder(nn.Module):
         super().__init__()
         self.inner = max(hidden // 2 // heads * heads, heads * 2)
         self.place = nn.Linear(self.inner, self.inner)
+        self.whole = nn.Linear(tokens * width, self.inner)
         self.token_place = nn.Embedding(tokens, width)
         self.attention = Attention(self.inner, heads, source_width=width)
         self.layers = nn.Sequential(
@@ -43,7 +44,8 @@ class SequenceDecoder(nn.Module):
     def forward(self, latent: Float[Tensor, "batch token width"], time: int) -> Float[Tensor, "batch _time dim"]:
         number = torch.arange(time, device=latent.device, dtype=latent.dtype)
         queries = self.place(sinusoidal(number, self.inner)).expand(len(latent), -1, -1)
-        mixed = queries + self.attention(queries, latent + self.token_place.weight)
+        whole = self.whole(latent.flatten(1))[:, None]
+        mixed = queries + whole + self.attention(queries, latent + self.token_place.weight)
         features: Tensor = self.layers(mixed)
         return features
 

@@ -11,10 +11,12 @@ zero at the start of training) adds the rest:
     end^   = s r_t / (s^2 + n^2) + n / sqrt(s^2 + n^2) F        prediction = x0
     noise^ = n r_t / (s^2 + n^2) - s / sqrt(s^2 + n^2) F        prediction = noise
 
-so it never has to copy a nearly clean input, nor to shrink a noisy one.  F reads ``s r_t / (s^2 + n^2)``, the partner
-x^a beside it, and by attention the tokens of the condition y.  At t2, where s = 0 and x_t is x^a and noise, the first
-is zero: the one-step estimate there is a regression on the available side that no noise can disturb, the same for
-every draw.
+so it never has to copy a nearly clean input, nor to shrink a noisy one.  A first guess g of the end, which needs the
+condition alone (``guess``), moves the mean of that estimate from zero to g: F becomes ``F + n / sqrt(s^2 + n^2) g``.
+
+F reads ``s r_t / (s^2 + n^2)``, the partner x^a and g beside it, and by attention the tokens of the condition y.  At
+t2, where s = 0 and x_t is x^a and noise, the first is zero: the one-step estimate there is a regression on the
+available side that no noise can disturb, the same for every draw.
 """
 
 from collections.abc import Iterable
@@ -25,6 +27,7 @@ import torch
 from torch import nn
 
 from md2n.diffusion.condition import condition_tokens
+from md2n.diffusion.guess import FirstGuess
 from md2n.diffusion.process import DuplexProcess, Estimate, Step
 from md2n.errors import UsageError, did_you_mean
 from md2n.nn.adaptive import AdaptiveBlock, AdaptiveNorm
@@ -44,12 +47,14 @@ class Condition:
         context: which modalities are on the side and which is looked for, ``[batch, inner]``.
         keys_values: of the condition's tokens, one pair per layer.
         readable: True at tokens that may be read, ``[batch, key]``.
+        guess: g, ``[batch, token, width]``.
     """
 
     partner: Float[Tensor, "batch token width"]
     context: Float[Tensor, "batch inner"]
     keys_values: tuple[KeysValues, ...]
     readable: Bool[Tensor, "batch key"]
+    guess: Float[Tensor, "batch token width"]
 
     def repeat(self, draws: int) -> "Condition":
         """The condition of ``draws`` copies of the batch, one after the other: rows ``[draws * batch]``."""
@@ -62,6 +67,7 @@ class Condition:
             times(self.context),
             tuple((times(k), times(v)) for k, v in self.keys_values),
             times(self.readable),
+            times(self.guess),
         )
 
 
@@ -109,7 +115,8 @@ class ScoreNetwork(nn.Module):
         self.target = nn.Embedding(modalities, width)
         self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
 
-        self.enter = nn.Linear(2 * latent_width, width)
+        self.guess = FirstGuess(modalities, tokens, latent_width, width)
+        self.enter = nn.Linear(3 * latent_width, width)
         self.place = nn.Parameter(0.1 * torch.randn(tokens, width))
         self.blocks = nn.ModuleList(AdaptiveBlock(width, heads, dropout) for _ in range(layers))
         self.leave_norm = AdaptiveNorm(width, width)
@@ -137,11 +144,13 @@ class ScoreNetwork(nn.Module):
         parts = tokens.chunk(len(others), dim=1)
         embedded = [self.source_project[k](part) + self.source_place for k, part in zip(others, parts)]
         source = self.source_norm(torch.cat(embedded, dim=1))
+        context = self.side(side.to(partner.dtype)) + self.target.weight[target]
         return Condition(
             partner=partner,
-            context=self.side(side.to(partner.dtype)) + self.target.weight[target],
+            context=context,
             keys_values=tuple(block.keys_values(source) for block in cast(Iterable[AdaptiveBlock], self.blocks)),
             readable=readable,
+            guess=self.guess(latents, side, context, target),
         )
 
     def forward(
@@ -158,7 +167,7 @@ class ScoreNetwork(nn.Module):
         power = s.square() + n.square()
         r = x_t - self.process.known(condition.partner, t)
         linear = s / power * r
-        F = self.network(linear, t, condition)  # noqa: N806 - as in the formula above
+        F = self.network(linear, t, condition) + n * power.rsqrt() * condition.guess  # noqa: N806 - as above
         if self.prediction == "x0":
             return linear + n * power.rsqrt() * F
         return n / power * r - s * power.rsqrt() * F
@@ -170,7 +179,7 @@ class ScoreNetwork(nn.Module):
         # One clock for any T: the fraction of the way, in thousandths.
         time = torch.as_tensor(t, device=linear.device).to(linear.dtype).view(-1) * (1000 / self.process.steps)
         context = nn.functional.silu(self.time(sinusoidal(time, self.width)) + condition.context)
-        x = self.enter(torch.cat([linear, condition.partner], dim=-1)) + self.place
+        x = self.enter(torch.cat([linear, condition.partner, condition.guess], dim=-1)) + self.place
         for block, keys_values in zip(self.blocks, condition.keys_values):
             x = block(x, context, keys_values, condition.readable)
         left: Tensor = self.leave(self.leave_norm(x, context))
