@@ -49,6 +49,15 @@ class Head(nn.Module, abc.ABC):
     ) -> Float[Tensor, " batch"]:
         """How far a prediction is from a teacher's; zero where they agree up to the teacher's entropy."""
 
+    @abc.abstractmethod
+    def constant(self, labels: Labels) -> Float[Tensor, " outputs"]:
+        """The raw outputs of least mean loss that are the same for every sample; zeros where no label is known."""
+
+    def mean_loss(self, raw: Float[Tensor, "batch outputs"], labels: Labels) -> Float[Tensor, ""]:
+        """Mean task loss over the samples whose label is known (zero if none is)."""
+        known = self.known(labels)
+        return (self.loss(raw, labels) * known).sum() / known.sum().clamp(min=1.0)
+
     @staticmethod
     def known(labels: Labels) -> Float[Tensor, " batch"]:
         """One where the label is known, zero where it is NaN or -1."""
@@ -74,6 +83,10 @@ class RegressionHead(Head):
     ) -> Float[Tensor, " batch"]:
         return (raw[:, 0] - teacher[:, 0]).abs()
 
+    def constant(self, labels: Labels) -> Float[Tensor, " outputs"]:
+        known = labels[self.known(labels) > 0]
+        return known.median()[None] if len(known) else labels.new_zeros(1)
+
 
 class ClassHead(Head):
     """C classes, cross-entropy."""
@@ -85,12 +98,23 @@ class ClassHead(Head):
         return raw.softmax(dim=1)
 
     def loss(self, raw: Float[Tensor, "batch outputs"], labels: Labels) -> Float[Tensor, " batch"]:
-        return F.cross_entropy(raw, labels.long().clamp(min=0), reduction="none")
+        return F.cross_entropy(raw, self.codes(labels), reduction="none")
 
     def distance(
         self, raw: Float[Tensor, "batch outputs"], teacher: Float[Tensor, "batch outputs"]
     ) -> Float[Tensor, " batch"]:
         return F.kl_div(raw.log_softmax(1), teacher.log_softmax(1), log_target=True, reduction="none").sum(dim=1)
+
+    def constant(self, labels: Labels) -> Float[Tensor, " outputs"]:
+        """Logarithms of the classes' frequencies, one added to each count."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        counts = torch.bincount(self.codes(labels[self.known(labels) > 0]), minlength=last.out_features) + 1.0
+        return (counts / counts.sum()).log()
+
+    def codes(self, labels: Labels) -> Int[Tensor, " batch"]:
+        """The class of every known label."""
+        return labels.long().clamp(min=0)
 
 
 class SevenClassHead(ClassHead):
@@ -108,9 +132,9 @@ class SevenClassHead(ClassHead):
     def output(self, raw: Float[Tensor, "batch outputs"]) -> Output:
         return raw.softmax(dim=1) @ self.values.to(raw.dtype)
 
-    def loss(self, raw: Float[Tensor, "batch outputs"], labels: Labels) -> Float[Tensor, " batch"]:
-        codes = torch.nan_to_num(labels).clamp(-3, 3).round().long() + 3
-        return F.cross_entropy(raw, codes, reduction="none")
+    def codes(self, labels: Labels) -> Int[Tensor, " batch"]:
+        """The rounded value of every label, from 0."""
+        return torch.nan_to_num(labels).clamp(-3, 3).round().long() + 3
 
 
 def make_head(kind: str, width: int, task: Task, dropout: float) -> Head:

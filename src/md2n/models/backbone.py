@@ -19,20 +19,25 @@ class Backbone(nn.Module):
         schema: modalities and task.
         config: sizes and kinds.
         encoders: False replaces E_k by linear projections of the raw features (Table 4).
+        names: the modalities it is for, in the schema's order; all if not given.
     """
 
-    def __init__(self, schema: Schema, config: FusionConfig, encoders: bool = True) -> None:
+    def __init__(
+        self, schema: Schema, config: FusionConfig, encoders: bool = True, names: tuple[str, ...] | None = None
+    ) -> None:
         super().__init__()
         latent, size = config.latent, config.transformer
-        self.names = schema.names
+        modalities = [m for m in schema.modalities if names is None or m.name in names]
+        self.names = tuple(m.name for m in modalities)
         self.tokens = latent.length
         kind = latent.encoder if encoders else "linear"
         self.encoders = nn.ModuleList(
-            make_encoder(m, kind, self.tokens, latent.width, latent.hidden, latent.dropout) for m in schema.modalities
+            make_encoder(m, kind, self.tokens, latent.width, latent.hidden, latent.dropout) for m in modalities
         )
         self.fusion = make_fusion(
-            config.kind,
-            len(schema.modalities),
+            # A single modality has none to attend to.
+            config.kind if len(modalities) > 1 else "joint",
+            len(modalities),
             self.tokens,
             latent.width,
             size.width,
@@ -46,6 +51,15 @@ class Backbone(nn.Module):
         """Latents of what the batch makes available; what stands at unavailable ones is finite and means nothing."""
         return torch.stack([e(batch.readable(k), batch.frames(k)) for k, e in zip(self.names, self.encoders)], dim=1)
 
+    def encode_in_use(self, batch: SequenceBatch) -> Float[Tensor, "batch modality token width"]:
+        """The latents as they are in use: in training, too, without the encoders' dropout."""
+        training = self.encoders.training
+        try:
+            self.encoders.eval()
+            return self.encode(batch)
+        finally:
+            self.encoders.train(training)
+
     def fuse(
         self, latents: Float[Tensor, "batch modality token width"], state: Int[Tensor, "batch modality"]
     ) -> Float[Tensor, "batch outputs"]:
@@ -55,8 +69,7 @@ class Backbone(nn.Module):
 
     def task_loss(self, raw: Float[Tensor, "batch outputs"], batch: SequenceBatch) -> Float[Tensor, ""]:
         """Mean task loss over the samples whose label is known (zero if none is)."""
-        known = self.head.known(batch.labels)
-        return (self.head.loss(raw, batch.labels) * known).sum() / known.sum().clamp(min=1.0)
+        return self.head.mean_loss(raw, batch.labels)
 
 
 def given_or_absent(available: Bool[Tensor, "batch modality"]) -> Int[Tensor, "batch modality"]:

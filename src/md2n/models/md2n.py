@@ -5,7 +5,8 @@ r"""MD2N: encoders, multi-stage duplex recovery, decoders, multimodal Transforme
 
 Every sample of a batch draws its own missing pattern.  The missing latents are estimated in one differentiable step,
 the fusion Transformer predicts from what is there and what was recovered, and prediction in use does the same; a
-faithful recovery takes more steps and several draws.
+faithful recovery takes more steps and several draws.  Dropout in the encoders is for the fusion's sake: recovery is
+trained on the latents it will meet in use, without it.
 
 Beyond the paper, and off in its preset: the prediction from recovered modalities is also drawn toward the same model's
 prediction from the complete sample (``complete_view_distillation``), which is trained on the task as well.
@@ -61,25 +62,31 @@ class MD2N(MultimodalModel):
 
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
         config, available, present = self.config, batch.available, batch.present
-        latents = self.backbone.encode(batch.complete())
-        score = self.recovery.loss(latents, present, available, generator, config.detach_target)
-        filled = score.estimates
-        assert filled is not None
-        raw = self.backbone.fuse(filled, given_or_recovered(available))
+        whole = batch.complete()
+        latents, clean = self.backbone.encode(whole), self.backbone.encode_in_use(whole)
+        score = self.recovery.loss(clean, present, available, generator, config.detach_target)
+        recovered = score.estimates
+        assert recovered is not None
+        raw = self._fused(latents, recovered, available)
         parts = {
             "task": self.backbone.task_loss(raw, batch),
             "score_m": config.gamma * score.missing,
             "score_a": config.gamma * score.available,
         }
         if config.decoders:
-            parts["dec"] = config.gamma * self._decoding_loss(batch, filled)
+            parts["dec"] = config.gamma * self._decoding_loss(batch, recovered)
         if config.complete_task or config.complete_view_distillation:
-            whole = latents if bool(present.all()) else self.recovery.estimate(latents, present, generator)
-            teacher = self.backbone.fuse(whole, given_or_recovered(present))
+            filled = clean if bool(present.all()) else self.recovery.estimate(clean, present, generator)
+            teacher = self._fused(latents, filled, present)
             parts["complete"] = config.complete_task * self.backbone.task_loss(teacher, batch)
             distance = self.backbone.head.distance(raw, teacher.detach()).mean()
             parts["distillation"] = config.complete_view_distillation * distance
         return Losses(parts)
+
+    def _fused(self, latents: Tensor, recovered: Tensor, available: Bool[Tensor, "batch modality"]) -> Tensor:
+        """Raw outputs from given latents, dropout and all, and from what was recovered of clean ones."""
+        filled = torch.where(available[:, :, None, None], latents, recovered)
+        return self.backbone.fuse(filled, given_or_recovered(available))
 
     def _decoding_loss(self, batch: SequenceBatch, filled: Float[Tensor, "batch modality token width"]) -> Tensor:
         """L_dec as a mean over what the data hold: given latents are x^a, recovered ones x^m."""

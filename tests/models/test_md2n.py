@@ -1,0 +1,47 @@
+"""What MD2N trains on what."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from md2n.missing import draw_available
+from md2n.models.config import FusionConfig, LatentConfig, MD2NConfig
+from md2n.models.md2n import MD2N
+from md2n.seeding import generator
+from tests.worlds import WORLDS, make_batch
+
+
+def parts(world: str, dropout: float, seed: int = 0) -> dict[str, Tensor]:
+    """Loss terms of a fresh model in training; ``seed`` is of the dropout alone."""
+    torch.manual_seed(0)
+    config = MD2NConfig(fusion=FusionConfig(latent=LatentConfig(dropout=dropout)))
+    model = MD2N(WORLDS[world], config).train()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.02 * torch.randn_like(p))
+    batch = make_batch(WORLDS[world])
+    seen = batch.hide(draw_available(batch.present, generator(0, "patterns")))
+    torch.manual_seed(seed)
+    return dict(model.loss(seen, generator(0, "loss")).parts)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_recovery_learns_on_latents_without_the_encoders_dropout(world: str) -> None:
+    without, one, other = parts(world, 0.0), parts(world, 0.5, 1), parts(world, 0.5, 2)
+    for term in ("score_m", "score_a", "dec"):
+        assert torch.equal(without[term], one[term])
+        assert torch.equal(one[term], other[term])
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_fusion_learns_on_given_latents_with_it(world: str) -> None:
+    one, other = parts(world, 0.5, 1), parts(world, 0.5, 2)
+    assert not torch.equal(one["task"], other["task"])
+    assert not torch.equal(one["complete"], other["complete"])
+
+
+def test_a_model_in_training_stays_in_training() -> None:
+    model = MD2N(WORLDS["mixed"], MD2NConfig()).train()
+    batch = make_batch(WORLDS["mixed"])
+    model.loss(batch, generator(0, "loss"))
+    assert all(m.training for m in model.modules())
