@@ -27,6 +27,9 @@ class SequenceBatch:
         available: ``[B, M]``; True where a model may read it.  ``available`` implies ``present``.
         labels: ``[B]`` float (regression; NaN: unknown) or int64 (classes; -1: unknown).
         rows: ``[B]`` row numbers in the data set.
+        conversation: ``[B]`` code of the conversation that a sample is an utterance of, -1 where it is of none; None
+            where the data know of no conversations.
+        place: ``[B]`` order of the utterances inside a conversation; there where ``conversation`` is.
     """
 
     features: Mapping[str, Float[Tensor, "batch _time _dim"]]
@@ -35,6 +38,8 @@ class SequenceBatch:
     available: Bool[Tensor, "batch modality"]
     labels: Float[Tensor, " batch"] | Int[Tensor, " batch"]
     rows: Int[Tensor, " batch"]
+    conversation: Int[Tensor, " batch"] | None = None
+    place: Int[Tensor, " batch"] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -97,7 +102,20 @@ class SequenceBatch:
             available=self.available[index],
             labels=self.labels[index],
             rows=self.rows[index],
+            conversation=None if self.conversation is None else self.conversation[index],
+            place=None if self.place is None else self.place[index],
         )
+
+    def apart(self, code: Int[Tensor, " batch"]) -> "SequenceBatch":
+        """The same batch with each conversation divided by ``code`` (>= 0), one for each value of it.
+
+        A batch that holds a sample several times, under different patterns, says so with it: what is hidden from one
+        copy must not reach it through another.
+        """
+        if self.conversation is None:
+            return self
+        own = self.conversation * (code.max() + 1) + code
+        return replace(self, conversation=torch.where(self.conversation < 0, self.conversation, own))
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "SequenceBatch":
         """The same batch on another device."""
@@ -112,6 +130,8 @@ class SequenceBatch:
             available=move(self.available),
             labels=move(self.labels),
             rows=move(self.rows),
+            conversation=None if self.conversation is None else move(self.conversation),
+            place=None if self.place is None else move(self.place),
         )
 
     def poisoned(self) -> "SequenceBatch":

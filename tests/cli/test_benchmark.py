@@ -1,13 +1,20 @@
 """``md2n benchmark``: the plan on stdout, two real runs, one of them made again after its folder was deleted."""
 
 import io
+import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from md2n.cli.main import run
+from md2n.evaluation.results import read_results
 from md2n.experiment import benchmark
 from tests.cli.asking import ask, refused
 from tests.serve.trained import SHORT
@@ -31,8 +38,12 @@ def test_two_runs_resumed_after_one_was_deleted(capsys, monkeypatch, tmp_path: P
     base = ["benchmark", "--data", sixty, "--models", "zero_fill,modality_dropout", "--seeds", 1, "--out", out]
     base += ["--protocol", "fixed", "--workers", 1, *common()]
     planned = ask(capsys, *base, "--plan")
-    lines = [f"{sixty}\t{m}\tseed 0\tto do" for m in ("zero_fill", "modality_dropout")]
-    assert (planned.code, planned.out.splitlines(), planned.err) == (0, lines, "")
+    lines = [f"| {sixty} | {m} | default | runs | 1 | 0 |" for m in ("zero_fill", "modality_dropout")]
+    assert planned.code == 0
+    assert all(line in planned.out for line in lines)
+    assert "| all |" in planned.out
+    assert "with 1 worker on" in planned.out
+    assert "timing zero_fill" in planned.err
     assert not out.exists()
     done = ask(capsys, *base)
     assert (done.code, done.out) == (0, f"{out / 'report'}\n")
@@ -41,13 +52,67 @@ def test_two_runs_resumed_after_one_was_deleted(capsys, monkeypatch, tmp_path: P
     runs = [out / "runs" / sixty.name / m / "seed-0" for m in ("zero_fill", "modality_dropout")]
     weights = [(run / "model.safetensors").read_bytes() for run in runs]
     shutil.rmtree(runs[0])
-    assert ask(capsys, *base, "--plan").out.splitlines() == [lines[0], lines[1].replace("to do", "done")]
+    replanned = ask(capsys, *base, "--plan").out
+    assert lines[0] in replanned
+    assert lines[1].replace("| 0 |", "| 1 |") in replanned
     again = ask(capsys, *base)
     assert "2 runs, 1 done already, 1 to do" in again.err
     assert [(run / "model.safetensors").read_bytes() for run in runs] == weights
     page = (out / "report" / "index.html").read_text()
-    assert "zero_fill" in page
-    assert "modality_dropout" in page
+    assert "zero fill" in page  # as its card calls it
+    assert "modality dropout" in page
+    assert "presets, no search" in page
+    reported = ask(capsys, "report", out, "--out", tmp_path / "report")
+    assert (reported.code, reported.out) == (0, f"{tmp_path / 'report' / 'index.html'}\n")
+    assert "CPU-ms per predicted sample" in (tmp_path / "report" / "index.html").read_text()
+    follow(tmp_path / "report", out)
+    refused(capsys, 2, "--tune 0, not --tune 3", *base, "--tune", 3)
+
+
+def follow(report: Path, out: Path) -> None:
+    """Takes the way that the report prints, from a number to what it came from."""
+    (script,) = report.glob("from-a-number-*.sh")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    lines = [line for line in script.read_text().splitlines() if not line.startswith("md2n")]  # half a second of torch
+    done = subprocess.run(
+        ["sh", "-e"],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PATH": path},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = done.stdout
+    assert '"model": {' in told  # its configuration
+    assert '"checksum"' in told  # its data
+    assert re.search(r'"metric": "accuracy".*"value": 0\.\d+', told)  # the number
+    assert re.search(r"^output\t\(15, 10\)", told, re.MULTILINE)  # its predictions
+    assert re.search(r"^available\t\(15, 4\)", told, re.MULTILINE)
+    rows = read_results(out / "results.jsonl")
+    assert {(out / r.run / "config.json").is_file() for r in rows} == {True}
+
+
+def test_a_search_is_resumed_and_its_budget_stands_with_the_table(capsys, monkeypatch, tmp_path: Path, sixty: Path):
+    monkeypatch.setattr(benchmark._Crew, "call", in_this_process)
+    out = tmp_path / "bench"
+    base = ["benchmark", "--data", sixty, "--models", "zero_fill", "--seeds", 1, "--out", out, "--tune", 1]
+    base += ["--protocol", "fixed", "--workers", 1, *common()]
+    planned = ask(capsys, *base, "--plan").out
+    assert "| zero\\_fill | trainer.learning" in planned or "| zero_fill | trainer.learning" in planned
+    assert "| trials | 2 | 0 |" in planned
+    done = ask(capsys, *base)
+    assert done.code == 0, done.err
+    assert "2 runs, 0 done already, 2 to do" in done.err
+    trials = sorted((out / "trials" / sixty.name / "zero_fill").glob("trial-0?"))
+    record = json.loads((out / "tuning" / sixty.name / "zero_fill.json").read_text())
+    run = out / "runs" / sixty.name / "zero_fill" / "seed-0"
+    assert (run / "model.safetensors").read_bytes() == (trials[record["trial"]] / "model.safetensors").read_bytes()
+    assert not (trials[0] / "results.jsonl").exists()  # the test split takes no part
+    assert "1 random trial per method and data set" in (out / "report" / "index.html").read_text()
+    again = ask(capsys, *base)
+    assert again.err.count("runs, ") == 1
+    assert "1 runs, 1 done already, 0 to do" in again.err
 
 
 def test_a_failed_run_ends_with_one_and_says_where_to_look(capsys, tmp_path: Path, sixty: Path):
@@ -59,6 +124,7 @@ def test_a_failed_run_ends_with_one_and_says_where_to_look(capsys, tmp_path: Pat
         capsys, "benchmark", "--data", damaged, "--models", "zero_fill", "--seeds", 1, "--out", out, "--workers", 1
     )
     assert (said.code, said.out) == (1, "")
+    assert "no report: no run of the benchmark" in said.err
     assert "FAILED: error: " in said.err
     assert "edges.values.npy' holds 0 of" in said.err
     assert f"see {out / 'runs' / 'damaged' / 'zero_fill' / 'seed-0.failed.json'}" in said.err
@@ -70,6 +136,25 @@ def test_benchmark_refuses_before_the_work(capsys, tmp_path: Path, sixty: Path):
     assert "did you mean 'md2n'" in refused(capsys, 2, "no model is called 'md2'", *base, sixty, "--models", "md2")
     assert "did you mean 'mosi'" in refused(capsys, 3, "'mosy' is neither a ready set", *base, "mosy")
     refused(capsys, 4, "unknown key 'trainer.epoch'", *base, sixty, "--set", "trainer.epoch=1")
+    refused(capsys, 2, "there is nothing to run", *base, sixty, "--models", ",")
     refused(capsys, 2, "no protocol is called 'fixd'", *base, sixty, "--models", "zero_fill", "--protocol", "fixd")
     assert ask(capsys, *base, sixty, "--seeds", 0).code == 2
     assert not out.exists()
+
+
+def test_masks_of_another_set_are_refused(capsys, tmp_path: Path, dropout: Path, sixty: Path):
+    masks = tmp_path / "masks.npz"
+    assert ask(capsys, "evaluate", dropout, "--protocol", "random", "--masks", masks).code == 0
+    masks.rename(tmp_path / "other.npz")
+    with np.load(tmp_path / "other.npz") as file:
+        held = dict(file)
+    held["head"] = np.array(str(held["head"]).replace('"data_checksum": "', '"data_checksum": "0'))
+    np.savez(masks, **held)
+    refused(capsys, 3, "are for data_checksum '0", "evaluate", dropout, "--protocol", "random", "--masks", masks)
+
+
+def test_report_of_an_empty_benchmark_says_what_to_do(capsys, tmp_path: Path):
+    assert "md2n benchmark" in refused(capsys, 5, "is empty", "report", tmp_path, "--out", tmp_path / "r")
+    (tmp_path / "runs").mkdir()
+    refused(capsys, 5, "no run of the benchmark", "report", tmp_path, "--out", tmp_path / "r")
+    assert not (tmp_path / "r").exists()

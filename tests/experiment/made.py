@@ -4,9 +4,11 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from md2n.config import to_mapping
 from md2n.data.samples import LabelColumn, Ragged, Samples
 from md2n.data.store import write_store
 from md2n.experiment.config import ExperimentConfig, resolve
@@ -14,14 +16,17 @@ from md2n.modality import Task
 from md2n.seeding import numpy_generator
 from md2n.training.observer import Silent, StepReport
 
+SIZES = ("latent.length=4", "latent.width=8", "transformer.layers=1", "transformer.width=16")
 SHORT = (
     "trainer.epochs=2",
     "trainer.batch_size=16",
     "trainer.validate_every=1",
-    "model.latent.length=4",
-    "model.latent.width=8",
-    "model.transformer.layers=1",
-    "model.transformer.width=16",
+    *(f"model.{size}" for size in SIZES),
+    *(f"model.fusion.{size}" for size in SIZES),
+    "model.diffusion.network.layers=1",
+    "model.diffusion.network.width=16",
+    "model.recover_draws=2",
+    "model.recover_steps=2",
 )
 
 
@@ -49,12 +54,22 @@ def store(path: Path, **of: object) -> Path:
 
 def short(data: Path, model: str = "modality_dropout", sets: tuple[str, ...] = (), seed: int = 0) -> ExperimentConfig:
     """Two epochs of a tiny method."""
-    nested = model == "md2n"
-    sizes = [s.replace("model.", "model.fusion.") if nested else s for s in SHORT]
-    if nested:
-        sizes += ["model.diffusion.network.layers=1", "model.diffusion.network.width=16", "model.recover_draws=2"]
-        sizes += ["model.recover_steps=2"]
-    return resolve("default", [*sizes, *sets], data=str(data), model=model, seed=seed)
+    return resolve("default", [*fitting(model, SHORT), *sets], data=str(data), model=model, seed=seed)
+
+
+def fitting(model: str, sets: tuple[str, ...], preset: str = "default") -> list[str]:
+    """The overrides whose settings a method has."""
+    tables = to_mapping(resolve(preset, model=model))
+
+    def has(path: str) -> bool:
+        table: Any = tables
+        for key in path.split("."):
+            if not isinstance(table, dict) or key not in table:
+                return False
+            table = table[key]
+        return True
+
+    return [s for s in sets if has(s.partition("=")[0])]
 
 
 class StopAfter(Silent):

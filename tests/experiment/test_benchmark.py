@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -10,9 +11,13 @@ from pathlib import Path
 import pytest
 
 from md2n.errors import ConfigError, DataError, InterruptedRun, UsageError
+from md2n.evaluation.results import append_results, read_results
 from md2n.experiment import benchmark
+from md2n.experiment import config as experiment_config
 from md2n.experiment.benchmark import gather, plan, run_benchmark
+from md2n.experiment.jobs import own_preset
 from tests.experiment.made import store
+from tests.experiment.test_ledger import rows
 
 METHODS = ("zero_fill", "modality_dropout")
 
@@ -69,6 +74,46 @@ def test_the_commands_are_what_a_person_types(here):
     assert " ".join(evaluate) == f"evaluate {job.run} --protocol fixed --protocol random --masks {job.masks}"
 
 
+def test_a_method_starts_from_the_preset_of_its_name(here, tmp_path, monkeypatch):
+    data, out = here
+    folder = tmp_path / "presets"
+    shutil.copytree(experiment_config._folder(), folder)
+    own = folder / "zero_fill.toml"
+    own.write_text('extends = "default"\n[model]\nname = "zero_fill"\n[trainer]\nepochs = 7\n')
+    (folder / "modality_dropout.toml").write_text("[trainer]\nepochs = 9\n")  # of another method: md2n
+    monkeypatch.setattr(experiment_config, "_folder", lambda: folder)
+    assert [own_preset(m) for m in ("zero_fill", "modality_dropout", "md2n")] == ["zero_fill", "default", "default"]
+    jobs = plan([data], ["zero_fill", "md2n"], 1, out)
+    assert [j.commands(["fixed"])[0][:2] for j in jobs] == [["train", "zero_fill"], ["train", "default"]]
+    assert [j.config.trainer.epochs for j in jobs] == [7, 40]
+    (asked,) = plan([data], ["zero_fill"], 1, out, "default")
+    assert asked.config.trainer.epochs == 40
+    assert asked.settings != jobs[0].settings
+    own.write_text(own.read_text().replace("7", "8"))  # a preset that is edited is another one
+    assert plan([data], ["zero_fill"], 1, out)[0].settings != jobs[0].settings
+
+
+def test_results_of_every_run_are_written_down_once(here, monkeypatch):
+    data, out = here
+    jobs = plan([data], METHODS, 1, out)
+
+    def answer(command):
+        if command[0] == "evaluate":
+            append_results(Path(command[1]) / "results.jsonl", rows(0.5))
+        return 0, ""
+
+    Acted(monkeypatch, answer)
+    run_benchmark(jobs, ["fixed"], 2, quiet)
+    found = read_results(out / "results.jsonl")
+    assert sorted({r.run for r in found}) == ["runs/store/modality_dropout/seed-0", "runs/store/zero_fill/seed-0"]
+    assert len(found) == 4
+    run_benchmark(jobs, ["fixed"], 1, quiet)
+    assert len(read_results(out / "results.jsonl")) == 4
+    (out / "results.jsonl").unlink()  # as if it had been killed before writing them down
+    run_benchmark(jobs, ["fixed"], 1, quiet)
+    assert len(read_results(out / "results.jsonl")) == 4
+
+
 def test_what_is_done_is_not_done_again_and_another_protocol_is_added(here, monkeypatch):
     data, out = here
     acted = Acted(monkeypatch)
@@ -122,6 +167,7 @@ def test_a_failure_says_so_stops_nothing_and_is_mended_by_the_next_try(here, mon
     assert any("zero_fill seed 0: FAILED: error: no such thing" in line for line in told)
     facts = json.loads(jobs[0].failed.read_text())
     assert facts["exit_code"] == 3
+    assert facts["reason"] == "error: no such thing"
     assert facts["command"][:2] == ["md2n", "train"]
     assert not jobs[0].run.exists()  # in which training would find something that is no run
     Acted(monkeypatch)

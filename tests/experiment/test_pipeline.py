@@ -39,6 +39,8 @@ def test_every_method_goes_on_with_the_same_bits(
     trained: tuple[str, Path], data: Path, tmp_path: Path, step: int
 ) -> None:
     name, whole = trained
+    if not read_run(whole)["result"]["steps"]:
+        pytest.skip(f"{name} takes no step in which it could be stopped")
     with pytest.raises(InterruptedRun):
         run_training(short(data, name), tmp_path / "run", StopAfter(step))
     run_training(short(data, name), tmp_path / "run")
@@ -68,10 +70,9 @@ def test_what_is_loaded_is_what_was_chosen(trained: tuple[str, Path], data: Path
     assert run.config == short(data, name)
     assert run.schema.names == ("video", "pulse")
     assert not run.model.training
-    chosen = max(
-        (r for r in lines(path / "log.jsonl") if r["kind"] == "epoch" and "score" in r), key=lambda r: r["score"]
-    )
-    assert run.facts["result"]["score"] == chosen["score"]
+    scores = [r["score"] for r in lines(path / "log.jsonl") if r["kind"] == "epoch" and "score" in r]
+    fitted = lines(path / "log.jsonl")[-1]["score"]  # of a method without epochs
+    assert run.facts["result"]["score"] == max(scores, default=fitted)
     assert run.facts["data"]["samples"] == {"train": 48, "valid": 24, "test": 18}
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from md2n.config import config_hash, to_mapping
+from md2n.config import to_mapping
 from md2n.errors import RunError
 from md2n.training.log import RunLog, read_log
 from md2n.training.rundir import RunDir
 from md2n.training.runfiles import is_finished, read_config, read_run, read_tensors, read_weights
-from md2n.training.sameness import differences, identity
+from md2n.training.sameness import differences, identity_hash
 from tests.training.dummies import DATA, SCHEMA, do_train, run_config
 
 CONFIG = {"seed": 1, "trainer": {"epochs": 4, "device": "auto"}, "evaluation": {"draws": None}, "data": {"root": ""}}
@@ -120,7 +120,9 @@ def test_a_run_is_finished_only_with_whole_weights(tmp_path: Path) -> None:
 def test_a_finished_run_has_no_lock_and_the_config_hash_of_its_config(tmp_path: Path) -> None:
     do_train(tmp_path / "run")
     facts = read_run(tmp_path / "run")
-    assert facts["config_hash"] == config_hash(identity(run_config()))
+    assert facts["config_hash"] == identity_hash(run_config())
+    assert facts["config_hash"] == identity_hash(run_config() | {"seed": 7})  # a table takes its means over seeds
+    assert facts["config_hash"] != identity_hash(run_config() | {"model": {"name": "another"}})
     with RunDir(tmp_path / "run", run_config()):
         pass
 

@@ -10,6 +10,7 @@ EXAMPLES = """
 Examples:
   md2n benchmark --data digits --models md2n,modality_dropout --seeds 5 --out bench --plan
   md2n benchmark --data mfeat,ravdess_av --models all --seeds 5 --protocol fixed,random --out bench
+  md2n benchmark --data mfeat --models all --seeds 5 --tune 8 --out tuned
 
 Run it again to go on after an interruption or to add methods, data sets or seeds.
 """
@@ -21,31 +22,61 @@ def benchmark(
     models: Annotated[str, typer.Option(help="Methods with commas, or all.")] = "all",
     seeds: Annotated[int, typer.Option(help="How many seeds: 0, 1, ...", min=1)] = 5,
     protocol: Annotated[str, typer.Option(help="fixed, random, or both with a comma.")] = "fixed,random",
-    preset: Annotated[str, typer.Option(help="Configuration every method starts from.")] = "default",
+    preset: Annotated[
+        str, typer.Option(help="Configuration every method starts from; each one's own if not given.")
+    ] = "",
     sets: Annotated[list[str] | None, typer.Option("--set", help="Override for every run; repeatable.")] = None,
+    tune: Annotated[
+        int, typer.Option(help="Random trials per method and data set, chosen among on validation; 0: presets.", min=0)
+    ] = 0,
     workers: Annotated[int, typer.Option(help="Runs at a time; 0 takes one per core.", min=0)] = 0,
-    plan_only: Annotated[bool, typer.Option("--plan", help="Only say what would be run.")] = False,
+    plan_only: Annotated[
+        bool, typer.Option("--plan", help="Only say what would be run, with network calls and expected time.")
+    ] = False,
 ) -> None:
     """Run every method on every data set with every seed, then write the report."""
-    from md2n.cli.output import say
-    from md2n.experiment.benchmark import gather, plan, run_benchmark
+    from md2n.cli.output import print_table, say
+    from md2n.cli.reporting import report_of
+    from md2n.errors import RunError, UsageError
+    from md2n.experiment.benchmark import check_protocols, plan, run_benchmark
+    from md2n.experiment.tuning import check_budget, keep_budget, open_trials, settle, told_budget
     from md2n.models.catalogue import MODELS
-    from md2n.report.render import write_report
 
-    chosen = MODELS.names() if models == "all" else _words(models)
-    jobs = plan(_words(data), chosen, seeds, out, preset, sets or ())
+    protocols = _words(protocol)
+    check_protocols(protocols)
+    check_budget(out, tune)
+    asked = MODELS.names() if models == "all" else _words(models)
+    jobs = plan(_words(data), asked, seeds, out, preset, sets or ())
+    if not jobs:
+        raise UsageError("there is nothing to run", "name data sets and methods, for instance --data digits")
     if plan_only:
-        for job in jobs:
-            typer.echo(f"{job.data}\t{job.model}\tseed {job.seed}\t{'done' if job.done(_words(protocol)) else 'to do'}")
+        from md2n.experiment.planning import plan_table, planned
+        from md2n.experiment.tuning import chosen_jobs, space_table, trials
+
+        if tune:
+            print_table(space_table(jobs, tune))
+        everything = [*trials(jobs, tune), *chosen_jobs(jobs, tune)]
+        print_table(plan_table(planned(everything, protocols, say), workers or _cores()))
         return
-    failed = run_benchmark(jobs, _words(protocol), workers or _cores(), say)
-    rows = gather(jobs)
-    if rows:
-        say(f"report: {write_report(out / 'report', rows)}")
+    tried = open_trials(jobs, tune)
+    keep_budget(out, tune)
+    if tried:
+        say(f"search: {told_budget(tune)}")
+        run_benchmark(tried, (), workers or _cores(), say)
+    settled, waiting = settle(jobs, tune)
+    failed = run_benchmark(settled, protocols, workers or _cores(), say) if settled else []
+    try:
+        page = report_of([out], out / "report")
+    except RunError as error:
+        say(f"no report: {error.message}")
+    else:
+        say(f"report: {page}")
         typer.echo(str(out / "report"))
     for job in failed:
-        say(f"failed: {job.data} {job.model} seed {job.seed}; see {job.failed}")
-    if failed:
+        say(f"failed: {job.told}; see {job.failed}")
+    for job in waiting:
+        say(f"not run: {job.told}; trials of its search did not end, the same command makes them again")
+    if failed or waiting:
         raise typer.Exit(1)
 
 

@@ -31,6 +31,8 @@ def evaluate(
 ) -> None:
     """Measure a run under a protocol; rows are appended to its results.jsonl, tables and figures are written."""
     from md2n.cli.output import print_table, say
+    from md2n.cli.reporting import naming
+    from md2n.experiment.outcome import run_facts
     from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation
     from md2n.report.render import write_report
     from md2n.report.tables import fixed_table, rate_table, recovery_table
@@ -46,11 +48,13 @@ def evaluate(
         data=data or None,
         notice=say,
     )
-    for table in (fixed_table(rows), rate_table(rows), recovery_table(rows)):
+    named = naming(r.model for r in rows)
+    for table in (t(rows, naming=named) for t in (fixed_table, rate_table, recovery_table)):
         if table.rows:
             print_table(table)
     examples = recovery_examples(loaded, rows[0].dataset, split)
-    say(f"report: {write_report(run / 'report', rows, examples=examples)}")
+    facts = run_facts(rows, run)
+    say(f"report: {write_report(run / 'report', rows, naming=named, examples=examples, runs=facts)}")
 
 
 evaluate.__doc__ = f"{evaluate.__doc__}\n{EXAMPLES}"

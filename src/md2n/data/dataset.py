@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 
 from md2n.batch import SequenceBatch
+from md2n.data.conversation import conversations
 from md2n.data.gather import frame_index, gather
 from md2n.data.normalise import Normaliser
 from md2n.data.samples import Ragged, Samples
@@ -46,6 +47,9 @@ class MultimodalDataset:
         self.schema = samples.schema(label) if schema is None else schema
         self.present = samples.present[self.rows]
         self.labels = self._labels(label)
+        known = conversations(samples)
+        self.conversation = None if known is None else known[0][self.rows]
+        self.place = None if known is None else known[1][self.rows]
         self._members = None if normaliser is None else normaliser.groups_of(samples)
         self._lengths = {k: r.lengths[self.rows] for k, r in samples.modalities.items()}
         size = sum(4 * int(self._lengths[k].sum()) * r.dim for k, r in samples.modalities.items())
@@ -83,7 +87,10 @@ class MultimodalDataset:
             features[name], valid[name] = self._padded(name, ragged, index, least)
         present = torch.from_numpy(self.present[index])
         labels = torch.from_numpy(self.labels[index])
-        return SequenceBatch(features, valid, present, present, labels, torch.from_numpy(self.rows[index]))
+        rows = torch.from_numpy(self.rows[index])
+        conversation = None if self.conversation is None else torch.from_numpy(self.conversation[index])
+        place = None if self.place is None else torch.from_numpy(self.place[index])
+        return SequenceBatch(features, valid, present, present, labels, rows, conversation, place)
 
     def _labels(self, label: str) -> npt.NDArray[np.float32] | npt.NDArray[np.int64]:
         classes = self.schema.task.kind == "classification"

@@ -1,5 +1,6 @@
 """How a method is asked: in evaluation mode, batch by batch, with everything it must not see poisoned."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from md2n.batch import SequenceBatch
+from md2n.data.conversation import spans
 from md2n.errors import DivergenceError, UsageError
 from md2n.evaluation.protocols import Condition
 from md2n.models.base import MultimodalModel
@@ -25,6 +27,23 @@ class EvaluationSet(Protocol):
         ...
 
 
+class Meter:
+    """CPU seconds that a method takes for its answers, and the samples it answered for; all calls together."""
+
+    def __init__(self) -> None:
+        self.cpu_s = 0.0
+        self.samples = 0
+        self.draws = 0
+
+    @contextmanager
+    def answering(self, samples: int) -> Iterator[None]:
+        """Counts what happens inside: one call for ``samples`` samples."""
+        begun = time.process_time()
+        yield
+        self.cpu_s += time.process_time() - begun
+        self.samples += samples
+
+
 @contextmanager
 def asking(model: MultimodalModel) -> Iterator[None]:
     """Evaluation mode, no gradients; the mode of every part is put back as it was."""
@@ -39,16 +58,41 @@ def asking(model: MultimodalModel) -> Iterator[None]:
             part.training = training
 
 
-def batches(dataset: EvaluationSet, batch_size: int, device: torch.device | str) -> Iterator[tuple[int, SequenceBatch]]:
+@runtime_checkable
+class HasConversations(Protocol):
+    """A data set that may know which samples are utterances of one conversation."""
+
+    @property
+    def conversation(self) -> npt.NDArray[np.int64] | None:
+        """``[N]`` codes, -1 for none; None where the data know of no conversations."""
+
+
+def conversations_for(model: MultimodalModel, dataset: EvaluationSet) -> npt.NDArray[np.int64] | None:
+    """The conversations that batches have to keep together; None where the method or the data have nothing of them."""
+    return dataset.conversation if model.conversational and isinstance(dataset, HasConversations) else None
+
+
+def batches(
+    dataset: EvaluationSet,
+    batch_size: int,
+    device: torch.device | str,
+    conversation: npt.NDArray[np.int64] | None = None,
+) -> Iterator[tuple[int, SequenceBatch]]:
     """The whole data set in order: the position each batch starts at, and the batch.
+
+    Args:
+        dataset: N samples.
+        batch_size: samples in each but the last.
+        device: where batches go.
+        conversation: ``[N]`` codes of conversations that are not to be cut; batches then differ in size.
 
     Raises:
         UsageError: a batch size below 1.
     """
     if batch_size < 1:
         raise UsageError(f"a batch of {batch_size} samples is none", "give a batch size of 1 or more")
-    for start in range(0, len(dataset), batch_size):
-        positions = np.arange(start, min(start + batch_size, len(dataset)), dtype=np.int64)
+    for start, stop in spans(len(dataset), batch_size, conversation):
+        positions = np.arange(start, stop, dtype=np.int64)
         yield start, dataset.batch(positions).to(device)
 
 

@@ -19,7 +19,17 @@ import torch
 
 from md2n.errors import DataError, UsageError
 from md2n.evaluation import metrics
-from md2n.evaluation.asking import EvaluationSet, asking, batches, check_conditions, refuse_nan, to_numpy, under
+from md2n.evaluation.asking import (
+    EvaluationSet,
+    Meter,
+    asking,
+    batches,
+    check_conditions,
+    conversations_for,
+    refuse_nan,
+    to_numpy,
+    under,
+)
 from md2n.evaluation.protocols import Condition
 from md2n.evaluation.recovery import MOST_FRAMES, LatentTally, RecoveryTally
 from md2n.evaluation.results import Provenance, ResultRow
@@ -94,6 +104,7 @@ def evaluate(
     draws: int | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    meter: Meter | None = None,
 ) -> list[ConditionResult]:
     """Predictions and measures under every condition, in the order given; the data are read once.
 
@@ -105,22 +116,25 @@ def evaluate(
         draws: overrides the method's own number of draws.
         seed: of everything random.
         device: where the method is.
+        meter: told what the predictions took.
 
     Raises:
         UsageError: a condition was made for another number of samples or modalities.
         DivergenceError: a prediction is not a number.
     """
+    meter = meter or Meter()
     check_conditions(model, dataset, conditions)
     collected: list[list[tuple[Array, Array, Array, Array]]] = [[] for _ in conditions]
     with asking(model):
-        for start, loaded in batches(dataset, batch_size, device):
+        for start, loaded in batches(dataset, batch_size, device, conversations_for(model, dataset)):
             for condition, parts in zip(conditions, collected):
                 shown = under(loaded, condition, start)
                 if shown is None:
                     continue
                 given, whole = shown
                 g = generator(seed, "evaluate", condition.name, start, device=device)
-                told = model.predict(given, g, draws=draws)
+                with meter.answering(given.size):
+                    told = model.predict(given, g, draws=draws)
                 refuse_nan(told.output, f"under '{condition.name}'")
                 parts.append(
                     (to_numpy(told.output), to_numpy(told.spread), to_numpy(whole.labels), to_numpy(whole.rows))
@@ -158,14 +172,16 @@ def validation_score(
     flags = torch.tensor([pattern_flags(p, names) for p in patterns], device=device)
     outputs, labels, codes = [], [], []
     with asking(model):
-        for start, loaded in batches(dataset, max(1, batch_size // len(patterns)), device):
+        for start, loaded in batches(
+            dataset, max(1, batch_size // len(patterns)), device, conversations_for(model, dataset)
+        ):
             copies = torch.arange(loaded.size, device=device).repeat(len(patterns))
             code = torch.arange(len(patterns), device=device).repeat_interleave(loaded.size)
             keep = (flags[code] & loaded.present[copies]).any(dim=1)
             copies, code = copies[keep], code[keep]
             if not len(copies):
                 continue
-            mixed = loaded.select(copies)
+            mixed = loaded.select(copies).apart(code)
             told = model.predict(
                 mixed.hide(flags[code]).poisoned(), generator(seed, "validate", start, device=device), draws=draws
             )
@@ -200,6 +216,7 @@ def evaluate_recovery(
     seed: int = 0,
     device: torch.device | str = "cpu",
     most: int = MOST_FRAMES,
+    meter: Meter | None = None,
 ) -> list[RecoveryResult]:
     """How well each modality that the data hold comes back where a condition hides it, in normalised units.
 
@@ -213,6 +230,7 @@ def evaluate_recovery(
         seed: of everything random.
         device: where the method is.
         most: frames kept for the energy distance and for figures.
+        meter: told what the recoveries took; a sample counts once, however many of its modalities were hidden.
 
     Raises:
         UsageError: the method does not recover, or a condition was made for other data.
@@ -223,13 +241,14 @@ def evaluate_recovery(
         raise UsageError(
             f"'{type(model).__name__}' does not recover modalities", "measure its predictions, or choose md2n"
         )
+    meter = meter or Meter()
     names = model.schema.names
     wanted = [(c, t) for c in range(len(conditions)) for t in range(len(names))]
     tallies = {(c, t): RecoveryTally(numpy_generator(seed, "energy", conditions[c].name, t), most) for c, t in wanted}
     latents = {key: LatentTally() for key in wanted}
     samples = dict.fromkeys(wanted, 0)
     with asking(model):
-        for start, loaded in batches(dataset, batch_size, device):
+        for start, loaded in batches(dataset, batch_size, device, conversations_for(model, dataset)):
             for c, condition in enumerate(conditions):
                 shown = under(loaded, condition, start)
                 concerned = None if shown is None else (shown[1].present & ~shown[0].available).any(dim=1)
@@ -238,7 +257,9 @@ def evaluate_recovery(
                 given, whole = (batch.select(concerned) for batch in shown)
                 hidden = whole.present & ~given.available
                 g = generator(seed, "recover", condition.name, start, device=device)
-                back = model.recover(given, g, draws=draws, steps=steps)
+                with meter.answering(given.size):
+                    back = model.recover(given, g, draws=draws, steps=steps)
+                meter.draws = len(back.draws[names[0]])
                 # What nothing is hidden from keeps its true latents: one call without any draw to speak of.
                 true = model.recover(whole.complete().poisoned(), g, draws=1, steps=1) if back.latents else back
                 for t, name in enumerate(names):

@@ -32,7 +32,7 @@ class Provenance:
         split: split that was measured.
         data_checksum: of the data store.
         model: name of the method.
-        config_hash: of the resolved configuration.
+        config_hash: of the resolved configuration without its seed.
         seed: run seed.
         protocol: ``name@version``.
         run: path of the run folder, relative to where results are kept.

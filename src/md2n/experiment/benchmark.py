@@ -4,120 +4,25 @@ A run is ``md2n train`` then ``md2n evaluate`` with one thread, so a benchmark's
 the two commands.  What is done is not done again; what was interrupted goes on; what fails says so and stops nothing.
 """
 
-import itertools
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from md2n.data.ready import READY
 from md2n.durable import make_directory, write_json
-from md2n.errors import DataError, InterruptedRun, UsageError, did_you_mean
+from md2n.errors import InterruptedRun, UsageError, did_you_mean
 from md2n.evaluation.results import PROTOCOLS, ResultRow, read_results
-from md2n.experiment.config import resolve
-from md2n.models.catalogue import MODELS
+from md2n.experiment.jobs import EVALUATED, Job, plan
+from md2n.experiment.ledger import RESULTS, Ledger
+
+__all__ = ["Job", "check_protocols", "gather", "plan", "run_benchmark"]
 
 TRIES = 2  # a worker that was killed is started again once; its run goes on from its last checkpoint
 KILLED = (137, -9, -15, 143)
 STOPPED = 130
-EVALUATED = "evaluated.json"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of the benchmark.
-
-    Args:
-        data: ready name or store.
-        model: method.
-        seed: of everything random.
-        out: the benchmark's folder.
-        preset: configuration; the method is named apart.
-        sets: overrides, the same for every method.
-    """
-
-    data: str
-    model: str
-    seed: int
-    out: Path
-    preset: str = "default"
-    sets: tuple[str, ...] = ()
-
-    @property
-    def run(self) -> Path:
-        """The run folder."""
-        return self.out / "runs" / Path(self.data).name / self.model / f"seed-{self.seed}"
-
-    @property
-    def masks(self) -> Path:
-        """The random protocol's masks, shared by every method on this data set."""
-        return self.out / "masks" / f"{Path(self.data).name}.npz"
-
-    @property
-    def failed(self) -> Path:
-        """What was asked and said, if the run failed; beside its folder, in which there may be no run to go on with."""
-        return self.run.with_name(f"{self.run.name}.failed.json")
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the run was made with, as it is remembered."""
-        return {"preset": self.preset, "sets": list(self.sets), "data": self.data}
-
-    def done(self, protocols: Sequence[str] = ()) -> bool:
-        """True where both commands have ended well, with these settings and for all of these protocols."""
-        try:
-            told = json.loads((self.run / EVALUATED).read_bytes())
-            same = {k: told[k] for k in self.settings} == self.settings
-            return same and set(protocols) <= set(told["protocols"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-
-    def commands(self, protocols: Sequence[str]) -> list[list[str]]:
-        """The two commands, as a person would type them."""
-        sets = [part for s in self.sets for part in ("--set", s)]
-        train = ["train", self.preset, "--data", self.data, "--model", self.model, "--seed", str(self.seed)]
-        asked = [part for p in protocols for part in ("--protocol", p)]
-        evaluate = ["evaluate", str(self.run), *asked, "--masks", str(self.masks)]
-        return [[*train, "--out", str(self.run), *sets, "--quiet"], evaluate]
-
-
-def plan(
-    data: Sequence[str],
-    models: Sequence[str],
-    seeds: int,
-    out: Path,
-    preset: str = "default",
-    sets: Sequence[str] = (),
-) -> list[Job]:
-    """Every run, seeds outermost: a benchmark cut short has whole comparisons of fewer seeds.
-
-    What cannot be meant is refused here, before hours of work.
-
-    Raises:
-        UsageError: an unknown method, or two data sets or methods of one name.
-        DataError: data that are not there.
-        ConfigError: a setting that a method does not have.
-    """
-    for name in data:
-        if name not in READY and not Path(name).exists():
-            raise DataError(f"'{name}' is neither a ready set nor a file or folder", did_you_mean(name, READY))
-    for what, names in (("data sets", [Path(d).name for d in data]), ("methods", models)):
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        if twice:
-            raise UsageError(f"two {what} are called '{twice[0]}'", "their runs would share a folder: rename one")
-    for model in models:
-        MODELS.check(model)
-        resolve(preset, sets, model=model)
-    made = itertools.product(range(seeds), data, models)
-    return [Job(d, m, s, out, preset, tuple(sets)) for s, d, m in made]
 
 
 def run_benchmark(
@@ -138,11 +43,13 @@ def run_benchmark(
         UsageError: an unknown protocol.
         InterruptedRun: Ctrl-C; runs that were under way have saved their state.
     """
-    for protocol in protocols:
-        if protocol not in PROTOCOLS:
-            raise UsageError(f"no protocol is called '{protocol}'", did_you_mean(protocol, PROTOCOLS))
+    check_protocols(protocols)
     todo = [j for j in jobs if not j.done(protocols)]
     notice(f"{len(jobs)} runs, {len(jobs) - len(todo)} done already, {len(todo)} to do")
+    ledger = Ledger(jobs[0].out) if jobs else None
+    for job in jobs:
+        if ledger is not None and job not in todo:  # what a benchmark measured that was killed before it wrote it down
+            ledger.add(job.run)
     begun = time.monotonic()
     crew = _Crew()
     failed = []
@@ -153,9 +60,11 @@ def run_benchmark(
                 job, said = waiting[future], future.result()
                 if said is not None:
                     failed.append(job)
+                elif ledger is not None:
+                    ledger.add(job.run)
                 state = "done" if said is None else f"FAILED: {said}"
                 left = (time.monotonic() - begun) / number * (len(todo) - number) / 60
-                notice(f"[{number}/{len(todo)}] {job.data} {job.model} seed {job.seed}: {state}; {left:.0f} min left")
+                notice(f"[{number}/{len(todo)}] {job.told}: {state}; {left:.0f} min left")
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             crew.stop()
@@ -167,6 +76,17 @@ def run_benchmark(
                 f"stopped after {ended} of {len(jobs)} runs", "the same command goes on from there"
             ) from None
     return [job for job in todo if job in failed]
+
+
+def check_protocols(protocols: Sequence[str]) -> None:
+    """Refuses protocols that do not exist.
+
+    Raises:
+        UsageError: the hint names the nearest.
+    """
+    for protocol in protocols:
+        if protocol not in PROTOCOLS:
+            raise UsageError(f"no protocol is called '{protocol}'", did_you_mean(protocol, PROTOCOLS))
 
 
 class _Crew:
@@ -197,9 +117,12 @@ class _Crew:
             if self.stopped or code == STOPPED:
                 return "stopped"
             if code:
-                write_json(job.failed, {"command": ["md2n", *command], "exit_code": code, "said": told[-4000:]})
                 lines = told.splitlines()
-                return next((line for line in lines if line.startswith("error:")), (lines or ["nothing was said"])[-1])
+                last = (lines or [f"ended with {code} and said nothing"])[-1]
+                reason = next((line for line in lines if line.startswith("error:")), last)
+                facts = {"command": ["md2n", *command], "exit_code": code, "reason": reason, "said": told[-4000:]}
+                write_json(job.failed, facts | job.settings)
+                return reason
         job.failed.unlink(missing_ok=True)
         facts = {**job.settings, "protocols": list(protocols), "wall_s": round(time.monotonic() - begun, 1)}
         write_json(job.run / EVALUATED, facts)
@@ -229,4 +152,4 @@ class _Crew:
 
 def gather(jobs: Sequence[Job]) -> list[ResultRow]:
     """Result rows of every run that is done."""
-    return [row for job in jobs if job.done() for row in read_results(job.run / "results.jsonl")]
+    return [row for job in jobs if job.done() for row in read_results(job.run / RESULTS)]

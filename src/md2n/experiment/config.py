@@ -24,7 +24,7 @@ from md2n.data.config import DataConfig
 from md2n.errors import ConfigError, UsageError, did_you_mean
 from md2n.evaluation.config import EvaluationConfig
 from md2n.models.catalogue import config_class
-from md2n.models.config import MD2NConfig
+from md2n.models.config import FusionConfig, MD2NConfig
 from md2n.training.config import TrainerConfig
 
 DEFAULT = "default"
@@ -134,15 +134,19 @@ def another_method(table: Mapping[str, Any], name: str) -> dict[str, Any]:
     if name == before:
         return dict(table)
     shared = _fusion_part(config_class(before))
+    place = _fusion_part(config_class(name))
+    if shared is None or place is None:
+        return {"name": name}
     settings = {key: value for key, value in table.items() if key != "name"}
     fusion = settings.get(shared, {}) if shared else settings
-    place = _fusion_part(config_class(name))
     return {"name": name, **({place: fusion} if place else fusion)}
 
 
-def _fusion_part(cls: type[Any]) -> str:
-    """The field that holds a method's fusion settings; empty where they are all it has."""
-    return "fusion" if any(f.name == "fusion" for f in dataclasses.fields(cls)) else ""
+def _fusion_part(cls: type[Any]) -> str | None:
+    """The field that holds a method's fusion settings; empty where they are all it has, None where it has none."""
+    if issubclass(cls, FusionConfig):
+        return ""
+    return "fusion" if any(f.name == "fusion" for f in dataclasses.fields(cls)) else None
 
 
 def _load(source: str, seen: tuple[str, ...]) -> dict[str, Any]:

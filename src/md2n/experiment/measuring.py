@@ -14,12 +14,16 @@ from md2n.data.dataset import MultimodalDataset
 from md2n.data.samples import Samples
 from md2n.durable import make_directory, write_bytes
 from md2n.errors import UsageError, did_you_mean
+from md2n.evaluation.asking import Meter
 from md2n.evaluation.evaluator import ConditionResult, RecoveryResult, evaluate, evaluate_recovery, result_rows
 from md2n.evaluation.protocols import Condition, fixed_conditions, shared_masks
 from md2n.evaluation.results import PROTOCOLS, Provenance, ResultRow, append_results, provenance, read_results
+from md2n.experiment.costs import read_cost, record_cost
 from md2n.experiment.loading import LoadedRun, evaluation_data, load_run
 from md2n.models.base import Recovers
 from md2n.report.figures import RecoveryExample
+from md2n.training.runfiles import read_config
+from md2n.training.sameness import identity_hash
 
 RESULTS, PREDICTIONS = "results.jsonl", "predictions"
 RECOVERY_BATCH = 64  # samples at a time: a recovery holds several draws of each
@@ -42,7 +46,8 @@ def run_evaluation(
 ) -> list[ResultRow]:
     """Measures a finished run; what was measured before in the same way is read, not measured again.
 
-    Rows are appended to the run's ``results.jsonl``, predictions are written to ``predictions/``.
+    Rows are appended to the run's ``results.jsonl``, predictions and what was available are written to
+    ``predictions/``, and what the method took for its answers to ``cost.json``.
 
     Args:
         run: a run folder, or a loaded run.
@@ -72,7 +77,7 @@ def run_evaluation(
     if data is None and checksum != loaded.facts["data"]["checksum"]:
         notice(f"the data '{samples.name}' are not the ones this run was trained on (their checksum has changed)")
     averaged = loaded.config.evaluation.draws if draws is None else draws
-    bench = _Bench(loaded, samples, dataset, checksum, split, averaged, notice)
+    bench = _Bench(loaded, samples, dataset, checksum, split, averaged, data is not None, notice)
     rows: list[ResultRow] = []
     for name in chosen:
         conditions = bench.conditions(name, masks)
@@ -98,13 +103,14 @@ class _Bench:
     checksum: str
     split: str
     draws: int
+    foreign: bool
     notice: Callable[[str], None]
 
     def conditions(self, protocol: str, masks: Path | None) -> tuple[Condition, ...]:
         present, names = self.dataset.present, self.run.schema.names
         if protocol == "fixed":
             return fixed_conditions(present, names)
-        path = masks or self.run.path / f"masks-{_plain(self.samples.name)}-{self.split}.npz"
+        path = masks or run_masks(self.run.path, self.samples.name, self.split)
         seed = self.run.config.evaluation.seed
         return shared_masks(path, present, names, seed, data_checksum=self.checksum, split=self.split)
 
@@ -114,6 +120,7 @@ class _Bench:
         found = self.measured(source, recovery=False)
         if found:
             return found
+        meter = Meter()
         results = evaluate(
             self.run.model,
             self.dataset,
@@ -122,9 +129,11 @@ class _Bench:
             draws=self.draws or None,
             seed=config.seed,
             device=self.run.device,
+            meter=meter,
         )
         for result in results:
             self.save_prediction(protocol, result)
+        self.keep_cost("prediction", protocol, meter)
         return self.append(results, source)
 
     def recoveries(self, protocol: str, conditions: Sequence[Condition]) -> list[ResultRow]:
@@ -135,6 +144,7 @@ class _Bench:
         found = self.measured(source, recovery=True)
         if found:
             return found
+        meter = Meter()
         results = evaluate_recovery(
             self.run.model,
             self.dataset,
@@ -144,9 +154,11 @@ class _Bench:
             steps=config.recover_steps or None,
             seed=config.seed,
             device=self.run.device,
+            meter=meter,
         )
         for result in results:
             self.save_recovery(protocol, result)
+        self.keep_cost("recovery", protocol, meter)
         return self.append(results, source)
 
     def source(self, protocol: str, conditions: Sequence[Condition], **settings: Any) -> Provenance:
@@ -156,7 +168,7 @@ class _Bench:
             split=self.split,
             data_checksum=self.checksum,
             model=self.run.config.model.name,
-            config_hash=str(self.run.facts["config_hash"]),
+            config_hash=identity_hash(read_config(self.run.path)),
             seed=self.run.config.seed,
             protocol=PROTOCOLS[protocol],
             run=".",
@@ -175,9 +187,17 @@ class _Bench:
         append_results(self.run.path / RESULTS, rows)
         return rows
 
+    def keep_cost(self, kind: str, protocol: str, meter: Meter) -> None:
+        if self.foreign:  # of the data the run was trained on, so that methods compare
+            return
+        told = {"cpu_s": round(meter.cpu_s, 4), "samples": meter.samples}
+        told |= {"draws": meter.draws} if meter.draws else {}
+        record_cost(self.run.path, {kind: read_cost(self.run.path).get(kind, {}) | {protocol: told}})
+
     def save_prediction(self, protocol: str, result: ConditionResult) -> None:
         arrays = {"output": result.output, "spread": result.spread, "labels": result.labels, "rows": result.rows}
-        self.save(protocol, f"{result.condition.name}.npz", ids=self.samples.ids[result.rows], **arrays)
+        shown = {"available": result.condition.available[result.condition.rows], "modalities": self.run.schema.names}
+        self.save(protocol, f"{result.condition.name}.npz", ids=self.samples.ids[result.rows], **arrays, **shown)
 
     def save_recovery(self, protocol: str, result: RecoveryResult) -> None:
         frames = max(1, KEPT_NUMBERS // result.truth.shape[1])
@@ -186,11 +206,21 @@ class _Bench:
         self.save(protocol, f"{result.condition.name}.recovered-{result.target}.npz", **kept)
 
     def save(self, protocol: str, name: str, **arrays: Any) -> None:
-        folder = self.run.path / PREDICTIONS / _plain(self.samples.name) / f"{protocol}-{self.split}"
+        folder = predictions_folder(self.run.path, self.samples.name) / f"{protocol}-{self.split}"
         make_directory(folder)
         content = io.BytesIO()
         np.savez_compressed(content, **arrays)
         write_bytes(folder / name, content.getvalue())
+
+
+def predictions_folder(run: Path, dataset: str) -> Path:
+    """Where a run's predictions on a data set are: ``<protocol>-<split>/<condition>.npz`` inside."""
+    return run / PREDICTIONS / _plain(dataset)
+
+
+def run_masks(run: Path, dataset: str, split: str) -> Path:
+    """The random protocol's masks of a run that was not given any."""
+    return run / f"masks-{_plain(dataset)}-{split}.npz"
 
 
 def recovery_examples(run: Path | LoadedRun, dataset: str, split: str = "test") -> list[RecoveryExample]:
@@ -205,7 +235,7 @@ def recovery_examples(run: Path | LoadedRun, dataset: str, split: str = "test") 
         RunError: the run is not finished, or damaged.
     """
     loaded = run if isinstance(run, LoadedRun) else load_run(run)
-    folder = loaded.path / PREDICTIONS / _plain(dataset) / f"fixed-{split}"
+    folder = predictions_folder(loaded.path, dataset) / f"fixed-{split}"
     examples = []
     for target in loaded.schema.names:
         available = "+".join(name for name in loaded.schema.names if name != target)

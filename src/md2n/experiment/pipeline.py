@@ -7,10 +7,11 @@ import torch
 from md2n.config import to_mapping
 from md2n.data.ready import load, load_datasets
 from md2n.experiment.config import ExperimentConfig
+from md2n.experiment.costs import TrainingMeter
 from md2n.experiment.loading import LoadedRun, data_checksum, fresh_model, load_run, read_normaliser
 from md2n.experiment.measuring import recovery_examples, run_evaluation
 from md2n.training.device import autocast, choose_device
-from md2n.training.observer import Observer, Silent
+from md2n.training.observer import Observer, Silent, Together
 from md2n.training.rundir import RunDir
 from md2n.training.runfiles import NORMALISER, is_begun, is_finished, read_config, read_run
 from md2n.training.sameness import check_same
@@ -63,5 +64,6 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
         if not begun:
             arrays, kind = data.normaliser.to_state()
             run.save_tensors(NORMALISER, {name: torch.from_numpy(a) for name, a in arrays.items()}, kind)
-        train(model, data.train, data.valid, config.trainer, config.seed, run, watcher)
+        meter = TrainingMeter(out, sum(p.numel() for p in model.parameters()), begun)
+        train(model, data.train, data.valid, config.trainer, config.seed, run, Together([watcher, meter]))
     return out

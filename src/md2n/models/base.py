@@ -114,9 +114,13 @@ class MultimodalModel(nn.Module, abc.ABC):
 
     Args:
         schema: modalities and task, in the order of the batches' columns.
+
+    ``conversational`` is True for a method that reads a sample's neighbours in its conversation: what trains and asks
+    it then keeps conversations together in batches, where the data have any.
     """
 
     card: ClassVar[Card]
+    conversational: ClassVar[bool] = False
 
     def __init__(self, schema: Schema) -> None:
         super().__init__()

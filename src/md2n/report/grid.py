@@ -28,14 +28,20 @@ class Naming:
 
     def labels(self, rows: Iterable[ResultRow]) -> dict[tuple[str, str], str]:
         """(model, config hash) -> label; the hash is shown where one method appears with several configurations."""
-        pairs = list(dict.fromkeys((r.model, r.config_hash) for r in rows))
-        models = [model for model, _ in pairs]
+        return self.of_pairs((r.model, r.config_hash) for r in rows)
+
+    def of_pairs(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """``labels`` of (model, config hash)."""
+        known = list(dict.fromkeys(pairs))
+        models = [model for model, _ in known]
         return {
-            (model, digest): self.titles.get(model, model)
-            + (f" ({digest[:7]})" if models.count(model) > 1 else "")
-            + (" [retracted]" if model in self.retracted else "")
-            for model, digest in pairs
+            (model, digest): self.label(model, f" ({digest[:7]})" if models.count(model) > 1 else "")
+            for model, digest in known
         }
+
+    def label(self, model: str, aside: str = "") -> str:
+        """One method's title, what is said aside, and the mark of a retracted article."""
+        return self.titles.get(model, model) + aside + (" [retracted]" if model in self.retracted else "")
 
 
 @dataclass(frozen=True)

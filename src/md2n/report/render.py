@@ -19,6 +19,7 @@ from md2n.report.figures import RecoveryExample
 from md2n.report.files import write_whole
 from md2n.report.grid import Grid, Naming, grid, measured, metrics_of
 from md2n.report.published import Published, published
+from md2n.report.runs import Failure, RunFacts, cost_table, failure_table, run_table, trace_commands, with_failures
 from md2n.report.table import Cell, Table
 from md2n.report.tables import equity_table, patterns_by_method, published_table, rates_by_method, recovery_table
 
@@ -43,12 +44,24 @@ class Section:
     facts: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+    runs: Table | None = None
+    commands: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """Anchor on the page and beginning of file names."""
         plain = self.dataset if self.split == "test" else f"{self.dataset}-{self.split}"
         return re.sub(r"[^A-Za-z0-9_-]+", "-", plain)
+
+    def name_tables(self) -> None:
+        """A table's name is its files' and its LaTeX label: made unique in the whole report."""
+        self.tables = [replace(t, name=f"{self.name}-{t.name}") for t in self.tables]
+        self.runs = None if self.runs is None else replace(self.runs, name=f"{self.name}-{self.runs.name}")
+
+    @property
+    def every_table(self) -> list[Table]:
+        """Those of the numbers, and that of the runs."""
+        return self.tables + ([] if self.runs is None else [self.runs])
 
 
 def write_report(
@@ -62,6 +75,9 @@ def write_report(
     ceiling: str = "dedicated",
     beside_published: bool = True,
     examples: Iterable[RecoveryExample] = (),
+    runs: Sequence[RunFacts] = (),
+    failures: Sequence[Failure] = (),
+    notes: Sequence[str] = (),
 ) -> Path:
     """Writes the report of all data sets among ``rows``.
 
@@ -77,6 +93,9 @@ def write_report(
         ceiling: the method trained for one set at a time, for equity.
         beside_published: adds the paper's numbers, in columns and tables of their own.
         examples: recovered frames to draw.
+        runs: where the rows' runs are and what they cost: for the cost tables, and the way from a number to its run.
+        failures: runs without results; their rows say so.
+        notes: said under every table of predictions, such as the search budget.
 
     Returns:
         Path of ``index.html``.
@@ -93,8 +112,16 @@ def write_report(
     sections = []
     for dataset, split in dict.fromkeys((r.dataset, r.split) for r in rows):
         section = _section(rows, dataset, split, naming, reference, (chance, ceiling), facts)
+        lost = [f for f in failures if f.dataset == dataset] if split == "test" else []
+        section.tables = [_explained(t, lost, notes, naming) for t in section.tables]
         if split == "test":
-            section.pictures += [_example(e) for e in shown if e.dataset == dataset]
+            section.pictures += [_example(e, naming) for e in shown if e.dataset == dataset]
+            costs = cost_table(runs, dataset, naming)
+            section.tables += [] if costs is None else [costs]
+        if any(r.dataset == dataset for r in runs):
+            section.runs = run_table(runs, dataset, naming)
+            section.commands = _commands(rows, dataset, split, runs, reference)
+        section.name_tables()
         sections.append(section)
     drawable = importlib.util.find_spec("matplotlib") is not None
     drawings: dict[tuple[str, str], str] = {}
@@ -103,12 +130,16 @@ def write_report(
             name = f"{section.name}-{picture.name}"
             drawn, _ = style.save(picture.figure, folder / "figures", name)
             drawings[section.name, picture.name] = inline_svg(drawn.read_text(encoding="utf-8"), f"{name}-")
-    origins = _origins(rows)
-    for table in [t for section in sections for t in section.tables] + [origins]:
+    origins, failed = _origins(rows), failure_table(failures, naming)
+    others = [origins, failed] if failures else [origins]
+    for table in [t for section in sections for t in section.every_table] + others:
         write_whole(folder / "tables" / f"{table.name}.md", table.markdown())
         write_whole(folder / "tables" / f"{table.name}.csv", table.csv())
         write_whole(folder / "tables" / f"{table.name}.tex", table.latex())
-    return write_whole(folder / "index.html", _page(title, sections, drawings, origins, drawable))
+    for section in sections:
+        if section.commands:
+            write_whole(folder / f"from-a-number-{section.name}.sh", "\n".join(section.commands) + "\n")
+    return write_whole(folder / "index.html", _page(title, sections, drawings, others, drawable))
 
 
 def inline_svg(document: str, prefix: str) -> str:
@@ -162,9 +193,25 @@ def _section(
         section.tables.append(recovered)
     if facts is not None and dataset in facts.datasets():
         section.tables.append(published_table(facts, dataset))
-    # The name is the file's and the LaTeX label's: unique in the whole report.
-    section.tables = [replace(t, name=f"{section.name}-{t.name}") for t in section.tables]
     return section
+
+
+def _explained(table: Table, failures: Sequence[Failure], notes: Sequence[str], naming: Naming) -> Table:
+    """Tables of predictions say which runs they lack, and how settings were chosen."""
+    if not table.name.startswith(("patterns", "rates")):
+        return table
+    told = with_failures(table, failures, naming)
+    return replace(told, notes=(*told.notes, *notes))
+
+
+def _commands(
+    rows: Sequence[ResultRow], dataset: str, split: str, runs: Sequence[RunFacts], reference: str
+) -> list[str]:
+    for protocol in PROTOCOLS:
+        found = measured(rows, dataset, protocol, split=split)
+        if metrics_of(found):
+            return trace_commands(runs, grid(found, metrics_of(found)[0]), split, reference)
+    return []
 
 
 def _curves(grids: Sequence[Grid]) -> list[Grid]:
@@ -178,7 +225,8 @@ def _label(grid: Grid, model: str) -> str:
     return next((label for label, name in grid.models.items() if name == model), model)
 
 
-def _example(example: RecoveryExample) -> Picture:
+def _example(given: RecoveryExample, naming: Naming) -> Picture:
+    example = replace(given, model=naming.label(given.model))
     told = unicodedata.normalize("NFKD", f"recovered {example.target} {example.condition} {example.model}")
     name = re.sub(r"[^a-z0-9_]+", "-", told.lower())
     caption = f"{example.target} recovered from {example.condition}: true against recovered values"
@@ -202,7 +250,7 @@ def _origins(rows: Sequence[ResultRow]) -> Table:
 
 
 def _page(
-    title: str, sections: list[Section], drawings: dict[tuple[str, str], str], origins: Table, drawable: bool
+    title: str, sections: list[Section], drawings: dict[tuple[str, str], str], others: list[Table], drawable: bool
 ) -> str:
     import jinja2
 
@@ -211,5 +259,5 @@ def _page(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     return environment.from_string(source).render(
-        title=title, sections=sections, drawings=drawings, origins=origins, drawable=drawable
+        title=title, sections=sections, drawings=drawings, others=others, drawable=drawable
     )

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 
 from md2n.batch import SequenceBatch
+from md2n.data.conversation import conversation_order
 from md2n.data.dataset import epoch_order
 from md2n.evaluation.asking import EvaluationSet
 from md2n.missing import draw_available
@@ -24,15 +25,28 @@ class Feed:
         config: batch size, and the probability that a sample stays complete.
         seed: of the run.
         device: where batches go.
+        conversation: ``[N]`` codes of conversations, where the method reads them: an epoch takes them one after
+            another, and cuts in two only those that stand where a batch ends.
     """
 
-    def __init__(self, dataset: EvaluationSet, config: TrainerConfig, seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        dataset: EvaluationSet,
+        config: TrainerConfig,
+        seed: int,
+        device: torch.device,
+        conversation: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         self.dataset, self.config, self.seed, self.device = dataset, config, seed, device
+        self.conversation = conversation
         self.batches = -(-len(dataset) // config.batch_size)
 
     def epoch(self, epoch: int, position: int) -> Iterator[npt.NDArray[np.int64]]:
         """Positions in the data set, batch by batch, of an epoch of which ``position`` batches are done."""
-        order = epoch_order(len(self.dataset), self.seed, epoch)
+        if self.conversation is None:
+            order = epoch_order(len(self.dataset), self.seed, epoch)
+        else:
+            order = conversation_order(self.conversation, self.seed, epoch)
         yield from split_batches(order, self.config.batch_size)[position:]
 
     def batch(self, positions: npt.NDArray[np.int64], phase: Phase, step: int) -> SequenceBatch:

@@ -20,7 +20,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from md2n.config import config_hash
 from md2n.durable import make_directory, write_bytes, write_json
 from md2n.errors import RunError
 from md2n.shapes import Tensor
@@ -28,7 +27,7 @@ from md2n.training.checkpoint import CheckpointStore
 from md2n.training.lock import FolderLock
 from md2n.training.log import RunLog
 from md2n.training.runfiles import CHECKPOINTS, CONFIG, LOCK, MODEL, RUN, SCHEMA, is_begun, read_config, read_run
-from md2n.training.sameness import ROUNDING, check_same, differences, identity
+from md2n.training.sameness import ROUNDING, check_same, differences, identity_hash
 from md2n.training.weights import encode_tensors
 
 # What md2n itself may have put into a folder before a run began there.
@@ -119,7 +118,7 @@ class RunDir:
             "format": 1,
             "status": "running",
             "seed": self.seed,
-            "config_hash": config_hash(identity(self.config)),
+            "config_hash": identity_hash(self.config),
             "data": dict(data),
             "versions": {
                 "python": platform.python_version(),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from md2n.config import config_hash
 from md2n.errors import RunError
 
 # Settings that do not make it another experiment: a run may go on under other values of them.
@@ -20,6 +21,14 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
         if not _listed(path, INCIDENTAL):
             kept[path] = value
     return kept
+
+
+def identity_hash(config: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits that name the experiment; the seed, which results give beside it, does not count.
+
+    Runs of one experiment that differ in their seed alone share it: a table takes its means over them.
+    """
+    return config_hash({path: value for path, value in identity(config).items() if path != "seed"})
 
 
 def differences(found: Mapping[str, Any], asked: Mapping[str, Any], only: tuple[str, ...] = ()) -> list[str]:

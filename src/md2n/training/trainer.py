@@ -13,7 +13,7 @@ Exact on the CPU with the same number of threads; on CUDA as far as its kernels 
 import torch
 
 from md2n.errors import DivergenceError, UsageError
-from md2n.evaluation.asking import EvaluationSet
+from md2n.evaluation.asking import EvaluationSet, conversations_for
 from md2n.evaluation.evaluator import validation_score
 from md2n.models.base import MultimodalModel
 from md2n.training.config import TrainerConfig
@@ -72,7 +72,8 @@ def train(
     threads = torch.get_num_threads()
     model.to(device)
     watcher = observer or Silent()
-    loop = Loop(model, Feed(train_set, config, seed, device), valid_set, config, run, watcher, validate)
+    feed = Feed(train_set, config, seed, device, conversations_for(model, train_set))
+    loop = Loop(model, feed, valid_set, config, run, watcher, validate)
     devices = [torch.cuda.current_device()] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), stop_requests() as stop_wanted:
         torch.set_num_threads(config.threads)

@@ -1,0 +1,47 @@
+"""Reports with methods called as their cards call them, retracted ones marked."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from md2n.report.grid import Naming
+
+CEILING = "ceiling"
+
+
+def naming(models: Iterable[str]) -> "Naming":
+    """Titles, retractions and ceilings from the cards of these methods; a method that is not known keeps its name."""
+    from md2n.models.catalogue import MODELS
+    from md2n.report.grid import Naming
+
+    cards = {m: MODELS.get(m).card for m in dict.fromkeys(models) if m in MODELS.names()}
+    return Naming(
+        {m: card.title for m, card in cards.items()},
+        tuple(m for m, card in cards.items() if card.retracted),
+        tuple(m for m, card in cards.items() if card.family == CEILING),
+    )
+
+
+def report_of(paths: Sequence[Path], folder: Path) -> Path:
+    """Writes the report of runs and benchmarks.
+
+    Args:
+        paths: run folders, benchmark folders or results files.
+        folder: of the report.
+
+    Returns:
+        Path of its page.
+
+    Raises:
+        RunError: one of them is absent, empty, or holds no results.
+        DataError: rows that cannot be read, or cannot stand in one table.
+        StorageError: a file could not be written.
+    """
+    from md2n.cli.output import say
+    from md2n.experiment.outcome import read_outcomes
+    from md2n.report.render import write_report
+
+    found = read_outcomes(paths, say)
+    named = naming([r.model for r in found.rows] + [f.model for f in found.failures])
+    return write_report(folder, found.rows, naming=named, runs=found.runs, failures=found.failures, notes=found.notes)

@@ -1,0 +1,79 @@
+"""Which samples are utterances of one conversation, and in which order."""
+
+import numpy as np
+import numpy.typing as npt
+
+from md2n.data.samples import Samples
+from md2n.seeding import numpy_generator
+
+COLUMNS = ("conversation", "dialogue", "video")  # group columns that are conversations; the first that there is
+
+Codes = npt.NDArray[np.int64]
+
+
+def conversations(samples: Samples) -> tuple[Codes, Codes] | None:
+    """Code of the conversation and place inside it, ``[N]`` each; None where the data declare no conversation.
+
+    The place is the order of the rows.  A sample whose conversation is the empty string is of none: code -1.
+    """
+    column = next((c for c in COLUMNS if c in samples.groups), None)
+    if column is None:
+        return None
+    names = np.asarray(samples.groups[column], np.str_)
+    _, codes = np.unique(names, return_inverse=True)
+    codes = np.where(names == "", -1, codes.reshape(-1)).astype(np.int64)
+    order = np.argsort(codes, kind="stable")
+    first = np.searchsorted(codes[order], codes[order])
+    place = np.empty_like(codes)
+    place[order] = np.arange(len(codes)) - first
+    return codes, place
+
+
+def conversation_order(conversation: Codes, seed: int, epoch: int) -> Codes:
+    """The order of an epoch's samples with every conversation in one piece: a function of seed and epoch, as any.
+
+    Args:
+        conversation: ``[N]`` codes; samples of none (-1) are pieces of their own.
+        seed: of the run.
+        epoch: number of the epoch.
+
+    Returns:
+        Positions: conversations in a random order, the samples of each as they are stored.
+    """
+    _, pieces = np.unique(_own(conversation), return_inverse=True)
+    rank = numpy_generator(seed, "order", epoch).permutation(int(pieces.max(initial=-1)) + 1)
+    return np.argsort(rank[pieces.reshape(-1)], kind="stable").astype(np.int64)
+
+
+def spans(length: int, size: int, conversation: Codes | None = None) -> list[tuple[int, int]]:
+    """Where the batches of ``length`` samples in their order begin and end.
+
+    Args:
+        length: N.
+        size: of a batch, at least 1.
+        conversation: ``[N]`` codes, to cut between conversations only: batches then are smaller, or larger where one
+            conversation is.
+
+    Returns:
+        ``(start, stop)`` of each.
+    """
+    if conversation is None:
+        return [(start, min(start + size, length)) for start in range(0, length, size)]
+    found, start, ends = [], 0, _ends(conversation)
+    while start < length:
+        next_end, beyond = np.searchsorted(ends, [start, start + size], side="right")
+        stop = int(ends[max(next_end, beyond - 1)])
+        found.append((start, stop))
+        start = stop
+    return found
+
+
+def _own(conversation: Codes) -> Codes:
+    """Codes with one for every sample of no conversation."""
+    return np.where(conversation < 0, -1 - np.arange(len(conversation)), conversation)
+
+
+def _ends(conversation: Codes) -> Codes:
+    """Positions before which a conversation ends, rising to N."""
+    own = _own(conversation)
+    return np.append(np.flatnonzero(own[1:] != own[:-1]) + 1, len(own))

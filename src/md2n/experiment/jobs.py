@@ -1,0 +1,162 @@
+"""What a benchmark consists of: one job per method, data set and seed, each with a folder and two commands.
+
+A method starts from the preset of its own name where there is one, else from the default with the method named.
+"""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from md2n.config import config_hash, to_mapping
+from md2n.data.ready import READY
+from md2n.errors import DataError, UsageError, did_you_mean
+from md2n.experiment.config import DEFAULT, ExperimentConfig, presets, resolve
+from md2n.models.catalogue import MODELS
+from md2n.training.sameness import identity
+
+RUNS, TRIALS, MASKS = "runs", "trials", "masks"
+EVALUATED = "evaluated.json"
+FAILED = ".failed.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of the benchmark.
+
+    Args:
+        data: ready name or store.
+        model: method.
+        seed: of everything random.
+        out: the benchmark's folder.
+        preset: configuration; the method is named apart.
+        sets: overrides, in order.
+        trial: number of a trial of the search; None for a run that is measured.
+    """
+
+    data: str
+    model: str
+    seed: int
+    out: Path
+    preset: str = DEFAULT
+    sets: tuple[str, ...] = ()
+    trial: int | None = None
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data in folders."""
+        return Path(self.data).name
+
+    @property
+    def run(self) -> Path:
+        """The run folder."""
+        if self.trial is not None:
+            return self.out / TRIALS / self.dataset / self.model / f"trial-{self.trial:02}"
+        return self.out / RUNS / self.dataset / self.model / f"seed-{self.seed}"
+
+    @property
+    def masks(self) -> Path:
+        """The random protocol's masks, shared by every method on this data set."""
+        return self.out / MASKS / f"{self.dataset}.npz"
+
+    @property
+    def failed(self) -> Path:
+        """What was asked and said, if the run failed; beside its folder, in which there may be no run to go on with."""
+        return self.run.with_name(f"{self.run.name}{FAILED}")
+
+    @property
+    def told(self) -> str:
+        """The job in a line of talk."""
+        return f"{self.data} {self.model} " + (f"seed {self.seed}" if self.trial is None else f"trial {self.trial}")
+
+    @cached_property
+    def config(self) -> ExperimentConfig:
+        """The resolved configuration.
+
+        Raises:
+            ConfigError: a setting that the method does not have.
+            UsageError: no such preset, file or method.
+        """
+        return resolve(self.preset, self.sets, data=self.data, model=self.model, seed=self.seed)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What the run was made with, as it is remembered: a preset that was edited is another one."""
+        mapping = to_mapping(self.config)
+        told = config_hash({**identity(mapping), "evaluation": mapping["evaluation"]})
+        return {"preset": self.preset, "sets": list(self.sets), "data": self.data, "settings": told}
+
+    def done(self, protocols: Sequence[str] = ()) -> bool:
+        """True where every command has ended well, with these settings and for all of these protocols."""
+        try:
+            told = json.loads((self.run / EVALUATED).read_bytes())
+            same = {k: told[k] for k in self.settings} == self.settings
+            return same and set(protocols) <= set(told["protocols"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def commands(self, protocols: Sequence[str]) -> list[list[str]]:
+        """The commands, as a person would type them: train, then evaluate; a trial is only trained."""
+        sets = [part for s in self.sets for part in ("--set", s)]
+        train = ["train", self.preset, "--data", self.data, "--model", self.model, "--seed", str(self.seed)]
+        train += ["--out", str(self.run), *sets, "--quiet"]
+        if self.trial is not None:
+            return [train]
+        asked = [part for p in protocols for part in ("--protocol", p)]
+        return [train, ["evaluate", str(self.run), *asked, "--masks", str(self.masks)]]
+
+    def with_sets(self, more: Sequence[str]) -> "Job":
+        """The same run with further overrides."""
+        return replace(self, sets=(*self.sets, *more))
+
+
+def own_preset(model: str) -> str:
+    """The preset a method starts from where none is asked for: that of its own name, else the default.
+
+    >>> own_preset("md2n")
+    'default'
+    """
+    return model if model in presets() and resolve(model).model.name == model else DEFAULT
+
+
+def plan(
+    data: Sequence[str],
+    models: Sequence[str],
+    seeds: int,
+    out: Path,
+    preset: str = "",
+    sets: Sequence[str] = (),
+) -> list[Job]:
+    """Every run, seeds outermost: a benchmark cut short has whole comparisons of fewer seeds.
+
+    What cannot be meant is refused here, before hours of work.
+
+    Args:
+        data: ready names or stores.
+        models: methods.
+        seeds: how many: 0, 1, ...
+        out: the benchmark's folder.
+        preset: what every method starts from; empty: each from its own.
+        sets: overrides for every run.
+
+    Raises:
+        UsageError: an unknown method, or two data sets or methods of one name.
+        DataError: data that are not there.
+        ConfigError: a setting that a method does not have.
+    """
+    for name in data:
+        if name not in READY and not Path(name).exists():
+            raise DataError(f"'{name}' is neither a ready set nor a file or folder", did_you_mean(name, READY))
+    for what, names in (("data sets", [Path(d).name for d in data]), ("methods", models)):
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise UsageError(f"two {what} are called '{twice[0]}'", "their runs would share a folder: rename one")
+    chosen = {model: preset or own_preset(MODELS.check(model)) for model in models}
+    for model in models:
+        resolve(chosen[model], sets, model=model)
+    made = itertools.product(range(seeds), data, models)
+    return [Job(d, m, s, out, chosen[m], tuple(sets)) for s, d, m in made]

@@ -1,0 +1,140 @@
+"""What stands in run folders and benchmark folders, read for a report: rows, where they come from, what failed."""
+
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from md2n.errors import RunError
+from md2n.evaluation.results import PROTOCOLS, ResultRow, read_results
+from md2n.experiment.costs import read_cost
+from md2n.experiment.jobs import FAILED, MASKS, RUNS
+from md2n.experiment.ledger import RESULTS, current, read_ledger
+from md2n.experiment.measuring import predictions_folder, run_masks
+from md2n.experiment.tuning import BENCHMARK, budget, told_budget
+from md2n.report.runs import Failure, RunFacts
+
+
+@dataclass
+class Outcome:
+    """What was found.
+
+    Args:
+        rows: result rows.
+        runs: one entry for every run and data set among them.
+        failures: runs that failed.
+        notes: what must be said under the tables.
+    """
+
+    rows: list[ResultRow] = field(default_factory=list)
+    runs: list[RunFacts] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def is_benchmark(folder: Path) -> bool:
+    """True for a folder that ``md2n benchmark`` wrote."""
+    return (folder / BENCHMARK).exists() or (folder / RUNS).is_dir()
+
+
+def read_outcomes(paths: Sequence[Path], notice: Callable[[str], None] = warnings.warn) -> Outcome:
+    """Everything that runs, benchmarks and results files hold.
+
+    Args:
+        paths: run folders, benchmark folders, or ``results.jsonl`` files.
+        notice: told of lines and rows that are left out.
+
+    Raises:
+        RunError: one of them is absent, empty, or holds no results; the hint is the next step.
+        DataError: rows of another version of a protocol, or no result rows.
+    """
+    whole = Outcome()
+    for path in paths:
+        if not path.exists():
+            raise RunError(f"there is no run folder or results file {path}", "give what `md2n train --out` wrote")
+        found = _benchmark(path, notice) if is_benchmark(path) else _run(path, notice)
+        whole.rows += found.rows
+        whole.runs += found.runs
+        whole.failures += found.failures
+        whole.notes += [n for n in found.notes if n not in whole.notes]
+    return whole
+
+
+def _run(path: Path, notice: Callable[[str], None]) -> Outcome:
+    if path.is_dir() and not any(path.iterdir()):
+        raise RunError(
+            f"{path} is empty: it holds no results, of a run or of a benchmark",
+            f"`md2n benchmark --data digits --out {path}` makes a benchmark there; or give another folder, "
+            "in which `md2n evaluate` or `md2n benchmark` was done",
+        )
+    file = path / RESULTS if path.is_dir() else path
+    if not file.is_file():
+        raise RunError(f"{path} holds no results", f"run `md2n evaluate {path}` first")
+    rows = current(read_results(file, notice))
+    return Outcome(rows, run_facts(rows, file.parent))
+
+
+def _benchmark(out: Path, notice: Callable[[str], None]) -> Outcome:
+    rows = read_ledger(out, notice) if (out / RESULTS).exists() else []
+    failures = _failures(out, rows)
+    if not rows:
+        failed = f"; {len(failures)} failed, the first: {failures[0].reason}" if failures else ""
+        raise RunError(
+            f"no run of the benchmark {out} has results{failed}",
+            f"give the `md2n benchmark ... --out {out}` command again: it goes on",
+        )
+    tune = budget(out)
+    notes = [] if tune is None else [f"Search budget, the same for every method: {told_budget(tune)}."]
+    return Outcome(rows, run_facts(rows, out), failures, notes)
+
+
+def run_facts(rows: Sequence[ResultRow], place: Path) -> list[RunFacts]:
+    """One entry for every run and data set, in the order of the rows.
+
+    Args:
+        rows: of results.
+        place: the folder in which their ``run`` is to be looked for.
+    """
+    found: dict[tuple[str, str, str], RunFacts] = {}
+    for row in rows:
+        key = (row.run, row.dataset, row.config_hash)
+        folder = place / row.run
+        masks = found[key].masks if key in found else ""
+        if row.protocol == PROTOCOLS["random"]:
+            masks = _masks(place, folder, row)
+        found[key] = RunFacts(
+            folder=str(folder),
+            dataset=row.dataset,
+            model=row.model,
+            config_hash=row.config_hash,
+            seed=row.seed,
+            predictions=str(predictions_folder(folder, row.dataset)),
+            masks=masks,
+            cost=found[key].cost if key in found else read_cost(folder),
+        )
+    return list(found.values())
+
+
+def _masks(place: Path, folder: Path, row: ResultRow) -> str:
+    """The masks a run was measured under: the benchmark's, else its own."""
+    parts = Path(row.run).parts
+    shared = place / MASKS / f"{parts[1]}.npz" if len(parts) == 4 and parts[0] == RUNS else None
+    own = run_masks(folder, row.dataset, row.split)
+    return next((str(p) for p in (shared, own) if p is not None and p.exists()), "")
+
+
+def _failures(out: Path, rows: Sequence[ResultRow]) -> list[Failure]:
+    """Runs with a record of failure; data that are called otherwise than their folder are named as in the rows."""
+    names = {Path(r.run).parts[1]: r.dataset for r in rows if len(Path(r.run).parts) == 4}
+    found = []
+    for record in sorted((out / RUNS).glob(f"*/*/seed-*{FAILED}")):
+        folder, model = record.parts[-3:-1]
+        seed = int(record.name.removeprefix("seed-").removesuffix(FAILED))
+        try:
+            told = json.loads(record.read_bytes())
+            reason = str(told.get("reason") or told["said"].strip().splitlines()[-1])
+        except (OSError, ValueError, KeyError, IndexError):
+            reason = "its record cannot be read"
+        found.append(Failure(names.get(folder, folder), model, seed, reason.removeprefix("error: "), str(record)))
+    return found

@@ -1,0 +1,199 @@
+"""The search of a benchmark: the same number of trials for every method on every data set, judged on validation.
+
+Trial 0 is the preset, trials 1 to N are drawn from the method's stated space (``md2n.experiment.search``); each is a
+``md2n train`` run with seed 0 under ``trials/``.  The best validation score decides the settings of all seeds, and is
+remembered in ``tuning/``.  The test split takes no part: trials are never measured on it.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from md2n.durable import make_directory, write_json
+from md2n.errors import RunError, UsageError
+from md2n.experiment.jobs import EVALUATED, Job
+from md2n.experiment.search import draws, space
+from md2n.report.table import Cell, Table
+from md2n.training.runfiles import read_run
+
+BENCHMARK, TUNING = "benchmark.json", "tuning"
+REFUSALS = (1, 2, 3, 4, 6)  # exit codes that the same trial would end with again: diverged, cannot serve these data
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the search came to for one method on one data set.
+
+    Args:
+        trial: number of the best.
+        sets: its settings.
+        scores: validation score of every trial; None where it failed.
+    """
+
+    trial: int
+    sets: tuple[str, ...]
+    scores: tuple[float | None, ...]
+
+
+def budget(out: Path) -> int | None:
+    """Trials per method and data set that a benchmark was made with; None where it has not begun."""
+    try:
+        return int(json.loads((out / BENCHMARK).read_bytes())["tune"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{out / BENCHMARK} cannot be read: {error}", "restore it, or give another --out") from error
+
+
+def told_budget(tune: int) -> str:
+    """The budget in words, for the tables."""
+    if not tune:
+        return "presets, no search"
+    trials = f"{tune} random {'trial' if tune == 1 else 'trials'}"
+    return f"the preset and {trials} per method and data set, chosen on validation with seed 0"
+
+
+def check_budget(out: Path, tune: int) -> None:
+    """Refuses to put rows of two budgets into one benchmark.
+
+    Raises:
+        UsageError: the folder was made with another one.
+    """
+    found = budget(out)
+    if found is not None and found != tune:
+        raise UsageError(
+            f"{out} was made with --tune {found}, not --tune {tune}: rows of two search budgets do not compare",
+            f"give --tune {found}, or another folder to --out",
+        )
+
+
+def keep_budget(out: Path, tune: int) -> None:
+    """Remembers the budget.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    make_directory(out)
+    write_json(out / BENCHMARK, {"format": 1, "tune": tune})
+
+
+def trials(jobs: Sequence[Job], tune: int) -> list[Job]:
+    """The trials of every method on every data set, trial by trial; none where the budget is 0.
+
+    Raises:
+        ConfigError: a stated space holds a setting or a value that its method does not have.
+    """
+    if not tune:
+        return []
+    found = []
+    for job in _firsts(jobs):
+        drawn = draws(job.model, job.dataset, job.config, tune, job.sets)
+        for number, sets in enumerate([[], *drawn]):
+            trial = replace(job.with_sets(sets), trial=number, seed=0)
+            _ = trial.config  # what cannot be meant is refused before the work
+            found.append(trial)
+    return sorted(found, key=lambda t: t.trial or 0)
+
+
+def choice(job: Job, tune: int) -> Choice | None:
+    """What the search came to for a job's method and data; None while trials are to be made, or made again.
+
+    A trial that diverged counts as made; where all did, the preset is left.  A choice that was made stands.
+    """
+    tried = trials([job], tune)
+    asked = [t.settings["settings"] for t in tried]
+    try:
+        kept = json.loads(_record(job).read_bytes())
+        if kept["settings"] == asked:
+            return Choice(kept["trial"], tuple(kept["sets"]), tuple(kept["scores"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not made yet, or damaged: it follows from the trials
+    if not tried or not all(t.done() or _refused(t) for t in tried):
+        return None
+    scores = tuple(_score(t) if t.done() else None for t in tried)
+    held = [(score, -number) for number, score in enumerate(scores) if score is not None]
+    best = -max(held)[1] if held else 0
+    return Choice(best, tried[best].sets, scores)
+
+
+def open_trials(jobs: Sequence[Job], tune: int) -> list[Job]:
+    """The trials of methods for which nothing is chosen yet."""
+    chosen = {(j.data, j.model) for j in _firsts(jobs) if tune and choice(j, tune) is not None}
+    return [t for t in trials(jobs, tune) if (t.data, t.model) not in chosen]
+
+
+def chosen_jobs(jobs: Sequence[Job], tune: int) -> list[Job]:
+    """The runs with the settings that the search chose; with their presets where there is no choice (yet)."""
+    found = {(j.data, j.model): choice(j, tune) if tune else None for j in _firsts(jobs)}
+    chosen = []
+    for job in jobs:
+        made = found[job.data, job.model]
+        chosen.append(job if made is None else replace(job, sets=made.sets))
+    return chosen
+
+
+def settle(jobs: Sequence[Job], tune: int) -> tuple[list[Job], list[Job]]:
+    """Writes every choice down, and makes the best trial the run of seed 0, which it is.
+
+    Returns:
+        The runs with the settings that were chosen, and those that must wait because trials are to be made again.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    if not tune:
+        return list(jobs), []
+    waiting = set()
+    for job in _firsts(jobs):
+        made = choice(job, tune)
+        if made is None:
+            waiting.add((job.data, job.model))
+            continue
+        tried = trials([job], tune)
+        record: dict[str, Any] = {"trial": made.trial, "sets": list(made.sets), "scores": list(made.scores)}
+        record |= {"tried": [list(t.sets) for t in tried], "settings": [t.settings["settings"] for t in tried]}
+        make_directory(_record(job).parent)
+        write_json(_record(job), record)
+        best, first = tried[made.trial], replace(job, sets=made.sets, seed=0)
+        if best.done() and not first.run.exists():
+            beside = first.run.with_name(f".{first.run.name}.copy")
+            make_directory(beside.parent)
+            shutil.rmtree(beside, ignore_errors=True)
+            shutil.copytree(best.run, beside, ignore=shutil.ignore_patterns(EVALUATED))
+            beside.rename(first.run)
+    settled = [j for j in jobs if (j.data, j.model) not in waiting]
+    return chosen_jobs(settled, tune), [j for j in jobs if (j.data, j.model) in waiting]
+
+
+def space_table(jobs: Sequence[Job], tune: int) -> Table:
+    """The stated space of every method of a benchmark."""
+    rows = []
+    for job in {j.model: j for j in jobs}.values():
+        for path, values in space(job.model, job.config, job.sets).items():
+            rows.append((Cell(job.model), Cell(path), Cell(values.told)))
+    title = f"What is searched: {told_budget(tune)}"
+    return Table("space", title, ("method", "setting", "drawn from"), tuple(rows))
+
+
+def _firsts(jobs: Sequence[Job]) -> list[Job]:
+    """One job for every method on every data set."""
+    return list({(j.data, j.model): replace(j, seed=0) for j in jobs}.values())
+
+
+def _record(job: Job) -> Path:
+    return job.out / TUNING / job.dataset / f"{job.model}.json"
+
+
+def _refused(trial: Job) -> bool:
+    """True where the trial ended in a way in which it would end again."""
+    try:
+        return json.loads(trial.failed.read_bytes())["exit_code"] in REFUSALS
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _score(trial: Job) -> float:
+    return float(read_run(trial.run)["result"]["score"])

@@ -1,0 +1,230 @@
+"""What a report knows of runs beside their numbers: where they are, what they cost, which of them failed."""
+
+import shlex
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from md2n.report.grid import Grid, Naming, Summary
+from md2n.report.table import Cell, Table
+
+MILLI = 1000.0
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """One run on one data set.
+
+    Args:
+        folder: of the run, as a person would type it.
+        dataset: name.
+        model: method.
+        config_hash: of its configuration.
+        seed: of the run.
+        predictions: folder of its predictions on this data set; ``<protocol>-<split>/`` inside.
+        masks: file of the random protocol's masks; empty where it was not measured under it.
+        cost: the run's ``cost.json``; empty where none was recorded.
+    """
+
+    folder: str
+    dataset: str
+    model: str
+    config_hash: str
+    seed: int
+    predictions: str
+    masks: str = ""
+    cost: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One run that ended without results.
+
+    Args:
+        dataset: name.
+        model: method.
+        seed: of the run.
+        reason: what it said.
+        record: file with the command and everything it said.
+    """
+
+    dataset: str
+    model: str
+    seed: int
+    reason: str
+    record: str
+
+
+def cost_table(runs: Sequence[RunFacts], dataset: str, naming: Naming) -> Table | None:
+    """What methods cost on one data set, means over seeds; None where nothing was recorded.
+
+    Args:
+        runs: of any data sets.
+        dataset: name.
+        naming: titles of methods.
+    """
+    held: dict[str, list[RunFacts]] = {}
+    chosen = [r for r in runs if r.dataset == dataset and r.cost]
+    labels = naming.of_pairs([(r.model, r.config_hash) for r in chosen])
+    for run in chosen:
+        held.setdefault(labels[run.model, run.config_hash], []).append(run)
+    rows = []
+    for label, found in held.items():
+        costs = [run.cost for run in found]
+        draws = [d for c in costs if (d := _answers(c, "recovery").get("draws")) is not None]
+        rows.append(
+            (
+                Cell(label),
+                _over([_number(c.get("parameters")) for c in costs], 0),
+                _over([_number(_part(c, "training").get("cpu_s")) for c in costs], 1),
+                _over([_each(c, "prediction") for c in costs], 3),
+                _over([_each(c, "recovery") for c in costs], 3),
+                Cell(", ".join(f"{d:g}" for d in sorted(set(draws)))),
+                _over([_number(c.get("peak_memory_mib")) for c in costs], 0),
+                Cell(value=float(len(found)), digits=0),
+            )
+        )
+    if not rows:
+        return None
+    return Table(
+        "cost",
+        f"{dataset}: what methods cost",
+        (
+            "method", "parameters", "training CPU-s", "CPU-ms per predicted sample", "CPU-ms per recovered sample",
+            "draws per recovery", "peak memory (MiB)", "seeds",
+        ),
+        tuple(rows),
+        (
+            "CPU time, means over seeds ± deviation between runs. Training includes validation and checkpoints, as "
+            "early as it stopped; the other two count time inside the method only, on the batches of the evaluation.",
+            "A recovered sample has every hidden modality recovered, with the method's own number of draws and calls. "
+            "Peak memory is of the whole training process, Python and torch included.",
+        ),
+    )  # fmt: skip
+
+
+def with_failures(table: Table, failures: Sequence[Failure], naming: Naming) -> Table:
+    """The table with what failed on its data set: a row for a method without any result, a note for every run.
+
+    Args:
+        table: methods in rows.
+        failures: of the table's data set.
+        naming: titles of methods.
+    """
+    labels = [row[0].text for row in table.rows]
+    rows, notes = list(table.rows), list(table.notes)
+    for model in dict.fromkeys(f.model for f in failures):
+        label = naming.label(model)
+        if not any(shown == label or shown.startswith(f"{label} (") for shown in labels):
+            told = [_failed(head) for head in table.columns[1:]]
+            rows.append((Cell(label), *told))
+    notes += [f"Failed: {naming.label(f.model)}, seed {f.seed}: {f.reason} ({f.record})" for f in failures]
+    return replace(table, rows=tuple(rows), notes=tuple(notes))
+
+
+def failure_table(failures: Sequence[Failure], naming: Naming) -> Table:
+    """Every run that failed."""
+    rows = []
+    for f in failures:
+        words = (f.dataset, naming.label(f.model), str(f.seed), f.reason, f.record)
+        rows.append(tuple(map(Cell, words)))
+    return Table("failed", "Runs that failed", ("data set", "method", "seed", "reason", "record"), tuple(rows))
+
+
+def run_table(runs: Sequence[RunFacts], dataset: str, naming: Naming) -> Table:
+    """Method and seed to run folder, on one data set."""
+    chosen = [r for r in runs if r.dataset == dataset]
+    labels = naming.of_pairs([(r.model, r.config_hash) for r in chosen])
+    rows = [
+        (
+            Cell(labels[r.model, r.config_hash]),
+            Cell(value=float(r.seed), digits=0),
+            Cell(r.folder),
+            Cell(r.config_hash),
+            Cell(r.masks),
+        )
+        for r in chosen
+    ]
+    return Table(
+        "runs",
+        f"{dataset}: the runs behind the numbers",
+        ("method", "seed", "run folder", "configuration", "masks of the random protocol"),
+        tuple(rows),
+        ("A number of a method is the mean over its runs, one number per seed.",),
+    )
+
+
+def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: str) -> list[str]:
+    """Commands from a number to its run, configuration, masks and predictions, for one number as an example.
+
+    Another method or seed is another ``RUN``, another column another condition.
+
+    Args:
+        runs: of any data sets.
+        grid: of the data set and measure, under either protocol.
+        split: of the data.
+        reference: the method of the example, if it was measured.
+    """
+    chosen = [r for r in runs if r.dataset == grid.dataset]
+    if not chosen:
+        return []
+    run = next((r for r in chosen if r.model == reference), chosen[0])
+    condition = next(iter(grid.incomplete or grid.conditions))
+    protocol = "random" if condition in grid.requested else "fixed"
+    predictions = f"{run.predictions}/{protocol}-{split}/{condition}.npz"
+    look = "import numpy, sys; [print(k, v.shape, v[:3], sep='\\t') for k, v in numpy.load(sys.argv[1]).items()]"
+    again = ["md2n", "evaluate", "$RUN", "--protocol", protocol, "--split", split]
+    again += ["--masks", shlex.quote(run.masks)] if run.masks and protocol == "random" else []
+    lines = [
+        f"# the run: {run.model}, seed {run.seed} (every other one is in the table of runs)",
+        f"RUN={shlex.quote(run.folder)}",
+        "# its whole configuration; its data, seed, versions and validation score",
+        "cat $RUN/config.json $RUN/run.json",
+        f"# the number: {grid.measure.title}, {condition}",
+        f'grep \'"condition": "{condition}"\' $RUN/results.jsonl | grep \'"metric": "{grid.metric}"\'',
+        "# its predictions: output, spread, labels, sample ids, and which modalities were available",
+        f'python -c "{look}" {shlex.quote(predictions)}',
+    ]
+    if run.masks:
+        lines += [
+            "# the random protocol's masks, shared by every method (bits packed; the head says what they belong to)",
+            f"python -c \"import numpy, sys; print(numpy.load(sys.argv[1])['head'])\" {shlex.quote(run.masks)}",
+        ]
+    return [*lines, "# measured before in this way, it is read; else measured from the saved weights", " ".join(again)]
+
+
+def _failed(head: str) -> Cell:
+    if head == "seeds":
+        return Cell(value=0.0, digits=0)
+    return Cell() if head.startswith("published") else Cell("failed")
+
+
+def _part(cost: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    told = cost.get(name)
+    return told if isinstance(told, Mapping) else {}
+
+
+def _answers(cost: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """What answering took under the fixed protocol, else under the random one."""
+    told = _part(cost, kind)
+    return _part(told, "fixed" if "fixed" in told else "random")
+
+
+def _each(cost: Mapping[str, Any], kind: str) -> float | None:
+    """CPU milliseconds per sample."""
+    told = _answers(cost, kind)
+    seconds, samples = _number(told.get("cpu_s")), _number(told.get("samples"))
+    return MILLI * seconds / samples if seconds is not None and samples else None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _over(values: Sequence[float | None], digits: int) -> Cell:
+    told = Summary.over([v for v in values if v is not None])
+    if told is None:
+        return Cell()
+    constant = told.deviation is None or statistics.pstdev([v for v in values if v is not None]) == 0
+    return Cell(value=told.mean, deviation=None if constant else told.deviation, digits=digits)

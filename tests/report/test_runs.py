@@ -1,0 +1,133 @@
+"""Beside the numbers: costs, failures, and the way from a number to its run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from md2n.report.grid import Naming, grid, measured
+from md2n.report.render import write_report
+from md2n.report.runs import Failure, RunFacts, cost_table, trace_commands, with_failures
+from md2n.report.tables import fixed_table
+from tests.report.made import fixed_rows, random_rows, scores
+from tests.report.test_render import Balance
+
+ROWS = fixed_rows("md2n", scores(0.8, 0.6, 0.85)) + fixed_rows("icdn", scores(0.7, 0.5, 0.8))
+NAMING = Naming({"md2n": "MD2N", "icdn": "ICDN", "imder": "IMDer"}, retracted=("icdn",))
+
+
+def cost(cpu_s: float, recovers: bool = True) -> dict:
+    told = {
+        "parameters": 1000,
+        "training": {"cpu_s": cpu_s, "wall_s": 9.0},
+        "peak_memory_mib": 400.0,
+        "prediction": {"fixed": {"cpu_s": 2.0, "samples": 1000}, "random": {"cpu_s": 50.0, "samples": 1000}},
+    }
+    return told | ({"recovery": {"fixed": {"cpu_s": 4.0, "samples": 500, "draws": 8}}} if recovers else {})
+
+
+def runs(model: str, recovers: bool = True, **other: str) -> list[RunFacts]:
+    return [
+        RunFacts(
+            folder=f"bench/runs/mosi/{model}/seed-{seed}",
+            dataset="mosi",
+            model=model,
+            config_hash=f"{model:x<16}",
+            seed=seed,
+            predictions=f"bench/runs/mosi/{model}/seed-{seed}/predictions/mosi",
+            cost=cost(10.0 + seed, recovers),
+            **other,
+        )
+        for seed in range(3)
+    ]
+
+
+RUNS = runs("md2n", masks="bench/masks/mosi.npz") + runs("icdn", False)
+FAILED = [Failure("mosi", "imder", s, "the loss term 'task' is nan", f"bench/imder-{s}.json") for s in (0, 1)]
+
+
+def test_costs_are_means_over_seeds_and_per_sample() -> None:
+    table = cost_table(RUNS, "mosi", NAMING)
+    assert table is not None
+    told = {row[0].text: dict(zip(table.columns, (c.plain for c in row))) for row in table.rows}
+    assert list(told) == ["MD2N", "ICDN [retracted]"]
+    assert told["MD2N"]["parameters"] == "1000"  # no deviation where all are the same
+    assert told["MD2N"]["training CPU-s"] == "11.0 ± 1.0"
+    assert told["MD2N"]["CPU-ms per predicted sample"] == "2.000"  # under the fixed protocol
+    assert told["MD2N"]["CPU-ms per recovered sample"] == "8.000"
+    assert told["MD2N"]["draws per recovery"] == "8"
+    assert told["ICDN [retracted]"]["CPU-ms per recovered sample"] == "–"
+    assert told["MD2N"]["peak memory (MiB)"] == "400"
+
+
+def test_there_is_no_cost_table_where_no_cost_was_recorded() -> None:
+    assert cost_table(RUNS, "mosei", NAMING) is None
+    assert cost_table([RunFacts("r", "mosi", "md2n", "c", 0, "p")], "mosi", NAMING) is None
+    table = cost_table(
+        [RunFacts("r", "mosi", "md2n", "c", 0, "p", cost={"parameters": 5, "prediction": 3})], "mosi", NAMING
+    )
+    assert table is not None
+    assert [c.plain for c in table.rows[0]] == ["MD2N", "5", "–", "–", "–", "–", "–", "1"]
+
+
+def test_a_method_that_failed_has_a_row_and_a_reason() -> None:
+    table = with_failures(fixed_table(ROWS, naming=NAMING), FAILED, NAMING)
+    last = dict(zip(table.columns, (c.plain for c in table.rows[-1])))
+    assert (last["method"], last["text"], last["mean of incomplete"], last["seeds"]) == (
+        "IMDer",
+        "failed",
+        "failed",
+        "0",
+    )
+    assert [len(row) for row in table.rows] == [len(table.columns)] * 3
+    assert table.notes[-2:] == (
+        "Failed: IMDer, seed 0: the loss term 'task' is nan (bench/imder-0.json)",
+        "Failed: IMDer, seed 1: the loss term 'task' is nan (bench/imder-1.json)",
+    )
+    assert "**failed**" not in table.markdown()
+
+
+def test_a_method_of_which_one_seed_failed_keeps_its_numbers() -> None:
+    lost = [Failure("mosi", "icdn", 4, "disk full", "x.json")]
+    table = with_failures(fixed_table(ROWS, naming=NAMING), lost, NAMING)
+    assert [row[0].text for row in table.rows] == ["MD2N", "ICDN [retracted]"]
+    assert table.notes[-1] == "Failed: ICDN [retracted], seed 4: disk full (x.json)"
+
+
+def test_commands_lead_from_a_number_to_what_it_came_from() -> None:
+    told = trace_commands(RUNS, grid(measured(ROWS, "mosi", "fixed"), "acc2_nonzero"), "test", "md2n")
+    text = "\n".join(told)
+    assert "RUN=bench/runs/mosi/md2n/seed-0" in told
+    assert "cat $RUN/config.json $RUN/run.json" in told
+    assert """grep '"condition": "text"' $RUN/results.jsonl | grep '"metric": "acc2_nonzero"'""" in told
+    assert "bench/runs/mosi/md2n/seed-0/predictions/mosi/fixed-test/text.npz" in text
+    assert "bench/masks/mosi.npz" in text
+    assert told[-1] == "md2n evaluate $RUN --protocol fixed --split test"
+    rates = random_rows("md2n", [0.8 - 0.02 * i for i in range(8)])
+    told = trace_commands(RUNS, grid(measured(rates, "mosi", "random"), "acc2_nonzero"), "test", "md2n")
+    assert "random-test/rate=0.1.npz" in "\n".join(told)
+    assert told[-1].endswith("--protocol random --split test --masks bench/masks/mosi.npz")
+    assert trace_commands([], grid(measured(ROWS, "mosi", "fixed"), "acc2_nonzero"), "test", "md2n") == []
+
+
+def test_the_report_prints_them_beside_the_tables(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="extra 'plot'")
+    notes = ["Search budget, the same for every method: presets, no search."]
+    page = write_report(tmp_path, ROWS, naming=NAMING, runs=RUNS, failures=FAILED, notes=notes)
+    text = page.read_text()
+    told = Balance()
+    told.feed(text)
+    assert told.open == []
+    assert len(set(told.ids)) == len(told.ids)
+    assert "From a number to its predictions" in text
+    assert "cat $RUN/config.json" in text
+    assert "bench/runs/mosi/icdn/seed-2" in text
+    assert text.count("ICDN [retracted]") > 3
+    assert not re.search(r"ICDN(?! \[retracted\])", text.replace("ICDN [retracted]", ""))
+    names = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert {"tables/mosi-cost.csv", "tables/mosi-runs.md", "tables/failed.md", "from-a-number-mosi.sh"} <= names
+    table = (tmp_path / "tables" / "mosi-patterns-acc2-nonzero.md").read_text()
+    assert "| IMDer | failed |" in table
+    assert "Search budget, the same for every method: presets" in table
+    assert "MD2N against the others" in (tmp_path / "tables" / "mosi-compare-acc2-nonzero.md").read_text()
+    assert "Holm" in text
