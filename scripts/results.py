@@ -99,14 +99,15 @@ def page() -> str:
         "",
         MARK,
         "",
-        f"Protocol `fixed@1`: one model for all patterns, choice on validation only, {seeds} seeds; mean ± deviation "
+        f"Protocol `fixed@1`: one model for all patterns, choice on validation only, {seeds} seeds (fewer where "
+        "the table says so: the comparison is resumed where it was left); mean ± deviation "
         "over seeds of the mean over all incomplete patterns of the test split. Default preset, the same for every "
         f"method. Measured at commit {', '.join(sorted(commits))}. `make results` makes it all again.",
         "",
         "## Prediction",
         "",
-        "| data set | measure | " + " | ".join(methods) + " | MD²N − modality dropout | MD²N − zero fill |",
-        "|---|---|" + "---:|" * (len(methods) + 2),
+        "| data set | measure | seeds | " + " | ".join(methods) + " | MD²N − modality dropout | MD²N − zero fill |",
+        "|---|---|---|" + "---:|" * (len(methods) + 2),
     ]
     short = []
     for dataset in sets:
@@ -122,7 +123,11 @@ def page() -> str:
             gaps.append("–" if gap is None else f"{gap[0] * scale:+.{digits}f} (se {gap[1] * scale:.{digits}f})")
             if gap is not None and gap[0] < -gap[1]:
                 short.append(f"- `{dataset}`: behind `{rival}` by {-gap[0] * scale:.{digits}f} {measure.title}")
-        told.append(f"| `{dataset}` | {measure.title} | " + " | ".join(cells + gaps) + " |")
+        counts = {m: len(scores[m]) for m in methods}
+        most = max(counts.values())
+        fewer = ", ".join(f"{m} {n}" for m, n in counts.items() if n < most)
+        seen = f"{most} ({fewer})" if fewer else str(most)
+        told.append(f"| `{dataset}` | {measure.title} | {seen} | " + " | ".join(cells + gaps) + " |")
     told += ["", "A difference is paired by seed, positive where MD²N is better; se is its standard error.", ""]
     told += [
         "### Where MD²N falls short by more than one standard error",

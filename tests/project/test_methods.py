@@ -44,7 +44,7 @@ def test_no_two_methods_share_a_title() -> None:
 def test_the_preset_builds_its_model_at_full_size(name: str, digits: Schema) -> None:
     config = resolve(name)
     fusion = getattr(config.model.settings, "fusion", config.model.settings)
-    schema = SENTIMENT if fusion.head == "seven_class" else digits
+    schema = SENTIMENT if getattr(fusion, "head", "auto") == "seven_class" else digits
     model = fresh_model(config, schema)
     assert isinstance(model, MODELS.get(config.model.name))
     assert model.schema == schema

@@ -13,6 +13,13 @@ MODELS = Registry(
         "zero_fill": "md2n.models.baselines.zero_fill:ZeroFill",
         "regression_fill": "md2n.models.baselines.regression_fill:RegressionFill",
         "modality_dropout": "md2n.models.baselines.modality_dropout:ModalityDropout",
+        "majority": "md2n.models.baselines.majority:Majority",
+        "mean_fill": "md2n.models.baselines.mean_fill:MeanFill",
+        "dedicated": "md2n.models.baselines.dedicated:Dedicated",
+        "dcca": "md2n.models.baselines.dcca:DCCA",
+        "dccae": "md2n.models.baselines.dcca:DCCAE",
+        "mmin": "md2n.models.baselines.mmin:MMIN",
+        "gcnet": "md2n.models.baselines.gcnet:GCNet",
     },
 )
 
@@ -23,6 +30,13 @@ CONFIGS = Registry(
         "zero_fill": "md2n.models.config:FusionConfig",
         "regression_fill": "md2n.models.config:FusionConfig",
         "modality_dropout": "md2n.models.config:FusionConfig",
+        "majority": "md2n.models.baselines.config:MajorityConfig",
+        "mean_fill": "md2n.models.config:FusionConfig",
+        "dedicated": "md2n.models.config:FusionConfig",
+        "dcca": "md2n.models.baselines.config:DCCAConfig",
+        "dccae": "md2n.models.baselines.config:DCCAEConfig",
+        "mmin": "md2n.models.baselines.config:MMINConfig",
+        "gcnet": "md2n.models.baselines.config:GCNetConfig",
     },
 )
 

@@ -1,0 +1,45 @@
+"""The cascade residual autoencoder: autoencoders in a row, each correcting the sum of those before it."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from md2n.shapes import Float, Tensor
+
+
+class Cascade(nn.Module):
+    r"""``z_b = x + sum_{j<b} d_j``,  ``c_b = encode_b(z_b)``,  ``d_b = decode_b(c_b)``,  out: ``x + sum_b d_b``.
+
+    Where every ``d_b`` is zero it is the identity (Tran, Liu, Zhou, Jin: Missing Modalities Imputation via Cascaded
+    Residual Autoencoder. CVPR 2017).
+
+    Args:
+        width: of x.
+        blocks: B.
+        sizes: widths of the layers down to the code; mirrored on the way back.
+    """
+
+    def __init__(self, width: int, blocks: int, sizes: Sequence[int]) -> None:
+        super().__init__()
+        down, up = (width, *sizes), (*reversed(sizes), width)
+        self.encoders = nn.ModuleList(_layers(down, last=True) for _ in range(blocks))
+        self.decoders = nn.ModuleList(_layers(up, last=False) for _ in range(blocks))
+
+    def forward(self, x: Float[Tensor, "batch width"]) -> tuple[Float[Tensor, "batch width"], Float[Tensor, "batch _"]]:
+        """The corrected sum, and the codes of all blocks side by side."""
+        codes = []
+        for encode, decode in zip(self.encoders, self.decoders):
+            code = encode(x)
+            x = x + decode(code)
+            codes.append(code)
+        return x, torch.cat(codes, dim=1)
+
+
+def _layers(sizes: Sequence[int], last: bool) -> nn.Sequential:
+    """Linear layers, each but perhaps the last with a leaky ReLU."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), nn.LeakyReLU()]
+    return nn.Sequential(*(layers if last else layers[:-1]))
