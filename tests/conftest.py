@@ -1,6 +1,7 @@
 """Every test run checks every shape, and torch keeps to one thread."""
 
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -15,3 +16,7 @@ install_import_hook("md2n", "tests.typecheck.checked")
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
+
+# What a script starts in the background has Ctrl-C ignored; tests of Ctrl-C need it as a terminal has it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
