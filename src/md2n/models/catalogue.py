@@ -20,6 +20,11 @@ MODELS = Registry(
         "dccae": "md2n.models.baselines.dcca:DCCAE",
         "mmin": "md2n.models.baselines.mmin:MMIN",
         "gcnet": "md2n.models.baselines.gcnet:GCNet",
+        "dicmor": "md2n.models.baselines.dicmor:DiCMoR",
+        "imder": "md2n.models.baselines.imder:IMDer",
+        "mctn": "md2n.models.baselines.mctn:MCTN",
+        "transm": "md2n.models.baselines.transm:TransM",
+        "icdn": "md2n.models.baselines.icdn:ICDN",
     },
 )
 
@@ -37,6 +42,11 @@ CONFIGS = Registry(
         "dccae": "md2n.models.baselines.config:DCCAEConfig",
         "mmin": "md2n.models.baselines.config:MMINConfig",
         "gcnet": "md2n.models.baselines.config:GCNetConfig",
+        "dicmor": "md2n.models.baselines.config:DiCMoRConfig",
+        "imder": "md2n.models.baselines.config:IMDerConfig",
+        "mctn": "md2n.models.baselines.config:MCTNConfig",
+        "transm": "md2n.models.baselines.config:TransMConfig",
+        "icdn": "md2n.models.baselines.config:ICDNConfig",
     },
 )
 

@@ -165,7 +165,7 @@ class ScoreNetConfig:
         features: Gaussian Fourier features of the time, even.
     """
 
-    channels: tuple[int, ...] = (32, 64, 64)
+    channels: tuple[int, ...] = (64, 128)
     layers: Annotated[int, Gt(0)] = 1
     heads: Annotated[int, Gt(0)] = 4
     features: Annotated[int, Gt(0)] = 64
@@ -174,7 +174,7 @@ class ScoreNetConfig:
         if not self.channels or any(c < 1 or c % self.heads for c in self.channels):
             raise ConfigError(
                 f"{self.heads} heads do not divide the channels {list(self.channels)}",
-                "give one or more numbers of channels, each a multiple of heads, e.g. 32, 64, 64",
+                "give one or more numbers of channels, each a multiple of heads, e.g. 64, 128",
             )
         if self.features % 2:
             raise ConfigError(f"features = {self.features} is odd", "half of them are sines: give an even number")
@@ -197,12 +197,12 @@ class IMDerConfig(RefinedConfig):
         sigma: of dx = sigma^t dw.
         score: weight of the score loss.
         score_reduction: of its squares over a latent: ``mean``, or the original's ``sum``, L D times as much.
+        score_draws: times and noises that a latent's score is learned at in a step; the original draws one.
         condition_noise: what the condition is noised with: ``none``; ``own`` noise; ``shared``, the original's: that of
             the latent in training, its own when sampling.
         steps: calls of a network for one recovered latent.
-        train_steps: the same inside a training step; the original has as many as in use.
-        sampler: ``euler_maruyama``, the original's, or ``ancestral``, which few steps do not upset.
-        train_sampler: the same inside a training step.
+        train_steps: the same inside a training step; the original has as many as in use.  Fewer than 2 ln(sigma)
+            overshoot.
         predict_draws: recoveries behind a prediction.
     """
 
@@ -210,11 +210,10 @@ class IMDerConfig(RefinedConfig):
     sigma: Annotated[float, Gt(1)] = 25.0
     score: Annotated[float, Ge(0)] = 0.1
     score_reduction: Literal["mean", "sum"] = "mean"
+    score_draws: Annotated[int, Gt(0)] = 4
     condition_noise: Literal["none", "own", "shared"] = "none"
     steps: Annotated[int, Gt(0)] = 100
-    train_steps: Annotated[int, Gt(0)] = 8
-    sampler: Literal["euler_maruyama", "ancestral"] = "euler_maruyama"
-    train_sampler: Literal["euler_maruyama", "ancestral"] = "ancestral"
+    train_steps: Annotated[int, Gt(0)] = 10
     predict_draws: Annotated[int, Gt(0)] = 1
 
 
@@ -233,7 +232,7 @@ class MCTNConfig:
         head: as in ``FusionConfig``.
     """
 
-    hidden: Annotated[int, Gt(0)] = 32
+    hidden: Annotated[int, Gt(0)] = 64
     steps: Annotated[int, Gt(0)] = 16
     tokens: Annotated[int, Gt(0)] = 4
     translate: Annotated[float, Ge(0)] = 0.1

@@ -1,0 +1,167 @@
+r"""DiCMoR: what is missing is generated from what is there by normalising flows that share one space of codes.
+
+Every modality has a flow ``f_k`` from its latents to codes (``md2n.models.baselines.flow``).  A missing latent is
+
+    x_m = refine_m( f_m^{-1}( mean_{k available} f_k(x_k) ) ),
+
+so what all flows have in common are their codes' distributions: a Gaussian for each class, the same for all modalities,
+
+    L = L_task + 0.1 ( sum_k bits_k / M  +  |x_m - x_m^true|^2 ),      bits_k = -log p(x_k | class) / (ln 2 D L),  >= 0.
+
+Classes are the task's, or a real label rounded to seven levels of its declared range (one where none is declared).
+
+*Differences.*  The flow is the paper's (actnorm, invertible 1x1, coupling); the released code calls couplings only, so
+half of what it recovers is a copy of what is available.  Latents here are normalised per token: they lie on a sphere,
+where a density has no bound, so a little noise is added before it is measured, and while the flows learn.  Flows are
+trained on latents that they do not move.  Decoders lead back to features.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from md2n.batch import SequenceBatch
+from md2n.errors import UsageError
+from md2n.modality import Schema, Task
+from md2n.models.base import Card, Phase
+from md2n.models.baselines.config import DiCMoRConfig
+from md2n.models.baselines.flow import ClassPrior, Flow, bits_per_number
+from md2n.models.baselines.refined import Flags, Latents, RefinedRecovery
+from md2n.shapes import Float, Int, Tensor
+
+ROWS = 2048  # training latents that actnorm is set on
+LEVELS = 7  # of a real label: -3 .. 3 for sentiment
+ACTNORM = "actnorm"
+
+
+class DiCMoR(RefinedRecovery):
+    """Distribution-consistent modal recovering.
+
+    Raises:
+        UsageError: latents of a single channel, which a coupling cannot divide.
+    """
+
+    card: ClassVar[Card] = Card(
+        title="DiCMoR",
+        paper="Wang, Cui, Li: Distribution-Consistent Modal Recovering for Incomplete Multimodal Learning. ICCV 2023",
+        year=2023,
+        family="recovery",
+        differences="The paper's flow: actnorm, invertible 1x1, coupling; the released code leaves out the first two, "
+        "so half of what it recovers is a copy. MD2N's encoders, whose latents are normalised per token, hence a "
+        "little noise before their density is measured; the flows do not move the latents they learn on; actnorm is "
+        "set once, on the training split. Fewer and narrower flow steps and refiner blocks than the original. Any "
+        "number of modalities; real labels without a declared range share one Gaussian; decoders, so that it gives "
+        "features back; its recovery is one answer, so draws differ by the decoders' error only.",
+        recovers=True,
+    )
+
+    def __init__(self, schema: Schema, config: DiCMoRConfig) -> None:
+        super().__init__(schema, config)
+        self.config = config
+        latent = config.fusion.latent
+        if latent.width < 2:
+            raise UsageError(
+                "a flow divides the channels of a latent in two, and it has only one",
+                "set fusion.latent.width to 2 or more",
+            )
+        self.flows = nn.ModuleList(Flow(latent.width, config.flow_steps, config.flow_hidden) for _ in schema.modalities)
+        self.prior = ClassPrior(class_count(schema.task), latent.width, self.backbone.tokens)
+
+    def phases(self) -> Sequence[Phase]:
+        first, second = super().phases()
+        return (first, Phase(ACTNORM, fit=self.settle, selects=False), second)
+
+    @torch.no_grad()
+    def settle(self, batches: Iterable[SequenceBatch]) -> None:
+        """Sets the flows' actnorms on up to ``ROWS`` latents of the training split."""
+        kept = [(self.backbone.encode_in_use(b.complete()), b.present) for b, _ in zip(batches, range(ROWS))]
+        latents, present = torch.cat([x for x, _ in kept])[:ROWS], torch.cat([p for _, p in kept])[:ROWS]
+        for k in range(latents.shape[1]):
+            held = latents[present[:, k], k]
+            if len(held) > 1:
+                self._flow(k).settle(held.transpose(1, 2))
+
+    def _flow(self, k: int) -> Flow:
+        flow = self.flows[k]
+        assert isinstance(flow, Flow)
+        return flow
+
+    def learn(
+        self, clean: Latents, batch: SequenceBatch, generator: torch.Generator
+    ) -> tuple[Latents, dict[str, Float[Tensor, ""]]]:
+        shape, noise = clean.shape, self.config.noise
+        eps = torch.randn(shape, generator=generator, device=clean.device, dtype=clean.dtype)
+        noisy = torch.where(batch.present[:, :, None, None], clean.detach() + noise * eps, 0.0)
+        codes, bits = [], []
+        classes = class_of(batch.labels, self.schema.task)
+        for k in range(shape[1]):
+            code, log_determinant = self._flow(k)(noisy[:, k].transpose(1, 2))
+            density = self.prior.log_density(code, classes) + log_determinant
+            held = batch.present[:, k]
+            if bool(held.any()):
+                bits.append(bits_per_number(density[held], code[0].numel()))
+            codes.append(code)
+        generated = self._inverted(clean, torch.stack(codes, dim=1), batch.available)
+        return generated, {"density": self.config.density * torch.stack(bits).mean()}
+
+    def generate(
+        self, latents: Latents, available: Flags, generator: torch.Generator, steps: int | None = None
+    ) -> Latents:
+        known = torch.where(available[:, :, None, None], latents, 0.0)
+        if bool(available.all()):
+            return known
+        codes = [self._flow(k)(known[:, k].transpose(1, 2))[0] for k in range(known.shape[1])]
+        return self._inverted(known, torch.stack(codes, dim=1), available)
+
+    def _inverted(
+        self, latents: Latents, codes: Float[Tensor, "batch modality width token"], available: Flags
+    ) -> Latents:
+        """Missing latents from the mean of the available codes."""
+        share = available.to(codes.dtype) / available.sum(dim=1, keepdim=True)
+        shared = (codes * share[:, :, None, None]).sum(dim=1)
+        columns = list(latents.unbind(dim=1))
+        for k in range(latents.shape[1]):
+            rows = (~available[:, k]).nonzero()[:, 0]
+            if len(rows):
+                made = self._flow(k).inverse(shared[rows]).transpose(1, 2)
+                columns[k] = columns[k].index_copy(0, rows, made.to(latents.dtype))
+        return torch.stack(columns, dim=1)
+
+    def draws_of_prediction(self, wanted: int | None) -> int:
+        """One: the same recovery every time."""
+        return 1
+
+    def repeated(
+        self, batch: SequenceBatch, generator: torch.Generator, count: int, steps: int | None = None
+    ) -> tuple[Float[Tensor, "all modality token width"], Flags]:
+        one, available = super().repeated(batch, generator, 1, steps)
+        return one.repeat(count, 1, 1, 1), available.repeat(count, 1)
+
+
+def class_count(task: Task) -> int:
+    """Gaussians of the prior."""
+    if task.kind == "classification":
+        return task.output_dim
+    return LEVELS if _ranged(task) else 1
+
+
+def class_of(labels: Float[Tensor, " batch"] | Int[Tensor, " batch"], task: Task) -> Int[Tensor, " batch"]:
+    """The Gaussian of every label, -1 where the label is unknown.
+
+    A sentiment in [-3, 3] is rounded half to even.
+    """
+    if task.kind == "classification":
+        return labels.long()
+    known = torch.isfinite(labels)
+    if not _ranged(task):
+        return torch.where(known, 0, -1)
+    middle, unit = (task.low + task.high) / 2, (task.high - task.low) / (LEVELS - 1)
+    most = LEVELS // 2
+    level = ((torch.nan_to_num(labels) - middle) / unit).clamp(-most, most).round().long() + most
+    return torch.where(known, level, -1)
+
+
+def _ranged(task: Task) -> bool:
+    return -float("inf") < task.low < task.high < float("inf")

@@ -1,0 +1,136 @@
+"""The skeleton of DiCMoR and IMDer: encoders, recovery in latent space, a refiner, the multimodal Transformer.
+
+    L = L_task + 0.1 |refined - x_m|^2 + 0.1 L_dec + the method's own terms
+
+The first phase trains encoders and fusion on complete samples, with the task alone.  Afterwards everything is trained
+on samples that each miss another set.  What recovery aims at are the latents of the truth, without dropout; it moves
+toward them, not they toward it.
+"""
+
+import abc
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from md2n.batch import SequenceBatch
+from md2n.modality import Schema
+from md2n.models.backbone import given_or_absent
+from md2n.models.base import Losses, Phase, Prediction, Recovery
+from md2n.models.baselines.config import RefinedConfig
+from md2n.models.baselines.refiner import Refiner, refine_missing
+from md2n.models.latent import LatentModel
+from md2n.shapes import Bool, Float, Tensor
+
+ENCODERS, RECOVERY = "encoders", "recovery"
+
+Latents = Float[Tensor, "batch modality token width"]
+Flags = Bool[Tensor, "batch modality"]
+
+
+class RefinedRecovery(LatentModel, abc.ABC):
+    """A method that generates missing latents somehow and refines them.
+
+    Args:
+        schema: modalities and task.
+        config: of the method.
+    """
+
+    def __init__(self, schema: Schema, config: RefinedConfig) -> None:
+        super().__init__(schema, config.fusion)
+        self.settings = config
+        width, count = config.fusion.latent.width, len(schema.modalities)
+        self.refiners = nn.ModuleList(Refiner(width, config.refiner_blocks) for _ in range(count))
+        self.add_decoders()
+
+    def phases(self) -> Sequence[Phase]:
+        first = self.settings.pretraining
+        return (
+            Phase(ENCODERS, share=first, trains=("backbone",), selects=False, patterns="complete"),
+            Phase(RECOVERY, share=1 - first),
+        )
+
+    @abc.abstractmethod
+    def learn(
+        self, clean: Latents, batch: SequenceBatch, generator: torch.Generator
+    ) -> tuple[Latents, dict[str, Float[Tensor, ""]]]:
+        """The latents with missing ones generated as training bears it, unrefined; and the method's own terms.
+
+        Args:
+            clean: latents of everything present, without dropout.
+            batch: what is present, available, and known of labels.
+            generator: of what is random.
+        """
+
+    @abc.abstractmethod
+    def generate(
+        self, latents: Latents, available: Flags, generator: torch.Generator, steps: int | None = None
+    ) -> Latents:
+        """The latents with missing ones generated as in use, unrefined; read only where available.
+
+        Args:
+            latents: of what is available.
+            available: which those are.
+            generator: of what is random.
+            steps: network calls, where a method has a choice; its config's if not given.
+        """
+
+    def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
+        config, available, present = self.settings, batch.available, batch.present
+        whole = batch.complete()
+        latents = self.backbone.encode(whole)
+        if self.phase == ENCODERS:
+            raw = self.backbone.fuse(latents, given_or_absent(present))
+            return Losses({"task": self.backbone.task_loss(raw, batch)})
+        clean = self.backbone.encode_in_use(whole)
+        generated, own = self.learn(clean, batch, generator)
+        recovered = refine_missing(self.refiners, generated, ~available)
+        raw = self.fused(latents, recovered, available)
+        gap = (present & ~available)[:, :, None, None].to(clean.dtype)
+        error = (recovered - clean.detach()).square() * gap
+        parts = {
+            "task": self.backbone.task_loss(raw, batch),
+            "recovery": config.recovery * error.sum() / (gap.sum() * error[0, 0].numel()).clamp(min=1),
+            "dec": config.decoding * self.decoding_loss(batch, recovered),
+            **own,
+        }
+        if config.complete_task or config.complete_view_distillation:
+            filled = clean if bool(present.all()) else self.refined(clean, present, generator)
+            parts |= self.complete_view(
+                batch, raw, latents, filled, config.complete_task, config.complete_view_distillation
+            )
+        return Losses(parts)
+
+    def refined(
+        self, latents: Latents, available: Flags, generator: torch.Generator, steps: int | None = None
+    ) -> Latents:
+        """The latents with missing ones generated and refined."""
+        generated = self.generate(latents, available, generator, steps)
+        return refine_missing(self.refiners, generated, ~available)
+
+    def repeated(
+        self, batch: SequenceBatch, generator: torch.Generator, count: int, steps: int | None = None
+    ) -> tuple[Float[Tensor, "all modality token width"], Bool[Tensor, "all modality"]]:
+        """``count`` recoveries of the batch, one after another along the rows; and what was available in each."""
+        many = batch.available.repeat(count, 1)
+        return self.refined(self.backbone.encode(batch).repeat(count, 1, 1, 1), many, generator, steps), many
+
+    def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
+        """Mean and deviation of the predictions from as many recoveries (one, where there is no randomness)."""
+        count = self.draws_of_prediction(draws)
+        drawn, many = self.repeated(batch, generator, count)
+        each = self.output(drawn, many).view(count, batch.size, *self.tail)
+        return Prediction(each.mean(dim=0), self.deviation(each, batch))
+
+    @abc.abstractmethod
+    def draws_of_prediction(self, wanted: int | None) -> int:
+        """How many recoveries a prediction is made of."""
+
+    def recover(
+        self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
+    ) -> Recovery:
+        """Every missing modality decoded: from the mean of the drawn latents; and the draws."""
+        count = draws or self.settings.recover_draws
+        drawn, _ = self.repeated(batch, generator, count, steps)
+        best = drawn.view(count, batch.size, *drawn.shape[1:]).mean(dim=0)
+        return self.decoded(batch, best, drawn, count, generator)
