@@ -72,14 +72,15 @@ def test_the_first_missing_modality_is_the_target_and_the_others_come_second() -
 def test_a_complete_sample_trains_the_task_alone() -> None:
     parts = made(TRIPLE).loss(turned(TRIPLE), G).parts
     assert parts["task"] > 0
-    assert [float(parts[name]) for name in ("translate", "cycle", "second")] == [0, 0, 0]
+    assert all(parts[name] == 0 for name in ("translate", "cycle", "second"))
 
 
 def test_what_the_data_lack_costs_nothing_but_the_way_back_does() -> None:
     shown = torch.tensor([True, False, False]).expand(64, 3)
     gaps = replace(turned(TRIPLE), present=shown, available=shown)
     parts = made(TRIPLE).loss(gaps, G).parts
-    assert float(parts["translate"]) == float(parts["second"]) == 0
+    assert parts["translate"] == 0
+    assert parts["second"] == 0
     assert parts["cycle"] > 0
 
 
