@@ -45,6 +45,12 @@ def test_another_method_keeps_encoders_fusion_and_head() -> None:
     assert resolve("paper", model="md2n").model.settings == paper
 
 
+def test_a_method_without_fusion_settings_takes_none_and_gives_none() -> None:
+    assert resolve("paper", model="dcca").model.settings == config_class("dcca")()
+    assert another_method({"name": "dcca", "components": 5}, "zero_fill") == {"name": "zero_fill"}
+    assert resolve("default", model="dcca").trainer == resolve("default").trainer
+
+
 def test_a_file_gives_what_differs_and_may_extend_a_preset_or_a_file(tmp_path: Path) -> None:
     one = tmp_path / "one.toml"
     one.write_text('extends = "paper"\nseed = 5\n[model]\ngamma = 0.7\n')

@@ -74,3 +74,32 @@ def test_a_head_that_cannot_serve_the_task_is_refused() -> None:
 def test_regression_starts_at_the_middle_of_the_declared_range() -> None:
     head = make_head("auto", 8, Task("regression", low=1, high=5), 0.0)
     assert float(head(torch.zeros(1, 8))) == pytest.approx(3.0, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "labels"),
+    [
+        ("l1", SENTIMENT, [1.0, float("nan"), -2.0, 0.5, 3.0, 0.7]),
+        ("cross_entropy", CLASSES, [0, 2, -1, 2, 1, 2, 2]),
+        ("seven_class", SENTIMENT, [1.2, 0.8, float("nan"), -2.6, 3.0, 0.0]),
+    ],
+)
+def test_the_constant_of_a_head_is_near_the_least_loss_of_all_constants(
+    kind: str, task: Task, labels: list[float]
+) -> None:
+    head, known = make_head(kind, 4, task, 0.0), torch.tensor(labels)
+    many = known.repeat(500)  # so that the one added to each count does not count
+    best = head.constant(many).detach()
+    least = head.mean_loss(best.expand(len(many), -1), many)
+    for seed in range(20):
+        other = best + 0.3 * torch.randn(best.shape, generator=generator(seed, "constant"))
+        assert head.mean_loss(other.expand(len(many), -1), many) >= least - 1e-4
+    nobody = torch.full_like(known, -1 if known.dtype == torch.long else float("nan"))
+    assert bool(torch.isfinite(head.constant(nobody)).all())
+    assert not bool(head.mean_loss(best.expand(len(nobody), -1), nobody))
+
+
+def test_a_mean_loss_is_over_known_labels() -> None:
+    head = make_head("l1", 4, SENTIMENT, 0.0)
+    labels = torch.tensor([1.0, float("nan"), 3.0])
+    assert float(head.mean_loss(torch.zeros(3, 1), labels)) == 2.0

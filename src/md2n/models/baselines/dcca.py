@@ -14,8 +14,8 @@ decoder per modality: at ``lambda = 0`` it is DCCA.  Training goes in three phas
 
 The code of a missing modality is the mean of the training split: zero, once codes are centred.
 
-*Differences.*  The paper has two views, fully trained in large batches, and whatever classifier on top; here any number
-of views, pairs summed, and a head that meets missing codes in training.  Each modality has a network of its own (the
+*Differences.*  The paper has two complete views, large batches, and any classifier on top; here there are any number of
+views, pairs are summed, and the head meets missing codes in training.  Each modality has a network of its own (the
 public port passes both views through one).
 """
 

@@ -10,8 +10,9 @@ representation ``r_k`` and predicts a label of its own, which self-supervision m
 
 so a modality's task counts where its label is not the sample's.  The modalities' heads are for training only.
 
-*Differences.*  Known from the paper alone, which was retracted; there is no public code.  The paper fills what is
-missing by mapping; what it maps onto where a whole modality is missing is not told, a placeholder is ours.
+*Differences.*  The article was retracted, and we know of no public code.  What there is of it is taken from its
+abstract (crossmodal Transformers onto a target, unimodal labels by self-supervision); the parts are those of MulT and
+Self-MM; sizes, the placeholder and the weight of the modalities' tasks are ours.
 """
 
 from typing import ClassVar
@@ -41,7 +42,8 @@ class ICDN(MultimodalModel):
         "Multimodal Sentiment Analysis. Applied Intelligence 53(12), 2023. Retracted article",
         year=2023,
         family="translation",
-        differences="The article was retracted; it has no public code. Any number of modalities, each brought to "
+        differences="The article was retracted; we know of no public code. Made after its abstract, from MulT's "
+        "crossmodal Transformers and labels in the manner of Self-MM. Any number of modalities, each brought to "
         "tokens by the encoders of the other methods; a missing one is a learned placeholder that the others are "
         "mapped onto. Labels of single modalities by bounded leanings toward running class centres, without Self-MM's "
         "quotient and its memory of single samples; for classes they are distributions. It gives no features back. "

@@ -12,7 +12,8 @@ no gradient; the refiner and what follows are trained on what comes out.
 *Differences.*  The mean in L_score is over all numbers of a latent; the original sums over them and takes the mean over
 samples (``score_reduction="sum"``).  The original adds noise to the condition: in training the latent's own, when
 sampling another (``condition_noise="shared"``).  What the network learns to read off noise that both share misleads it
-when they do not, so here the condition is clean.  In training the sampler takes ten steps, in use the original's
+when they do not, so here the condition is clean.  A step learns a latent's score at four times (``score_draws``), the
+original at one.  In training the sampler takes ten steps, in use the original's
 hundred.  Decoders lead back to features.
 """
 

@@ -9,10 +9,12 @@ above and below zero, for regression), running means of training.  With ``D_c = 
 so a modality that leans as the whole does has the whole's label.  ``s`` is the deviation of the labels; zero is their
 mean, or zero itself for sentiment.
 
-Self-MM (Yu, Xu, Yuan, Wu: Learning Modality-Specific Representations with Self-Supervised Multi-Task Learning. AAAI
-2021, Sec. 3.4) divides by the distance to the positive centre, averages this difference with a quotient by ``a_m``,
-and keeps a moving mean of each training sample's labels.  Here a is bounded, there is no quotient (it bursts where the
-whole is undecided), and what moves slowly are the centres, so that nothing is kept of single samples.
+The public code of Self-MM (Yu, Xu, Yuan, Wu: Learning Modality-Specific Representations with Self-Supervised
+Multi-Task Learning for Multimodal Sentiment Analysis. AAAI 2021) divides by the distance to the positive centre,
+averages this difference with the quotient ``y a_k / a_m``, groups a modality's samples by its own labels, and keeps
+representations and a moving mean of labels of each training sample.  Here a is bounded, there is no quotient (it bursts
+where the whole is undecided), groups are by the sample's label, and what moves slowly are the centres, so that nothing
+is kept of single samples.
 """
 
 from collections.abc import Sequence
