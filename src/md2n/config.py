@@ -90,6 +90,19 @@ def to_mapping(obj: Any) -> dict[str, Any]:
     return {name: _plain(getattr(obj, name)) for name in _fields(type(obj))}
 
 
+def flat(mapping: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """Every setting by its dotted path.
+
+    >>> flat({"trainer": {"epochs": 4}})
+    {'trainer.epochs': 4}
+    """
+    found: dict[str, Any] = {}
+    for key, value in mapping.items():
+        path = _join(where, key)
+        found |= flat(value, path) if isinstance(value, Mapping) else {path: value}
+    return found
+
+
 def apply_set(mapping: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     """The tables with one value changed by ``path=value``, as ``--set`` takes it; the original is not touched.
 

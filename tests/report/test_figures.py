@@ -47,7 +47,7 @@ def test_files_are_written_in_both_formats(tmp_path: Path) -> None:
     assert paths[0].read_text().startswith("<?xml")
     assert paths[1].read_bytes()[:4] == b"\x89PNG"
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StorageError, match="could not be written"):
+    with pytest.raises(StorageError, match="cannot write"):
         style.save(radar(fixed_grid()), tmp_path / "file", "two")
 
 

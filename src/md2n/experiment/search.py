@@ -9,9 +9,9 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from md2n.config import to_mapping
+from md2n.config import flat, to_mapping
 from md2n.errors import ConfigError
 from md2n.experiment.config import ExperimentConfig
 
@@ -109,7 +109,7 @@ def space(model: str, config: ExperimentConfig, fixed: Sequence[str] = ()) -> di
     Raises:
         ConfigError: the stated space has a setting that the method does not have.
     """
-    known = _leaves(to_mapping(config))
+    known = flat(to_mapping(config))
     held = {assignment.partition("=")[0].strip() for assignment in fixed}
     found: dict[str, Range] = {}
     for path, values in {**COMMON, **OWN.get(model, {})}.items():
@@ -125,7 +125,7 @@ def space(model: str, config: ExperimentConfig, fixed: Sequence[str] = ()) -> di
 
 def dropouts(config: ExperimentConfig, held: Sequence[str] | set[str] = ()) -> tuple[str, ...]:
     """Paths of the method's dropouts whose preset is above 0, but for those that are held."""
-    leaves = _leaves(to_mapping(config))
+    leaves = flat(to_mapping(config))
     return tuple(
         path
         for path, value in leaves.items()
@@ -157,11 +157,3 @@ def draws(model: str, dataset: str, config: ExperimentConfig, count: int, fixed:
             told += [f"{p}={value}" for p in (dropouts(config, held) if path == DROPOUT else (path,))]
         found.append(told)
     return found
-
-
-def _leaves(tables: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tables.items():
-        path = f"{where}.{key}" if where else key
-        flat |= _leaves(value, path) if isinstance(value, Mapping) else {path: value}
-    return flat

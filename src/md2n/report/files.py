@@ -1,13 +1,12 @@
-"""Writing a file whole or not at all."""
+"""Files of a report, each whole or not at all."""
 
-import os
 from pathlib import Path
 
-from md2n.errors import StorageError
+from md2n.durable import make_directory, write_bytes
 
 
 def write_whole(path: Path, data: bytes | str) -> Path:
-    """Puts ``data`` at ``path``: written beside it, brought to the disk, then renamed; text is UTF-8.
+    """Puts ``data`` at ``path``, folders and all; text is UTF-8.
 
     Returns:
         ``path``.
@@ -15,16 +14,6 @@ def write_whole(path: Path, data: bytes | str) -> Path:
     Raises:
         StorageError: writing failed; what stood at ``path`` before is untouched.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        if beside.exists():
-            beside.unlink()
-        raise StorageError(f"'{path}' could not be written: {error.strerror}", "free space, then repeat") from error
+    make_directory(path.parent)
+    write_bytes(path, data.encode() if isinstance(data, str) else data)
     return path

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from md2n.config import config_hash
+from md2n.config import config_hash, flat
 from md2n.errors import RunError
 
 # Settings that do not make it another experiment: a run may go on under other values of them.
@@ -17,7 +17,7 @@ ROUNDING = ("trainer.device", "trainer.threads")
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration without what does not make it another experiment."""
     kept: dict[str, Any] = {}
-    for path, value in _flat(config).items():
+    for path, value in flat(config).items():
         if not _listed(path, INCIDENTAL):
             kept[path] = value
     return kept
@@ -39,7 +39,7 @@ def differences(found: Mapping[str, Any], asked: Mapping[str, Any], only: tuple[
         asked: the one given now.
         only: look at these settings alone; without it, at all that are not incidental.
     """
-    before, after = _flat(found), _flat(asked)
+    before, after = flat(found), flat(asked)
     told = []
     for path in sorted(before.keys() | after.keys()):
         looked_at = _listed(path, only) if only else not _listed(path, INCIDENTAL)
@@ -62,17 +62,9 @@ def check_same(path: Path, found: Mapping[str, Any], asked: Mapping[str, Any]) -
         )
 
 
-def _flat(config: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        path = f"{where}.{key}" if where else key
-        flat |= _flat(value, path) if isinstance(value, Mapping) else {path: value}
-    return flat
-
-
 def _listed(path: str, listed: tuple[str, ...]) -> bool:
     return any(path == entry or path.startswith(entry + ".") for entry in listed)
 
 
-def _shown(flat: Mapping[str, Any], path: str) -> str:
-    return json.dumps(flat[path]) if path in flat else "absent"
+def _shown(settings: Mapping[str, Any], path: str) -> str:
+    return json.dumps(settings[path]) if path in settings else "absent"

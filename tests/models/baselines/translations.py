@@ -5,7 +5,7 @@ import torch
 from md2n.batch import SequenceBatch
 from md2n.missing import draw_available
 from md2n.modality import Modality, Schema
-from md2n.models.base import MultimodalModel
+from md2n.models.base import MultimodalModel, Recovers
 from md2n.seeding import generator
 from tests.worlds import CLASSES
 
@@ -37,6 +37,17 @@ def train(model: MultimodalModel, batch: SequenceBatch, steps: int, rate: float 
         torch.autograd.backward(model.loss(batch.hide(draw_available(batch.present, g, 0.1)), g).total)
         optimiser.step()
     model.eval()
+
+
+def check_targets_are_not_read(model: MultimodalModel, batch: SequenceBatch) -> None:
+    """Predictions and recoveries are the same bits where everything missing is NaN."""
+    g, poisoned = generator(0, "unused"), batch.poisoned()
+    assert isinstance(model, Recovers)
+    with torch.no_grad():
+        assert torch.equal(model.predict(batch, g).output, model.predict(poisoned, g).output)
+        clean, other = model.recover(batch, g).features, model.recover(poisoned, g).features
+    for k, name in enumerate(batch.names):
+        assert torch.equal(clean[name][batch.missing[:, k]], other[name][batch.missing[:, k]])
 
 
 def only(batch: SequenceBatch, *columns: int) -> SequenceBatch:
