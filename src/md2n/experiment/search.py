@@ -85,16 +85,33 @@ CORRELATION: Mapping[str, Range] = {
     "model.ridge": Between(1e-4, 1e-1),
 }
 
+# MD2N's levers beyond its paper, offered to the other methods that end in its fusion Transformer.
+COMPLETE_VIEW: Mapping[str, Range] = {
+    "model.complete_view_distillation": Among(("0.0", "1.0", "3.0")),
+    "model.complete_task": Among(("0.0", "1.0")),
+}
+
+RECOVERY: Mapping[str, Range] = {**COMPLETE_VIEW, "model.recovery": Among(("0.1", "0.3", "1.0"))}
+
 # What a method's own paper tunes or leaves open.
 OWN: Mapping[str, Mapping[str, Range]] = {
     "md2n": {
+        **COMPLETE_VIEW,
         "model.gamma": Among(("0.3", "1.0", "3.0")),
-        "model.complete_view_distillation": Among(("0.0", "1.0", "3.0")),
     },
     "dcca": CORRELATION,
     "dccae": {**CORRELATION, "model.reconstruction": Between(1e-4, 1e-1)},
     "mmin": {"model.imagination": Among(("1.0", "4.0", "10.0")), "model.cycle": Among(("0.5", "2.0"))},
     "gcnet": {"model.window": Among(("1", "2", "4")), "model.reconstruction": Among(("0.3", "1.0", "3.0"))},
+    "dicmor": {**RECOVERY, "model.density": Between(1e-3, 1.0)},
+    "imder": {**RECOVERY, "model.score": Between(1e-2, 1.0)},
+    "mctn": {
+        "model.translate": Between(1e-2, 1.0),
+        "model.cycle": Between(1e-2, 1.0),
+        "model.second": Between(1e-2, 1.0),
+    },
+    "transm": {"model.translation": Between(1e-2, 1.0)},
+    "icdn": {"model.difference": Between(1e-1, 3.0)},
 }
 
 
