@@ -1,7 +1,7 @@
 """``make bench``: speed and size, measured in CPU-seconds on one thread; figures are printed, never asserted.
 
 python -m benchmarks               everything but what needs a trained run
-python -m benchmarks step recovery size help
+python -m benchmarks step recovery imder size help
 python -m benchmarks calls RUN     recovery quality and accuracy against network calls, for a trained run
 """
 
@@ -14,11 +14,17 @@ from benchmarks import calls, costs, size
 
 
 def main() -> None:
-    names = sys.argv[1:] or ["help", "step", "recovery", "size"]
+    names = sys.argv[1:] or ["help", "step", "recovery", "imder", "size"]
     if names[0] == "calls":
         calls.report(names[1])
         return
-    known = {"help": costs.help_time, "step": costs.training_step, "recovery": costs.recovery, "size": size.epoch}
+    known = {
+        "help": costs.help_time,
+        "step": costs.training_step,
+        "recovery": costs.recovery,
+        "imder": costs.beside_imder,
+        "size": size.epoch,
+    }
     for name in names:
         known[name]()
 

@@ -12,13 +12,20 @@ from collections.abc import Callable
 import torch
 
 from md2n.batch import SequenceBatch
+from md2n.experiment.config import resolve
 from md2n.missing import draw_available
 from md2n.modality import Modality, Schema, Task
+from md2n.models.base import MultimodalModel, Recovers
 from md2n.models.catalogue import build
 from md2n.models.config import FusionConfig, LatentConfig, MD2NConfig
 from md2n.seeding import generator
 
 BATCH = 32
+LIKE_THE_ORIGINAL = (
+    "model.fusion.kind=crossmodal",
+    "model.fusion.latent.length=48",
+    "model.fusion.latent.encoder=convolution",
+)
 SCHEMA = Schema(
     (Modality("text", 300, 50), Modality("audio", 74, 50), Modality("vision", 35, 50)),
     Task("regression", low=-3, high=3, sentiment=True),
@@ -86,6 +93,48 @@ def recovery() -> None:
                 lambda calls=calls: model.recovery.draw(latents, flags, generator(0, "b"), calls)  # type: ignore[misc]
             )
             print(f"recovery of one modality, {calls} network calls: {draw:.3f} CPU-s (IMDer's code: 11.4)")
+
+
+def beside_imder() -> None:
+    """MD2N beside IMDer, at the size of the original and at the presets' small one: a step, a prediction, a recovery.
+
+    Both are asked for one draw of one modality, each with the network calls of its preset.
+    """
+    torch.set_num_threads(1)
+    batch = made_batch()
+    flags = batch.present.clone()
+    flags[:, 1] = False
+    seen = batch.hide(flags)
+    for size, theirs, ours in (
+        ("of the original", resolve("imder_original"), resolve("default", LIKE_THE_ORIGINAL)),
+        ("of the presets", resolve("imder"), resolve("default")),
+    ):
+        taken: dict[str, tuple[float, ...]] = {}
+        for name, config, repeats in (("imder", theirs, 3), ("md2n", ours, 11)):
+            taken[name] = step_prediction_recovery(build(name, SCHEMA, config.model.settings), batch, seen, repeats)
+        for what, imder, md2n in zip(
+            ("training step", "a sample's prediction", "a sample's recovery"), taken["imder"], taken["md2n"]
+        ):
+            print(f"size {size}, {what}: imder {imder:.4f} CPU-s, md2n {md2n:.4f} CPU-s, ratio {imder / md2n:.0f}")
+
+
+def step_prediction_recovery(
+    model: MultimodalModel, batch: SequenceBatch, seen: SequenceBatch, repeats: int
+) -> tuple[float, float, float]:
+    """CPU-seconds of a training step, of a sample's prediction, of a sample's recovery."""
+    g = generator(0, "steps")
+
+    def step() -> None:
+        model.zero_grad()
+        model.loss(batch.hide(draw_available(batch.present, g, 0.15)), g).total.backward()  # type: ignore[no-untyped-call]
+
+    a_step = cpu_seconds(step, repeats, warm=1)
+    model.eval()
+    assert isinstance(model, Recovers)
+    with torch.inference_mode():
+        said = cpu_seconds(lambda: model.predict(seen, g), repeats, warm=1)
+        back = cpu_seconds(lambda: model.recover(seen, g, draws=1), repeats, warm=1)
+    return a_step, said / BATCH, back / BATCH
 
 
 def help_time() -> None:

@@ -141,16 +141,21 @@ class LatentModel(MultimodalModel):
             generator: of the decoders' noise.
         """
         features, spread, draws = {}, {}, {}
+        each = drawn.view(count, batch.size, *drawn.shape[1:])
         for k, (modality, decoder) in enumerate(zip(self.schema.modalities, self.decoders)):
-            given = batch.readable(modality.name)
-            gap, time = batch.missing[:, k, None, None], given.shape[1]
-            decoded = decoder(drawn[:, k], time).view(count, *given.shape)
+            name, given = modality.name, batch.readable(modality.name)
+            features[name], spread[name] = given, torch.zeros_like(given)
+            draws[name] = given.expand(count, *given.shape)
+            rows, time = batch.missing[:, k].nonzero()[:, 0], given.shape[1]
+            if not len(rows):
+                continue
+            decoded = decoder(each[:, rows, k].flatten(0, 1), time).view(count, len(rows), *given.shape[1:])
             residual = getattr(self, f"residual_{k}").to(decoded.dtype)
             noise = torch.randn(decoded.shape, generator=generator, device=decoded.device, dtype=decoded.dtype)
             total = (decoded.var(dim=0, correction=0) + residual).sqrt()
-            features[modality.name] = torch.where(gap, decoder(best[:, k], time), given)
-            spread[modality.name] = torch.where(gap, total, 0.0)
-            draws[modality.name] = torch.where(gap, decoded + residual.sqrt() * noise, given)
+            features[name] = given.index_copy(0, rows, decoder(best[rows, k], time))
+            spread[name] = spread[name].index_copy(0, rows, total)
+            draws[name] = draws[name].index_copy(1, rows, decoded + residual.sqrt() * noise)
         latents = {m.name: best[:, k] for k, m in enumerate(self.schema.modalities)}
         return Recovery(features, spread, draws, latents)
 
