@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.distributions import Categorical, Laplace, kl_divergence
 
 from md2n.errors import ConfigError
 from md2n.fusion.head import make_head
@@ -62,6 +63,30 @@ def test_distance_to_oneself_is_zero_and_to_others_positive(task: Task) -> None:
     raw = torch.randn(4, task.output_dim, generator=generator(0, "x"))
     torch.testing.assert_close(head.distance(raw, raw), torch.zeros(4))
     assert bool((head.distance(raw, raw.flip(0) + torch.arange(task.output_dim)) > 0).all())
+
+
+def test_distance_is_the_divergence_of_what_the_task_loss_is_the_likelihood_of() -> None:
+    raw, teacher = torch.randn(2, 4, 1, generator=generator(0, "x"), dtype=torch.float64)
+    real = make_head("auto", 8, SENTIMENT, 0.0)
+    said = kl_divergence(Laplace(teacher[:, 0], 1.0), Laplace(raw[:, 0], 1.0))
+    torch.testing.assert_close(real.distance(raw, teacher), said)
+
+    logits, taught = torch.randn(2, 4, CLASSES.output_dim, generator=generator(0, "x"), dtype=torch.float64)
+    classes = make_head("auto", 8, CLASSES, 0.0)
+    said = kl_divergence(Categorical(logits=taught), Categorical(logits=logits))
+    torch.testing.assert_close(classes.distance(logits, taught), said)
+
+
+@pytest.mark.parametrize("task", [SENTIMENT, CLASSES])
+def test_distance_pulls_the_less_the_nearer_it_is(task: Task) -> None:
+    """Else a weight above that of the task would make the label count for nothing."""
+    head = make_head("auto", 8, task, 0.0)
+    teacher = torch.randn(1, task.output_dim, generator=generator(0, "x"))
+    pulls = []
+    for gap in (1.0, 0.1, 0.01):
+        raw = (teacher + gap * torch.arange(1, task.output_dim + 1)).requires_grad_()
+        pulls.append(float(torch.autograd.grad(head.distance(raw, teacher).sum(), raw)[0].norm()))
+    assert pulls[0] > 5 * pulls[1] > 25 * pulls[2] > 0
 
 
 def test_a_head_that_cannot_serve_the_task_is_refused() -> None:
