@@ -5,9 +5,10 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
+SETS := digits,mfeat,ravdess_av,ict_mmmo,mosi,mosi_clean,stressid,news3sources
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow lint format bench results docs clean
+.PHONY: help setup demo test test-slow lint format bench benchmark docs clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,8 +47,9 @@ format: setup ## Let ruff mend what it can
 bench: setup ## Speed and size (benchmarks/); prints, asserts only counts and bytes
 	$(BIN)/python -m benchmarks
 
-results: setup ## Train and measure everything in docs/results.md (hours; resumable)
-	$(BIN)/python -m scripts.results
+benchmark: setup ## Train and measure everything in docs/benchmark.md (ten hours; resumable)
+	$(BIN)/md2n benchmark --data $(SETS) --models all --seeds 5 --protocol fixed,random --out runs/benchmark
+	$(BIN)/python -m scripts.benchmark runs/benchmark
 
 docs: setup ## Generated pages, then the site
 	$(BIN)/python -m scripts.generate

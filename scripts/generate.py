@@ -8,9 +8,10 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from scripts.pages import PROJECT, api, command_line, methods, paper_map
+from scripts.pages import PROJECT, api, benchmark, command_line, methods, paper_map
 
 PAGES: dict[str, Callable[[], str]] = {
+    "docs/benchmark.md": benchmark.page,
     "docs/paper-map.md": paper_map.page,
     "docs/reference/cli.md": command_line.page,
     "docs/reference/api.md": api.page,
@@ -36,6 +37,12 @@ def main() -> int:
         for name in old:
             sys.stderr.write(f"{name} is out of date; run python -m scripts.generate\n")
         return bool(old)
+    write()
+    return 0
+
+
+def write() -> None:
+    """Writes the pages that are out of date."""
     for name, page in PAGES.items():
         path = PROJECT / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +50,6 @@ def main() -> int:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             sys.stderr.write(f"{name} written\n")
-    return 0
 
 
 if __name__ == "__main__":

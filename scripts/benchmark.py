@@ -1,0 +1,25 @@
+"""Keeps in results/ what a benchmark measured, and writes docs/benchmark.md from it.
+
+    python -m scripts.benchmark runs/benchmark
+
+``make benchmark`` runs the benchmark itself first (hours; resumable).
+"""
+
+import sys
+from pathlib import Path
+
+from md2n.experiment.outcome import read_outcomes
+from scripts import generate
+from scripts.kept import KEPT, keep
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    found = read_outcomes([Path(sys.argv[1])], lambda text: print(text, file=sys.stderr))
+    keep(KEPT, found.rows, found.runs)
+    generate.write()
+
+
+if __name__ == "__main__":
+    main()
