@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 SETS := digits,mfeat,ravdess_av,ict_mmmo,mosi,mosi_clean,stressid,news3sources
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow lint format bench benchmark docs clean
+.PHONY: help setup demo test test-slow lint format bench results benchmark docs clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,11 @@ format: setup ## Let ruff mend what it can
 
 bench: setup ## Speed and size (benchmarks/); prints, asserts only counts and bytes
 	$(BIN)/python -m benchmarks
+
+results: setup ## Only what docs/results.md shows: MD2N and its floors (four hours; resumable)
+	$(BIN)/md2n benchmark --data $(SETS) --models zero_fill,regression_fill,modality_dropout,md2n --seeds 5 \
+	  --protocol fixed,random --out runs/benchmark
+	$(BIN)/python -m scripts.benchmark runs/benchmark
 
 benchmark: setup ## Train and measure everything in docs/benchmark.md (ten hours; resumable)
 	$(BIN)/md2n benchmark --data $(SETS) --models all --seeds 5 --protocol fixed,random --out runs/benchmark

@@ -36,11 +36,18 @@ def primary(rows: Sequence[ResultRow], dataset: str) -> tuple[str, ...]:
 
 
 def keep(folder: Path, rows: Sequence[ResultRow], runs: Iterable[RunFacts]) -> None:
-    """Writes both files anew, sorted.
+    """Puts what was measured into both files.
+
+    It takes the place of what they have of a method on a set once it has as many seeds; until then that stays.
 
     Raises:
         StorageError: they cannot be written.
     """
+    old, spent = read(folder) if (folder / MEASURED).exists() else ([], [])
+    now, before = _seeds(rows), _seeds(old)
+    anew = {key for key, seeds in now.items() if len(seeds) >= len(before.get(key, ()))}
+    rows = [r for r in rows if (r.dataset, r.model) in anew]
+    runs = [r for r in runs if (r.dataset, r.model) in anew] + [r for r in spent if (r.dataset, r.model) not in anew]
     chosen = {d: primary(rows, d) for d in {r.dataset for r in rows}}
     lines = [_line(r, r.condition, r.value) for r in rows if not r.target and r.metric in chosen[r.dataset]]
     hidden: dict[tuple[Any, ...], list[ResultRow]] = defaultdict(list)
@@ -48,12 +55,13 @@ def keep(folder: Path, rows: Sequence[ResultRow], runs: Iterable[RunFacts]) -> N
         if r.target and r.metric in RECOVERY and r.protocol.startswith("fixed@") and r.condition != "complete":
             hidden[r.dataset, r.model, r.seed, r.target, r.metric].append(r)
     lines += [_line(held[0], INCOMPLETE, fmean(r.value for r in held)) for held in hidden.values()]
+    lines += [_line(r, r.condition, r.value) for r in old if (r.dataset, r.model) not in anew]
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([COLUMNS, *sorted(lines)])
     costs = sorted(json.dumps(_facts(r)) for r in runs if r.cost)
     make_directory(folder)
     write_bytes(folder / MEASURED, out.getvalue().encode())
-    write_bytes(folder / COSTS, ("\n".join(costs) + "\n").encode())
+    write_bytes(folder / COSTS, "".join(f"{c}\n" for c in costs).encode())
 
 
 def read(folder: Path) -> tuple[list[ResultRow], list[RunFacts]]:
@@ -62,6 +70,13 @@ def read(folder: Path) -> tuple[list[ResultRow], list[RunFacts]]:
         rows = [_row(line) for line in csv.DictReader(stream)]
     told = (folder / COSTS).read_text().splitlines()
     return rows, [RunFacts(folder="", predictions="", **json.loads(line)) for line in told]
+
+
+def _seeds(rows: Iterable[ResultRow]) -> dict[tuple[str, str], set[int]]:
+    found: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for r in rows:
+        found[r.dataset, r.model].add(r.seed)
+    return found
 
 
 def _line(r: ResultRow, condition: str, value: float) -> tuple[str, ...]:
