@@ -32,6 +32,28 @@ def test_given_and_recovered_are_told_apart(kind: str) -> None:
     assert not torch.allclose(fusion(latents, given), fusion(latents, recovered))
 
 
+def test_the_summary_begins_as_a_linear_reading_of_what_is_given() -> None:
+    """Without its blocks it is affine in given latents and blind to recovered ones."""
+    fusion = make_fusion("joint", 3, 4, 8, 16, 2, 1, 0.0).double().eval()
+    fusion.transformer = Untouched()  # type: ignore[assignment]
+    state = torch.tensor([[GIVEN, RECOVERED, ABSENT]] * 2)
+    x, y = torch.randn(2, 2, 3, 4, 8, generator=generator(0, "x"), dtype=torch.float64)
+    nothing = fusion(torch.zeros_like(x), state)
+    torch.testing.assert_close(
+        fusion(x + 2 * y, state) - nothing, fusion(x, state) + 2 * fusion(y, state) - 3 * nothing
+    )
+    other = x.clone()
+    other[:, 1:] += 1.0
+    torch.testing.assert_close(fusion(other, state), fusion(x, state))
+    other[:, 0] += 1.0
+    assert float((fusion(other, state) - fusion(x, state)).abs().min()) > 1e-6
+
+
+class Untouched(torch.nn.Module):
+    def forward(self, tokens: torch.Tensor, readable: torch.Tensor) -> torch.Tensor:
+        return tokens
+
+
 def test_seven_class_head_gives_the_expectation() -> None:
     head = make_head("seven_class", 8, SENTIMENT, 0.0)
     sure = torch.full((2, 7), -50.0)

@@ -65,13 +65,20 @@ class FusionTransformer(nn.Module, abc.ABC):
 
 
 class JointTransformer(FusionTransformer):
-    """One Transformer over a summary token and all M L tokens; the summary is the result."""
+    """One Transformer over a summary token and all M L tokens; the summary is the result.
+
+    It begins as a linear reading of all given latents at once: attention shares its weights over tokens and is slow to
+    learn what those of a vector, which are no positions in time, say together.  Recovered latents are read by attention
+    alone, which can weigh them (docs/log.md has the numbers).
+    """
 
     def __init__(
         self, modalities: int, tokens: int, latent_width: int, width: int, heads: int, layers: int, dropout: float
     ) -> None:
         super().__init__(modalities, tokens, latent_width, width, heads, layers, dropout)
         self.summary = nn.Parameter(torch.randn(width) * 0.1)
+        self.reading = nn.Linear(modalities * tokens * latent_width, width, bias=False)
+        self.dropout = nn.Dropout(dropout)
         self.transformer = Transformer(width, heads, layers, dropout)
         self.fused_width = width
 
@@ -79,7 +86,8 @@ class JointTransformer(FusionTransformer):
         self, latents: Float[Tensor, "batch modality token width"], state: Int[Tensor, "batch modality"]
     ) -> Float[Tensor, "batch fused"]:
         tokens, readable = self.embed(latents, state)
-        summary = self.summary.expand(len(latents), 1, -1)
+        given = torch.where((state == GIVEN)[:, :, None, None], latents, 0.0)
+        summary = (self.summary + self.reading(self.dropout(given.flatten(1))))[:, None]
         always = torch.ones(len(latents), 1, dtype=torch.bool, device=latents.device)
         sequence = torch.cat([summary, tokens.flatten(1, 2)], dim=1)
         fused: Tensor = self.transformer(sequence, torch.cat([always, readable.flatten(1)], dim=1))[:, 0]

@@ -137,7 +137,7 @@ class MD2NConfig:
     fusion: FusionConfig = field(default_factory=FusionConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     gamma: Annotated[float, Ge(0)] = 1.0
-    complete_view_distillation: Annotated[float, Ge(0)] = 3.0
+    complete_view_distillation: Annotated[float, Ge(0)] = 1.0
     complete_task: Annotated[float, Ge(0)] = 1.0
     detach_target: bool = True
     encoders: bool = True
