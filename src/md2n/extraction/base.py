@@ -6,7 +6,7 @@ A clip in which a modality is not there (no sound, no face, no transcript) is no
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -70,6 +70,7 @@ class Track:
     notes: tuple[str, ...] = ()
 
 
+@runtime_checkable
 class Extractor(Protocol):
     """Measures one modality.
 

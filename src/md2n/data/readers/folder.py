@@ -63,11 +63,11 @@ def read_folder(
     table = Path(path)
     table = table / TABLE if table.is_dir() else table
     root = table.parent
-    columns = _columns(table)
+    columns = read_table(table)
     ids = columns.pop("id", None)
     if ids is None:
         raise DataError(f"'{table}' has no column 'id'", did_you_mean("id", columns))
-    _unique(ids, table)
+    check_unique(ids, table)
     if split not in columns and split != "split":
         raise UsageError(f"'{table}' has no column '{split}'", did_you_mean(split, columns))
     splits = columns.pop(split, None)
@@ -81,7 +81,7 @@ def read_folder(
     kinds, classes = kinds or {}, dict(classes or {})
     targets: dict[str, Any] = {}
     for column in chosen:
-        targets[column], order = _target(columns.pop(column), kinds.get(column), classes.get(column))
+        targets[column], order = target_of(columns.pop(column), kinds.get(column), classes.get(column))
         if order is not None:
             classes[column] = order
     features: dict[str, Any] = {}
@@ -124,7 +124,12 @@ def read_folder(
         raise type(error)(f"'{table}': {error.message}", error.hint) from error
 
 
-def _columns(table: Path) -> dict[str, list[str]]:
+def read_table(table: Path) -> dict[str, list[str]]:
+    """The columns of a CSV file with a header, stripped text.
+
+    Raises:
+        DataError: not there, no UTF-8, no line below the header, two columns of one name, or a line of another length.
+    """
     require_file(table)
     try:
         with table.open(newline="", encoding="utf-8-sig") as stream:
@@ -145,7 +150,12 @@ def _columns(table: Path) -> dict[str, list[str]]:
     return {column: [line[i].strip() for line in lines[1:]] for i, column in enumerate(header)}
 
 
-def _unique(ids: Sequence[str], table: Path) -> None:
+def check_unique(ids: Sequence[str], table: Path) -> None:
+    """Refuses an empty id, or one that stands twice.
+
+    Raises:
+        DataError: naming the lines.
+    """
     first: dict[str, int] = {}
     for line, one in enumerate(ids, start=2):
         if not one:
@@ -157,7 +167,9 @@ def _unique(ids: Sequence[str], table: Path) -> None:
         first[one] = line
 
 
-def _target(cells: Sequence[str], kind: str | None, classes: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:
+def target_of(
+    cells: Sequence[str], kind: str | None, classes: Sequence[str] | None
+) -> tuple[Any, Sequence[str] | None]:
     """Values of a label column and its class names, where it has some."""
     known = [c for c in cells if c]
     words = np.array(cells, dtype=np.str_)
