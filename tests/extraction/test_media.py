@@ -1,5 +1,6 @@
 """Pictures and sound of files made here: their times, their values, and what is told of broken ones."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,18 +25,24 @@ def write(
     times_s: tuple[float, ...] = (),
     codec: str = "aac",
     late_s: float = 0.0,
+    aspect: Fraction | None = None,
+    lit: bool = False,
 ) -> Path:
-    """A file with a sound ``[channel, sample]`` and pictures that are shown at these times, each a shade lighter."""
+    """A file with a sound ``[channel, sample]`` and pictures at these times, each lighter, perhaps a corner lit."""
     with av.open(str(path), "w") as file:
         video = audio = None
         if times_s:
             video = file.add_stream("mpeg4", rate=25)
             video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
             video.codec_context.time_base = Fraction(1, 1000)
+            if aspect is not None:
+                video.codec_context.sample_aspect_ratio = aspect
         if heard is not None:
             audio = file.add_stream(codec, rate=rate, layout="stereo" if len(heard) == 2 else "mono")
         for i, time_s in enumerate(times_s):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 40 + 20 * (i % 8), np.uint8), format="rgb24")
+            rgb = np.full((48, 64, 3), 40 + 20 * (i % 8), np.uint8)
+            rgb[:16, :16] = 255 if lit else rgb[:16, :16]
+            frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
             frame.pts, frame.time_base = round(time_s * 1000), Fraction(1, 1000)
             file.mux(video.encode(frame))
         if times_s:
@@ -71,6 +78,32 @@ def test_pictures_come_at_their_own_times(tmp_path: Path) -> None:
     assert [p.time_s for p in seen] == pytest.approx(times, abs=1e-3)
     assert seen[0].rgb.shape == (48, 64, 3)
     assert [int(p.rgb.mean() - 40 + 10) // 20 for p in seen] == [0, 1, 2, 3, 4]
+
+
+def test_pixels_are_square_in_the_end(tmp_path: Path) -> None:
+    path = write(tmp_path / "wide.mkv", times_s=(0.0, 0.04), aspect=Fraction(3, 2))
+    assert next(pictures(path)).rgb.shape == (48, 96, 3)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "corner"),
+    [((0, 1, -1, 0), (0, -1)), ((-1, 0, 0, -1), (-1, -1)), ((0, -1, 1, 0), (-1, 0))],
+    ids=["clockwise", "upside down", "counterclockwise"],
+)
+def test_a_video_is_turned_as_the_camera_was_held(
+    matrix: tuple[int, int, int, int], corner: tuple[int, int], tmp_path: Path
+) -> None:
+    """The bright upper left corner comes where the file's display matrix puts it."""
+    path = write(tmp_path / "phone.mp4", times_s=(0.0, 0.04), lit=True)
+    a, b, c, d = (v * 65536 for v in matrix)
+    content = path.read_bytes()
+    place = content.index(b"tkhd") + 4 + 40
+    assert struct.unpack(">9i", content[place : place + 36]) == (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
+    turned = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content[:place] + turned + content[place + 36 :])
+    rgb = next(pictures(path)).rgb
+    assert rgb.shape == ((48, 64, 3) if a else (64, 48, 3))
+    assert rgb[corner].mean() > 150 and rgb.mean() < 100
 
 
 def test_a_sound_that_begins_late_is_silent_until_then(tmp_path: Path) -> None:

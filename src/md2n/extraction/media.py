@@ -98,12 +98,13 @@ def pictures(path: Path) -> Iterator[Picture]:
         if not moving:
             raise ModalityAbsentError(f"{path.name} has no video track", "the clip is kept without pictures")
         stream = moving[0]
+        stream.codec_context.thread_count = 1  # work is shared between processes, a clip each
         begun, period = _begin_s(file), float(1 / stream.average_rate) if stream.average_rate else 0.0
-        at, count = 0.0, 0
+        at, count, aspect = 0.0, 0, float(stream.sample_aspect_ratio or 1)
         for frame in file.decode(stream):
             at = at + period if frame.time is None else frame.time - begun
             count += 1
-            yield Picture(at, frame.to_ndarray(format="rgb24"))
+            yield Picture(at, _upright(frame, aspect))
         if not count:
             raise ModalityAbsentError(f"the video track of {path.name} is empty", "the clip is kept without pictures")
         _check_whole(path, stream, at + period)
@@ -137,6 +138,14 @@ def _opened(path: Path) -> Iterator[Any]:
     except av.error.FFmpegError as error:
         told = error.strerror or type(error).__name__
         raise DataError(f"{path} cannot be read as a video or sound file: {told}", "check that it plays") from error
+
+
+def _upright(frame: Any, aspect: float) -> Any:
+    """``[height, width, 3]`` as it is meant to be seen: pixels square, turned as the camera was held."""
+    width = max(1, round(frame.width * aspect))
+    rgb = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
 
 
 def _begin_s(file: Any) -> float:

@@ -1,0 +1,164 @@
+"""The visual front end ``geoAU@1`` as an extractor: a clip's pictures in, 35 measures of a face per picture out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Bool, Float, Float32, UInt8
+
+from md2n.errors import UsageError
+from md2n.extraction.base import Clip, ModalityAbsentError, Track
+from md2n.extraction.media import pictures
+from md2n.extraction.vision.columns import NAMES
+from md2n.extraction.vision.measures import measures
+from md2n.extraction.vision.models import MODELS
+from md2n.extraction.vision.tracker import FaceFinder, Sighting, sightings
+
+NAME = "geoAU@1"
+BLOCK = 250
+"""Faces that are measured at once: a few milliseconds for all of them, a few megabytes of landmarks."""
+LAST_S = 0.04
+"""How long the picture is shown that is the only one of its video."""
+
+
+class GeoAU:
+    """``geoAU@1``: 35 columns a picture.
+
+    Args:
+        folder: of your own that holds the models; ``model_folder()`` if not given.
+        smoothing_s: standard deviation, in seconds, of a Gaussian over the measured frames; 0: as they were measured.
+
+    Raises:
+        UsageError: ``smoothing_s`` is negative.
+    """
+
+    modality = "vision"
+    columns = NAMES
+
+    def __init__(self, folder: Path | None = None, smoothing_s: float = 0.0) -> None:
+        if not smoothing_s >= 0:
+            raise UsageError(f"smoothing over {smoothing_s} s cannot be", "give 0 or more seconds")
+        self.folder = folder
+        self.smoothing_s = float(smoothing_s)
+        self.name = NAME if not smoothing_s else f"{NAME}+smooth{self.smoothing_s:g}s"
+        self.fingerprint = " ".join([self.name, *(m.sha256[:16] for m in MODELS)])
+        self._finder: FaceFinder | None = None
+
+    def prepare(self) -> None:
+        """Loads the models.
+
+        Raises:
+            UsageError: LiteRT or a model is not there.
+            DataError: a file is not the model that was pinned.
+        """
+        self._finder = FaceFinder(self.folder)
+
+    def extract(self, clip: Clip) -> Track:
+        """Frames of the clip's pictures; one in which the face is not found is invalid.
+
+        Raises:
+            ModalityAbsentError: there are no pictures, or no face in any.
+            DataError: the file cannot be read.
+        """
+        if clip.media is None:
+            raise ModalityAbsentError(f"clip '{clip.id}' has no media file", "it is kept without pictures")
+        times: list[float] = []
+        faces: list[bool] = []
+        searched: list[int] = []
+        measured, block = [np.zeros((0, len(NAMES)))], list[Float32[np.ndarray, "468 3"]]()
+        for seen in self._sightings(clip.media):
+            if times and seen.time_s <= times[-1]:  # shown at the same time as the one before: not seen by anybody
+                continue
+            times.append(seen.time_s)
+            faces.append(seen.face is not None)
+            if seen.face is not None:
+                block.append(seen.face.landmarks)
+            if seen.faces is not None:
+                searched.append(seen.faces)
+            if len(block) == BLOCK:
+                measured.append(measures(np.stack(block)))
+                block.clear()
+        measured += [measures(np.stack(block))] if block else []
+        values, valid = _placed(np.concatenate(measured), np.array(faces))
+        if not valid.any():
+            raise ModalityAbsentError(
+                f"no face is seen in the {len(times)} pictures of {clip.media.name}", "the clip is kept without a face"
+            )
+        at = _intervals(times)
+        if self.smoothing_s:
+            values = smoothed(values, valid, at.mean(axis=1), self.smoothing_s)
+        return Track(values.astype(np.float32), valid, at, _notes(valid, searched))
+
+    def landmarks(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "468 2"] | None:
+        """The landmarks of the largest face of one picture, x and y in pixels; None where there is none."""
+        face = self._loaded().largest(rgb)
+        return None if face is None else face.landmarks[:, :2]
+
+    def _loaded(self) -> FaceFinder:
+        if self._finder is None:
+            self.prepare()
+        assert self._finder is not None
+        return self._finder
+
+    def _sightings(self, path: Path) -> Iterator[Sighting]:
+        return sightings(pictures(path), self._loaded())
+
+
+def smoothed(
+    values: Float[np.ndarray, "frame column"],
+    valid: Bool[np.ndarray, " frame"],
+    at_s: Float[np.ndarray, " frame"],
+    deviation_s: float,
+) -> Float[np.ndarray, "frame column"]:
+    """Each valid frame as the mean of the valid ones around it, weighted by a Gaussian of their distance in time.
+
+    As ``deviation_s`` goes to 0 it is the frame itself.  Frames further off than 4 deviations, and invalid ones, do
+    not count.
+
+    Args:
+        values: measures.
+        valid: frames that were measured.
+        at_s: middle of each frame, rising.
+        deviation_s: above 0.
+    """
+    out = values.copy()
+    measured, at = values[valid], at_s[valid]
+    first = np.searchsorted(at, at - 4 * deviation_s, side="left")
+    stop = np.searchsorted(at, at + 4 * deviation_s, side="right")
+    for i, (frame, a, b) in enumerate(zip(np.flatnonzero(valid), first, stop)):
+        weight = np.exp(-0.5 * ((at[a:b] - at[i]) / deviation_s) ** 2)
+        out[frame] = weight @ measured[a:b] / weight.sum()
+    return out
+
+
+def _placed(
+    measured: Float[np.ndarray, "face column"], faces: Bool[np.ndarray, " frame"]
+) -> tuple[Float[np.ndarray, "frame column"], Bool[np.ndarray, " frame"]]:
+    """Measures in the frames they belong to, zeros elsewhere; and which frames hold numbers throughout."""
+    finite = np.isfinite(measured).all(axis=1)
+    valid = faces.copy()
+    valid[faces] = finite
+    values = np.zeros((len(faces), measured.shape[1]))
+    values[valid] = measured[finite]
+    return values, valid
+
+
+def _intervals(times: list[float]) -> npt.NDArray[np.float64]:
+    """Each picture is shown until the next; the last as long as most are."""
+    at = np.array(times, np.float64)
+    shown = np.diff(at)
+    return np.stack([at, np.append(at[1:], at[-1] + (np.median(shown) if len(shown) else LAST_S))], axis=1)
+
+
+def _notes(valid: Bool[np.ndarray, " frame"], searched: list[int]) -> tuple[str, ...]:
+    notes = []
+    several = sum(n > 1 for n in searched)
+    if several:
+        notes.append(
+            f"up to {max(searched)} faces (in {several} of {len(searched)} pictures that were searched); "
+            "one is followed, the largest at first"
+        )
+    if not valid.all():
+        notes.append(f"no face in {int((~valid).sum())} of {len(valid)} pictures")
+    return tuple(notes)
