@@ -41,6 +41,9 @@ SRC is one of
   a data.npz: x_<modality>, m_<modality> presence, t_<modality> validity, y..., split, ids
   a folder of CMU SDK .csd files, the one with 'label' in its name holding the labels
   a folder with samples.csv (id, split, y..., a column of .npy paths per modality) and its .npy files
+  a folder with labels.csv (id, split, y...) and a sub-folder per modality, in it one file per clip:
+    COVAREP .mat; OpenFace, py-feat or FACET .csv; start_s,end_s and numbers .csv; .npy; .npz;
+    a modality may also be one .csd file
   a ready name
 
 \b
@@ -49,6 +52,7 @@ Examples:
   md2n data import csd-folder --out mosi-words --align words
   md2n data import data.npz --out mine --label y_mood --kind y_age=regression
   md2n data import my-folder --out mine --classes y=no,yes --drop-empty
+  md2n data import my-clips --out mine --align words --label arousal
 """
 
 CHECK_HELP = """What is wrong with a data set: leaks, dead features, labels, gaps that give the label away.
@@ -97,18 +101,20 @@ def import_source(
     name: Annotated[str, typer.Option(help="Name of the data set; made from SRC if not given.")] = "",
     label: Annotated[str, typer.Option(help="The label column used by default.")] = "",
     modalities: Chosen = "",
-    align: Annotated[str, typer.Option(help=".csd: none, labels, words, or a modality to align to.")] = "",
+    align: Annotated[str, typer.Option(help=".csd, labels.csv: none, labels, words, or a modality to align to.")] = "",
     known: Annotated[
         str, typer.Option(help="mosi, mosei, ch-sims, iemocap, or none; recognised if not given (pickle, .csd).")
     ] = "",
-    split: Annotated[str, typer.Option(help="An alternative split column (data.npz, samples.csv).")] = "",
+    split: Annotated[str, typer.Option(help="An alternative split column (data.npz, samples.csv, labels.csv).")] = "",
     kind: Annotated[
         list[str] | None, typer.Option(help="COLUMN=regression or COLUMN=classification; repeatable.")
     ] = None,
     classes: Annotated[
         list[str] | None, typer.Option(help="COLUMN=name,name,... in the order of the codes; repeatable.")
     ] = None,
-    reader: Annotated[str, typer.Option(help="mmsa, sdk, npz or folder, if the choice is not to be made here.")] = "",
+    reader: Annotated[
+        str, typer.Option(help="mmsa, sdk, npz, folder or clips, if the choice is not to be made here.")
+    ] = "",
     drop_empty: Annotated[bool, typer.Option("--drop-empty", help="Leave out samples without any modality.")] = False,
     data_root: Root = None,
 ) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from md2n.data.readers.csd import open_sequence, overlaps, video_of
-from md2n.data.readers.sdk import PAUSE, read_sdk, standard_folds
+from md2n.data.readers.sdk import read_sdk, standard_folds
+from md2n.data.readers.segments import PAUSE
 from md2n.errors import DataError, UsageError
 
 

@@ -31,7 +31,8 @@ class Track:
 
     Args:
         features: ``[T, D]`` numbers, or ``[T]`` text where the sequence holds words.
-        intervals: ``[T, 2]`` start and end of each frame, seconds; end >= start.
+        intervals: ``[T, 2]`` start and end of each frame, seconds; end >= start.  A frame whose time nobody told lies
+            between minus infinity and infinity.
         rows: ``[T]`` where each stands in the file.
         dropped: frames left out because their interval is not finite or ends before it starts.
     """
@@ -44,6 +45,11 @@ class Track:
     def select(self, chosen: Array) -> "Track":
         """The frames flagged in ``chosen`` ``[T]``."""
         return Track(self.features[chosen], self.intervals[chosen], self.rows[chosen])
+
+    @property
+    def timed(self) -> bool:
+        """False where the time of a frame is not known."""
+        return bool(np.isfinite(self.intervals).all())
 
 
 @dataclass(frozen=True)

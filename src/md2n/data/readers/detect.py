@@ -1,12 +1,12 @@
 """Which reader fits what stands at a path: by content, not by hope."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from md2n.data.readers import READERS
-from md2n.data.readers.files import UNDERSTOOD, kind_of, require_file, what_is
+from md2n.data.readers.clips import LABELS
+from md2n.data.readers.files import UNDERSTOOD, kind_of, plain_name, require_file, what_is
 from md2n.data.readers.folder import TABLE
 from md2n.data.samples import Samples
 from md2n.data.store import is_store, open_store
@@ -17,7 +17,9 @@ ACCEPTS: Mapping[str, frozenset[str]] = {
     "sdk": frozenset({"known", "align", "modalities"}),
     "npz": frozenset({"split", "kinds", "classes"}),
     "folder": frozenset({"split", "kinds", "classes"}),
+    "clips": frozenset({"split", "kinds", "classes", "align", "modalities"}),
 }
+TABLES = {TABLE: "folder", LABELS: "clips"}
 WORDS = {
     "text": ("glove", "bert", "wordvector", "text", "language"),
     "audio": ("covarep", "opensmile", "acoustic", "audio"),
@@ -39,7 +41,7 @@ def read(
     classes: Mapping[str, Sequence[str]] | None = None,
     drop_empty: bool = False,
 ) -> Samples:
-    """Read whatever is at a path: a store, an MMSA pickle, a ``data.npz``, ``.csd`` files, a folder of ``.npy`` files.
+    """Read whatever is at a path: a store, a pickle, a ``data.npz``, or a folder of ``.csd``, ``.npy`` or clips' files.
 
     Args:
         source: file or folder.
@@ -47,11 +49,11 @@ def read(
         name: of the data set; made from the file's name if not given.
         label: the label column used by default.
         modalities: which ones, in this order; all if not given.
-        split: an alternative split column (``data.npz``, ``samples.csv``).
-        align: what ``.csd`` sequences are aligned to: ``none``, ``labels``, ``words`` or a modality.
+        split: an alternative split column (``data.npz``, ``samples.csv``, ``labels.csv``).
+        align: what ``.csd`` sequences and clips are aligned to: ``none``, ``labels``, ``words`` or a modality.
         known: a known data set (``md2n.data.schema``); None recognises it, ``""`` declares nothing.
-        kinds: label column -> ``regression`` or ``classification`` (``data.npz``, ``samples.csv``).
-        classes: label column -> class names (``data.npz``, ``samples.csv``).
+        kinds: label column -> ``regression`` or ``classification`` (``data.npz``, ``samples.csv``, ``labels.csv``).
+        classes: label column -> class names (``data.npz``, ``samples.csv``, ``labels.csv``).
         drop_empty: leave out samples without any modality instead of refusing them.
 
     Raises:
@@ -84,8 +86,8 @@ def detect(path: Path) -> str:
     if path.is_dir():
         return _detect_folder(path)
     require_file(path)
-    if path.name == TABLE:
-        return "folder"
+    if path.name in TABLES:
+        return TABLES[path.name]
     kind = kind_of(path)
     if kind == "pickle":
         return "mmsa"
@@ -101,7 +103,12 @@ def detect(path: Path) -> str:
 def _detect_folder(path: Path) -> str:
     if (path / TABLE).is_file():
         return "folder"
-    if any(path.glob("*.csd")):
+    sequences = sorted(path.glob("*.csd"))
+    # A table of labels and sequences without labels are clips; sequences of which one holds the labels are the SDK's.
+    labelled = any("label" in s.stem.lower() for s in sequences)
+    if (path / LABELS).is_file() and not labelled and not (path / "data.npz").is_file():
+        return "clips"
+    if sequences:
         return "sdk"
     if (path / "data.npz").is_file():
         return "npz"
@@ -169,7 +176,7 @@ def _sources(files: Sequence[Path]) -> dict[str, Path]:
     guesses = [next((m for m, words in WORDS.items() if any(w in f.stem.lower() for w in words)), "") for f in files]
     named = {}
     for file, guess in zip(files, guesses):
-        own = re.sub(r"[^\w.-]", "_", file.stem)
+        own = plain_name(file.stem)
         named[guess if guess and guesses.count(guess) == 1 else own] = file
     order = [*(m for m in WORDS if m in named), *(m for m in named if m not in WORDS)]
     return {m: named[m] for m in order}

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,8 @@ Kind = Literal["pickle", "npz", "npy", "hdf5", "other"]
 
 UNDERSTOOD = (
     "md2n reads: an MMSA pickle (.pkl), a data.npz, CMU SDK .csd files (a folder of them), "
-    "a folder with samples.csv and .npy files, and its own stores"
+    "a folder with samples.csv and .npy files, a folder with labels.csv and a sub-folder of files per modality, "
+    "and its own stores"
 )
 
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
@@ -95,6 +97,11 @@ def what_is(path: Path) -> str:
     return signature(path) or (
         f"file with the suffix '{path.suffix}'" if path.suffix else "file without a known signature or suffix"
     )
+
+
+def plain_name(name: str) -> str:
+    """A name as modalities bear it: letters, digits, points, hyphens; anything else becomes an underscore."""
+    return re.sub(r"[^\w.-]", "_", name)
 
 
 def fingerprints(paths: Iterable[Path]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,26 +64,7 @@ def read_folder(
     table = table / TABLE if table.is_dir() else table
     root = table.parent
     columns = read_table(table)
-    ids = columns.pop("id", None)
-    if ids is None:
-        raise DataError(f"'{table}' has no column 'id'", did_you_mean("id", columns))
-    check_unique(ids, table)
-    if split not in columns and split != "split":
-        raise UsageError(f"'{table}' has no column '{split}'", did_you_mean(split, columns))
-    splits = columns.pop(split, None)
-    if labels is None:
-        chosen = [c for c in columns if c in ("y", "label") or c.startswith(("y_", "label_"))]
-    else:
-        chosen = list(labels)
-        for column in chosen:
-            if column not in columns:
-                raise UsageError(f"'{table}' has no column '{column}'", did_you_mean(column, columns))
-    kinds, classes = kinds or {}, dict(classes or {})
-    targets: dict[str, Any] = {}
-    for column in chosen:
-        targets[column], order = target_of(columns.pop(column), kinds.get(column), classes.get(column))
-        if order is not None:
-            classes[column] = order
+    facts = take_facts(columns, table, split=split, labels=labels, kinds=kinds, classes=classes)
     features: dict[str, Any] = {}
     for column in list(columns):
         cells = [c for c in columns[column] if c]
@@ -109,19 +90,73 @@ def read_folder(
     try:
         return from_arrays(
             features,
-            targets or None,
-            splits=splits,
-            ids=ids,
+            facts.targets or None,
+            splits=facts.splits,
+            ids=facts.ids,
             groups=columns,
             name=name or root.resolve().name,
             kinds=kinds,
-            classes=classes,
+            classes=facts.classes,
             default_label=label,
             source={"reader": "folder", "files": fingerprints([table])},
             drop_empty=drop_empty,
         )
     except DataError as error:
         raise type(error)(f"'{table}': {error.message}", error.hint) from error
+
+
+class Facts(NamedTuple):
+    """What a table tells of its samples beside features and groups.
+
+    Args:
+        ids: unique.
+        splits: a word per sample; None without such a column.
+        targets: label column -> a value per sample, as ``from_arrays`` takes it.
+        classes: label column -> class names in order.
+    """
+
+    ids: Sequence[str]
+    splits: Sequence[str] | None
+    targets: Mapping[str, Any]
+    classes: Mapping[str, Sequence[str]]
+
+
+def take_facts(
+    columns: dict[str, list[str]],
+    table: Path,
+    *,
+    split: str = "split",
+    labels: Sequence[str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    classes: Mapping[str, Sequence[str]] | None = None,
+) -> Facts:
+    """Ids, splits and labels of a table; their columns are taken out of ``columns``.
+
+    Raises:
+        DataError: no ``id``, or one that is empty or stands twice.
+        UsageError: ``labels`` or ``split`` names nothing.
+    """
+    ids = columns.pop("id", None)
+    if ids is None:
+        raise DataError(f"'{table}' has no column 'id'", did_you_mean("id", columns))
+    check_unique(ids, table)
+    if split not in columns and split != "split":
+        raise UsageError(f"'{table}' has no column '{split}'", did_you_mean(split, columns))
+    splits = columns.pop(split, None)
+    if labels is None:
+        chosen = [c for c in columns if c in ("y", "label") or c.startswith(("y_", "label_"))]
+    else:
+        chosen = list(labels)
+        for column in chosen:
+            if column not in columns:
+                raise UsageError(f"'{table}' has no column '{column}'", did_you_mean(column, columns))
+    targets: dict[str, Any] = {}
+    orders = dict(classes or {})
+    for column in chosen:
+        targets[column], order = target_of(columns.pop(column), (kinds or {}).get(column), orders.get(column))
+        if order is not None:
+            orders[column] = order
+    return Facts(ids, splits, targets, orders)
 
 
 def read_table(table: Path) -> dict[str, list[str]]:
@@ -192,6 +227,20 @@ def _array(root: Path, cell: str, column: str, line: int, table: Path) -> Array:
     file = root / cell
     if not file.resolve().is_relative_to(root.resolve()):
         raise DataError(f"{where}: '{cell}' leaves the folder", "paths are relative to the folder and stay in it")
+    return load_npy(file, f"{where}: ")
+
+
+def load_npy(file: Path, where: str = "") -> Array:
+    """The array of an ``.npy`` file; nothing in it is run.
+
+    Args:
+        file: path.
+        where: words that go before the message.
+
+    Raises:
+        UnsafeFileError: it holds Python objects.
+        DataError: missing, empty, truncated, or no ``.npy``.
+    """
     require_file(file)
     try:
         array = np.load(file, allow_pickle=False)
@@ -201,7 +250,7 @@ def _array(root: Path, cell: str, column: str, line: int, table: Path) -> Array:
                 f"'{file}' holds Python objects, which could run code; it was not read", "save an array of numbers"
             ) from error
         state = "truncated or damaged" if "NumPy array" in what_is(file) else f"not an .npy but a {what_is(file)}"
-        raise DataError(f"{where}: '{file}' is {state}", "write the file again with np.save") from error
+        raise DataError(f"{where}'{file}' is {state}", "write the file again with np.save") from error
     if not isinstance(array, np.ndarray):
-        raise DataError(f"{where}: '{file}' is an archive, not one array", "write it with np.save")
+        raise DataError(f"{where}'{file}' is an archive, not one array", "write it with np.save")
     return array

@@ -1,16 +1,7 @@
 """CMU-MOSI and CMU-MOSEI from the SDK's ``.csd`` files, aligned to labels, to words, or not at all.
 
-One sequence holds the labels; every label interval is one sample.  Then, by ``align``:
-
-- ``none``: each modality keeps its own frames that overlap the label's interval (unaligned, ragged);
-- ``labels``: each modality is one vector, the mean of its frames that overlap the label's interval;
-- the name of a sequence (words, or a modality): that sequence's frames that overlap the label's interval are the steps,
-  and every other modality gives, for each step, the mean of its frames that overlap both the step and the label.  So a
-  word across the border of two labels is a step of both, and brings to neither the sound of the other.
-
-"Overlap" is ``csd.overlaps``; a mean counts every overlapping frame once, as the SDK's does.  A frame with a NaN or an
-infinity (COVAREP) takes no part in a mean; a step without any frame is invalid.  Of a sequence of words, the steps
-``sp`` (short pause) are left out.  A label whose video a modality does not have, or has no frame for, is a natural gap.
+One sequence holds the labels; every label interval is one sample.  What ``align`` makes of it stands in ``segments``.
+A label whose video a modality does not have, or has no frame for, is a natural gap.
 """
 
 import json
@@ -22,34 +13,26 @@ from pathlib import Path
 
 import numpy as np
 
-from md2n.data.readers.csd import Intervals, Sequence, Track, open_sequence, overlaps, video_of
+from md2n.data.readers.csd import Sequence, open_sequence, video_of
 from md2n.data.readers.files import fingerprints
-from md2n.data.readers.frames import NonFinite, count_nonfinite, finish
+from md2n.data.readers.frames import finish
 from md2n.data.readers.labels import label_column
+from md2n.data.readers.segments import WORDS, Segment, SequencePieces, cut, require_features, require_reference
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
 from md2n.data.schema import KnownSet, known_set
 from md2n.errors import DataError, UsageError, did_you_mean
 
-PAUSE = "sp"
 Folds = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Segment:
-    """One labelled stretch of a video.
+class Labelled(Segment):
+    """One labelled stretch of a video; its id is ``video[i]``.
 
     Args:
-        id: ``video[i]``.
-        video: the video's name.
-        start: seconds.
-        end: seconds.
         values: ``[L]`` label values.
     """
 
-    id: str
-    video: str
-    start: float
-    end: float
     values: Array
 
 
@@ -90,7 +73,7 @@ def read_sdk(
         name: of the data set.
         known: ``mosi`` or ``mosei``: standard folds, label names and range.  None recognises them by their video ids;
             ``""`` declares nothing.
-        align: ``none``, ``labels``, ``words`` or the name of a modality; see above.
+        align: ``none``, ``labels``, ``words`` or the name of a modality; see ``segments``.
         words: the ``.csd`` file with the words themselves, which ``align="words"`` needs; it is no modality.
         folds: split name -> video ids; the standard folds of ``known`` if not given, no split without either.
         label: the label column used by default; the first if not given.
@@ -106,34 +89,30 @@ def read_sdk(
     """
     if known:
         known_set(known)
-    steps = {"none", "labels", *sources} | ({"words"} if words else set())
-    if align not in steps:
-        raise UsageError(f"nothing to align to is called '{align}'", did_you_mean(align, steps))
+    require_reference(align, {*sources, *((WORDS,) if words else ())})
     notes: list[str] = []
     with ExitStack() as stack:
         sequences = {k: stack.enter_context(open_sequence(p)) for k, p in sources.items()}
         for modality, sequence in sequences.items():
-            if sequence.words:
-                raise DataError(
-                    f"'{sequence.path}' holds words, not features: '{modality}' cannot be a modality",
-                    "give it as words, and an embedding (GloVe, BERT) as the modality",
-                )
+            require_features(modality, sequence)
         if words is not None:
-            sequences["words"] = stack.enter_context(open_sequence(words))
+            sequences[WORDS] = stack.enter_context(open_sequence(words))
         annotation = stack.enter_context(open_sequence(labels))
         segments = _segments(annotation, notes)
         if known is None:
-            known = _recognise({s.video for s in segments})
+            known = _recognise({s.recording for s in segments})
             notes += [f"recognised as {known_set(known).title} by its video ids"] if known else []
         facts = known_set(known) if known else KnownSet(title=name)
         names = _label_names(annotation, facts)
-        cut = _cut(sequences, segments, align, notes)
-    cut.pop("words", None)
-    modalities = {k: Ragged.from_arrays(a, dim=sequences[k].dim) for k, (a, _) in cut.items()}
+        pieces = {k: SequencePieces(s) for k, s in sequences.items()}
+        arrays = cut(pieces, segments, align)
+        notes += [note for k, p in pieces.items() for note in p.note(k)]
+    arrays.pop(WORDS, None)
+    modalities = {k: Ragged.from_arrays(a, dim=sequences[k].dim) for k, (a, _) in arrays.items()}
     columns = _columns(np.stack([s.values for s in segments]), names, facts, notes)
     if label and label not in columns:
         raise UsageError(f"'{labels}' has no label column '{label}'", did_you_mean(label, columns))
-    videos = [s.video for s in segments]
+    videos = [s.recording for s in segments]
     samples = Samples(
         name=name or known or Path(labels).stem,
         modalities=modalities,
@@ -150,10 +129,10 @@ def read_sdk(
             "align": align,
         },
     )
-    return finish(samples, {k: count for k, (_, count) in cut.items()}, drop_empty=drop_empty)
+    return finish(samples, {k: count for k, (_, count) in arrays.items()}, drop_empty=drop_empty)
 
 
-def _segments(annotation: Sequence, notes: list[str]) -> list[Segment]:
+def _segments(annotation: Sequence, notes: list[str]) -> list[Labelled]:
     found, dropped, unlabelled = [], 0, 0
     for key in annotation.segments:
         track = annotation.track(key)
@@ -171,7 +150,7 @@ def _segments(annotation: Sequence, notes: list[str]) -> list[Segment]:
                 unlabelled += 1
                 continue
             own = key if whole else f"{key}[{track.rows[i]}]"
-            found.append(Segment(own, video_of(key), start, end, values[i]))
+            found.append(Labelled(own, video_of(key), start, end, values[i]))
     if dropped:
         notes.append(f"{dropped} labels without a usable interval were left out")
     if unlabelled:
@@ -230,68 +209,3 @@ def _split(videos: list[str], folds: Folds | None, notes: list[str]) -> Array:
             "no fold and belong to no split"
         )
     return split
-
-
-def _cut(
-    sequences: Mapping[str, Sequence], segments: list[Segment], align: str, notes: list[str]
-) -> dict[str, tuple[list[Array | None], NonFinite]]:
-    cut: dict[str, tuple[list[Array | None], NonFinite]] = {k: ([], NonFinite()) for k in sequences}
-    known = {k: frozenset(s.segments) for k, s in sequences.items()}
-    last: dict[str, tuple[str, Track]] = {}
-    dropped = dict.fromkeys(sequences, 0)
-    for segment in segments:
-        pieces: dict[str, Track] = {}
-        for name, sequence in sequences.items():
-            key = next((k for k in (segment.id, segment.video) if k in known[name]), None)
-            if key is None:
-                continue
-            if last.get(name, ("",))[0] != key:  # labels of one video stand together, so one track is kept
-                track = sequence.track(key)
-                dropped[name] += track.dropped
-                last[name] = key, track
-            track = last[name][1]
-            pieces[name] = track.select(overlaps(track.intervals, segment.start, segment.end))
-        steps = _steps(pieces, align, segment)
-        for name in sequences:
-            frames, counted = cut[name]
-            piece = pieces.get(name)
-            if piece is None or name == "words" or not len(piece.features):
-                frames.append(None)
-                continue
-            counted += count_nonfinite(piece.features)
-            cut[name] = frames, counted
-            if align == "none":
-                frames.append(piece.features)
-            else:
-                frames.append(mean_over(piece, steps) if len(steps) else None)
-    for name, count in dropped.items():
-        if count:
-            notes.append(f"{name}: {count} frames without a usable interval were left out")
-    return cut
-
-
-def _steps(pieces: Mapping[str, Track], align: str, segment: Segment) -> Intervals:
-    if align in ("none", "labels"):
-        return np.array([[segment.start, segment.end]])
-    if align not in pieces:
-        return np.zeros((0, 2))
-    reference = pieces[align]
-    if align == "words":
-        return np.asarray(reference.intervals[reference.features != PAUSE])
-    return reference.intervals
-
-
-def mean_over(track: Track, steps: Intervals) -> Array | None:
-    """``[S, D]``: for each step the mean of the finite frames that overlap it, NaN where there is none.
-
-    None where no step has a frame.
-    """
-    finite = np.isfinite(track.features).all(axis=1)
-    features = track.features[finite].astype(np.float64)
-    intervals = track.intervals[finite]
-    means = np.full((len(steps), track.features.shape[1]), np.nan)
-    for i, (start, end) in enumerate(steps):
-        chosen = overlaps(intervals, start, end)
-        if chosen.any():
-            means[i] = features[chosen].mean(axis=0)
-    return means.astype(np.float32) if np.isfinite(means).any() else None

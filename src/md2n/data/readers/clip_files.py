@@ -1,0 +1,224 @@
+"""One modality as a folder with a file per clip: ``audio/clip1.mat``, ``vision/clip1.csv``, ``text/clip1.npy``.
+
+- ``.mat``: COVAREP (``covarep``);
+- ``.csv``, ``.tsv``: OpenFace, py-feat, FACET, or ``start_s, end_s`` and numbers (``faces``); in a folder of words,
+  ``word, start_s, end_s``;
+- ``.npz``: ``features [T, d]`` and ``intervals [T, 2]`` in seconds;
+- ``.npy``: ``[T, d]``, or ``[d]`` for a vector, without times.
+
+A file that bears the clip's id holds the clip, and its time begins with the clip.  A file that bears the name of the
+clip's recording holds the recording, and the clip is cut from it.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from md2n.data.readers.covarep import read_covarep
+from md2n.data.readers.csd import Track, overlaps
+from md2n.data.readers.faces import read_face_table
+from md2n.data.readers.files import require_file
+from md2n.data.readers.folder import load_npy
+from md2n.data.readers.frames import as_features, as_numbers
+from md2n.data.readers.segments import Segment
+from md2n.data.readers.timed import ClipFrames, shifted, track_of
+from md2n.data.readers.timed_table import read_words
+from md2n.data.samples import Array
+from md2n.errors import DataError
+
+SOME = 3
+
+
+def read_array(path: Path) -> ClipFrames:
+    """An ``.npy``: frames without times.
+
+    Raises:
+        DataError: damaged, no numbers, or of another shape.
+    """
+    return ClipFrames(track_of(_framed(load_npy(path), f"'{path}'"), None), (), ".npy")
+
+
+def read_archive(path: Path) -> ClipFrames:
+    """An ``.npz`` with ``features`` and, if their times are known, ``intervals``.
+
+    Raises:
+        DataError: damaged, without ``features``, or intervals that do not fit.
+    """
+    require_file(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if isinstance(archive, np.ndarray):
+                raise DataError(f"'{path}' is one array, not an archive", "name it .npy")
+            found = {k: archive[k] for k in ("features", "intervals") if k in archive}
+            keys = list(archive)
+    except (ValueError, EOFError, OSError, KeyError, NotImplementedError, BadZipFile, zlib.error) as error:
+        raise DataError(f"'{path}' is truncated or damaged: {error}", "write it again with np.savez") from error
+    if "features" not in found:
+        raise DataError(
+            f"'{path}' has no 'features', only: {', '.join(keys) or 'nothing'}",
+            "np.savez(path, features=[frames, columns], intervals=[frames, 2] in seconds)",
+        )
+    features = _framed(found["features"], f"'{path}', 'features'")
+    if "intervals" not in found:
+        return ClipFrames(track_of(features, None), (), ".npz")
+    intervals = as_numbers(found["intervals"], f"'{path}', 'intervals'").astype(np.float64)
+    if intervals.shape != (len(features), 2):
+        raise DataError(
+            f"'{path}': features {features.shape} and intervals {intervals.shape} do not agree",
+            "intervals are [frames, 2] in seconds, one for each frame",
+        )
+    if not (np.isfinite(intervals).all() and (intervals[:, 1] >= intervals[:, 0]).all()):
+        raise DataError(
+            f"'{path}' has an interval that is not finite or ends before it starts", "start and end in seconds"
+        )
+    return ClipFrames(track_of(features, intervals), (), ".npz")
+
+
+READ: dict[str, Callable[[Path], ClipFrames]] = {
+    ".npy": read_array,
+    ".npz": read_archive,
+    ".mat": read_covarep,
+    ".csv": read_face_table,
+    ".tsv": read_face_table,
+}
+READ_WORDS: dict[str, Callable[[Path], ClipFrames]] = {
+    suffix: lambda path: ClipFrames(read_words(path), (), "words in time") for suffix in (".csv", ".tsv")
+}
+
+
+def _framed(values: Array, what: str) -> Array:
+    features = as_features(values, what)
+    if features.ndim not in (1, 2):
+        raise DataError(f"{what} has shape {features.shape}", "give [frames, features] or [features]")
+    return features[None, :] if features.ndim == 1 else features
+
+
+class FolderPieces:
+    """The pieces of a folder with a file per clip or per recording.
+
+    Args:
+        folder: it.
+        words: True for a folder of words in time, which is no modality.
+
+    Raises:
+        DataError: two files of one clip.
+    """
+
+    def __init__(self, folder: Path, *, words: bool = False) -> None:
+        self.folder = folder
+        self.files: dict[str, Path] = {}
+        self._read = READ_WORDS if words else READ
+        self._strange = []
+        for file in sorted(p for p in folder.iterdir() if not p.name.startswith(".")):
+            if file.suffix.lower() not in self._read:
+                self._strange.append(file.name)
+                continue
+            other = self.files.setdefault(file.stem, file)
+            if other is not file:
+                raise DataError(f"'{folder}' has two files of '{file.stem}': {other.name}, {file.name}", "keep one")
+        self._first: tuple[Path, ClipFrames] | None = None
+        self._last: tuple[str, ClipFrames] | None = None
+        self._layouts: dict[str, int] = {}
+        self._several = 0
+        self._beyond: list[str] = []
+        self._said: dict[str, int] = {}
+
+    def of(self, segment: Segment) -> Track | None:
+        """Frames of a clip.
+
+        Raises:
+            DataError: its file cannot be read, or has other columns than the others, or has no times where the clip
+                must be cut from it.
+        """
+        if segment.id != segment.recording and segment.id in self.files:
+            own = self._frames(segment.id).track
+            return shifted(own, segment.start) if np.isfinite(segment.start) else own
+        if segment.recording not in self.files:
+            return None
+        whole = self._frames(segment.recording).track
+        if np.isinf(segment.start) and np.isinf(segment.end):
+            return whole
+        if not whole.timed:
+            raise DataError(
+                f"'{self.files[segment.recording]}' has no times, so '{segment.id}' cannot be cut from it",
+                f"give a file '{segment.id}{self.files[segment.recording].suffix}' of this clip alone, or an .npz with "
+                "features and intervals",
+            )
+        piece = whole.select(overlaps(whole.intervals, segment.start, segment.end))
+        if not len(piece.features):
+            self._beyond.append(segment.id)
+        return piece
+
+    def _frames(self, stem: str) -> ClipFrames:
+        if self._last is not None and self._last[0] == stem:  # clips of one recording stand together
+            return self._last[1]
+        path = self.files[stem]
+        read = self._read[path.suffix.lower()](path)
+        self._agree(path, read)
+        self._layouts[read.layout] = self._layouts.get(read.layout, 0) + 1
+        self._several += read.several
+        for note in read.notes:
+            self._said[note] = self._said.get(note, 0) + 1
+        self._last = stem, read
+        return read
+
+    def _agree(self, path: Path, read: ClipFrames) -> None:
+        """One modality is the same columns throughout."""
+        if self._first is None:
+            self._first = path, replace(read, track=read.track.select(np.arange(min(1, len(read.track.features)))))
+            return
+        other, first = self._first
+        count, expected = read.track.features.shape[1:], first.track.features.shape[1:]
+        here, there = set(read.names) - set(first.names), set(first.names) - set(read.names)
+        named = bool(read.names and first.names)
+        if count != expected:
+            why = f" ({_difference(here, there)})" if named else ""
+            raise DataError(
+                f"'{path}' has {count[0]} feature columns, '{other}' has {expected[0]}{why}",
+                "one modality has one set of columns: make the files again with one program and one set of options, or "
+                "put them into two sub-folders",
+            )
+        if named and read.names != first.names:
+            told = _difference(here, there) if here or there else "the same in another order"
+            raise DataError(
+                f"'{path}' has other columns than '{other}': {told}",
+                "make the files again with one program and one set of options, or put them into two sub-folders",
+            )
+
+    def layouts(self) -> dict[str, int]:
+        """Number of files read, by layout."""
+        return dict(self._layouts)
+
+    def notes(self, name: str, known: Iterable[str]) -> list[str]:
+        """What was left out and what was told, in sentences; ``known`` are ids and recordings of all clips."""
+        found = []
+        first = self._first[1] if self._first else None
+        if first is not None and first.left_out:
+            found.append(
+                f"{name}: {len(first.names)} columns were read from {first.layout}; others were left out "
+                f"({_some(first.left_out)})"
+            )
+        strangers = sorted(set(self.files) - set(known))
+        if strangers:
+            found.append(f"{name}: {len(strangers)} files of no clip in the table were left out ({_some(strangers)})")
+        if self._strange:
+            found.append(f"{name}: {len(self._strange)} files of other kinds were left out ({_some(self._strange)})")
+        if self._several:
+            found.append(f"{name}: {self._several} files show several faces, of which the one seen most was kept")
+        if self._beyond:
+            told = _some(self._beyond)
+            found.append(f"{name}: {len(self._beyond)} clips have no frame between start_s and end_s ({told})")
+        return found + [f"{name}: {note} ({count} files)" for note, count in self._said.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SOME]) + (", ..." if len(names) > SOME else "")
+
+
+def _difference(here: set[str], there: set[str]) -> str:
+    parts = [f"only here: {_some(sorted(here))}"] if here else []
+    return "; ".join([*parts, *([f"only there: {_some(sorted(there))}"] if there else [])])

@@ -1,0 +1,215 @@
+"""A folder of clips whose features others extracted: a sub-folder per modality, a file per clip, and ``labels.csv``.
+
+.. code-block:: text
+
+    mine/labels.csv          id,split,y,speaker
+    mine/text/clip1.npy      my own array
+    mine/audio/clip1.mat     COVAREP
+    mine/vision/clip1.csv    OpenFace, py-feat or FACET
+    mine/words/clip1.csv     word,start_s,end_s: no modality, but what --align words aligns to
+
+Instead of a sub-folder a modality may be one ``.csd`` file (``audio.csd``), whose segments bear the clips' names.  A
+clip without a file lacks that modality.
+
+``labels.csv`` is UTF-8 with a header: ``id`` (needed, unique, the file's name without its ending), ``split``, labels
+(``y``, ``label``, and what begins with ``y_`` or ``label_``, or is named by the caller), and groups (everything else).
+``recording``, ``start_s`` and ``end_s`` (seconds, both or neither) make a clip a stretch of a longer recording, whose
+name its files then bear.  The columns ``file`` and ``transcript``, which ``md2n extract`` reads, are passed over.
+
+What ``align`` makes of times stands in ``segments``; what is read from which file in ``clip_files``.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from md2n.data.readers.arrays import from_arrays
+from md2n.data.readers.clip_files import READ, FolderPieces
+from md2n.data.readers.csd import open_sequence
+from md2n.data.readers.files import fingerprints, plain_name
+from md2n.data.readers.folder import read_table, take_facts
+from md2n.data.readers.segments import (
+    WORDS,
+    Pieces,
+    Segment,
+    SequencePieces,
+    cut,
+    require_features,
+    require_reference,
+)
+from md2n.data.samples import Samples
+from md2n.errors import DataError, UsageError, did_you_mean
+
+LABELS = "labels.csv"
+FIRST = ("text", "audio", "vision")
+PASSED_OVER = ("file", "transcript")
+
+
+def read_clips(
+    path: str | Path,
+    *,
+    name: str = "",
+    label: str = "",
+    modalities: Sequence[str] = (),
+    split: str = "split",
+    align: str = "none",
+    kinds: Mapping[str, str] | None = None,
+    classes: Mapping[str, Sequence[str]] | None = None,
+    drop_empty: bool = False,
+) -> Samples:
+    """Read a folder of clips.
+
+    Args:
+        path: the folder, or its ``labels.csv``.
+        name: of the data set; the folder's name if not given.
+        label: the label column used by default, whatever it is called; the first if not given.
+        modalities: which ones; all if not given.
+        split: the column that holds the split.
+        align: ``none``, ``labels`` (one mean per clip), ``words`` or the name of a modality; see ``segments``.
+        kinds: label column -> ``regression`` or ``classification`` where the rule guesses wrong.
+        classes: label column -> class names in order.
+        drop_empty: leave out clips without any modality instead of refusing them.
+
+    Raises:
+        DataError: the table or a file is missing, damaged or does not hold together; the message names the file.
+        UsageError: ``align``, ``label``, ``modalities``, ``split``, ``kinds`` or ``classes`` names nothing.
+    """
+    table = Path(path)
+    table = table / LABELS if table.is_dir() else table
+    columns = {k: v for k, v in read_table(table).items() if k not in PASSED_OVER}
+    by_rule = [c for c in columns if c in ("y", "label") or c.startswith(("y_", "label_"))]
+    named = [c for c in dict.fromkeys([label, *(kinds or {}), *(classes or {})]) if c in columns and c not in by_rule]
+    facts = take_facts(columns, table, split=split, labels=[*by_rule, *named], kinds=kinds, classes=classes)
+    segments = _segments(facts.ids, columns, table)
+    notes = [f"column '{c}' of {LABELS} is empty and was left out" for c, cells in columns.items() if not any(cells)]
+    places, passed = _places(table.parent)
+    notes += [f"'{one}' holds no feature files and was left out" for one in passed]
+    for modality in modalities:
+        if modality not in places or modality == WORDS:
+            raise UsageError(f"'{table.parent}' has no modality '{modality}'", did_you_mean(modality, places))
+    wanted = {k: v for k, v in places.items() if not modalities or k in modalities or k == WORDS}
+    require_reference(align, wanted)
+    known = {s.id for s in segments} | {s.recording for s in segments}
+    with ExitStack() as stack:
+        sources: dict[str, Pieces] = {}
+        having: set[str] = set()
+        for modality, place in wanted.items():
+            sources[modality] = pieces = _open(stack, modality, place)
+            held = pieces.files if isinstance(pieces, FolderPieces) else pieces.segments
+            if modality != WORDS:
+                having |= set(held)
+            if not known & set(held):
+                raise DataError(
+                    f"'{place}' holds nothing of the clips in '{table}': it has '{next(iter(held))}', the table "
+                    f"'{segments[0].recording}'",
+                    "name each file by the clip's id, or by its recording",
+                )
+        arrays = cut(sources, segments, align)
+        for modality, source in sources.items():
+            if isinstance(source, FolderPieces):
+                notes += source.notes(modality, known)
+            elif isinstance(source, SequencePieces):
+                notes += [*source.note(modality), *_strangers(modality, source, known)]
+        layouts = {k: s.layouts() if isinstance(s, FolderPieces) else {".csd": 1} for k, s in sources.items()}
+    arrays.pop(WORDS, None)
+    if align != "none":
+        # Means hold no trace of the frames that took no part in them.
+        notes += [note for k, (_, counted) in arrays.items() if (note := counted.note(f"{k}, before alignment"))]
+    empty = [s for i, s in enumerate(segments) if all(frames[i] is None for frames, _ in arrays.values())]
+    lost = [s.id for s in empty if having & {s.id, s.recording}]
+    if lost and align not in ("none", "labels") and not drop_empty:
+        some = ", ".join(lost[:3]) + (", ..." if len(lost) > 3 else "")
+        raise DataError(
+            f"{len(lost)} of {len(facts.ids)} clips have nothing that could be aligned to '{align}' ({some})",
+            f"a clip without '{align}' has no steps: --drop-empty leaves such clips out, --align none keeps them",
+        )
+    return from_arrays(
+        {k: arrays[k][0] for k in arrays},
+        facts.targets or None,
+        splits=facts.splits,
+        ids=facts.ids,
+        groups={k: cells for k, cells in columns.items() if any(cells)},
+        name=name or table.resolve().parent.name,
+        kinds=kinds,
+        classes=facts.classes,
+        default_label=label,
+        notes=notes,
+        source={
+            "reader": "clips",
+            "files": fingerprints([table, *(p for p in wanted.values() if p.is_file())]),
+            "layouts": layouts,
+            "align": align,
+        },
+        drop_empty=drop_empty,
+    )
+
+
+def _segments(ids: Sequence[str], columns: dict[str, list[str]], table: Path) -> list[Segment]:
+    """The clips as stretches of recordings; the columns of times are taken out of ``columns``."""
+    starts, ends = columns.pop("start_s", None), columns.pop("end_s", None)
+    if (starts is None) != (ends is None):
+        there, gone = ("start_s", "end_s") if ends is None else ("end_s", "start_s")
+        raise DataError(f"'{table}' has a column '{there}' but no '{gone}'", "give both, in seconds, or neither")
+    recordings = columns.get("recording")
+    if starts is not None and recordings is None:
+        raise DataError(
+            f"'{table}' has start_s and end_s but no column 'recording'",
+            "say which recording each clip is cut from; its files bear the recording's name",
+        )
+    found = []
+    for i, one in enumerate(ids):
+        start, end = -math.inf, math.inf
+        if starts is not None and ends is not None and (starts[i] or ends[i]):
+            try:
+                start, end = float(starts[i]), float(ends[i])
+            except ValueError as error:
+                raise DataError(
+                    f"'{table}', line {i + 2}: start_s '{starts[i]}' and end_s '{ends[i]}' are no two numbers",
+                    "give both, in seconds, or leave both empty",
+                ) from error
+            if not (math.isfinite(start) and math.isfinite(end) and end > start):
+                raise DataError(f"'{table}', line {i + 2}: the clip ends before it starts", "start_s < end_s")
+        found.append(Segment(one, (recordings[i] if recordings else "") or one, start, end))
+    return found
+
+
+def _places(root: Path) -> tuple[dict[str, Path], list[str]]:
+    """Modality -> its folder or ``.csd`` file, in order, and the folders that hold nothing that is read."""
+    found: dict[str, Path] = {}
+    passed = []
+    for place in sorted(p for p in root.iterdir() if not p.name.startswith((".", "__"))):
+        if place.is_dir():
+            if not any(f.suffix.lower() in READ for f in place.iterdir()):
+                passed.append(place.name)
+                continue
+            modality = plain_name(place.name)
+        elif place.suffix.lower() == ".csd":
+            modality = plain_name(place.stem)
+        else:
+            continue
+        if modality in found:
+            raise DataError(
+                f"'{root}' has '{modality}' twice: {found[modality].name}, {place.name}", "keep one, or rename one"
+            )
+        found[modality] = place
+    if not found.keys() - {WORDS}:
+        raise DataError(
+            f"'{root}' has {LABELS} but no modality: no sub-folder holds {', '.join(READ)} files, and there is no .csd",
+            "put the files of each modality into a sub-folder; raw clips are for `md2n extract`",
+        )
+    return {m: found[m] for m in [*(m for m in FIRST if m in found), *(m for m in found if m not in FIRST)]}, passed
+
+
+def _open(stack: ExitStack, modality: str, place: Path) -> FolderPieces | SequencePieces:
+    if place.is_dir():
+        return FolderPieces(place, words=modality == WORDS)
+    sequence = stack.enter_context(open_sequence(place))
+    if modality != WORDS:
+        require_features(modality, sequence)
+    return SequencePieces(sequence)
+
+
+def _strangers(modality: str, source: SequencePieces, known: set[str]) -> list[str]:
+    left = sorted(set(source.segments) - known)
+    return [f"{modality}: {len(left)} segments of no clip in the table were left out ({left[0]}, ...)"] if left else []

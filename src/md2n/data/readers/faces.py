@@ -1,0 +1,183 @@
+"""Tables of faces as OpenFace, py-feat and FACET (iMotions) write them, told apart by the names of their columns.
+
+- **OpenFace** (``timestamp``, ``AU01_r``): features are the 17 intensities ``AU.._r`` and 18 occurrences ``AU.._c``;
+  time is ``timestamp`` in seconds; a frame failed where ``success`` is 0.
+- **py-feat** (``AU01``, and ``FaceScore`` or ``approx_time``): features are ``AU..``; time is ``frame`` at the rate
+  that ``approx_time`` lets conclude; a frame failed where ``FaceScore`` is empty or 0.
+- **FACET** (``AU1 Evidence``, and ``FrameTime`` or ``MediaTime``): features are all ``.. Evidence`` and ``.. Degrees``,
+  35 in its last version; time is in milliseconds; a frame failed where they are empty, or ``NoOfFaces`` is 0.
+- **anybody** (``start_s``, ``end_s``): features are all other columns; times are in seconds.
+
+FACET's columns may also be plain ``AU1``.  A failed frame is NaN throughout, which is to say invalid.  Of several faces
+the one that was found in most frames is kept; where the program does not say who is who, the surest one of each frame.
+
+Sources: Baltrusaitis et al., "OpenFace 2.0", FG 2018; Cheong et al., "Py-Feat", Affective Science 2023.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from md2n.data.readers.timed import ClipFrames, lasting, track_of
+from md2n.data.readers.timed_table import SPAN, Table, open_table, read_spans
+from md2n.data.samples import Array
+from md2n.errors import DataError
+
+_OPENFACE = re.compile(r"AU\d\d_[rc]")
+_PY_FEAT = re.compile(r"AU\d\d")
+_EVIDENCE = re.compile(r".+ (Evidence|Degrees)")
+_FACET_UNIT = re.compile(r"AU ?\d\d?( Evidence)?")
+FACET_TIMES = ("frametime", "mediatime", "timestamp")
+RATES_HZ = (25.0, 30.0, 24.0, 50.0, 60.0, 15.0, 10.0, 12.5, 20.0, 12.0, 5.0, 8.0, 100.0, 120.0)
+LONGEST_STEP_S = 2.0
+"""Times of frames further apart than this are milliseconds."""
+RECOGNISED = (
+    "recognised are OpenFace (timestamp, AU01_r ...), py-feat (FaceScore, AU01 ..., frame, approx_time), FACET "
+    "(FrameTime, AU1 Evidence ...), and start_s, end_s with columns of numbers"
+)
+
+
+def read_face_table(path: Path) -> ClipFrames:
+    """The frames of one table.
+
+    Raises:
+        DataError: no table, an unknown layout, a cell that is no number, or times that do not rise.
+    """
+    table = open_table(path)
+    if any(table.find(name) is not None for name in SPAN):
+        return read_spans(table)
+    if table.matching(_OPENFACE):
+        return _openface(table)
+    if table.matching(_PY_FEAT) and table.find("facescore", "approx_time") is not None:
+        return _py_feat(table)
+    if table.matching(_FACET_UNIT):
+        return _facet(table)
+    some = ", ".join(table.header[:8]) + (", ..." if len(table.header) > 8 else "")
+    raise DataError(f"'{path}' has columns that are not known: {some}", RECOGNISED)
+
+
+def _openface(table: Table) -> ClipFrames:
+    place = table.find("timestamp")
+    if place is None:
+        raise DataError(
+            f"'{table.path}' has action units but no column 'timestamp'",
+            "OpenFace writes it for videos (FeatureExtraction), not for single images",
+        )
+    success, confidence = _column(table, "success"), _column(table, "confidence")
+    # Without `success`, a face that OpenFace was not sure of at all is none.
+    found = (confidence if success is None else success) if (success is not None or confidence is not None) else None
+    valid = np.ones(len(table.rows), bool) if found is None else np.asarray(found > 0)
+    return _chosen(table, table.matching(_OPENFACE), table.numbers([place])[:, 0], valid, confidence, "OpenFace CSV")
+
+
+def _py_feat(table: Table) -> ClipFrames:
+    score = _column(table, "facescore")
+    valid = np.ones(len(table.rows), bool) if score is None else np.asarray(score > 0)
+    frame = _column(table, "frame")
+    if frame is None:
+        raise DataError(f"'{table.path}' has no column 'frame'", "py-feat writes it; keep it when you edit the table")
+    rate = _rate(table, frame)
+    notes = (f"py-feat writes no frame rate; approx_time fits {rate:g} per second",) if rate is not None else ()
+    read = _chosen(table, table.matching(_PY_FEAT), frame / (rate or 1.0), valid, score, "py-feat CSV", notes)
+    if rate is not None:
+        return read
+    untimed = track_of(read.track.features, None)
+    return ClipFrames(untimed, read.names, read.layout, read.left_out, read.several)
+
+
+def _facet(table: Table) -> ClipFrames:
+    columns = table.matching(_EVIDENCE) or table.matching(_FACET_UNIT)
+    place = next((p for name in FACET_TIMES if (p := table.find(name)) is not None), None)
+    if place is None:
+        raise DataError(
+            f"'{table.path}' has action units but no column of times", "FACET writes FrameTime or MediaTime; export one"
+        )
+    times = table.numbers([place])[:, 0]
+    faces = _column(table, "nooffaces")
+    valid = np.asarray(~np.isnan(table.numbers(columns)).all(axis=1))
+    if faces is not None:
+        valid &= faces != 0
+    timed = np.isfinite(times)
+    steps = np.diff(np.unique(times[timed]))
+    if len(steps) and float(np.median(steps)) > LONGEST_STEP_S:
+        times = times / 1000
+    # Rows of other sensors in one export have no time of a frame, and nothing measured.
+    kept = np.flatnonzero(timed).tolist()
+    if not kept:
+        raise DataError(f"'{table.path}', column '{table.header[place]}' is empty", "export the times of the frames")
+    part = Table(table.path, table.header, [table.rows[i] for i in kept], [table.lines[i] for i in kept])
+    return _chosen(part, columns, times[kept], valid[kept], None, "FACET CSV")
+
+
+def _column(table: Table, name: str) -> Array | None:
+    place = table.find(name)
+    return None if place is None else table.numbers([place])[:, 0]
+
+
+def _chosen(
+    table: Table,
+    columns: Sequence[int],
+    times: Array,
+    valid: npt.NDArray[np.bool_],
+    surety: Array | None,
+    layout: str,
+    notes: tuple[str, ...] = (),
+) -> ClipFrames:
+    """One row per time, the failed ones NaN."""
+    if not np.isfinite(times).all():
+        line = table.lines[int(np.flatnonzero(~np.isfinite(times))[0])]
+        raise DataError(f"'{table.path}', line {line} has no time", "export the table again")
+    features = table.numbers(columns).astype(np.float32)
+    features[~valid] = np.nan
+    rows = np.arange(len(times))
+    person = table.find("face_id", "identity")
+    if person is not None and len({row[person] for row in table.rows}) > 1:
+        who = np.array([row[person] for row in table.rows], dtype=np.str_)
+        seen = Counter(who[valid].tolist() or who.tolist())
+        rows = np.flatnonzero(who == seen.most_common(1)[0][0])
+    # Of the rows of one time the valid one, then the surest, then the first.
+    sure = np.zeros(len(times)) if surety is None else np.nan_to_num(surety, nan=-np.inf)
+    order = rows[np.lexsort((rows, -sure[rows], ~valid[rows], times[rows]))]
+    first = np.append(True, np.diff(times[order]) > 0)
+    several = bool(len(rows) < len(times) or (valid[order] & ~first).any())
+    if len(order) > 1 and first.sum() == 1:
+        raise DataError(
+            f"'{table.path}': all {len(order)} frames have the time {times[order][0]:g}",
+            "the program did not know the frame rate; run it on the video",
+        )
+    order = order[first]
+    names = tuple(table.header[i] for i in columns)
+    others = tuple(h for i, h in enumerate(table.header) if h and i not in set(columns))
+    track = track_of(features[order], lasting(times[order]))
+    return ClipFrames(track, names, layout, others, several, notes)
+
+
+def _rate(table: Table, frame: Array) -> float | None:
+    """Frames per second, which py-feat does not write; None where the table does not tell.
+
+    ``approx_time`` is minutes and whole seconds, cut off, so that frame n at s seconds says s <= n / rate < s + 1.  The
+    rate is a usual one within all these bounds, else their middle.
+    """
+    place = table.find("approx_time")
+    if place is None:
+        return None
+    low, high = 0.0, np.inf
+    for number, row, line in zip(frame, table.rows, table.lines):
+        if not row[place]:
+            continue
+        try:
+            seconds = sum(float(part) * 60**i for i, part in enumerate(reversed(row[place].split(":"))))
+        except ValueError as error:
+            raise DataError(
+                f"'{table.path}', line {line}, column 'approx_time' holds '{row[place]}', which is no time",
+                "py-feat writes minutes:seconds",
+            ) from error
+        low = max(low, number / (seconds + 1))
+        high = min(high, number / seconds) if seconds else high
+    if not np.isfinite(high) or low > high:
+        return None
+    return next((rate for rate in RATES_HZ if low < rate <= high), (low + high) / 2)

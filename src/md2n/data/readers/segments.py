@@ -1,0 +1,181 @@
+"""Stretches of recordings become samples: frames are cut to them and, where asked for, averaged over steps.
+
+By ``align``:
+
+- ``none``: each modality keeps its own frames that overlap the segment (unaligned, ragged);
+- ``labels``: each modality is one vector, the mean of its frames that overlap the segment;
+- the name of a source (words, or a modality): that source's frames that overlap the segment are the steps, and every
+  other modality gives, for each step, the mean of its frames that overlap both the step and the segment.  So a word
+  across the border of two segments is a step of both, and brings to neither the sound of the other.
+
+"Overlap" is ``csd.overlaps``; a mean counts every overlapping frame once.  A frame with a NaN or an infinity (COVAREP)
+takes no part in a mean; a step without any frame is invalid.  Of a sequence of words, the steps ``sp`` (short pause)
+are left out.  A segment for which a modality has no frame is a natural gap.
+
+Frames without times (an array alone) fit a step if there is one of them, which holds throughout, or one for each step.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from md2n.data.readers.csd import Intervals, Sequence, Track, overlaps
+from md2n.data.readers.frames import NonFinite, count_nonfinite
+from md2n.data.samples import Array
+from md2n.errors import DataError, UsageError, did_you_mean
+
+PAUSE = "sp"
+WORDS = "words"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One stretch of a recording, which is one sample.
+
+    Args:
+        id: of the sample.
+        recording: the name of the recording it is cut from.
+        start: seconds; minus infinity where it begins with the recording.
+        end: seconds; infinity where it ends with the recording.
+    """
+
+    id: str
+    recording: str
+    start: float
+    end: float
+
+
+@runtime_checkable
+class Pieces(Protocol):
+    """One source of timed frames, whatever files they stand in."""
+
+    def of(self, segment: Segment) -> Track | None:
+        """Frames of a segment, cut to it, in the recording's time; None where the source has no such recording."""
+
+
+class SequencePieces:
+    """The pieces of an open ``.csd`` file: a segment is looked for by its own name, then by its recording's.
+
+    Args:
+        sequence: open.
+    """
+
+    def __init__(self, sequence: Sequence) -> None:
+        self.dropped = 0
+        """Frames without a usable interval, in the recordings asked for so far."""
+        self.segments = sequence.segments
+        self._sequence = sequence
+        self._known = frozenset(sequence.segments)
+        self._last: tuple[str, Track] | None = None
+
+    def of(self, segment: Segment) -> Track | None:
+        key = next((k for k in (segment.id, segment.recording) if k in self._known), None)
+        if key is None:
+            return None
+        if self._last is None or self._last[0] != key:  # segments of one recording stand together: one track is kept
+            track = self._sequence.track(key)
+            self.dropped += track.dropped
+            self._last = key, track
+        track = self._last[1]
+        return track.select(overlaps(track.intervals, segment.start, segment.end))
+
+    def note(self, name: str) -> tuple[str, ...]:
+        """What was left out, in a sentence for the notes, if anything was."""
+        return (f"{name}: {self.dropped} frames without a usable interval were left out",) if self.dropped else ()
+
+
+def require_features(modality: str, sequence: Sequence) -> None:
+    """Refuses a sequence of words as a modality.
+
+    Raises:
+        DataError: it holds words.
+    """
+    if sequence.words:
+        raise DataError(
+            f"'{sequence.path}' holds words, not features: '{modality}' cannot be a modality",
+            "give it as words, and an embedding (GloVe, BERT) as the modality",
+        )
+
+
+def require_reference(align: str, sources: Iterable[str]) -> None:
+    """Refuses an ``align`` that names no source.
+
+    Raises:
+        UsageError: with the nearest name.
+    """
+    known = {"none", "labels", *sources}
+    if align not in known:
+        raise UsageError(f"nothing to align to is called '{align}'", did_you_mean(align, known))
+
+
+def cut(
+    sources: Mapping[str, Pieces], segments: Iterable[Segment], align: str
+) -> dict[str, tuple[list[Array | None], NonFinite]]:
+    """An array per segment and source, None where it is absent, and the numbers that are none among its frames.
+
+    The source called ``words`` gives steps, never features.
+
+    Raises:
+        DataError: frames without times where times are needed; and whatever a source raises.
+    """
+    found: dict[str, tuple[list[Array | None], NonFinite]] = {k: ([], NonFinite()) for k in sources}
+    for segment in segments:
+        pieces = {name: piece for name, source in sources.items() if (piece := source.of(segment)) is not None}
+        steps = _steps(pieces, align, segment)
+        for name, (frames, counted) in found.items():
+            piece = pieces.get(name)
+            if piece is None or name == WORDS or not len(piece.features):
+                frames.append(None)
+                continue
+            found[name] = frames, counted + count_nonfinite(piece.features)
+            frames.append(piece.features if align == "none" else _onto(steps, piece, name, align, segment))
+    return found
+
+
+def _steps(pieces: Mapping[str, Track], align: str, segment: Segment) -> Intervals:
+    if align in ("none", "labels"):
+        return np.array([[segment.start, segment.end]])
+    if align not in pieces:
+        return np.zeros((0, 2))
+    reference = pieces[align]
+    if not reference.timed:
+        raise DataError(
+            f"'{align}' of '{segment.id}' has no times, so nothing can be aligned to it",
+            "give its frames intervals (an .npz with features and intervals), or the times of its words and align to "
+            "words",
+        )
+    if align == WORDS:
+        return np.asarray(reference.intervals[reference.features != PAUSE])
+    return reference.intervals
+
+
+def _onto(steps: Intervals, piece: Track, name: str, align: str, segment: Segment) -> Array | None:
+    if not len(steps):
+        return None
+    count = len(piece.features)
+    if piece.timed or align == "labels" or count == 1:
+        return mean_over(piece, steps)
+    if count != len(steps):
+        raise DataError(
+            f"'{name}' of '{segment.id}' has {count} frames without times, '{align}' has {len(steps)} steps",
+            f"give one frame per step of '{align}', or frames with times (an .npz with features and intervals)",
+        )
+    return piece.features
+
+
+def mean_over(track: Track, steps: Intervals) -> Array | None:
+    """``[S, D]``: for each step the mean of the finite frames that overlap it, NaN where there is none.
+
+    None where no step has a frame.
+    """
+    finite = np.isfinite(track.features).all(axis=1)
+    features = track.features[finite].astype(np.float64)
+    intervals = track.intervals[finite]
+    means = np.full((len(steps), track.features.shape[1]), np.nan)
+    for i, (start, end) in enumerate(steps):
+        chosen = overlaps(intervals, start, end)
+        if chosen.any():
+            means[i] = features[chosen].mean(axis=0)
+    return means.astype(np.float32) if np.isfinite(means).any() else None

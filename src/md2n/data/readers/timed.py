@@ -1,0 +1,60 @@
+"""What one file of one clip holds, whoever wrote it: frames, their times if it tells them, and their columns' names."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from md2n.data.readers.csd import Intervals, Track
+from md2n.data.samples import Array
+
+SPREAD = 2.0
+"""A frame lasts until the next one, at most this many usual steps: a face that was lost for a minute is not there."""
+
+
+@dataclass(frozen=True)
+class ClipFrames:
+    """One clip of one modality.
+
+    Args:
+        track: frames; a frame that its program marked as failed is NaN throughout.
+        names: of the D columns, or empty where the file has none.
+        layout: who writes such files: ``OpenFace CSV``.
+        left_out: names of other columns in the file.
+        several: True where it holds several faces, of which one was kept.
+        notes: what else should be known.
+    """
+
+    track: Track
+    names: tuple[str, ...]
+    layout: str
+    left_out: tuple[str, ...] = ()
+    several: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def track_of(features: Array, intervals: Intervals | None) -> Track:
+    """Frames ``[T, D]`` with intervals ``[T, 2]`` in seconds, or None where no time is known."""
+    known = np.tile([-np.inf, np.inf], (len(features), 1)) if intervals is None else _rounded(intervals)
+    return Track(features, known, np.arange(len(features)))
+
+
+def shifted(track: Track, seconds: float) -> Track:
+    """The same frames, later by so many seconds."""
+    return Track(track.features, _rounded(track.intervals + seconds), track.rows, track.dropped)
+
+
+def _rounded(intervals: Intervals) -> Intervals:
+    """To a nanosecond: 5 * 0.01 + 0.01 is a hair more than 0.06, and would share it with what begins there."""
+    return np.round(intervals, 9)
+
+
+def lasting(starts: npt.NDArray[np.float64]) -> Intervals:
+    """Intervals ``[T, 2]`` of frames of which only the times ``[T]`` (rising) are known.
+
+    A frame lasts until the next one, at most twice the median step; the last one lasts a median step.  A frame alone
+    is a point.
+    """
+    steps = np.diff(starts)
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    return np.stack([starts, starts + np.minimum(np.append(steps, usual), SPREAD * usual)], axis=1)
