@@ -1,7 +1,8 @@
 """``make bench``: speed and size, measured in CPU-seconds on one thread; figures are printed, never asserted.
 
 python -m benchmarks               everything but what needs a trained run
-python -m benchmarks step recovery imder size help
+python -m benchmarks step recovery imder size help frontends
+python -m benchmarks longclip      voice and face over ten minutes: CPU-seconds, memory (three minutes)
 python -m benchmarks calls RUN     recovery quality and accuracy against network calls, for a trained run
 """
 
@@ -10,11 +11,11 @@ import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from benchmarks import calls, costs, size
+from benchmarks import calls, costs, extraction, size
 
 
 def main() -> None:
-    names = sys.argv[1:] or ["help", "step", "recovery", "imder", "size"]
+    names = sys.argv[1:] or ["help", "step", "recovery", "imder", "size", "frontends"]
     if names[0] == "calls":
         calls.report(names[1])
         return
@@ -24,6 +25,8 @@ def main() -> None:
         "recovery": costs.recovery,
         "imder": costs.beside_imder,
         "size": size.epoch,
+        "frontends": extraction.front_end_costs,
+        "longclip": extraction.long_clip,
     }
     for name in names:
         known[name]()

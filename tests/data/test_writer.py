@@ -8,7 +8,7 @@ import pytest
 
 from md2n.data.growing import GrowingArray
 from md2n.data.samples import SPLITS, Ragged, Samples
-from md2n.data.store import StoreWriter, checksum, open_store, verify_store, write_store
+from md2n.data.store import StoreWriter, checksum, open_intervals, open_store, verify_store, write_store
 from md2n.errors import DataError, UsageError
 from md2n.modality import Modality
 from md2n.seeding import numpy_generator
@@ -190,3 +190,34 @@ def test_names_are_those_of_modalities(tmp_path):
     assert Modality("a", 1).name == "a"
     with pytest.raises(DataError, match="'a b' cannot name a modality"):
         StoreWriter(tmp_path / "store", name="x", dims={"a b": 1})
+
+
+def test_frames_keep_their_places_in_time(tmp_path):
+    with StoreWriter(tmp_path / "store", name="x", dims={"a": 2, "b": 1}, intervals=["a"]) as writer:
+        writer.append("one", {"a": np.ones((2, 2)), "b": np.ones(1)}, intervals={"a": np.array([[0, 1], [1, 2.5]])})
+        writer.append("two", {"b": np.ones(1)})
+        writer.append("three", {"a": np.ones((1, 2))})
+    kept = open_intervals(tmp_path / "store")
+    assert set(kept) == {"a"} and kept["a"].dtype == np.float32
+    np.testing.assert_array_equal(kept["a"], [[0, 1], [1, 2.5], [np.nan, np.nan]])
+    assert verify_store(tmp_path / "store") == []
+    assert len(open_store(tmp_path / "store").modalities["a"].values) == len(kept["a"])
+    with StoreWriter(tmp_path / "store", name="x", dims={"a": 2}) as writer:  # a store with intervals is replaced
+        writer.append("one", {"a": np.ones((2, 2))})
+    assert open_intervals(tmp_path / "store") == {}
+
+
+def test_intervals_that_do_not_fit_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="'x' has no modality 'c' to keep intervals of"):
+        StoreWriter(tmp_path / "store", name="x", dims={"a": 2}, intervals=["c"])
+    with (
+        pytest.raises(DataError, match=r"'a' of 'x' has 2 frames and intervals \(3, 2\)"),
+        StoreWriter(tmp_path / "store", name="x", dims={"a": 2, "b": 1}, intervals=["a"]) as writer,
+    ):
+        writer.append("one", {"a": np.ones((2, 2))}, intervals={"a": np.zeros((3, 2))})
+    with (
+        pytest.raises(UsageError, match="'x' keeps no intervals of 'b'"),
+        StoreWriter(tmp_path / "store", name="x", dims={"a": 2, "b": 1}, intervals=["a"]) as writer,
+    ):
+        writer.append("one", {"b": np.ones(1)}, intervals={"b": np.zeros((1, 2))})
+    assert not (tmp_path / "store").exists()

@@ -1,92 +1,214 @@
 """``md2n extract``: raw clips to a store that everything else takes."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from md2n.extraction.base import Extractor
-    from md2n.extraction.pipeline import Outcome
+    from md2n.extraction.base import Clip, Extractor
+    from md2n.extraction.clips import Listing
+    from md2n.extraction.kept import Piece
+    from md2n.extraction.pipeline import Aligner, Summary
 
 EXAMPLES = """
 \b
 Examples:
   md2n extract clips/ --out my-store
   md2n extract clips/ --labels labels.csv --label emotion --out my-store --workers 2
-  md2n extract clips/ --out my-store --text bert:models/bert-base-uncased --words words/ --align word
+  md2n extract clips/ --out my-store --text bert:models/bert-base-uncased --align word
+  md2n extract clips/ --out my-store --column 'emotion=^..-..-(..)' --label emotion
+  md2n extract clips/ --check interview-7 --out interview-7.png
+  md2n extract --get-models
 
 clips/ holds labels.csv or manifest.csv with the columns file, transcript,
-split, and labels; see docs/raw-clips.md.  Run it again to go on after an
-interruption, or after clips were added or changed.
+split, label, speaker (see docs/raw-clips.md); without a table every media
+file is a clip.  What a clip lacks is missing in the store, and told.  Run it
+again to go on after an interruption, or after clips were added or changed:
+what is done is not done again.
 """
 
 
 def extract(
-    clips: Annotated[Path, typer.Argument(help="The folder of the clips.")],
-    out: Annotated[Path, typer.Option(help="The store to write.")],
+    clips: Annotated[Path | None, typer.Argument(help="The folder of the clips.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The store to write (the picture, with --check).")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="The table; labels.csv or manifest.csv in the folder if not given.")
     ] = None,
-    label: Annotated[list[str] | None, typer.Option(help="A label column; repeatable.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="A label column; repeatable, the first is default.")] = None,
+    group: Annotated[list[str] | None, typer.Option(help="A group column, such as speaker; repeatable.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="NAME=PATTERN: a column out of file names; repeatable.")
+    ] = None,
     text: Annotated[str, typer.Option(help="bert (the default model), bert:FOLDER, or none.")] = "bert",
-    audio: Annotated[str, typer.Option(help="covarep-like, or none.")] = "covarep-like",
+    audio: Annotated[str, typer.Option(help="covarep-like, egemaps, or none.")] = "covarep-like",
+    vision: Annotated[str, typer.Option(help="geoAU, or none.")] = "geoAU",
+    align: Annotated[
+        str, typer.Option(help="word: frames averaged over words; SECONDS: over so many; none: kept.")
+    ] = "none",
     words: Annotated[Path | None, typer.Option(help="Folder with words in time: NAME.csv, .TextGrid, .align.")] = None,
-    align: Annotated[str, typer.Option(help="word: frames averaged over words; none: kept.")] = "none",
-    workers: Annotated[int, typer.Option(help="Processes at a time, one thread each.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Of splits, where the table has none.")] = 0,
+    name: Annotated[str, typer.Option(help="Of the data set; that of the store if not given.")] = "",
+    workers: Annotated[
+        int | None, typer.Option(help="Processes at a time, one thread each.", min=1, show_default="one per core")
+    ] = None,
+    pictures: Annotated[int, typer.Option(help="Clips shown on the page that tells of it all.", min=0)] = 2,
+    check: Annotated[str, typer.Option(help="Draw this clip, and extract no other.")] = "",
+    get_models: Annotated[bool, typer.Option("--get-models", help="Fetch the models of geoAU, and end.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Extract words and voices from clips into a store; what a clip lacks is missing there."""
+    """Extract words, voices and faces from clips into a store; what a clip lacks is missing there."""
+    from md2n.cli.clip_bar import watched
     from md2n.cli.output import say
-    from md2n.data.store import open_store
-    from md2n.extraction.clips import find_table, read_clips
-    from md2n.extraction.pipeline import ABSENT, EXTRACTED, FAILED, extract
+    from md2n.data.store import check_place
+    from md2n.durable import make_directory
+    from md2n.errors import UsageError
+    from md2n.extraction.clips import read_clips
+    from md2n.extraction.front_ends import front_ends
+    from md2n.extraction.pipeline import extract, kept_folder, kept_pieces
+    from md2n.extraction.summary import write_summary
+    from md2n.report.extraction import write_page
+    from md2n.training.lock import FolderLock
 
-    listing = read_clips(labels or find_table(clips), labels=label or (), words=words)
-    chosen = _chosen(text, audio)
-    for note in listing.notes:
+    if get_models:
+        _get_models()
+        return
+    if clips is None or out is None:
+        told = "the folder of the clips is not given" if clips is None else "--out is not given"
+        raise UsageError(told, "see `md2n extract --help`")
+    patterns = dict(_pair(c) for c in column or ())
+    found = read_clips(clips, labels, labels=label or (), groups=group or (), columns=patterns, words=words, seed=seed)
+    extractors = front_ends(text, audio, vision)
+    for note in found.notes:
         say(f"note: {note}")
-
-    def told(done: int, count: int, outcome: "Outcome") -> None:
-        what = f"{outcome.frames} frames" if outcome.state == EXTRACTED else f"{outcome.state}: {outcome.reason}"
-        say(f"[{done}/{count}] {outcome.clip} {outcome.modality}: {what}")
-
-    outcomes = extract(listing, chosen, out, align=align, workers=workers, told=told)
-    for extractor in chosen:
-        mine = [o for o in outcomes if o.modality == extractor.modality]
-        counts = {state: sum(o.state == state for o in mine) for state in (EXTRACTED, ABSENT, FAILED)}
-        anew = sum(o.anew for o in mine)
-        say(f"{extractor.modality} ({extractor.name}): {', '.join(f'{n} {s}' for s, n in counts.items())}; {anew} anew")
-    for outcome in outcomes:
-        if outcome.state != EXTRACTED:
-            say(f"  {outcome.clip} has no {outcome.modality}: {outcome.reason}")
-        for note in outcome.notes:
-            say(f"  {outcome.clip} {outcome.modality}: {note}")
-    left_out = len(listing.clips) - len(open_store(out))
-    if left_out:
-        say(f"{left_out} of {len(listing.clips)} clips have nothing at all and were left out")
+    if check:
+        _check(found, extractors, check, out)
+        typer.echo(str(out))
+        return
+    step = _step(align)
+    aligner = _aligner() if step == "word" and any(c.transcript and not c.words for c in found.clips) else None
+    check_place(out)
+    make_directory(kept_folder(out))
+    with FolderLock(kept_folder(out) / "lock", "extracting into"), watched(quiet) as watch:
+        summary = extract(
+            found, extractors, out, step=step, aligner=aligner, workers=workers or _cores(), name=name, told=watch
+        )
+    named = {e.modality: e.name for e in extractors}
+    _tell(summary, named)
+    beside = out.with_name(f"{out.name}.extraction")
+    write_summary(beside, summary, {"name": name or out.name, "front_ends": named})
+    shown = [c for c in found.clips if c.id in summary.kept][:pictures]
+    try:
+        drawn = _drawn({c.id: (c, kept_pieces(c, extractors, out, aligner)) for c in shown}, extractors)
+    except UsageError as error:  # the store stands; what it is drawn with need not be here
+        say(f"note: no pictures of clips: {error.message}")
+        drawn = {}
+    page = write_page(beside, summary, name=name or out.name, front_ends=named, pictures=drawn)
+    say(f"look at {page}; next: md2n data check {out}")
     typer.echo(str(out))
 
 
-def _chosen(text: str, audio: str) -> "list[Extractor]":
-    from md2n.errors import UsageError, did_you_mean
-    from md2n.extraction.audio.extractors import CovarepLike
-    from md2n.extraction.text import BertText
+def _get_models() -> None:
+    from md2n.extraction.vision.models import get_models
 
-    found: list[Extractor] = []
-    if text != "none":
-        kind, _, folder = text.partition(":")
-        if kind != "bert":
-            raise UsageError(f"no text front end is called '{text}'", did_you_mean(kind, ("bert", "none")))
-        found.append(BertText(Path(folder) if folder else None))
-    if audio != "none":
-        if audio != "covarep-like":
-            raise UsageError(
-                f"no acoustic front end is called '{audio}'", did_you_mean(audio, ("covarep-like", "none"))
-            )
-        found.append(CovarepLike())
-    if not found:
-        raise UsageError("there is nothing to extract", "choose --text or --audio")
-    return found
+    typer.echo(str(get_models()))
+
+
+def _check(found: "Listing", extractors: "Sequence[Extractor]", chosen: str, out: Path) -> None:
+    """Draws one clip, with words in time where they can be had."""
+    from md2n.cli.output import say
+    from md2n.durable import make_directory, write_bytes
+    from md2n.errors import UsageError, did_you_mean
+    from md2n.extraction.pipeline import pieces_of
+
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"'{out}' is no .png, which --check draws", "give --out PICTURE.png")
+    clip = next((c for c in found.clips if c.id == chosen), None)
+    if clip is None:
+        raise UsageError(f"no clip is called '{chosen}'", did_you_mean(chosen, [c.id for c in found.clips]))
+    aligner = None
+    if clip.transcript and not clip.words:
+        try:
+            aligner = _aligner()
+            aligner.prepare()
+        except UsageError as error:  # the picture is worth having without words
+            say(f"note: {error.message}")
+            aligner = None
+    drawn = _drawn({clip.id: (clip, pieces_of(clip, extractors, aligner))}, extractors)
+    if not drawn:
+        raise UsageError("matplotlib, which draws pictures, is not installed", "pip install 'md2n[plot]'")
+    make_directory(out.absolute().parent)
+    write_bytes(out, drawn[clip.id])
+
+
+def _drawn(
+    clips: "Mapping[str, tuple[Clip, Mapping[str, Piece]]]", extractors: "Sequence[Extractor]"
+) -> dict[str, bytes]:
+    """Clip -> PNG; empty where matplotlib is not installed."""
+    import importlib.util
+
+    from md2n.extraction.look import look
+    from md2n.report.clip import clip_figure
+    from md2n.report.style import png
+
+    if importlib.util.find_spec("matplotlib") is None:
+        return {}
+    landmarker = next((e.landmarks for e in extractors if hasattr(e, "landmarks")), None)
+    return {k: png(clip_figure(look(clip, pieces, landmarker)), dpi=110) for k, (clip, pieces) in clips.items()}
+
+
+def _tell(summary: "Summary", named: Mapping[str, str]) -> None:
+    """What was extracted, what was not, and why."""
+    from md2n.cli.output import say
+    from md2n.extraction.kept import EXTRACTED
+    from md2n.extraction.summary import counts
+
+    for modality, states in counts(summary).items():
+        anew = sum(o.anew for o in summary.outcomes if o.modality == modality)
+        shown = f"{modality} ({named[modality]})" if modality in named else modality
+        say(f"{shown}: {', '.join(f'{n} {s}' for s, n in states.items())}; {anew} anew")
+    for outcome in summary.outcomes:
+        if outcome.state != EXTRACTED:
+            say(f"  {outcome.clip}: {outcome.modality} {outcome.state}: {outcome.reason}")
+        for note in outcome.notes:
+            say(f"  {outcome.clip}: {outcome.modality}: {note}")
+    for clip, reason in summary.left_out.items():
+        say(f"  {clip} was left out: {reason}")
+    say(f"{len(summary.kept)} clips in the store, {len(summary.left_out)} left out")
+
+
+def _step(align: str) -> str | float:
+    from md2n.errors import UsageError, did_you_mean
+
+    if align in ("word", "none"):
+        return align
+    try:
+        return float(align)
+    except ValueError:
+        hint = f"{did_you_mean(align, ('word', 'none'))}, or a number of seconds"
+        raise UsageError(f"'{align}' is nothing to align to", hint) from None
+
+
+def _aligner() -> "Aligner":
+    from md2n.extraction.aligner import SpeechAligner
+
+    return SpeechAligner()
+
+
+def _pair(told: str) -> tuple[str, str]:
+    from md2n.errors import UsageError
+
+    name, equals, pattern = told.partition("=")
+    if not (name and equals and pattern):
+        raise UsageError(f"--column '{told}' is not NAME=PATTERN", "for example: --column 'speaker=^(s[0-9]+)'")
+    return name, pattern
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 extract.__doc__ = f"{extract.__doc__}\n{EXAMPLES}"

@@ -20,7 +20,7 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "demo": Entry("md2n.cli.demo:demo", "The main job on the embedded digits, in about three minutes."),
     "data": Entry("md2n.cli.data:app", "List, import, check and describe data sets."),
-    "extract": Entry("md2n.cli.extract:extract", "Raw clips to a store: words and voices, what is missing is missing."),
+    "extract": Entry("md2n.cli.extract:extract", "Raw clips to a store: words, voices, faces; gaps stay gaps."),
     "train": Entry("md2n.cli.train:train", "Train a method into a run folder; goes on where it was stopped."),
     "evaluate": Entry("md2n.cli.evaluate:evaluate", "Measure a run under every missing pattern."),
     "predict": Entry("md2n.cli.predict:predict", "Predictions for new data, whatever is missing."),

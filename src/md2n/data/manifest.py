@@ -8,6 +8,7 @@ group.<i>.json           [N] members
 <modality>.values.npy    [frames, d]
 <modality>.offsets.npy   [N + 1]
 <modality>.valid.npy     [frames]
+<modality>.intervals.npy [frames, 2] seconds; where frames have places in time
 """
 
 import hashlib
@@ -37,6 +38,11 @@ def hidden(path: Path, suffix: str) -> Path:
     """Beside a store, where no folder of the user's own is in the way."""
     whole = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would leave for where a link leads
     return whole.with_name(f".{whole.name}{suffix}")
+
+
+def intervals_file(modality: str) -> str:
+    """Where a store keeps start and end of a modality's frames."""
+    return f"{modality}.intervals.npy"
 
 
 def aside(path: Path) -> Path:

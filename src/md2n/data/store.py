@@ -6,12 +6,34 @@ what is in it, ``writer`` writes it.
 
 from pathlib import Path
 
-from md2n.data.manifest import AGAIN, MANIFEST, assemble, digest, is_store, read_manifest, sha256_of, standing
-from md2n.data.samples import Samples
-from md2n.data.writer import StoreWriter
+import numpy as np
+
+from md2n.data.manifest import (
+    AGAIN,
+    MANIFEST,
+    assemble,
+    digest,
+    intervals_file,
+    is_store,
+    read_manifest,
+    sha256_of,
+    standing,
+)
+from md2n.data.samples import Array, Samples
+from md2n.data.writer import StoreWriter, check_place
 from md2n.errors import DataError
 
-__all__ = ["MANIFEST", "StoreWriter", "checksum", "is_store", "open_store", "verify_store", "write_store"]
+__all__ = [
+    "MANIFEST",
+    "StoreWriter",
+    "check_place",
+    "checksum",
+    "is_store",
+    "open_intervals",
+    "open_store",
+    "verify_store",
+    "write_store",
+]
 
 
 def write_store(path: Path | str, samples: Samples) -> Path:
@@ -52,6 +74,25 @@ def open_store(path: Path | str) -> Samples:
             state = "is missing" if found < 0 else f"holds {found} of {size} bytes"
             raise DataError(f"'{folder / name}' {state}", AGAIN)
     return assemble(place, manifest)
+
+
+def open_intervals(path: Path | str) -> dict[str, Array]:
+    """Start and end of frames in seconds, modality -> ``[frames, 2]`` in the order of its values, memory-mapped.
+
+    Modalities whose frames have no place in time are not in it; NaN where a single frame has none.
+
+    Raises:
+        DataError: as for ``open_store``.
+    """
+    samples, place = open_store(path), standing(Path(path))
+    found: dict[str, Array] = {}
+    for k, ragged in samples.modalities.items():
+        file = place / intervals_file(k)
+        if file.is_file():
+            found[k] = np.load(file, mmap_mode="r", allow_pickle=False)
+            if found[k].shape != (len(ragged.values), 2):
+                raise DataError(f"'{file}' has shape {found[k].shape} for {len(ragged.values)} frames", AGAIN)
+    return found
 
 
 def verify_store(path: Path | str) -> list[str]:

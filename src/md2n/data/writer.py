@@ -25,6 +25,7 @@ from md2n.data.manifest import (
     assemble,
     digest,
     hidden,
+    intervals_file,
     is_store,
     read_manifest,
     sha256_of,
@@ -55,6 +56,7 @@ class StoreWriter:
         normalise_by: the group column whose members are normalised apart, or "".
         notes: facts a user must know.
         source: where it came from; what JSON can say.
+        intervals: modalities whose frames have places in time, which are kept beside them (``store.open_intervals``).
 
     Raises:
         DataError: something that is no store, or more than a store, stands there; a name that cannot name a modality;
@@ -75,6 +77,7 @@ class StoreWriter:
         normalise_by: str = "",
         notes: Sequence[str] = (),
         source: Mapping[str, Any] | None = None,
+        intervals: Sequence[str] = (),
     ) -> None:
         self.path, self.name = Path(path), name
         self._dims = {k: Modality(k, int(d)).dim for k, d in dims.items()}
@@ -92,20 +95,27 @@ class StoreWriter:
             raise DataError(
                 f"the source of '{name}' cannot be written as JSON: {error}", "give text, numbers and lists"
             ) from error
+        for k in intervals:
+            if k not in dims:
+                raise UsageError(f"'{name}' has no modality '{k}' to keep intervals of", did_you_mean(k, dims))
+        self._timed = tuple(intervals)
         self._beside = hidden(self.path, BESIDE)
         self._values: dict[str, GrowingArray] = {}
         self._valid: dict[str, GrowingArray] = {}
+        self._intervals: dict[str, GrowingArray] = {}
         self._lengths: dict[str, list[Array]] = {k: [] for k in dims}
         self._columns: dict[str, list[Array]] = {k: [] for k in ("split", "ids", *self._keys())}
 
     def __enter__(self) -> "StoreWriter":
         with self._refusals():
-            self._check_place()
+            check_place(self.path)
             shutil.rmtree(self._beside, ignore_errors=True)
             self._beside.mkdir(parents=True)
             for k, dim in self._dims.items():
                 self._values[k] = GrowingArray(self._beside / f"{k}.values.npy", self._dtypes[k], dim)
                 self._valid[k] = GrowingArray(self._beside / f"{k}.valid.npy", np.bool_)
+            for k in self._timed:
+                self._intervals[k] = GrowingArray(self._beside / intervals_file(k), np.float32, 2)
         return self
 
     def __exit__(
@@ -126,6 +136,7 @@ class StoreWriter:
         *,
         split: str = "",
         groups: Mapping[str, str] | None = None,
+        intervals: Mapping[str, Array] | None = None,
     ) -> None:
         """Adds one sample.
 
@@ -136,10 +147,11 @@ class StoreWriter:
             labels: label column -> value, class name or code; unknown where ``None`` or not given.
             split: ``train``, ``valid``, ``test`` or "".
             groups: group column -> member; all of them.
+            intervals: modality -> ``[T, 2]`` start and end of its frames in seconds; unknown where not given.
 
         Raises:
             UsageError: an unknown modality, label column, group column or split.
-            DataError: another feature size, or a class that is none.
+            DataError: another feature size, another number of intervals than of frames, or a class that is none.
         """
         labels, groups = labels or {}, groups or {}
         for given, known, what in ((features, self._dims, "modality"), (labels, self._tasks, "label column")):
@@ -166,15 +178,23 @@ class StoreWriter:
                 split=np.asarray([code], np.uint8),
                 ids=np.asarray([sample], np.str_),
                 groups={k: np.asarray([groups[k]], np.str_) for k in self._groups},
-            )
+            ),
+            intervals,
         )
 
-    def extend(self, chunk: Samples) -> None:
+    def extend(self, chunk: Samples, intervals: Mapping[str, Array] | None = None) -> None:
         """Adds many samples, with the modalities, label columns and groups of the store.
 
+        Args:
+            chunk: the samples.
+            intervals: modality -> ``[frames, 2]`` start and end of every frame in seconds; unknown where not given.
+
         Raises:
-            DataError: others than those, other feature sizes, or values too large for the store's number format.
+            DataError: others than those, other feature sizes, values too large for the store's number format, or
+                another number of intervals than of frames.
+            UsageError: intervals of a modality whose intervals the store does not keep.
         """
+        timed = self._timed_frames(chunk, intervals or {})
         given = {k: r.dim for k, r in chunk.modalities.items()}, set(chunk.labels), set(chunk.groups)
         tasks = {k: c.task for k, c in chunk.labels.items()}
         if given != (self._dims, set(self._tasks), set(self._groups)):
@@ -192,12 +212,29 @@ class StoreWriter:
                 self._append_values(k, ragged.values)
                 self._valid[k].append(ragged.valid)
                 self._lengths[k].append(ragged.lengths)
+            for k, times in timed.items():
+                self._intervals[k].append(times)
         self._columns["split"].append(chunk.split)
         self._columns["ids"].append(chunk.ids)
         for k, column in chunk.labels.items():
             self._columns[f"label {k}"].append(np.asarray(column.values))
         for k, members in chunk.groups.items():
             self._columns[f"group {k}"].append(members)
+
+    def _timed_frames(self, chunk: Samples, given: Mapping[str, Array]) -> dict[str, Array]:
+        for k in given:
+            if k not in self._timed:
+                raise UsageError(f"'{self.name}' keeps no intervals of '{k}'", did_you_mean(k, self._timed))
+        found = {}
+        for k in self._timed:
+            frames = len(chunk.modalities[k].values)
+            found[k] = np.asarray(given.get(k, np.full((frames, 2), np.nan)), np.float32)
+            if found[k].shape != (frames, 2):
+                raise DataError(
+                    f"'{k}' of '{chunk.name}' has {frames} frames and intervals {found[k].shape}",
+                    "give [frames, 2]: start and end of each in seconds",
+                )
+        return found
 
     def _append_values(self, name: str, values: Array) -> None:
         target = self._values[name]
@@ -214,21 +251,6 @@ class StoreWriter:
                 )
             target.append(block)
 
-    def _check_place(self) -> None:
-        if not self.path.exists():
-            return
-        if not is_store(self.path):
-            if not self.path.is_dir() or any(self.path.iterdir()):
-                raise DataError(f"'{self.path}' exists and is not a store", "choose another --out, or move it away")
-            return
-        known = {MANIFEST, *read_manifest(self.path, any_version=True).get("files", {})}
-        others = sorted(p.name for p in self.path.iterdir() if p.name not in known)
-        if others:
-            raise DataError(
-                f"'{self.path}' holds more than a store: {', '.join(others[:5])}",
-                "choose another --out, or move these files away: a store is replaced as a whole",
-            )
-
     def _keys(self) -> list[str]:
         return [*(f"label {k}" for k in self._tasks), *(f"group {k}" for k in self._groups)]
 
@@ -241,6 +263,8 @@ class StoreWriter:
         for k in self._dims:
             self._values[k].close()
             self._valid[k].close()
+            if k in self._intervals:
+                self._intervals[k].close()
             lengths = np.concatenate(self._lengths[k]) if self._lengths[k] else np.zeros(0, np.int64)
             self._save(f"{k}.offsets.npy", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
         for i, (k, task) in enumerate(self._tasks.items()):
@@ -302,9 +326,30 @@ class StoreWriter:
             raise
 
     def _clear(self) -> None:
-        for file in (*self._values.values(), *self._valid.values()):
+        for file in (*self._values.values(), *self._valid.values(), *self._intervals.values()):
             file.abandon()
         shutil.rmtree(self._beside, ignore_errors=True)
+
+
+def check_place(path: Path) -> None:
+    """Refuses a place where a store cannot be put: before the work, not after it.
+
+    Raises:
+        DataError: something that is no store, or more than a store, stands there.
+    """
+    if not path.exists():
+        return
+    if not is_store(path):
+        if not path.is_dir() or any(path.iterdir()):
+            raise DataError(f"'{path}' exists and is not a store", "choose another --out, or move it away")
+        return
+    known = {MANIFEST, *read_manifest(path, any_version=True).get("files", {})}
+    others = sorted(p.name for p in path.iterdir() if p.name not in known)
+    if others:
+        raise DataError(
+            f"'{path}' holds more than a store: {', '.join(others[:5])}",
+            "choose another --out, or move these files away: a store is replaced as a whole",
+        )
 
 
 def _words(words: Array) -> bytes:

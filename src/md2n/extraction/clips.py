@@ -1,30 +1,45 @@
-"""A folder of clips and the table that tells of them: which files, what is said, which labels.
+r"""A folder of clips and the table that tells of them: which files, what is said, which labels.
 
 The table is ``labels.csv`` or ``manifest.csv``, UTF-8 with a header.  Its columns:
 
-- ``file``: path of the clip, relative to the table; ``id``: its name, the file's stem if there is no such column.  One
-  of the two is needed; a line without a file has a transcript alone.
-- ``transcript``: what is said; without the column, a ``.txt`` of the clip's name beside it.
-- ``split``: train, valid, test, or empty.
+- ``file``: path of the clip, relative to the folder; ``id``: its name, the file's path without its ending if there is
+  no such column.  One of the two is needed; a line without a file is the media file of its name, or a transcript alone.
+- ``transcript``: what is said; where it is empty, a ``.txt`` of the clip's name beside it.
+- ``words``: a file with words in time (see ``word_files``); where it is empty, one of the clip's name in the folder of
+  words, or a ``.TextGrid`` or ``.align`` beside the clip.
+- ``split``: train, valid, test, or empty; without the column splits are made (see ``splits``).
 - **labels**: ``y``, ``label``, and every column that starts with ``y_`` or ``label_``, or those named by the caller; a
-  column without any value is left out.
-- everything else is a group column: speaker, video, note.
+  column with fewer than two values is left out.
+- **groups**: ``speaker``, ``actor``, ``subject``, ``video``, ``session``, or those named by the caller.
 
-Words in time are looked for in a folder of their own, one file of the clip's name (see ``word_files``).
+What a file name says can be made a column: ``{"emotion": r"^\d+-\d+-(\d+)"}``.  A folder without a table is a list
+of its media files.  A line that cannot be used is listed with its reason, and the others go on.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from md2n.data.readers.folder import check_unique, read_table, target_of
+from md2n.data.readers.arrays import SPLIT_WORDS
+from md2n.data.readers.folder import read_table, target_of
+from md2n.data.samples import SPLITS
 from md2n.errors import DataError, UsageError, did_you_mean
-from md2n.extraction.base import Clip
+from md2n.extraction.base import Clip, Word
+from md2n.extraction.splits import made_splits
 from md2n.extraction.word_files import read_words
 
 TABLES = ("labels.csv", "manifest.csv")
 WORDS = (".csv", ".TextGrid", ".align")
+WORDS_BESIDE = (".TextGrid", ".align")
+"""A ``.csv`` beside a clip may be anything."""
+GROUPS = ("speaker", "actor", "subject", "video", "session")
+VIDEO = (".mp4", ".mkv", ".mpg", ".mpeg", ".avi", ".mov", ".webm", ".m4v", ".flv", ".wmv")
+SOUND = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aac", ".opus")
+KNOWN = ("file", "id", "transcript", "words", "split")
+LONGEST_TRANSCRIPT = 2000
+"""Words; more of them in one clip are told, for they may be those of a whole recording."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +48,12 @@ class Listing:
 
     Args:
         clips: in the table's order.
-        labels: label column -> a value per clip, as ``from_arrays`` takes it.
+        labels: label column -> a value per clip, as ``label_column`` takes it; the first is the default.
         classes: label column -> class names in order.
         groups: group column -> a member per clip.
         splits: a word per clip.
         notes: what a person should know.
+        refused: lines that could not be used: what they are called, and why.
     """
 
     clips: tuple[Clip, ...]
@@ -45,84 +61,200 @@ class Listing:
     classes: Mapping[str, Sequence[str]]
     groups: Mapping[str, Sequence[str]]
     splits: tuple[str, ...]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
 
 
-def find_table(folder: Path) -> Path:
-    """The table of a folder of clips.
+def find_table(folder: Path) -> Path | None:
+    """The table of a folder of clips; None where it has none.
 
     Raises:
-        DataError: no folder, or no table in it.
+        DataError: no folder.
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}", "give the folder of the clips")
-    found = [folder / name for name in TABLES if (folder / name).is_file()]
-    if not found:
-        raise DataError(f"{folder} holds no {' or '.join(TABLES)}", "write one, or give --labels FILE")
-    return found[0]
+    return next((folder / name for name in TABLES if (folder / name).is_file()), None)
 
 
-def read_clips(table: Path, *, labels: Sequence[str] = (), words: Path | None = None) -> Listing:
-    """The clips of a table.
+def read_clips(
+    folder: Path,
+    table: Path | None = None,
+    *,
+    labels: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    words: Path | None = None,
+    seed: int = 0,
+) -> Listing:
+    """The clips of a folder.
 
     Args:
-        table: CSV.
+        folder: of the clips; files in the table are relative to it.
+        table: CSV; the folder's own if not given.
         labels: names of the label columns, where the rule by name does not find them.
+        groups: names of the group columns, likewise.
+        columns: further columns out of file names: name -> a pattern whose first group is the value; empty where it
+            does not match.
         words: folder of files with words in time.
+        seed: of splits that are made.
 
     Raises:
-        DataError: the table is missing or does not hold together, a clip's file is not there, or its words cannot be
-            read; the message names the line.
-        UsageError: no such label column.
+        DataError: the folder or the table is missing, the table does not hold together, or no line can be used.
+        UsageError: no such label or group column, or a pattern that is none.
     """
-    columns = read_table(table)
-    count = len(next(iter(columns.values())))
-    for column in labels:
-        if column not in columns:
-            raise UsageError(f"{table} has no column '{column}'", did_you_mean(column, columns))
-    files, ids = columns.pop("file", [""] * count), columns.pop("id", None)
-    if ids is None:
-        if not any(files):
-            raise DataError(f"{table} has neither a column 'file' nor 'id'", "name the clips' files in 'file'")
-        ids = [Path(file).stem for file in files]
-    check_unique(ids, table)
-    said = columns.pop("transcript", None)
-    splits = tuple(columns.pop("split", [""] * count))
-    clips = []
-    for i, (one, file) in enumerate(zip(ids, files)):
-        media = table.parent / file if file else None
-        if media is not None and not media.is_file():
-            raise DataError(f"{table}, line {i + 2}: there is no file {media}", "mend the line, or take it out")
-        transcript = said[i] if said is not None else _beside(media)
-        clips.append(Clip(one, media, transcript or None, _words(words, one)))
-    chosen = list(labels) or [c for c in columns if c in ("y", "label") or c.startswith(("y_", "label_"))]
-    empty = [c for c in chosen if not any(columns[c])]
-    targets = {c: target_of(columns.pop(c), None, None) for c in chosen if c not in empty}
-    groups = {c: values for c, values in columns.items() if any(values) and c not in empty}
+    found = find_table(folder)
+    table = table or found
+    cells = _media_files(folder) if table is None else read_table(table)
+    if not {"file", "id"} & set(cells):
+        raise DataError(f"{table} has neither a column 'file' nor 'id'", "name the clips' files in 'file'")
+    count = len(next(iter(cells.values())))
+    files = [_file(folder, cells, i) for i in range(count)]
+    ids = cells.get("id") or [str(Path(f).with_suffix("").as_posix()) if f else "" for f in cells["file"]]
+    cells |= _from_names(columns or {}, cells.get("file") or ids)
+    for what, names in (("label", labels), ("group", groups)):
+        for column in names:
+            if column not in cells:
+                raise UsageError(f"there is no {what} column '{column}'", did_you_mean(column, set(cells) - set(KNOWN)))
+    refused = _refused(ids, cells.get("split"), table)
+    rows = [i for i in range(count) if i not in refused]
+    if not rows:
+        raise DataError(f"no line of {table} can be used: {next(iter(refused.values()))}", "mend the table")
+    notes: list[str] = [f"{folder} has no {' or '.join(TABLES)}: every media file is a clip"] if table is None else []
+    clips = [_clip(folder, ids[i], files[i], cells, i, words, notes) for i in rows]
+    chosen = list(labels) or [c for c in cells if c in ("y", "label") or c.startswith(("y_", "label_"))]
+    held = {c: sorted({cells[c][i] for i in rows} - {""}) for c in chosen}
+    # A column that was not asked for and teaches nothing; what is asked for and teaches nothing, `data check` reports.
+    empty = [c for c in chosen if len(held[c]) < (1 if labels else 2)]
+    for c in empty:
+        told = f"holds nothing but '{held[c][0]}'" if held[c] else "is empty"
+        notes.append(f"label column '{c}' {told} and was left out")
+    targets = {c: target_of([cells[c][i] for i in rows], None, None) for c in chosen if c not in empty}
+    members = {
+        # Who is not known is a group of one, not one of a group of unknowns.
+        c: [cells[c][i] or ids[i] for i in rows]
+        for c in (groups or [c for c in GROUPS if c in cells and c not in chosen])
+        if any(cells[c][i] for i in rows)
+    }
+    names = [ids[i] for i in rows]
+    if "split" in cells:
+        splits = tuple(_split(cells["split"][i]) for i in rows)
+    else:
+        splits, rule = made_splits(names, next(iter(members.items()), None), seed)
+        notes.append(rule)
     return Listing(
         tuple(clips),
         {c: values for c, (values, _) in targets.items()},
         {c: order for c, (_, order) in targets.items() if order is not None},
-        groups,
+        members,
         splits,
-        tuple(f"label column '{c}' is empty and was left out" for c in empty),
+        tuple(notes),
+        tuple((ids[i] or f"line {i + 2}", why) for i, why in refused.items()),
     )
 
 
-def _beside(media: Path | None) -> str | None:
-    text = None if media is None else media.with_suffix(".txt")
-    if text is None or not text.is_file():
-        return None
+def _media_files(folder: Path) -> dict[str, list[str]]:
+    found = [p.relative_to(folder) for p in folder.rglob("*") if p.suffix.lower() in VIDEO + SOUND and p.is_file()]
+    if not found:
+        raise DataError(f"{folder} holds no {' or '.join(TABLES)} and no media file", "give the folder of the clips")
+    return {"file": sorted(p.as_posix() for p in found)}
+
+
+def _file(folder: Path, cells: Mapping[str, Sequence[str]], row: int) -> Path | None:
+    """The clip's file, be it there or not; without a name, that of its id, if there is one."""
+    told = cells["file"][row] if "file" in cells else ""
+    if told:
+        return folder / told
+    one = cells["id"][row] if "id" in cells else ""
+    return next((p for e in VIDEO + SOUND if one and (p := folder / f"{one}{e}").is_file()), None)
+
+
+def _from_names(patterns: Mapping[str, str], names: Sequence[str]) -> dict[str, list[str]]:
+    found = {}
+    for column, pattern in patterns.items():
+        if column in KNOWN:
+            raise UsageError(f"a column '{column}' cannot be made of file names", "give it another name")
+        try:
+            compiled = re.compile(pattern)
+        except re.error as error:
+            raise UsageError(f"'{pattern}' is no pattern: {error}", "see Python's regular expressions") from error
+        if not compiled.groups:
+            raise UsageError(f"the pattern '{pattern}' has no group", "put brackets round the value: 'clip_(.)'")
+        matches = [compiled.search(name) for name in names]
+        found[column] = [(m.group(1) or "").strip() if m else "" for m in matches]
+        if not any(found[column]):
+            raise UsageError(f"the pattern '{pattern}' is in no file name", f"names are like '{names[0]}'")
+    return found
+
+
+def _refused(ids: Sequence[str], splits: Sequence[str] | None, table: Path | None) -> dict[int, str]:
+    """Rows that cannot be used, and why."""
+    rows: dict[str, list[int]] = {}
+    for i, one in enumerate(ids):
+        rows.setdefault(one, []).append(i)
+    found = {}
+    for i, one in enumerate(ids):
+        if not one:
+            found[i] = f"{table}, line {i + 2} has neither id nor file"
+        elif len(rows[one]) > 1:
+            told = f"lines {', '.join(str(k + 2) for k in rows[one])} of {table}" if table else "several files"
+            found[i] = f"id '{one}' stands for {told}: none of them was taken"
+        elif splits is not None and splits[i].strip().lower() not in SPLIT_WORDS:
+            hint = did_you_mean(splits[i], SPLITS)
+            found[i] = f"{table}, line {i + 2}: '{splits[i]}' is no split; {hint}"
+    return found
+
+
+def _split(word: str) -> str:
+    code = SPLIT_WORDS[word.strip().lower()]
+    return SPLITS[code] if code < len(SPLITS) else ""
+
+
+def _clip(
+    folder: Path,
+    one: str,
+    media: Path | None,
+    cells: Mapping[str, Sequence[str]],
+    row: int,
+    words: Path | None,
+    notes: list[str],
+) -> Clip:
+    beside = media or folder / one
+    said = cells["transcript"][row] if "transcript" in cells else ""
+    found: tuple[Word, ...] | None = None
     try:
-        return text.read_text(encoding="utf-8-sig").strip()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{text} is no text in UTF-8", "save it as UTF-8") from error
+        said = said or _text(beside.with_name(f"{_stem(beside, media)}.txt"))
+        place = _words_file(folder, cells["words"][row] if "words" in cells else "", beside, media, one, words)
+        found = read_words(place) if place else None
+    except (DataError, UsageError) as error:
+        notes.append(f"clip '{one}': {error.message}")
+    if found and not said:
+        said = " ".join(w.text for w in found)
+    if len(said.split()) > LONGEST_TRANSCRIPT:
+        notes.append(f"clip '{one}' has a transcript of {len(said.split())} words: is it that of a longer recording?")
+    return Clip(one, media, said.strip() or None, found)
 
 
-def _words(folder: Path | None, one: str) -> Any:
-    if folder is None:
-        return None
-    found = [folder / f"{one}{ending}" for ending in WORDS if (folder / f"{one}{ending}").is_file()]
-    if len(found) > 1:
-        raise DataError(f"clip '{one}' has two files of words: {found[0].name}, {found[1].name}", "keep one")
-    return read_words(found[0]) if found else None
+def _stem(path: Path, media: Path | None) -> str:
+    # An id may have a dot in it; a file's ending is no part of its name.
+    return path.name if media is None else path.stem
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    try:
+        return path.read_text(encoding="utf-8-sig").strip()
+    except (UnicodeDecodeError, OSError) as error:
+        raise DataError(f"{path} is no text in UTF-8", "save it as UTF-8") from error
+
+
+def _words_file(folder: Path, told: str, beside: Path, media: Path | None, one: str, words: Path | None) -> Path | None:
+    if told:
+        return (words or folder) / told
+    stems = dict.fromkeys((one, _stem(beside, media)))
+    places = [words / f"{s}{e}" for s in stems for e in WORDS] if words else []
+    places = [p for p in places if p.is_file()]
+    if len(places) > 1:
+        raise DataError(f"there are two files of words, {places[0].name} and {places[1].name}", "keep one")
+    near = [beside.with_name(f"{_stem(beside, media)}{e}") for e in WORDS_BESIDE]
+    return next(iter(places or [p for p in near if p.is_file()]), None)

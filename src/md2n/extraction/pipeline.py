@@ -1,61 +1,140 @@
 """Clips to a store: every modality of every clip extracted once, kept, and put together at the end.
 
-What was extracted is kept beside the store in ``.NAME.clips/``, one file per clip and modality, under a checksum of
-all that it depends on: the clip's content, its words, the front end.  So whatever stops an extraction loses the clips
-in hand at most, and a rerun does what is new or has changed.  The store itself is made of these files in the table's
-order: it comes out the same, byte by byte, however often the extraction was stopped.
+What was extracted is kept beside the store in ``.NAME.clips/`` (see ``kept``), so whatever stops an extraction loses
+the clips in hand at most, and a rerun does what is new or has changed.  The store itself is made of these files in the
+table's order: it comes out the same, byte by byte, however often the extraction was stopped.
 """
 
-import hashlib
-import io
-import json
-import multiprocessing
 import os
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-import numpy as np
-
-from md2n.data.readers.arrays import from_arrays
-from md2n.data.store import write_store
-from md2n.durable import make_directory, write_bytes
-from md2n.errors import DataError, InterruptedRun, RunError, UsageError
-from md2n.extraction.base import Clip, Extractor, ModalityAbsentError, Track
+from md2n.durable import make_directory
+from md2n.errors import DataError, InterruptedRun, Md2nError, UsageError
+from md2n.extraction.assembly import Gathered, Step, write_clips
+from md2n.extraction.base import Clip, Extractor, ModalityAbsentError, Word
 from md2n.extraction.clips import Listing
-from md2n.extraction.word_average import average_over
+from md2n.extraction.kept import (
+    ABSENT,
+    EXTRACTED,
+    FAILED,
+    WORDS,
+    Outcome,
+    Piece,
+    content_of,
+    is_kept,
+    key_of,
+    read_piece,
+    words_key,
+    write_piece,
+)
+from md2n.extraction.workers import Died, each
 
-VERSION = 1
-"""Of the kept files: raised when the same key would mean another content."""
-EXTRACTED, ABSENT, FAILED = "extracted", "absent", "failed"
+
+@runtime_checkable
+class Aligner(Protocol):
+    """Finds the words of a transcript in the sound.
+
+    Attributes:
+        fingerprint: everything its answers depend on besides the clip.
+    """
+
+    fingerprint: str
+
+    def prepare(self) -> None:
+        """Once in every process before the first clip.
+
+        Raises:
+            UsageError: a package is not there; the hint is the command that gets it.
+        """
+        ...
+
+    def words(self, clip: Clip) -> tuple[tuple[Word, ...], tuple[str, ...]]:
+        """The clip's words in time, and what a person should know of them.
+
+        Raises:
+            ModalityAbsentError: nothing is said, or there is no sound.
+            DataError: the sound cannot be read, or the words are not in it.
+        """
+        ...
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one modality of one clip.
+class Summary:
+    """What an extraction came to.
 
     Args:
-        clip: its id.
-        modality: its name.
-        state: ``extracted``, ``absent`` (the clip has none) or ``failed`` (its file cannot be read).
-        reason: why it is not there.
-        frames: how many.
-        valid: how many of them could be measured.
-        notes: what a person should know.
-        anew: False where it was kept from before.
+        outcomes: one per clip and modality, in the store's order; those of ``words`` where clips were aligned.
+        kept: ids of the clips in the store.
+        left_out: ids of clips that have nothing at all, and lines of the table that could not be used, with reasons.
+        notes: what a person should know of the whole.
     """
 
-    clip: str
-    modality: str
-    state: str
-    reason: str = ""
-    frames: int = 0
-    valid: int = 0
+    outcomes: tuple[Outcome, ...]
+    kept: tuple[str, ...]
+    left_out: Mapping[str, str]
     notes: tuple[str, ...] = ()
-    anew: bool = True
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is to be done of one clip in one go."""
+
+    clip: Clip
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Extraction:
+    """The work of a process: parts of a clip, words first, for text takes its times from them."""
+
+    extractors: Mapping[str, Extractor]
+    aligner: Aligner | None
+
+    def prepare(self) -> None:
+        if self.aligner is not None:
+            self.aligner.prepare()
+        for extractor in self.extractors.values():
+            extractor.prepare()
+
+    def __call__(self, job: _Job, /) -> dict[str, Piece]:
+        done, clip = {}, job.clip
+        if WORDS in job.parts and self.aligner is not None:
+            done[WORDS] = _piece(lambda: self._words(clip))
+            clip = replace(clip, words=done[WORDS].words or None)
+        for part in job.parts:
+            if part != WORDS:
+                done[part] = _piece(lambda part=part: self._track(clip, part))  # type: ignore[misc]
+        return done
+
+    def _words(self, clip: Clip) -> Piece:
+        assert self.aligner is not None
+        words, notes = self.aligner.words(clip)
+        return Piece(EXTRACTED, words=words, notes=notes)
+
+    def _track(self, clip: Clip, modality: str) -> Piece:
+        track = self.extractors[modality].extract(clip)
+        if not track.valid.any():
+            return Piece(ABSENT, f"none of its {len(track.valid)} frames could be measured", notes=track.notes)
+        return Piece(EXTRACTED, track=track, notes=track.notes)
+
+
+def _piece(measure: Callable[[], Piece]) -> Piece:
+    try:
+        return measure()
+    except ModalityAbsentError as absent:
+        return Piece(ABSENT, absent.message)
+    except DataError as error:
+        return Piece(FAILED, error.message)
+    except Md2nError:
+        raise
+    except Exception as error:
+        # What a front end did not foresee costs that clip, and is listed; for the rest a person waits hours.
+        if os.environ.get("MD2N_DEBUG"):
+            raise
+        return Piece(FAILED, f"unforeseen {type(error).__name__}: {error} (MD2N_DEBUG=1 shows where)")
 
 
 def extract(
@@ -63,192 +142,141 @@ def extract(
     extractors: Sequence[Extractor],
     out: Path,
     *,
-    align: str = "none",
-    workers: int = 1,
+    step: Step = "none",
+    aligner: Aligner | None = None,
+    workers: int = 0,
     name: str = "",
     told: Callable[[int, int, Outcome], None] | None = None,
-) -> list[Outcome]:
+) -> Summary:
     """Extracts what is missing and writes the store.
 
     A clip that lacks a modality, or whose file cannot be read, is kept with that modality missing; a clip without any
-    is left out of the store.
+    is left out of the store and listed.
 
     Args:
         listing: clips, labels, splits.
         extractors: one per modality, in the order of the store.
         out: the store.
-        align: ``word`` averages frames over words, ``none`` keeps them.
-        workers: processes at a time, one thread each.
+        step: ``word`` averages frames over words, ``none`` keeps them, a number averages them over so many seconds.
+        aligner: finds words in time for clips that come without them; needed for ``word``.
+        workers: processes at a time, one thread each; 0 works in this process.
         name: of the data set; that of ``out`` if not given.
         told: after each clip and modality, how many are done, of how many, and what became of it.
 
-    Returns:
-        One outcome per clip and modality, in order.
-
     Raises:
-        UsageError: two extractors of one modality, an unknown ``align``, or a package or model that is not there.
-        DataError: no clip has anything, or a modality is in no clip.
-        RunError: a worker was killed.
+        UsageError: no extractor, two of one modality, an unknown ``step``, or a package or model that is not there.
+        DataError: no clip has anything, or something that is no store stands at ``out``.
+        RunError: a process could not even begin.
         InterruptedRun: Ctrl-C; what was extracted is kept.
         StorageError: the disk is full; what was there before is untouched.
     """
-    names = [e.modality for e in extractors]
-    if len(set(names)) < len(names):
-        raise UsageError(f"two front ends make the same modality: {', '.join(names)}", "choose one of each")
-    if align not in ("none", "word"):
-        raise UsageError(f"'{align}' is nothing to align to", "give word or none")
-    kept = out.parent / f".{out.name}.clips"
-    make_directory(kept)
-    keys = {(c.id, e.modality): kept / key_of(c, e, align) for c in listing.clips for e in extractors}
-    before = {which for which, path in keys.items() if path.exists()}
-    todo = [
-        (c, e, keys[c.id, e.modality]) for c in listing.clips for e in extractors if not keys[c.id, e.modality].exists()
-    ]
+    _check(extractors, step)
+    folder = kept_folder(out)
+    make_directory(folder)
+    places = {c.id: _places(folder, c, extractors, aligner if step == "word" else None) for c in listing.clips}
+    before = {path for found in places.values() for path in found.values() if is_kept(path)}
+    jobs = []
+    for clip in listing.clips:
+        parts = tuple(part for part, path in places[clip.id].items() if path not in before)
+        if WORDS in parts:  # whatever takes its times from words is done with them
+            parts = tuple(p for p in places[clip.id] if p in parts or p not in ("audio", "vision"))
+            before -= {places[clip.id][p] for p in parts}
+        if parts:
+            jobs.append(_Job(replace(clip, words=_words_of(clip, places[clip.id])), parts))
     failed: dict[tuple[str, str], Outcome] = {}
-    for done, outcome in enumerate(_run(todo, align, workers), start=1):
-        if outcome.state == FAILED:
-            failed[outcome.clip, outcome.modality] = outcome
-        if told is not None:
-            told(done, len(todo), outcome)
-    found, outcomes = {}, []
-    for which, path in keys.items():
-        if which in failed:
-            outcomes.append(failed[which])
-            continue
-        found[which], outcome = _kept(path, *which, anew=which not in before)
-        outcomes.append(outcome)
-    _assemble(listing, extractors, found, out, name or out.name)
-    return outcomes
+    count = sum(len(job.parts) for job in jobs)
+    try:
+        for done, (clip_id, part, piece) in enumerate(_done(jobs, extractors, aligner, workers), start=1):
+            outcome = piece.outcome(clip_id, part, anew=True)
+            if piece.state == FAILED:  # tried again in the next run
+                failed[clip_id, part] = outcome
+            else:
+                write_piece(places[clip_id][part], piece)
+            if told is not None:
+                told(done, count, outcome)
+    except KeyboardInterrupt:
+        raise InterruptedRun("stopped; what was extracted is kept", "the same command goes on from there") from None
+    gathered = Gathered(listing, extractors, step, places, failed, before)
+    kept, empty, outcomes = write_clips(gathered, out, name or out.name)
+    return Summary(outcomes, kept, {**dict(listing.refused), **empty}, listing.notes)
 
 
-def key_of(clip: Clip, extractor: Extractor, align: str) -> str:
-    """Name of the kept file: a checksum of all that its content depends on.
+def pieces_of(clip: Clip, extractors: Sequence[Extractor], aligner: Aligner | None = None) -> dict[str, Piece]:
+    """Every part of one clip, extracted in this process and kept nowhere: to look at.
 
     Raises:
-        DataError: the clip's file cannot be read.
+        UsageError: a package or model is not there.
     """
-    facts = [VERSION, extractor.modality, extractor.fingerprint, align, clip.transcript]
-    facts.append([[w.text, w.start_s, w.end_s] for w in clip.words or ()])
-    told = hashlib.sha256(json.dumps(facts).encode())
-    if clip.media is not None:
-        try:
-            with clip.media.open("rb") as file:
-                told.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise DataError(f"{clip.media} cannot be read: {error.strerror}", "check the file") from error
-    return f"{told.hexdigest()[:32]}.npz"
+    wanted = aligner if aligner is not None and clip.transcript and not clip.words else None
+    work = _Extraction({e.modality: e for e in extractors}, wanted)
+    work.prepare()
+    return work(_Job(clip, (*([WORDS] if wanted else []), *work.extractors)))
 
 
-def _run(todo: Sequence[tuple[Clip, Extractor, Path]], align: str, workers: int) -> Iterator[Outcome]:
-    if not todo:
-        return
-    for extractor in {id(e): e for _, e, _ in todo}.values():
-        extractor.prepare()  # what is not installed is told at once, not clip by clip
-    if workers == 1:
-        try:
-            for clip, extractor, path in todo:
-                yield _one(clip, extractor, path, align)
-        except KeyboardInterrupt:
-            raise _stopped() from None
-        return
-    # Each process has one thread: more would fight over the cores that the other processes have.
-    before = {k: os.environ.get(k) for k in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    os.environ.update(dict.fromkeys(before, "1"))
-    try:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            waiting: list[Future[Outcome]] = [pool.submit(_one, c, e, p, align) for c, e, p in todo]
-            try:
-                for future in as_completed(waiting):
-                    yield future.result()
-            except BrokenProcessPool as error:
-                raise RunError("a worker was killed, perhaps for want of memory", "the same command goes on") from error
-            except KeyboardInterrupt:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise _stopped() from None
-    finally:
-        for key, value in before.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
+def kept_pieces(
+    clip: Clip, extractors: Sequence[Extractor], out: Path, aligner: Aligner | None = None
+) -> dict[str, Piece]:
+    """What is kept of a clip for the store ``out``, part by part; what failed is not among it."""
+    places = _places(kept_folder(out), clip, extractors, aligner)
+    found = {part: read_piece(path) for part, path in places.items()}
+    return {part: piece for part, piece in found.items() if piece is not None}
 
 
-def _stopped() -> InterruptedRun:
-    return InterruptedRun("stopped; what was extracted is kept", "the same command goes on from there")
+def kept_folder(out: Path) -> Path:
+    """Where what is extracted for a store is kept."""
+    return out.parent / f".{out.name}.clips"
 
 
-def _one(clip: Clip, extractor: Extractor, path: Path, align: str) -> Outcome:
-    try:
-        track = extractor.extract(clip)
-        if align == "word":
-            if not clip.words:
-                raise ModalityAbsentError(f"clip '{clip.id}' has no words in time to align to", "give --words FOLDER")
-            track = average_over(track, clip.words) if extractor.modality != "text" else track
-    except ModalityAbsentError as absent:
-        write_bytes(path, _packed(absent=absent.message))
-    except DataError as error:
-        return Outcome(clip.id, extractor.modality, FAILED, error.message)
-    else:
-        write_bytes(path, _packed(track))
-    return _kept(path, clip.id, extractor.modality, anew=True)[1]
+def _check(extractors: Sequence[Extractor], step: Step) -> None:
+    names = [e.modality for e in extractors]
+    if not names:
+        raise UsageError("there is nothing to extract", "choose a front end for text, audio or vision")
+    if len(set(names)) < len(names):
+        raise UsageError(f"two front ends make the same modality: {', '.join(names)}", "choose one of each")
+    if step not in ("none", "word") and not (isinstance(step, float) and 0 < step < float("inf")):
+        raise UsageError(f"'{step}' is nothing to align to", "give word, none, or a number of seconds")
 
 
-def _packed(track: Track | None = None, absent: str = "") -> bytes:
-    out = io.BytesIO()
-    if track is None:
-        np.savez(out, facts=np.array(json.dumps({"absent": absent})))
-    else:
-        facts = np.array(json.dumps({"notes": track.notes}))
-        np.savez(out, values=track.values, valid=track.valid, intervals_s=track.intervals_s, facts=facts)
-    return out.getvalue()
+def _places(folder: Path, clip: Clip, extractors: Sequence[Extractor], aligner: Aligner | None) -> dict[str, Path]:
+    """Where the parts of a clip are kept; words among them where they are to be found in the sound."""
+    content, found = content_of(clip), {}
+    words = ""
+    if clip.words or (aligner and clip.transcript):
+        words = words_key(clip, content, aligner.fingerprint if aligner else "")
+        if not clip.words:
+            found[WORDS] = folder / words
+    return found | {e.modality: folder / key_of(clip, e, content, words) for e in extractors}
 
 
-def _kept(path: Path, clip: str, modality: str, anew: bool) -> tuple[Track | None, Outcome]:
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            facts = json.loads(str(held["facts"]))
-            if "absent" in facts:
-                return None, Outcome(clip, modality, ABSENT, facts["absent"], anew=anew)
-            track = Track(held["values"], held["valid"], held["intervals_s"], tuple(facts["notes"]))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path} is damaged: {error}", "remove it; the same command extracts that clip again"
-        ) from error
-    valid = int(track.valid.sum())
-    return track, Outcome(clip, modality, EXTRACTED, "", len(track.values), valid, track.notes, anew)
+def _words_of(clip: Clip, places: Mapping[str, Path]) -> tuple[Word, ...] | None:
+    if clip.words or WORDS not in places:
+        return clip.words
+    piece = read_piece(places[WORDS])
+    return None if piece is None else piece.words or None
 
 
-def _assemble(
-    listing: Listing,
-    extractors: Sequence[Extractor],
-    found: Mapping[tuple[str, str], Track | None],
-    out: Path,
-    name: str,
-) -> None:
-    frames = {e.modality: [_frames(found.get((c.id, e.modality))) for c in listing.clips] for e in extractors}
-    rows = [i for i in range(len(listing.clips)) if any(column[i] is not None for column in frames.values())]
-    if not rows:
-        raise DataError("no clip has anything that could be extracted", "see the reasons in the summary")
-    features = {k: [column[i] for i in rows] for k, column in frames.items()}
-    write_store(
-        out,
-        from_arrays(
-            features,
-            {k: np.asarray(v)[rows] for k, v in listing.labels.items()} or None,
-            splits=[listing.splits[i] for i in rows],
-            ids=[listing.clips[i].id for i in rows],
-            groups={k: [v[i] for i in rows] for k, v in listing.groups.items()},
-            name=name,
-            classes=listing.classes,
-            dims={e.modality: len(e.columns) for e in extractors},
-            notes=[*listing.notes, *(f"{e.modality}: {e.name}" for e in extractors)],
-            source={"reader": "extract", "front_ends": {e.modality: e.fingerprint for e in extractors}},
-        ),
+def _done(
+    jobs: Sequence[_Job], extractors: Sequence[Extractor], aligner: Aligner | None, workers: int
+) -> Iterator[tuple[str, str, Piece]]:
+    """Every part of every job, as it is done."""
+    wanted = {part for job in jobs for part in job.parts}
+    work = _Extraction(
+        {e.modality: e for e in extractors if e.modality in wanted}, aligner if WORDS in wanted else None
     )
+    again: list[_Job] = []
+    for job, found in each(work, jobs, min(workers, len(jobs))):
+        if not isinstance(found, Died):
+            yield from ((job.clip.id, part, piece) for part, piece in found.items())
+        elif len(job.parts) > 1:  # what killed it need not be all of it
+            again += [_Job(job.clip, parts) for parts in _apart(job.parts)]
+        else:
+            yield job.clip.id, job.parts[0], Piece(FAILED, found.reason)
+    for job, found in each(work, again, min(workers, len(again))):
+        for part in job.parts:
+            yield job.clip.id, part, Piece(FAILED, found.reason) if isinstance(found, Died) else found[part]
 
 
-def _frames(track: Track | None) -> np.ndarray | None:
-    """Frames with NaN where they could not be measured; None where there are none."""
-    if track is None or not track.valid.any():
-        return None
-    return np.where(track.valid[:, None], track.values, np.nan).astype(np.float32)
+def _apart(parts: Sequence[str]) -> list[tuple[str, ...]]:
+    """Each part alone, but text with the words that it takes its times from."""
+    first = tuple(p for p in parts if p in (WORDS, "text"))
+    return ([first] if first else []) + [(p,) for p in parts if p not in first]

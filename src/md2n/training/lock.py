@@ -15,10 +15,11 @@ class FolderLock:
 
     Args:
         path: of the lock file; it stays behind and means nothing by itself.
+        doing: what is done in its folder, for the message to another process.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, doing: str = "training in") -> None:
+        self.path, self.doing = path, doing
         self._file: IO[str] | None = None
 
     def __enter__(self) -> "FolderLock":
@@ -31,8 +32,8 @@ class FolderLock:
             holder = file.read().strip() or "another process"
             file.close()
             raise RunError(
-                f"{holder} is training in {self.path.parent}",
-                "wait for it, stop it, or train into another folder",
+                f"{holder} is {self.doing} {self.path.parent}",
+                "wait for it, stop it, or choose another folder",
             )
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")

@@ -1,0 +1,61 @@
+"""What an extraction came to, for people who look into it later: JSON and CSV beside the store."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from md2n.durable import make_directory, write_bytes, write_json
+from md2n.extraction.kept import ABSENT, EXTRACTED, FAILED
+from md2n.extraction.pipeline import Summary
+
+COLUMNS = ("clip", "modality", "state", "reason", "frames", "valid", "notes", "anew")
+
+
+def counts(summary: Summary) -> dict[str, dict[str, int]]:
+    """Modality (and ``words``) -> state -> how many clips, in the order of the store."""
+    found: dict[str, dict[str, int]] = {}
+    for outcome in summary.outcomes:
+        of = found.setdefault(outcome.modality, dict.fromkeys((EXTRACTED, ABSENT, FAILED), 0))
+        of[outcome.state] += 1
+    return found
+
+
+def facts(summary: Summary) -> dict[str, Any]:
+    """Everything, for machines."""
+    return {
+        "clips_in_store": len(summary.kept),
+        "left_out": dict(summary.left_out),
+        "counts": counts(summary),
+        "notes": list(summary.notes),
+        "outcomes": [asdict(o) for o in summary.outcomes],
+    }
+
+
+def write_summary(folder: Path, summary: Summary, more: Mapping[str, Any] | None = None) -> Path:
+    """Writes ``summary.json`` and ``summary.csv`` (one line per clip and modality, and per line left out).
+
+    Args:
+        folder: made if absent.
+        summary: of an extraction.
+        more: further facts for the JSON.
+
+    Returns:
+        ``folder``.
+
+    Raises:
+        StorageError: they cannot be written.
+    """
+    make_directory(folder)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for o in summary.outcomes:
+        writer.writerow((o.clip, o.modality, o.state, o.reason, o.frames, o.valid, "; ".join(o.notes), o.anew))
+    for clip, reason in summary.left_out.items():
+        writer.writerow((clip, "", "left out", reason, 0, 0, "", ""))
+    write_bytes(folder / "summary.csv", out.getvalue().encode())
+    write_json(folder / "summary.json", {**(more or {}), **facts(summary)})
+    return folder
