@@ -139,6 +139,13 @@ class MultimodalModel(nn.Module, abc.ABC):
         """How training is divided; one phase over all parameters unless a method says otherwise."""
         return (Phase(),)
 
+    def apart(self) -> Sequence[str]:
+        """Beginnings of the names of parameters that are trained side by side and share nothing.
+
+        The gradient of each such part is clipped by itself, as in a run of its own.
+        """
+        return ()
+
     def enter(self, phase: Phase) -> None:
         """Called by the trainer when a phase begins, and on resume before the checkpoint is loaded."""
         self.phase = phase.name

@@ -61,7 +61,7 @@ class MovingParts:
     def backward(self, loss: Float[Tensor, ""]) -> float:
         """Gradients of a loss, clipped; gives the norm they had before."""
         loss.backward()  # type: ignore[no-untyped-call]
-        return float(clip_gradient(self.parameters, self.config.gradient_clip))
+        return float(clip_gradient(self.parameters, self.config.gradient_clip, self.model.apart()))
 
     def step(self, number: int) -> float:
         """One step of AdamW and of the average; the gradients are gone afterwards.

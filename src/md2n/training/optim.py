@@ -5,7 +5,7 @@ differ from one that was never stopped.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -80,9 +80,22 @@ def rate_factor(step: int, steps: int, warmup: float, final: float) -> float:
     return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / falling)))
 
 
-def clip_gradient(parameters: Mapping[str, nn.Parameter], largest: float) -> Float[Tensor, ""]:
-    """Scales the whole gradient down to norm ``largest`` (0: leaves it) and gives the norm it had."""
-    norm: Tensor = nn.utils.clip_grad_norm_(parameters.values(), largest if largest > 0 else math.inf)
+def clip_gradient(
+    parameters: Mapping[str, nn.Parameter], largest: float, apart: Sequence[str] = ()
+) -> Float[Tensor, ""]:
+    """Scales the gradient down to norm ``largest`` (0: leaves it) and gives the norm that the whole of it had.
+
+    Args:
+        parameters: by name.
+        largest: norm.
+        apart: beginnings of names; the parameters of each are scaled by themselves, the rest together.
+    """
+    parts: dict[str, list[nn.Parameter]] = {}
+    for name, parameter in parameters.items():
+        parts.setdefault(next((a for a in apart if name.startswith(a)), ""), []).append(parameter)
+    bound = largest if largest > 0 else math.inf
+    norms = [nn.utils.clip_grad_norm_(part, bound) for part in parts.values()]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
     return norm
 
 

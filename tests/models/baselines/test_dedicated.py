@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from md2n.batch import SequenceBatch
-from md2n.errors import DataError, UsageError
+from md2n.errors import DataError
 from md2n.modality import Modality, Schema
-from md2n.models.baselines.dedicated import MOST, Dedicated
+from md2n.models.baselines.dedicated import ALL_SETS, Dedicated
 from md2n.models.config import FusionConfig, LatentConfig, TransformerConfig
 from md2n.seeding import generator
+from md2n.training.optim import clip_gradient
 from tests.worlds import CLASSES, WORLDS, every_pattern, make_batch
 
 SMALL = FusionConfig(LatentConfig(length=2, width=8, hidden=16), transformer=TransformerConfig(layers=1, width=8))
@@ -127,9 +128,30 @@ def test_a_set_of_which_nothing_was_ever_met_is_refused_by_name() -> None:
         output(model, only(batch, ("vision",)))
 
 
-def test_more_modalities_than_five_are_refused_with_the_number_of_networks() -> None:
-    assert MOST == 5
-    with pytest.raises(UsageError, match="63 of them for 6") as error:
-        made(schema_of(6))
-    assert "at most 5" in error.value.hint
+def test_with_more_than_five_modalities_the_sets_of_the_fixed_protocol_have_networks() -> None:
+    assert ALL_SETS == 5
     assert len(made(schema_of(5)).networks) == 31
+    schema = schema_of(6)
+    model, batch = made(schema), make_batch(schema)
+    names = schema.names
+    assert {len(p) for p in model.patterns} == {1, 5, 6}
+    assert len(model.patterns) == 13
+    step(model, batch)
+    # Three of six have no network: the first single one of them answers.
+    assert torch.equal(output(model, only(batch, names[2:5])), output(model, only(batch, names[2:3])))
+    assert not torch.equal(output(model, only(batch, names[:5])), output(model, only(batch, names[:1])))
+
+
+def test_the_gradient_of_every_network_is_clipped_by_itself() -> None:
+    model = made()
+    torch.autograd.backward(model.loss(make_batch(THREE), generator(0, "loss")).total)
+    named = dict(model.named_parameters())
+    alone = [
+        torch.linalg.vector_norm(torch.cat([p.grad.flatten() for p in n.parameters() if p.grad is not None]))
+        for n in model.networks
+    ]
+    whole = clip_gradient(named, 0.01, model.apart())
+    torch.testing.assert_close(whole, torch.stack(alone).square().sum().sqrt())
+    for network in model.networks:
+        left = torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
+        torch.testing.assert_close(left.norm(), torch.tensor(0.01), rtol=1e-3, atol=0.0)

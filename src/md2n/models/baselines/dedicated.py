@@ -13,26 +13,23 @@ import torch
 from torch import nn
 
 from md2n.batch import SequenceBatch
-from md2n.errors import DataError, UsageError
+from md2n.errors import DataError
 from md2n.fusion.transformer import GIVEN
-from md2n.missing import pattern_flags
+from md2n.missing import incomplete_patterns, pattern_flags, pattern_name
 from md2n.modality import Schema, set_name
 from md2n.models.backbone import Backbone
 from md2n.models.base import Card, Losses, MultimodalModel, Phase, Prediction
 from md2n.models.config import FusionConfig
 from md2n.shapes import Bool, Int, Tensor
 
-MOST = 5  # modalities: 31 networks
+ALL_SETS = 5  # modalities: up to here every set has a network, 31 of them
 
 
 class Dedicated(MultimodalModel):
-    """One network per non-empty set of modalities.
+    """One network per non-empty set of modalities; for more than five of them, per set of the fixed protocol.
 
-    A set that no training sample holds whole has an untrained network; its largest trained subset answers for it (the
-    one first in the order of modalities, where there are several).
-
-    Raises:
-        UsageError: more than five modalities.
+    A set without a network, or whose network no training sample could train, is answered for by its largest trained
+    subset (the one first in the order of modalities, where there are several).
     """
 
     card: ClassVar[Card] = Card(
@@ -42,8 +39,8 @@ class Dedicated(MultimodalModel):
         year=2023,
         family="ceiling",
         differences="All networks are trained at once and their checkpoint is chosen once, by the mean over patterns; "
-        "runs of their own would choose for each. At most five modalities, because there are 2^M - 1 networks and a "
-        "step costs as much as all of them.",
+        "runs of their own would choose for each. With more than five modalities only the sets of the fixed protocol "
+        "have networks (2^M - 1 would be too many); another set is answered for by its largest subset that has one.",
         recovers=False,
     )
 
@@ -52,14 +49,12 @@ class Dedicated(MultimodalModel):
 
     def __init__(self, schema: Schema, config: FusionConfig) -> None:
         super().__init__(schema)
-        count = len(schema.modalities)
-        if count > MOST:
-            raise UsageError(
-                f"'dedicated' trains a network for every set of modalities: {2**count - 1} of them for {count}",
-                f"choose at most {MOST} modalities with data.modalities, or another method (modality_dropout)",
-            )
+        names, count = schema.names, len(schema.modalities)
         # Smaller sets first; the last is the complete one.
-        self.patterns = tuple(p for size in range(1, count + 1) for p in combinations(schema.names, size))
+        if count <= ALL_SETS:
+            self.patterns = tuple(p for size in range(1, count + 1) for p in combinations(names, size))
+        else:
+            self.patterns = (*incomplete_patterns(names), names)
         flags = torch.tensor([pattern_flags(p, schema.names) for p in self.patterns])
         self.register_buffer("flags", flags, persistent=False)
         self.register_buffer("trained", torch.zeros(len(self.patterns), dtype=torch.long))
@@ -91,33 +86,33 @@ class Dedicated(MultimodalModel):
                 self.trained[i] += int(network.head.known(held.labels).sum())
         return Losses(parts)
 
+    def apart(self) -> Sequence[str]:
+        return tuple(f"networks.{i}." for i in range(len(self.networks)))
+
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
-        answering = self._answering()
-        own = (batch.available[:, None] == self.flags).all(dim=2).long().argmax(dim=1)
+        own = self._answering(batch)
         pieces, order = [], []
         for i in sorted(set(own.tolist())):
             rows = (own == i).nonzero()[:, 0]
-            if answering[i] < 0:
-                raise DataError(
-                    f"no training sample holds any of {set_name(self.patterns[i])}, so no network was trained for it",
-                    "leave the modality out, or train on samples that have it",
-                )
-            network = self._network(answering[i])
+            network = self._network(i)
             pieces.append(network.head.output(self._raw(network, batch.select(rows))))
             order.append(rows)
         output = torch.cat(pieces)[torch.cat(order).argsort()]
         return Prediction(output, torch.zeros_like(output))
 
-    def _answering(self) -> list[int]:
-        """For each set the network that answers: its own, or that of its largest trained subset; -1 where none was.
+    def _answering(self, batch: SequenceBatch) -> Int[Tensor, " batch"]:
+        """The network that answers for every row: that of the largest trained set of which the row has all.
 
-        An untrained model answers with its own networks.
+        An untrained model answers with all its networks.
         """
-        seen = [bool(n) for n in self.trained.tolist()]
-        if not any(seen):
-            return list(range(len(seen)))
-        chosen = []
-        for pattern in self.patterns:
-            subsets = [j for j, other in enumerate(self.patterns) if seen[j] and set(other) <= set(pattern)]
-            chosen.append(max(subsets, key=lambda j: (len(self.patterns[j]), -j), default=-1))
-        return chosen
+        trained = self.trained > 0
+        fits = (batch.available[:, None] | ~self.flags).all(dim=2) & (trained | ~trained.any())
+        if not bool(fits.any(dim=1).all()):
+            row = batch.available[~fits.any(dim=1)][0].tolist()
+            raise DataError(
+                f"no training sample holds any of {pattern_name(tuple(row), batch.names)}, so no network was trained "
+                "for it",
+                "leave the modality out, or train on samples that have it",
+            )
+        # Of several of one size argmax takes the first.
+        return (fits * self.flags.sum(dim=1)).argmax(dim=1)
