@@ -58,6 +58,18 @@ def test_a_finished_run_says_so_and_trains_no_more(trained: tuple[str, Path], da
     assert outcome(path) == before
 
 
+def test_a_finished_run_keeps_no_checkpoints_and_a_damaged_model_is_trained_again(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run_training(short(data, "modality_dropout"), run)
+    before, weights = outcome(run), run / "model.safetensors"
+    assert not list((run / "checkpoints").iterdir())
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(RunError, match=r"is not what training wrote\n.*trains again, to the same bits"):
+        load_run(run)
+    run_training(short(data, "modality_dropout"), run)
+    assert outcome(run) == before
+
+
 def test_another_seed_in_its_folder_is_refused(trained: tuple[str, Path], data: Path) -> None:
     name, path = trained
     with pytest.raises(RunError, match=r"another configuration: seed is 0 in the folder and 1 now"):

@@ -66,4 +66,6 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
             run.save_tensors(NORMALISER, {name: torch.from_numpy(a) for name, a in arrays.items()}, kind)
         meter = TrainingMeter(out, sum(p.numel() for p in model.parameters()), begun)
         train(model, data.train, data.valid, config.trainer, config.seed, run, Together([watcher, meter]))
+        # They hold ten times what the chosen weights do; a damaged model is trained again to the same bits.
+        run.checkpoints.clear()
     return out

@@ -201,6 +201,15 @@ class CheckpointStore:
             raise DamagedCheckpoint(path.parent, f"{STATE} is not what was written")
         return dict(state)
 
+    def clear(self) -> None:
+        """Removes them all: of a run that is done nothing goes on.
+
+        Raises:
+            StorageError: one cannot be removed.
+        """
+        for name in self.names():
+            self._remove(name)
+
     def _prune(self) -> None:
         names = self.names()
         kept = set(names[-KEEP:])
@@ -213,13 +222,16 @@ class CheckpointStore:
                 kept.add(best["checkpoint"])
         for name in names:
             if name not in kept:
-                # Renamed first: a kill while deleting must not leave something that looks like a checkpoint.
-                doomed = self.folder / (name + BESIDE)
-                try:
-                    (self.folder / name).rename(doomed)
-                    shutil.rmtree(doomed)
-                except OSError as error:
-                    raise refused(doomed, error) from error
+                self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        # Renamed first: a kill while deleting must not leave something that looks like a checkpoint.
+        doomed = self.folder / (name + BESIDE)
+        try:
+            (self.folder / name).rename(doomed)
+            shutil.rmtree(doomed)
+        except OSError as error:
+            raise refused(doomed, error) from error
 
 
 class DamagedCheckpoint(RunError):  # noqa: N818 - it says what it is

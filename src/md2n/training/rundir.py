@@ -6,7 +6,7 @@
 ``normaliser.*``          what features were normalised with (``.safetensors`` and ``.json``)
 ``run.json``              status, data checksum, seed, versions, sha256 of the weights
 ``log.jsonl``             steps and epochs; ``timing.jsonl`` what the clock said of them
-``checkpoints/``          where to go on from
+``checkpoints/``          where to go on from, until training is done
 ``model.safetensors``     the chosen weights, once training is done
 ========================  ===============================================================================
 """

@@ -83,7 +83,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not is_finished(path):
         raise RunError(
             f"{path / MODEL} is not what training wrote",
-            "restore the file, or give the same `md2n train` command again: it is made anew from the checkpoints",
+            "restore the file, or give the same `md2n train` command again: it trains again, to the same bits",
         )
     return _tensors(path / MODEL)
 
