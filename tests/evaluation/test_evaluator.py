@@ -1,11 +1,14 @@
 """The evaluator: nothing hidden can be read, results repeat, and what is measured is what took part."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from md2n.errors import DataError, DivergenceError, UsageError
 from md2n.evaluation import metrics
+from md2n.evaluation.asking import Meter
 from md2n.evaluation.evaluator import evaluate, evaluate_recovery, result_rows, validation_score
 from md2n.evaluation.protocols import fixed_conditions, random_conditions
 from md2n.evaluation.results import provenance
@@ -192,6 +195,32 @@ def test_recovery_repeats_and_the_answer_with_the_mean_scores_0() -> None:
             return torch.zeros(batch.size)
 
     assert evaluate_recovery(Mean(world.schema), world, hidden)[0].measures["recovery_r2"] == 0.0
+
+
+def test_recovery_leaves_nothing_of_a_conversation_out() -> None:
+    class Talking(World):
+        conversation = np.zeros(40, np.int64)
+
+    class Listening(Recovering):
+        asked: tuple[int, ...] = ()
+
+        def recover(self, batch, generator, *, draws=None, steps=None):  # type: ignore[no-untyped-def]
+            self.asked += (batch.size,)
+            return super().recover(batch, generator, draws=draws, steps=steps)
+
+    world = Talking(n=40)
+    half = conditions_of(world)[0]
+    available = half.available.copy()
+    available[::2] = True  # complete: nothing to recover, and context for what there is
+    condition = replace(half, available=available)
+    alone, together = Listening(world.schema), Listening(world.schema)
+    together.conversational = True  # type: ignore[misc]
+    meters = [Meter(), Meter()]
+    results = [evaluate_recovery(m, world, [condition], meter=t) for m, t in zip((alone, together), meters)]
+    assert set(alone.asked) == {20}
+    assert set(together.asked) == {40}
+    assert [t.samples for t in meters] == [20, 20]
+    assert [[r.n for r in told] for told in results] == [[20, 20], [20, 20]]
 
 
 def test_recovery_refuses_methods_that_do_not_recover() -> None:

@@ -247,17 +247,20 @@ def evaluate_recovery(
     tallies = {(c, t): RecoveryTally(numpy_generator(seed, "energy", conditions[c].name, t), most) for c, t in wanted}
     latents = {key: LatentTally() for key in wanted}
     samples = dict.fromkeys(wanted, 0)
+    together = conversations_for(model, dataset)
     with asking(model):
-        for start, loaded in batches(dataset, batch_size, device, conversations_for(model, dataset)):
+        for start, loaded in batches(dataset, batch_size, device, together):
             for c, condition in enumerate(conditions):
                 shown = under(loaded, condition, start)
                 concerned = None if shown is None else (shown[1].present & ~shown[0].available).any(dim=1)
                 if shown is None or concerned is None or not bool(concerned.any()):
                     continue
-                given, whole = (batch.select(concerned) for batch in shown)
+                # Of a conversation nothing is left out: what is complete is context for what is not.
+                kept = concerned if together is None else torch.ones_like(concerned)
+                given, whole = (batch.select(kept) for batch in shown)
                 hidden = whole.present & ~given.available
                 g = generator(seed, "recover", condition.name, start, device=device)
-                with meter.answering(given.size):
+                with meter.answering(int(concerned.sum())):
                     back = model.recover(given, g, draws=draws, steps=steps)
                 meter.draws = len(back.draws[names[0]])
                 # What nothing is hidden from keeps its true latents: one call without any draw to speak of.

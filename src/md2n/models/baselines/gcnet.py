@@ -43,8 +43,8 @@ class GCNet(MultimodalModel):
         "its own graph: no neighbour, no context. Where they have, it reads what is available of the utterances "
         "before and after, which no other method here may. Neighbours are those in the same batch; batches keep "
         "conversations together where they can. One speaker. Features are means over frames, and so is what comes "
-        "back, repeated in each frame, without a spread. Any number of modalities; dropout on the features. "
-        "Distillation from the complete view is not offered.",
+        "back, repeated in each frame, without a spread. Any number of modalities; dropout on the features; L1 for "
+        "real labels, where the original has the squared error. Distillation from the complete view is not offered.",
         recovers=True,
     )
     conversational: ClassVar[bool] = True

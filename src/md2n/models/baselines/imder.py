@@ -42,9 +42,10 @@ class IMDer(RefinedRecovery):
         family="recovery",
         differences="Inside a training step recovery takes 10 calls of each score network (the original: 100); in use "
         "it takes the original's 100. Smaller networks, over MD2N's latents. The score loss is a mean over a latent's "
-        "numbers, not a sum, and moves no encoder by its target; the condition is not noised. Any number of "
-        "modalities; decoders, so that it gives features back. The preset 'imder_original' has the original's sizes, "
-        "calls and sum.",
+        "numbers, not a sum, and moves no encoder by its target; the condition is not noised. AdamW, a cosine and a "
+        "bound on the gradient's norm, where the original has Adam, a rate halved on plateaus and clipped values. Any "
+        "number of modalities; decoders, so that it gives features back. The preset 'imder_original' has the "
+        "original's sizes, calls and sum.",
         recovers=True,
     )
 
