@@ -17,7 +17,7 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     found = read_outcomes([Path(sys.argv[1])], lambda text: print(text, file=sys.stderr))
-    keep(KEPT, found.rows, found.runs)
+    keep(KEPT, found.rows, found.runs, found.failures)
     generate.write()
 
 

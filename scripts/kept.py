@@ -1,8 +1,9 @@
 """What the standing benchmark keeps of its runs in ``results/``: all that its page is made from.
 
 ``measures.csv`` has one line per number: of predictions two measures under every condition, of recoveries means over
-the incomplete patterns that hide the modality.  ``costs.jsonl`` has one line per run.  The rest (predictions, masks,
-every measure) stands in the run folders, which the same command makes again.
+the incomplete patterns that hide the modality.  ``costs.jsonl`` has one line per run, ``failures.jsonl`` one per run
+that ended without results, with its reason.  The rest (predictions, masks, every measure) stands in the run folders,
+which the same command makes again.
 """
 
 import csv
@@ -10,22 +11,27 @@ import io
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from md2n.durable import make_directory, write_bytes
-from md2n.evaluation.results import ResultRow
-from md2n.report.runs import RunFacts
+from md2n.evaluation.results import PROTOCOLS, ResultRow
+from md2n.report.grid import measured
+from md2n.report.runs import Failure, RunFacts
 
 KEPT = Path(__file__).resolve().parents[1] / "results"
-MEASURED, COSTS = "measures.csv", "costs.jsonl"
+MEASURED, COSTS, FAILURES = "measures.csv", "costs.jsonl", "failures.jsonl"
+SPLIT = "test"
 PREDICTION = (("accuracy", "macro_f1"), ("acc2_nonzero", "mae"), ("mae",))  # a set has the first that it can have
 RECOVERY = ("recovery_r2", "recovery_crps", "recovery_coverage90")
+ANSWERING = ("prediction", "recovery")  # what a run's cost tells by protocol
 INCOMPLETE = "incomplete"
+HASH = 12  # characters of a checksum that are kept
 COLUMNS = (
     "dataset", "model", "seed", "protocol", "condition", "requested", "realised", "target", "metric", "value", "n",
-    "config", "commit", "data",
+    "config", "commit", "data", "masks",
 )  # fmt: skip
 
 
@@ -35,19 +41,23 @@ def primary(rows: Sequence[ResultRow], dataset: str) -> tuple[str, ...]:
     return next((measures for measures in PREDICTION if set(measures) <= found), ())
 
 
-def keep(folder: Path, rows: Sequence[ResultRow], runs: Iterable[RunFacts]) -> None:
-    """Puts what was measured into both files.
+def keep(folder: Path, rows: Sequence[ResultRow], runs: Iterable[RunFacts], failures: Sequence[Failure] = ()) -> None:
+    """Puts what was measured on the test split into the files.
 
-    It takes the place of what they have of a method on a set once it has as many seeds; until then that stays.
+    It takes the place of what they have of a method on a set under a protocol once it has as many seeds; until then
+    that stays.  A failure stays until its run has results.
 
     Raises:
+        DataError: a set's numbers would be of two versions of the data, or of two sets of masks; nothing is written.
         StorageError: they cannot be written.
     """
-    old, spent = read(folder) if (folder / MEASURED).exists() else ([], [])
+    old, spent, failed = read(folder) if (folder / MEASURED).exists() else ([], [], [])
+    rows = [r for r in rows if r.split == SPLIT]
+    ended = {(r.dataset, r.model, r.seed) for r in rows} | {(f.dataset, f.model, f.seed) for f in failures}
+    failed = [*failures, *(f for f in failed if (f.dataset, f.model, f.seed) not in ended)]
     now, before = _seeds(rows), _seeds(old)
     anew = {key for key, seeds in now.items() if len(seeds) >= len(before.get(key, ()))}
-    rows = [r for r in rows if (r.dataset, r.model) in anew]
-    runs = [r for r in runs if (r.dataset, r.model) in anew] + [r for r in spent if (r.dataset, r.model) not in anew]
+    rows = [r for r in rows if _key(r) in anew]
     chosen = {d: primary(rows, d) for d in {r.dataset for r in rows}}
     lines = [_line(r, r.condition, r.value) for r in rows if not r.target and r.metric in chosen[r.dataset]]
     hidden: dict[tuple[Any, ...], list[ResultRow]] = defaultdict(list)
@@ -55,41 +65,71 @@ def keep(folder: Path, rows: Sequence[ResultRow], runs: Iterable[RunFacts]) -> N
         if r.target and r.metric in RECOVERY and r.protocol.startswith("fixed@") and r.condition != "complete":
             hidden[r.dataset, r.model, r.seed, r.target, r.metric].append(r)
     lines += [_line(held[0], INCOMPLETE, fmean(r.value for r in held)) for held in hidden.values()]
-    lines += [_line(r, r.condition, r.value) for r in old if (r.dataset, r.model) not in anew]
+    lines += [_line(r, r.condition, r.value) for r in old if _key(r) not in anew]
+    whole = [_row(dict(zip(COLUMNS, line))) for line in lines]
+    for dataset in {r.dataset for r in whole}:
+        for protocol in PROTOCOLS:
+            measured(whole, dataset, protocol)
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([COLUMNS, *sorted(lines)])
-    costs = sorted(json.dumps(_facts(r)) for r in runs if r.cost)
+    costs = [_facts(r) for r in _costs(runs, spent, {(dataset, model) for dataset, model, _ in anew})]
+    reasons = [{"dataset": f.dataset, "model": f.model, "seed": f.seed, "reason": f.reason} for f in failed]
     make_directory(folder)
     write_bytes(folder / MEASURED, out.getvalue().encode())
-    write_bytes(folder / COSTS, "".join(f"{c}\n" for c in costs).encode())
+    write_bytes(folder / COSTS, _json_lines(costs))
+    write_bytes(folder / FAILURES, _json_lines(reasons))
 
 
-def read(folder: Path) -> tuple[list[ResultRow], list[RunFacts]]:
-    """The kept numbers, and the runs with what they cost."""
+def read(folder: Path) -> tuple[list[ResultRow], list[RunFacts], list[Failure]]:
+    """The kept numbers, the runs with what they cost, and the runs that failed."""
     with (folder / MEASURED).open(newline="") as stream:
         rows = [_row(line) for line in csv.DictReader(stream)]
     told = (folder / COSTS).read_text().splitlines()
-    return rows, [RunFacts(folder="", predictions="", **json.loads(line)) for line in told]
+    failed = (folder / FAILURES).read_text().splitlines() if (folder / FAILURES).exists() else []
+    runs = [RunFacts(folder="", predictions="", **json.loads(line)) for line in told]
+    return rows, runs, [Failure(record="", **json.loads(line)) for line in failed]
 
 
-def _seeds(rows: Iterable[ResultRow]) -> dict[tuple[str, str], set[int]]:
-    found: dict[tuple[str, str], set[int]] = defaultdict(set)
+def _key(r: ResultRow) -> tuple[str, str, str]:
+    return r.dataset, r.model, r.protocol
+
+
+def _seeds(rows: Iterable[ResultRow]) -> dict[tuple[str, str, str], set[int]]:
+    found: dict[tuple[str, str, str], set[int]] = defaultdict(set)
     for r in rows:
-        found[r.dataset, r.model].add(r.seed)
+        found[_key(r)].add(r.seed)
     return found
+
+
+def _costs(runs: Iterable[RunFacts], spent: Iterable[RunFacts], anew: set[tuple[str, str]]) -> list[RunFacts]:
+    """Of methods with new numbers the new runs, with what the same run took before under another protocol."""
+    before = {(r.dataset, r.model, r.config_hash[:HASH], r.seed): r.cost for r in spent}
+    found = [r for r in spent if (r.dataset, r.model) not in anew]
+    for run in runs:
+        if run.cost and (run.dataset, run.model) in anew:
+            old = before.get((run.dataset, run.model, run.config_hash[:HASH], run.seed), {})
+            answered = {k: {**old.get(k, {}), **run.cost.get(k, {})} for k in ANSWERING if k in old or k in run.cost}
+            found.append(replace(run, cost={**old, **run.cost, **answered}))
+    return found
+
+
+def _json_lines(entries: Iterable[dict[str, Any]]) -> bytes:
+    return "".join(f"{line}\n" for line in sorted(map(json.dumps, entries))).encode()
 
 
 def _line(r: ResultRow, condition: str, value: float) -> tuple[str, ...]:
     requested = "" if r.rate_requested is None else f"{r.rate_requested:g}"
     named = (r.dataset, r.model, str(r.seed), r.protocol, condition, requested)
     numbers = (f"{r.rate_realised:.4g}", r.target, r.metric, f"{value:.6g}", str(r.n))
-    return (*named, *numbers, r.config_hash[:12], r.git_commit[:12], r.data_checksum[:12])
+    masks = str(r.settings.get("masks", ""))[:HASH]
+    return (*named, *numbers, r.config_hash[:HASH], r.git_commit[:HASH], r.data_checksum[:HASH], masks)
 
 
 def _row(line: dict[str, str]) -> ResultRow:
     return ResultRow(
-        dataset=line["dataset"], split="test", data_checksum=line["data"], model=line["model"],
-        config_hash=line["config"], seed=int(line["seed"]), protocol=line["protocol"], run="", settings={},
+        dataset=line["dataset"], split=SPLIT, data_checksum=line["data"], model=line["model"],
+        config_hash=line["config"], seed=int(line["seed"]), protocol=line["protocol"], run="",
+        settings={"masks": line["masks"]} if line.get("masks") else {},
         versions={}, md2n_version="", git_commit=line["commit"], created="", condition=line["condition"],
         rate_requested=float(line["requested"]) if line["requested"] else None,
         rate_realised=float(line["realised"]), n=int(line["n"]), metric=line["metric"], value=float(line["value"]),
@@ -98,5 +138,5 @@ def _row(line: dict[str, str]) -> ResultRow:
 
 
 def _facts(run: RunFacts) -> dict[str, Any]:
-    named = {"dataset": run.dataset, "model": run.model, "config_hash": run.config_hash, "seed": run.seed}
+    named = {"dataset": run.dataset, "model": run.model, "config_hash": run.config_hash[:HASH], "seed": run.seed}
     return {**named, "cost": dict(run.cost)}

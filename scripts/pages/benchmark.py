@@ -1,16 +1,17 @@
 """``docs/benchmark.md``: every method on every set, from the numbers kept in ``results/``."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
-from md2n.evaluation.bias import equity
 from md2n.evaluation.results import ResultRow
 from md2n.models.catalogue import MODELS
-from md2n.report.compare import holm, paired_test
+from md2n.report.compare import LEAST_PAIRS, comparison_table
 from md2n.report.grid import Grid, Naming, Summary, grid, measured, targets_of
-from md2n.report.runs import RunFacts, cost_table
+from md2n.report.runs import Failure, RunFacts, cost_table
 from md2n.report.table import Cell, Table
-from scripts.kept import INCOMPLETE, KEPT, RECOVERY, primary, read
+from md2n.report.tables import equity_table
+from scripts.kept import ANSWERING, INCOMPLETE, KEPT, RECOVERY, primary, read
 from scripts.pages import PROJECT
 
 WORDS = PROJECT / "scripts" / "pages" / "benchmark.txt"
@@ -20,71 +21,100 @@ OURS, CHANCE, CEILING, FLOOR = "md2n", "majority", "dedicated", "modality_dropou
 NINE = ("dcca", "dccae", "mctn", "transm", "icdn", "mmin", "gcnet", "dicmor", "imder")
 POINTS_OVER_IMDER = 0.02
 
+Commits = Mapping[str, Mapping[str, frozenset[str]]]  # data set -> method -> commits at which its runs were measured
 
-def overview(grids: Mapping[str, Grid], protocol: str) -> Table:
-    """Methods by data sets: mean over the incomplete conditions."""
+
+def overview(grids: Mapping[str, Grid], protocol: str, states: Commits, failures: Sequence[Failure] = ()) -> Table:
+    """Methods by data sets: mean over the incomplete conditions; where a method failed, the cell says so."""
     rows = []
-    for model in _models(grids):
+    lost = {(f.model, f.dataset) for f in failures}
+    for model in _models(grids, failures):
         cells = []
-        for g in grids.values():
+        for d, g in grids.items():
             means = {m: s.mean for m in g.models if (s := g.mean_over(m, g.incomplete)) is not None}
-            cells.append(_cell(g, g.mean_over(model, g.incomplete), model in g.best(means)))
-        rows.append((Cell(model), *cells))
+            told = g.mean_over(model, g.incomplete)
+            best = model in g.best(means) and not _mixed(states, d)
+            cells.append(Cell("failed") if told is None and (model, d) in lost else _cell(g, told, best))
+        rows.append((Cell(shown(model)), *cells))
     heads = tuple(f"{d}: {g.measure.title}" for d, g in grids.items())
-    return Table(f"overview-{protocol}", "Mean over the incomplete conditions", ("method", *heads), tuple(rows), (
-        "Mean ± deviation over seeds; bold: the best, the ceiling aside. Of MAE, less is better.",
-    ))  # fmt: skip
+    notes = [
+        "Mean ± deviation over seeds; bold: the best of the methods that have all seeds, the ceiling aside. "
+        "Of MAE, less is better.",
+        *reasons(failures),
+    ]
+    unsettled = [d for d in grids if _mixed(states, d)]
+    if unsettled:
+        notes.insert(1, f"Nothing is bold where methods were measured at several commits: {', '.join(unsettled)}.")
+    title = "Mean over the incomplete conditions"
+    return Table(f"overview-{protocol}", title, ("method", *heads), tuple(rows), tuple(notes))
 
 
-def differences(grids: Mapping[str, Grid]) -> Table:
+def reasons(failures: Sequence[Failure]) -> list[str]:
+    """Which runs failed, or were refused by their method, and why; the same reason is told once."""
+    told: dict[tuple[str, str, str], list[int]] = {}
+    for f in sorted(failures, key=lambda f: (f.dataset, _order(f.model), f.seed)):
+        told.setdefault((f.dataset, f.model, f.reason), []).append(f.seed)
+    return [
+        f"Failed: {shown(model)} on {dataset}, seed {', '.join(map(str, seeds))}: {reason}"
+        for (dataset, model, reason), seeds in told.items()
+    ]
+
+
+def differences(grids: Mapping[str, Grid], states: Commits) -> Table:
     """What MD2N has more than each method, paired by seed."""
     told: dict[tuple[str, str], Cell] = {}
     for d, g in grids.items():
-        sign = 1 if g.measure.higher_is_better else -1
-        mine = g.seed_means(OURS, g.incomplete) if OURS in g.models else {}
-        tests = {}
-        for model in g.models:
-            theirs = g.seed_means(model, g.incomplete)
-            if model != OURS and len(mine.keys() & theirs.keys()) > 1:
-                tests[model] = paired_test(mine, theirs)
-        for (model, test), p in zip(tests.items(), holm([t.p for t in tests.values()])):
-            star = "*" if p < 0.05 else ""
+        table = comparison_table(g, OURS) if OURS in g.models else None
+        for against, difference, _, _, p in () if table is None else table.rows:
+            assert difference.value is not None
+            mine, theirs = (states[d].get(m, frozenset()) for m in (OURS, against.text))
+            same = mine == theirs and len(mine) == 1
+            star = "*" if p.value is not None and p.value < 0.05 and same else ""
+            sign = 1 if g.measure.higher_is_better else -1
             digits = g.measure.digits if g.measure.percent else g.measure.digits + 1
-            told[model, d] = Cell(f"{sign * test.difference * g.scale:+.{digits}f}{star}")
+            told[against.text, d] = Cell(f"{sign * difference.value:+.{digits}f}{star}")
     rows = tuple(
-        (Cell(m), *(told.get((m, d), Cell()) for d in grids)) for m in _models(grids) if any(k[0] == m for k in told)
+        (Cell(shown(m)), *(told.get((m, d), Cell()) for d in grids))
+        for m in _models(grids)
+        if any(k[0] == m for k in told)
     )
     return Table("differences", "MD²N minus each method", ("against", *grids), rows, (
         "Positive: MD²N is better, in points or in MAE. A star: Student's paired t over seeds, p < .05 after Holm's "
-        "correction within the set.",
+        f"correction within the set; none for fewer than {LEAST_PAIRS} common seeds, nor across commits of the code.",
     ))  # fmt: skip
 
 
-def evenness(grids: Mapping[str, Grid]) -> tuple[Table, dict[str, dict[str, float]]]:
-    """Equity of every method between chance and ceiling: minimum over patterns, spread."""
-    found: dict[str, dict[str, tuple[float, float]]] = {}
+def evenness(grids: Mapping[str, Grid], states: Commits) -> tuple[Table, dict[str, dict[str, float]]]:
+    """Equity of every method between chance and ceiling: minimum over patterns, spread; a dash where there is none."""
+    cells: dict[tuple[str, str], Cell] = {}
+    spreads: dict[str, dict[str, float]] = {}
+    notes = [
+        f"(score − chance) / (ceiling − chance) of every pattern; chance: {CHANCE}; ceiling: {CEILING}. First the "
+        "worst-served pattern, then the spread (maximum − minimum; 0 is even). Made from means over seeds; bold where "
+        "both are the best, of methods that have all seeds, all of one commit."
+    ]
     for d, g in grids.items():
-        means = {m: _pattern_means(g, m) for m in g.models}
-        if CHANCE not in means or CEILING not in means:
+        table = equity_table(g, CHANCE, CEILING)
+        if table is None:
+            lacking = [m for m in (CHANCE, CEILING) if m not in g.models]
+            why = f"{' and '.join(lacking)} not measured" if lacking else "no pattern that both have leaves a gap"
+            notes.append(f"{d}: no equity, {why}.")
             continue
-        for m, score in means.items():
-            if m not in (CHANCE, CEILING) and len(score) == len(g.incomplete):
-                told = equity(
-                    score, means[CHANCE], means[CEILING], higher_is_better=g.measure.higher_is_better is not False
-                )
-                found.setdefault(d, {})[m] = (told.minimum, told.spread)
+        notes += [f"{d}: {note}" for note in table.notes[2:]]
+        low, wide = table.columns.index("minimum"), table.columns.index("spread")
+        for row in table.rows:
+            pair = [row[low], row[wide]]
+            best = all(c.best for c in pair) and not _mixed(states, d)
+            cells[row[0].text, d] = Cell(" / ".join(c.plain for c in pair), best=best)
+            spread = row[wide].value
+            if not {row[0].text, CHANCE, CEILING} & g.fewer.keys() and spread is not None:
+                spreads.setdefault(d, {})[row[0].text] = spread
     rows = tuple(
-        (Cell(m), *(Cell(f"{e[0]:.2f} / {e[1]:.2f}") if (e := found.get(d, {}).get(m)) else Cell() for d in grids))
+        (Cell(shown(m)), *(cells.get((m, d), Cell()) for d in grids))
         for m in _models(grids)
         if m not in (CHANCE, CEILING)
     )
-    notes = (
-        f"(score − chance) / (ceiling − chance) of every pattern; chance: {CHANCE}; ceiling: {CEILING}. First the "
-        "worst-served pattern, then the spread (maximum − minimum; 0 is even). Made from means over seeds; patterns "
-        "whose ceiling is no point above chance are left out.",
-    )
-    spreads = {d: {m: e[1] for m, e in held.items()} for d, held in found.items()}
-    return Table("equity", "Equity", ("method", *grids), rows, notes), spreads
+    return Table("equity", "Equity", ("method", *grids), rows, tuple(notes)), spreads
 
 
 def shortfalls(grids: Mapping[str, Grid], spreads: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -98,7 +128,9 @@ def shortfalls(grids: Mapping[str, Grid], spreads: Mapping[str, Mapping[str, flo
         sign = 1 if g.measure.higher_is_better else -1
         gap = {m: sign * (mine.mean - s.mean) for m in g.models if (s := g.mean_over(m, g.incomplete)) is not None}
         digits = g.measure.digits if g.measure.percent else g.measure.digits + 1
-        behind = [f"`{m}` by {-gap[m] * g.scale:.{digits}f}" for m in (*NINE, FLOOR) if gap.get(m, 0.0) < 0]
+        behind = [
+            f"`{m}` by {-gap[m] * g.scale:.{digits}f}{_of_fewer(g, m)}" for m in (*NINE, FLOOR) if gap.get(m, 0.0) < 0
+        ]
         parts = [f"behind {', '.join(behind)}"] if behind else []
         if g.measure.percent and 0 <= gap.get("imder", 1.0) < POINTS_OVER_IMDER:
             parts.append(f"over `imder` by {gap['imder'] * 100:.1f} points only")
@@ -113,8 +145,9 @@ def shortfalls(grids: Mapping[str, Grid], spreads: Mapping[str, Mapping[str, flo
     return told or ["- nowhere"]
 
 
-def recovery(rows: Sequence[ResultRow], dataset: str) -> Table | None:
+def recovery(rows: Sequence[ResultRow], dataset: str, states: Commits) -> Table | None:
     """R2, CRPS and coverage of every method that recovers, per modality."""
+    settled = not _mixed(states, dataset)
     found = measured(rows, dataset, "fixed")
     lines = []
     for target in targets_of(found):
@@ -125,10 +158,10 @@ def recovery(rows: Sequence[ResultRow], dataset: str) -> Table | None:
         best = r2.best({m: s.mean for m in r2.models if (s := r2.summary(m, INCOMPLETE)) is not None})
         for model in sorted(r2.models, key=_order):
             cells = [
-                Cell() if g is None else _cell(g, g.summary(model, INCOMPLETE), g is r2 and model in best)
+                Cell() if g is None else _cell(g, g.summary(model, INCOMPLETE), settled and g is r2 and model in best)
                 for g in grids.values()
             ]
-            lines.append((Cell(target), Cell(model), *cells))
+            lines.append((Cell(target), Cell(shown(model)), *cells))
     heads = ("hidden", "method", "R²", "CRPS", "coverage of the 90 % interval (%)")
     return Table(f"recovery-{dataset}", f"{dataset}: recovery", heads, tuple(lines)) if lines else None
 
@@ -136,7 +169,8 @@ def recovery(rows: Sequence[ResultRow], dataset: str) -> Table | None:
 def patterns(g: Grid) -> Table:
     """Every condition of one set, methods in columns."""
     rows = tuple((Cell(c), *(_cell(g, g.summary(m, c), False) for m in _models({"": g}))) for c in g.conditions)
-    return Table(f"patterns-{g.dataset}", f"{g.dataset}: {g.measure.title}", ("available", *_models({"": g})), rows)
+    heads = ("available", *map(shown, _models({"": g})))
+    return Table(f"patterns-{g.dataset}", f"{g.dataset}: {g.measure.title}", heads, rows)
 
 
 def page() -> str:
@@ -144,22 +178,27 @@ def page() -> str:
     return told_of(*read(KEPT))
 
 
-def told_of(rows: Sequence[ResultRow], runs: Sequence[RunFacts]) -> str:
+def told_of(rows: Sequence[ResultRow], runs: Sequence[RunFacts], failures: Sequence[Failure] = ()) -> str:
     """The page of these numbers."""
     fixed, random = grids_of(rows, "fixed"), grids_of(rows, "random")
-    table, spreads = evenness(fixed)
-    hours = sum(float(r.cost.get("training", {}).get("cpu_s", 0.0)) for r in runs) / 3600
+    states = commits_of(rows, "fixed")
+    table, spreads = evenness(fixed, states)
+    training, answering = hours_of(runs)
+    naming = Naming(retracted=retracted())
     facts: dict[str, str | Table | list[Table]] = {
         "commits": ", ".join(sorted({r.git_commit for r in rows})),
         "lacking": lacking(fixed, MODELS.names()),
-        "hours": f"{hours:.1f}",
-        "fixed": overview(fixed, "fixed"),
-        "differences": differences(fixed),
+        "states": told_commits(states),
+        "hours": f"{training + answering:.1f}",
+        "training": f"{training:.1f}",
+        "answering": f"{answering:.1f}",
+        "fixed": overview(fixed, "fixed", states, failures),
+        "differences": differences(fixed, states),
         "short": "\n".join(shortfalls(fixed, spreads)),
-        "random": overview(random, "random"),
+        "random": overview(random, "random", commits_of(rows, "random"), failures),
         "equity": table,
-        "recovery": [t for d in fixed if (t := recovery(rows, d)) is not None],
-        "costs": [t for d in fixed if (t := cost_table(runs, d, Naming())) is not None],
+        "recovery": [t for d in fixed if (t := recovery(rows, d, states)) is not None],
+        "costs": [t for d in fixed if (t := cost_table(runs, d, naming)) is not None],
         "patterns": [patterns(g) for g in fixed.values()],
     }
     return filled(WORDS, facts)
@@ -169,6 +208,54 @@ def grids_of(rows: Sequence[ResultRow], protocol: str) -> dict[str, Grid]:
     """The first measure of every set that was measured."""
     found = {d: _grid(rows, d, protocol) for d in SETS if any(r.dataset == d for r in rows)}
     return {d: g for d, g in found.items() if g is not None}
+
+
+def commits_of(rows: Sequence[ResultRow], protocol: str) -> dict[str, dict[str, frozenset[str]]]:
+    """At which commits the numbers of every method's first measure were made, by set."""
+    told: dict[str, dict[str, frozenset[str]]] = {}
+    for dataset in SETS:
+        found = _first(rows, dataset, protocol) if any(r.dataset == dataset for r in rows) else []
+        labels = Naming().labels(found)
+        for r in found:
+            held, label = told.setdefault(dataset, {}), labels[r.model, r.config_hash]
+            held[label] = held.get(label, frozenset()) | {r.git_commit[:12]}
+    return told
+
+
+def told_commits(states: Commits) -> str:
+    """Whether numbers that stand beside each other are of one state of the code, in sentences."""
+    parts = []
+    for d, held in states.items():
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for model in sorted(held, key=_order):
+            groups.setdefault(tuple(sorted(held[model])), []).append(model)
+        if _mixed(states, d):
+            named = [f"{', '.join(models)} at {', '.join(commits)}" for commits, models in groups.items()]
+            parts.append(f"`{d}` ({'; '.join(named)})")
+    if not parts:
+        return "On every set all methods were measured at one commit."
+    return (
+        "Some sets hold numbers of several commits; nothing is bold there, and no star stands between methods of "
+        f"different commits, for the code may be what differs: {'; '.join(parts)}."
+    )
+
+
+def hours_of(runs: Sequence[RunFacts]) -> tuple[float, float]:
+    """CPU hours of training, and inside the methods while they were measured."""
+    training = sum(float(r.cost.get("training", {}).get("cpu_s", 0.0)) for r in runs)
+    answers = [told for r in runs for kind in ANSWERING for told in r.cost.get(kind, {}).values()]
+    return training / 3600, sum(float(told.get("cpu_s", 0.0)) for told in answers) / 3600
+
+
+@cache
+def retracted() -> frozenset[str]:
+    """Methods whose article was retracted."""
+    return frozenset(m for m in MODELS.names() if MODELS.get(m).card.retracted)
+
+
+def shown(model: str) -> str:
+    """A method's name with the mark of a retracted article."""
+    return Naming(retracted=retracted()).label(model)
 
 
 def filled(words: Path, facts: Mapping[str, str | Table | Sequence[Table]]) -> str:
@@ -199,13 +286,27 @@ def lacking(grids: Mapping[str, Grid], asked: Sequence[str]) -> str:
 
 def _grid(rows: Sequence[ResultRow], dataset: str, protocol: str) -> Grid | None:
     """Of a set's first measure."""
+    found = _first(rows, dataset, protocol)
+    return grid(found, found[0].metric) if found else None
+
+
+def _first(rows: Sequence[ResultRow], dataset: str, protocol: str) -> list[ResultRow]:
     metric = primary(rows, dataset)[0]
-    found = [r for r in measured(rows, dataset, protocol) if not r.target and r.metric == metric]
-    return grid(found, metric) if found else None
+    return [r for r in measured(rows, dataset, protocol) if not r.target and r.metric == metric]
 
 
-def _models(grids: Mapping[str, Grid]) -> list[str]:
-    return sorted({m for g in grids.values() for m in g.models}, key=_order)
+def _mixed(states: Commits, dataset: str) -> bool:
+    return len(frozenset().union(*states.get(dataset, {}).values())) > 1
+
+
+def _of_fewer(g: Grid, model: str) -> str:
+    """How many seeds a method has that has fewer than others."""
+    n = g.fewer.get(model)
+    return "" if n is None else f" ({n} seed{'s' if n > 1 else ''})"
+
+
+def _models(grids: Mapping[str, Grid], failures: Sequence[Failure] = ()) -> list[str]:
+    return sorted({m for g in grids.values() for m in g.models} | {f.model for f in failures}, key=_order)
 
 
 def _order(label: str) -> tuple[int, str]:

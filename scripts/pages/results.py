@@ -5,10 +5,11 @@ from statistics import fmean, stdev
 
 from md2n.evaluation.results import ResultRow
 from md2n.report.grid import Grid
-from md2n.report.runs import RunFacts
+from md2n.report.runs import Failure, RunFacts
+from md2n.report.table import Table
 from scripts.kept import KEPT, read
 from scripts.pages import PROJECT
-from scripts.pages.benchmark import FLOOR, OURS, differences, filled, grids_of, lacking, overview, recovery
+from scripts.pages.benchmark import FLOOR, OURS, commits_of, differences, filled, grids_of, lacking, overview, recovery
 
 MODELS = ("zero_fill", "regression_fill", FLOOR, OURS)
 
@@ -18,17 +19,17 @@ def page() -> str:
     return told_of(*read(KEPT))
 
 
-def told_of(rows: Sequence[ResultRow], _runs: Sequence[RunFacts] = ()) -> str:
+def told_of(rows: Sequence[ResultRow], _runs: Sequence[RunFacts] = (), failures: Sequence[Failure] = ()) -> str:
     """The page of these numbers."""
     chosen = [r for r in rows if r.model in MODELS]
-    grids = grids_of(chosen, "fixed")
-    facts = {
+    grids, states = grids_of(chosen, "fixed"), commits_of(chosen, "fixed")
+    facts: dict[str, str | Table | list[Table]] = {
         "commits": ", ".join(sorted({r.git_commit for r in chosen})),
         "lacking": lacking(grids, MODELS),
-        "fixed": overview(grids, "fixed"),
-        "differences": differences(grids),
+        "fixed": overview(grids, "fixed", states, [f for f in failures if f.model in MODELS]),
+        "differences": differences(grids, states),
         "short": "\n".join(shortfalls(grids)),
-        "recovery": [t for d in grids if (t := recovery(chosen, d)) is not None],
+        "recovery": [t for d in grids if (t := recovery(chosen, d, states)) is not None],
     }
     return filled(PROJECT / "scripts" / "pages" / "results.txt", facts)
 

@@ -7,8 +7,9 @@ import pytest
 from scripts.kept import INCOMPLETE, keep, read
 from scripts.pages import benchmark, results
 
+from md2n.errors import DataError
 from md2n.evaluation.results import PROTOCOLS, ResultRow
-from md2n.report.runs import RunFacts
+from md2n.report.runs import Failure, RunFacts
 
 ROW = ResultRow(
     dataset="digits", split="test", data_checksum="d" * 64, model="md2n", config_hash="c" * 12, seed=0,
@@ -32,7 +33,7 @@ def facts(model: str, seed: int) -> RunFacts:
 def test_what_is_kept_comes_back(tmp_path: Path) -> None:
     rows = predicted("md2n", 0, {"rows": 0.5, "complete": 0.9}) + predicted("md2n", 1, {"rows": 0.7})
     keep(tmp_path, rows, [facts("md2n", 0)])
-    found, runs = read(tmp_path)
+    found, runs, _ = read(tmp_path)
     assert {r.metric for r in found} == {"accuracy", "macro_f1"}
     assert {(r.seed, r.condition): r.value for r in found if r.metric == "accuracy"} == {
         (0, "rows"): 0.5, (0, "complete"): 0.9, (1, "rows"): 0.7,
@@ -54,10 +55,108 @@ def test_numbers_are_replaced_once_there_are_as_many_seeds_and_others_stay(tmp_p
     keep(tmp_path, predicted("md2n", 0, {"rows": 0.8}), [facts("md2n", 0)])
     assert {r.value for r in read(tmp_path)[0]} == {0.5}
     keep(tmp_path, [r for s in (0, 1) for r in predicted("md2n", s, {"rows": 0.8})], [facts("md2n", 0)])
-    found, runs = read(tmp_path)
+    found, runs, _ = read(tmp_path)
     assert {r.value for r in found if r.model == "md2n"} == {0.8}
     assert {r.value for r in found if r.model == "zero_fill"} == {0.5}
     assert sorted((r.model, r.seed) for r in runs) == [("md2n", 0), ("zero_fill", 0), ("zero_fill", 1)]
+
+
+def test_only_the_test_split_is_kept(tmp_path: Path) -> None:
+    rows = predicted("md2n", 0, {"rows": 0.5})
+    keep(tmp_path, [*rows, *(replace(r, split="valid", value=0.9) for r in predicted("md2n", 1, {"rows": 0.9}))], [])
+    assert {(r.seed, r.value) for r in read(tmp_path)[0]} == {(0, 0.5)}
+
+
+def test_keeping_one_protocol_leaves_the_other(tmp_path: Path) -> None:
+    def under(protocol: str, value: float) -> list[ResultRow]:
+        return [replace(r, protocol=PROTOCOLS[protocol]) for r in predicted("md2n", 0, {"rows": value})]
+
+    def run(**told: float) -> RunFacts:
+        return replace(facts("md2n", 0), cost={"prediction": {p: {"cpu_s": s} for p, s in told.items()}})
+
+    keep(tmp_path, under("fixed", 0.5) + under("random", 0.6), [run(fixed=1.0, random=2.0)])
+    keep(tmp_path, under("fixed", 0.7), [run(fixed=3.0)])
+    found, runs, _ = read(tmp_path)
+    assert {(r.protocol, r.value) for r in found} == {("fixed@1", 0.7), ("random@1", 0.6)}
+    assert [r.cost["prediction"] for r in runs] == [{"fixed": {"cpu_s": 3.0}, "random": {"cpu_s": 2.0}}]
+
+
+def test_numbers_under_other_masks_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    def under(model: str, masks: str) -> list[ResultRow]:
+        return [replace(r, settings={"masks": masks}) for r in predicted(model, 0, {"rows": 0.5})]
+
+    keep(tmp_path, under("md2n", "aaaa"), [])
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    with pytest.raises(DataError, match="2 sets of masks"):
+        keep(tmp_path, under("imder", "bbbb"), [])
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    keep(tmp_path, under("imder", "aaaa"), [])
+    assert {(r.model, r.settings["masks"]) for r in read(tmp_path)[0]} == {("md2n", "aaaa"), ("imder", "aaaa")}
+
+
+def test_a_failure_is_kept_until_its_run_has_results(tmp_path: Path) -> None:
+    lost = [Failure("digits", "imder", s, "task is nan", f"runs/{s}.json") for s in (0, 1)]
+    keep(tmp_path, predicted("md2n", 0, {"rows": 0.5}), [], lost)
+    assert read(tmp_path)[2] == [replace(f, record="") for f in lost]
+    keep(tmp_path, predicted("imder", 0, {"rows": 0.5}), [], [replace(lost[1], reason="disk full")])
+    assert [(f.seed, f.reason) for f in read(tmp_path)[2]] == [(1, "disk full")]
+
+
+def test_the_page_says_what_failed_and_why() -> None:
+    rows = [r for m in ("md2n", "icdn") for s in (0, 1) for r in predicted(m, s, {"rows": 0.5})]
+    lost = [Failure("digits", "imder", s, "task is nan", "") for s in (0, 1)]
+    lost += [Failure("digits", "icdn", 2, "it refuses four modalities", "")]
+    told = benchmark.told_of(rows, [], lost)
+    assert "| imder | failed |" in told
+    assert "- Failed: imder on digits, seed 0, 1: task is nan" in told
+    assert "- Failed: icdn \\[retracted\\] on digits, seed 2: it refuses four modalities" in told
+    assert "| icdn \\[retracted\\] | **50.0 ± 0.0** |" in told
+    assert "failed |" not in results.told_of(rows, [], lost)  # it shows neither of them
+
+
+def test_the_page_counts_training_and_answering() -> None:
+    cost = {
+        "training": {"cpu_s": 3600.0},
+        "prediction": {"fixed": {"cpu_s": 1800.0}, "random": {"cpu_s": 1800.0}},
+        "recovery": {"fixed": {"cpu_s": 3600.0}},
+    }
+    told = benchmark.told_of(predicted("md2n", 0, {"rows": 0.5}), [replace(facts("md2n", 0), cost=cost)])
+    assert "took 3.0 hours of CPU time: 1.0 to train" in told
+    assert "and 2.0 inside the methods" in told
+
+
+def test_there_is_no_equity_where_chance_or_ceiling_leave_none() -> None:
+    def page(**scores: float) -> str:
+        return benchmark.told_of(
+            [r for m, v in scores.items() for s in (0, 1) for r in predicted(m, s, {"rows": v, "edges": v})], []
+        )
+
+    assert "- digits: no equity, majority and dedicated not measured." in page(md2n=0.6)
+    told = page(md2n=0.6, majority=0.5, dedicated=0.5)  # where nothing can be learnt
+    assert "- digits: no equity, no pattern that both have leaves a gap." in told
+    assert "| md2n | – |" in told.partition("## Equity")[2].partition("## ")[0]
+    told = page(md2n=0.6, gcnet=0.55, majority=0.5, dedicated=0.7)
+    assert "| md2n | **0.50 / 0.00** |" in told and "| gcnet | 0.25 / 0.00 |" in told
+
+
+def test_across_commits_nothing_is_bold_and_no_star_stands() -> None:
+    values = {"md2n": 0.8, "zero_fill": 0.5, "gcnet": 0.6, "majority": 0.1, "dedicated": 0.9}
+    rows = [
+        r
+        for m, v in values.items()
+        for s in range(5)
+        for r in predicted(m, s, {"rows": v + (s % 2) / 100 * (m == "md2n"), "edges": v})
+    ]
+    alike = benchmark.told_of(rows, [])
+    assert "| md2n | **80.2 ± 0.3** |" in alike
+    assert "| gcnet | +20.2\\* |" in alike and "| zero_fill | +30.2\\* |" in alike
+    assert "On every set all methods were measured at one commit." in alike
+    other = [replace(r, git_commit="f" * 40) if r.model == "gcnet" else r for r in rows]
+    told = benchmark.told_of(other, [])
+    assert "**8" not in told and "**0." not in told
+    assert "| gcnet | +20.2 |" in told and "| zero_fill | +30.2\\* |" in told
+    assert "Nothing is bold where methods were measured at several commits: digits." in told
+    assert "`digits` (majority, zero_fill, md2n, dedicated at eeeeeeeeeeee; gcnet at ffffffffffff)" in told
 
 
 def test_the_page_says_where_it_falls_short_and_what_it_lacks() -> None:
@@ -69,9 +168,10 @@ def test_the_page_says_where_it_falls_short_and_what_it_lacks() -> None:
         for r in predicted(model, seed, {"rows": score + seed / 100, "edges": score, "complete": 1.0})
     ]
     told = benchmark.told_of(rows, [])
-    assert "- `digits`: behind `gcnet` by 9.7; over `imder` by 1.0 points only" in told
+    assert "- `digits`: behind `gcnet` by 9.7 (1 seed); over `imder` by 1.0 points only" in told
     assert "gcnet 1" in told and "mmin none" in told and "`mosi` not at all" in told
-    assert "**0.70" not in told and "**70.0**" in told  # the best of the nine; the ceiling is never bold
+    assert "| gcnet | 70.0 |" in told  # the best, of one seed
+    assert "| md2n | **60.3 ± 0.4** |" in told  # the best of those that have both; the ceiling is never bold
 
 
 def test_the_short_page_judges_by_the_error_of_the_paired_difference() -> None:

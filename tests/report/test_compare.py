@@ -25,15 +25,41 @@ def test_the_tests_are_scipys() -> None:
 
 def test_only_what_both_have_is_paired() -> None:
     assert paired_test(FIRST, {k: v for k, v in SECOND.items() if k < 3} | {99: 0.0}).pairs == 3
-    with pytest.raises(UsageError, match="1 pair cannot be tested"):
-        paired_test(FIRST, {0: 0.5})
+    with pytest.raises(UsageError, match="no pair to compare"):
+        paired_test(FIRST, {9: 0.5})
 
 
 def test_limits() -> None:
     assert paired_test(FIRST, FIRST).p == 1.0
     shifted = {k: v + 0.1 for k, v in FIRST.items()}
-    assert paired_test(shifted, FIRST).p == 0.0
+    assert paired_test(shifted, FIRST).p is None  # no variance: t is infinite
+    assert paired_test(shifted, FIRST).difference == pytest.approx(0.1)
     assert paired_test(shifted, FIRST, "wilcoxon").p == pytest.approx(0.0625)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("test", ["t", "wilcoxon"])
+def test_fewer_than_three_pairs_have_a_difference_and_no_p(count: int, test: str) -> None:
+    told = paired_test(dict.fromkeys(range(count), 0.8), dict.fromkeys(range(count), 0.6), test)
+    assert (told.p, told.pairs) == (None, count)
+    assert told.difference == pytest.approx(0.2)
+
+
+def test_differences_of_rounding_are_none() -> None:
+    assert paired_test({k: v * (1 + 1e-15) for k, v in FIRST.items()}, FIRST).p == 1.0
+
+
+def test_only_what_was_tested_counts_in_the_correction() -> None:
+    rows = fixed_rows("md2n", {"text": 0.8}, shifts=(0.0, 0.01, 0.03)) + fixed_rows("a", {"text": 0.7})
+    one = comparison_table(grid(measured(rows, "mosi", "fixed"), "acc2_nonzero"), "md2n")
+    rows += fixed_rows("b", {"text": 0.7}, shifts=(0.0, 0.0))
+    two = comparison_table(grid(measured(rows, "mosi", "fixed"), "acc2_nonzero"), "md2n")
+    assert one is not None
+    assert two is not None
+    assert one.rows[0][4].value == two.rows[0][4].value == one.rows[0][3].value
+    assert [c.plain for c in two.rows[1][2:]] == ["2", "–", "–"]
+    assert "fewer than 3 pairs" in two.notes[1]
+    assert not any("fewer than" in note for note in one.notes)
 
 
 def test_holm_is_a_step_down_bonferroni() -> None:
@@ -54,7 +80,7 @@ def test_a_table_of_comparisons() -> None:
     table = comparison_table(grid(measured(rows, "mosi", "fixed"), "acc2_nonzero"), "md2n")
     assert table is not None
     assert [[c.plain for c in row] for row in table.rows] == [
-        ["a", "5.00", "3", "0.0000", "0.0000"],
+        ["a", "5.00", "3", "–", "–"],  # the same in every pair
         ["b", "0.00", "3", "1.0000", "1.0000"],
     ]
     many = comparison_table(grid(measured(rows, "mosi", "fixed"), "acc2_nonzero"), "md2n", over="conditions")

@@ -1,10 +1,16 @@
 """Beside the numbers: costs, failures, and the way from a number to its run."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from md2n.evaluation.results import append_results
 from md2n.report.grid import Naming, grid, measured
 from md2n.report.render import write_report
 from md2n.report.runs import Failure, RunFacts, cost_table, trace_commands, with_failures
@@ -98,16 +104,72 @@ def test_commands_lead_from_a_number_to_what_it_came_from() -> None:
     told = trace_commands(RUNS, grid(measured(ROWS, "mosi", "fixed"), "acc2_nonzero"), "test", "md2n")
     text = "\n".join(told)
     assert "RUN=bench/runs/mosi/md2n/seed-0" in told
-    assert "cat $RUN/config.json $RUN/run.json" in told
-    assert """grep '"condition": "text"' $RUN/results.jsonl | grep '"metric": "acc2_nonzero"'""" in told
-    assert "bench/runs/mosi/md2n/seed-0/predictions/mosi/fixed-test/text.npz" in text
+    assert "relative to the folder in which the report was asked for" in told[0]
+    assert 'cat "$RUN"/config.json "$RUN"/run.json' in told
+    found = """grep -F '"condition": "text"' "$RUN"/results.jsonl | grep -F '"metric": "acc2_nonzero"' """
+    assert found + """| grep -F '"split": "test"'""" in told
+    assert '"$RUN"/predictions/mosi/fixed-test/text.npz' in text
     assert "bench/masks/mosi.npz" in text
-    assert told[-1] == "md2n evaluate $RUN --protocol fixed --split test"
+    assert told[-1] == 'md2n evaluate "$RUN" --protocol fixed --split test'
     rates = random_rows("md2n", [0.8 - 0.02 * i for i in range(8)])
     told = trace_commands(RUNS, grid(measured(rates, "mosi", "random"), "acc2_nonzero"), "test", "md2n")
     assert "random-test/rate=0.1.npz" in "\n".join(told)
     assert told[-1].endswith("--protocol random --split test --masks bench/masks/mosi.npz")
     assert trace_commands([], grid(measured(ROWS, "mosi", "fixed"), "acc2_nonzero"), "test", "md2n") == []
+
+
+def test_every_command_runs_from_the_folder_it_names_whatever_folders_are_called(tmp_path: Path) -> None:
+    """All of the way, in a folder with a space in its name; ``md2n`` is a stand-in that says what it was given."""
+    run = tmp_path / "my bench" / "seed-0"
+    predictions = run / "predictions" / "mosi" / "fixed-test"
+    predictions.mkdir(parents=True)
+    masks = tmp_path / "my bench" / "masks.npz"
+    np.savez(masks, head=np.array("these masks"))
+    np.savez(predictions / "text.npz", output=np.arange(3.0))
+    for name in ("config", "run"):
+        (run / f"{name}.json").write_text(json.dumps({name: 1}))
+    append_results(run / "results.jsonl", [r for r in ROWS if (r.model, r.seed) == ("md2n", 0)])
+    command = tmp_path / "bin" / "md2n"
+    command.parent.mkdir()
+    command.write_text('#!/bin/sh\nfor word in "$@"; do echo "given: $word"; done\n')
+    command.chmod(0o755)
+    facts = RunFacts(
+        "my bench/seed-0", "mosi", "md2n", "c", 0, "my bench/seed-0/predictions/mosi", masks="my bench/masks.npz"
+    )
+    told = trace_commands([facts], grid(measured(ROWS, "mosi", "fixed"), "acc2_nonzero"), "test", "md2n")
+    path = os.pathsep.join([str(command.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["sh", "-eu"], input="\n".join(told), capture_output=True, text=True, cwd=tmp_path,
+        env=os.environ | {"PATH": path}, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '{"config": 1}{"run": 1}' in done.stdout
+    assert done.stdout.count('"condition": "text",') == 1
+    assert "output\t(3,)" in done.stdout
+    assert "these masks" in done.stdout
+    given = [line.removeprefix("given: ") for line in done.stdout.splitlines() if line.startswith("given: ")]
+    assert given == ["evaluate", "my bench/seed-0", "--protocol", "fixed", "--split", "test"]
+
+
+def test_a_retracted_method_of_several_configurations_is_one_method(tmp_path: Path) -> None:
+    rows = ROWS + fixed_rows("icdn", scores(0.6, 0.5, 0.8), config_hash="feedbeef00")
+    lost = [Failure("mosi", "icdn", 4, "disk full", "x.json")]
+    table = with_failures(fixed_table(rows, naming=NAMING), lost, NAMING)
+    assert [row[0].text for row in table.rows] == ["MD2N", "ICDN (icdnxxx) [retracted]", "ICDN (feedbee) [retracted]"]
+    assert NAMING.calls("ICDN [retracted]", "icdn")
+    assert not NAMING.calls("ICDN", "icdn")
+    assert not NAMING.calls("MD2N (b) and more", "md2n")
+
+
+def test_a_run_is_called_the_same_in_every_table_of_its_data_set(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="extra 'plot'")
+    rows = ROWS + fixed_rows("icdn", scores(0.6, 0.5, 0.8), config_hash="feedbeef00")
+    rows += random_rows("icdn", [0.8, 0.7])  # of the first configuration alone
+    write_report(tmp_path, rows, naming=NAMING, runs=RUNS)
+    for name in ("patterns-acc2-nonzero", "rates-acc2-nonzero", "cost", "runs"):
+        text = (tmp_path / "tables" / f"mosi-{name}.md").read_text()
+        assert r"ICDN (icdnxxx) \[retracted\]" in text, name
+    assert r"| mosi | icdn \[retracted\] |" in (tmp_path / "tables" / "origins.md").read_text()
 
 
 def test_the_report_prints_them_beside_the_tables(tmp_path: Path) -> None:
@@ -120,7 +182,7 @@ def test_the_report_prints_them_beside_the_tables(tmp_path: Path) -> None:
     assert told.open == []
     assert len(set(told.ids)) == len(told.ids)
     assert "From a number to its predictions" in text
-    assert "cat $RUN/config.json" in text
+    assert "cat &#34;$RUN&#34;/config.json" in text
     assert "bench/runs/mosi/icdn/seed-2" in text
     assert text.count("ICDN [retracted]") > 3
     assert not re.search(r"ICDN(?! \[retracted\])", text.replace("ICDN [retracted]", ""))

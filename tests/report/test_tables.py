@@ -1,5 +1,7 @@
 """Tables from rows: means and deviations over seeds, best, published columns apart."""
 
+from dataclasses import replace
+
 import pytest
 
 from md2n.errors import DataError, UsageError
@@ -103,6 +105,28 @@ def test_two_versions_of_the_data_are_refused() -> None:
         fixed_table(ROWS + fixed_rows("new", scores(0.5, 0.5), data_checksum="e" * 64))
 
 
+def test_two_sets_of_masks_are_refused_by_name() -> None:
+    def under(rows, masks: str):
+        return [replace(r, settings={"masks": masks, "draws": 1}) for r in rows]
+
+    one = under(random_rows("md2n", [0.8, 0.7]), "aaaa")
+    other = under(random_rows("imder", [0.8, 0.7]), "bbbb")
+    told = r"'mosi' under 'random' were measured with 2 sets of masks \(aaaa: md2n; bbbb: imder\)"
+    with pytest.raises(DataError, match=told):
+        rate_table(one + other)
+    again = under(random_rows("imder", [0.6, 0.5]), "aaaa")  # measured again, with the masks of all
+    assert column(rate_table(one + other + again), "10.0%") == {"md2n": "70.0 ± 1.0", "imder": "50.0 ± 1.0"}
+    assert len(measured(one + random_rows("old", [0.8]), "mosi", "random")) == 9  # rows that do not say are let pass
+
+
+def test_methods_of_fewer_seeds_are_shown_and_not_compared() -> None:
+    table = fixed_table(ROWS + fixed_rows("lucky", scores(0.9, 0.9), shifts=(0.0,)))
+    assert {row[0].text for row in table.rows if row[table.columns.index("text")].best} == {"md2n"}
+    assert column(table, "text")["lucky"] == "90.0"
+    assert "Fewer seeds than others, so not compared: lucky (1)." in table.notes[0]
+    assert "Fewer" not in fixed_table(ROWS).notes[0]
+
+
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(UsageError, match="no protocol is called 'fixt'"):
         measured(ROWS, "mosi", "fixt")
@@ -154,6 +178,39 @@ def test_equity_needs_chance_and_ceiling() -> None:
     assert equity_table(told, "majority", "absent") is None
     without = grid(measured(ROWS, "mosi", "fixed"), "acc2_nonzero")
     assert equity_table(without, "majority", "dedicated") is None
+
+
+def equity_of(*rows, ceiling: dict[str, float], shifts: tuple[float, ...] = (-0.01, 0.0, 0.01)) -> Table | None:
+    bounds = fixed_rows("majority", scores(0.5, 0.5, 0.5)) + fixed_rows("dedicated", ceiling, shifts=shifts)
+    every = [r for found in rows for r in found] + bounds
+    return equity_table(grid(measured(every, "mosi", "fixed"), "acc2_nonzero"), "majority", "dedicated")
+
+
+def test_equity_leaves_out_sets_on_which_there_is_next_to_nothing_to_learn() -> None:
+    ceiling = scores(0.9, 0.7, 0.9) | {"audio": 0.55}  # an eighth of the widest gap
+    table = equity_of(fixed_rows("md2n", scores(0.9, 0.7, 0.9) | {"audio": 0.35}), ceiling=ceiling)
+    assert table is not None
+    assert column(table, "audio") == {"md2n": "–"}
+    assert column(table, "minimum") == {"md2n": "1.00"}  # not -3
+    assert "less than 0.1 above chance (25% of the widest gap, at least 0.01" in table.notes[-1]
+    assert table.notes[-1].endswith(": audio.")
+    assert equity_of(ROWS, ceiling=scores(0.505, 0.505, 0.505)) is None
+
+
+def test_equity_compares_methods_that_have_all_seeds() -> None:
+    ceiling, whole = scores(0.9, 0.7, 0.9), fixed_rows("good", scores(0.88, 0.68, 0.88))
+    lucky = fixed_rows("lucky", scores(0.9, 0.7, 0.9), shifts=(0.0,))
+    table = equity_of(ROWS, whole, lucky, ceiling=ceiling)
+    assert table is not None
+    for head in ("minimum", "spread"):
+        at = table.columns.index(head)
+        assert {row[0].text for row in table.rows if row[at].best} == {"good"}
+    assert column(table, "seeds")["lucky"] == "1"
+    assert "not compared: lucky (1)" in table.notes[2]
+    table = equity_of(ROWS, whole, ceiling=ceiling, shifts=(0.0,))  # a ceiling of one seed judges nobody
+    assert table is not None
+    assert not any(cell.best for row in table.rows for cell in row)
+    assert "nothing is bold: dedicated (1)" in table.notes[2]
 
 
 def test_complete_comes_last_whatever_the_order_of_rows() -> None:

@@ -15,6 +15,9 @@ from md2n.errors import UsageError
 from md2n.report.grid import Grid
 from md2n.report.table import Cell, Table
 
+LEAST_PAIRS = 3  # of two, the same difference twice would be certainty
+ROUNDING = 1e-12  # of the values: differences below it are of arithmetic
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -22,22 +25,23 @@ class Paired:
 
     Args:
         difference: mean of first minus second.
-        p: probability of a difference at least as large if there were none.
+        p: probability of a difference at least as large if there were none; None where the test cannot tell.
         pairs: how many.
     """
 
     difference: float
-    p: float
+    p: float | None
     pairs: int
 
 
 def paired_test(
     first: Mapping[Any, float], second: Mapping[Any, float], test: Literal["t", "wilcoxon"] = "t"
 ) -> Paired:
-    """Compares what both have: Student's paired t, or Wilcoxon's signed ranks (exact for few pairs).
+    """Compares what both have, two-sided: Student's t of the paired differences, or Wilcoxon's signed ranks (exact).
 
-    No difference in any pair gives p = 1; the same difference in every pair gives p = 0 with t.  Five pairs cannot give
-    Wilcoxon a p below 0.0625.
+    p is None for fewer than ``LEAST_PAIRS`` pairs, and with t where the difference is the same in every pair: their
+    variance is 0 and t infinite, which says that the runs agree, not that the methods differ for certain.  No
+    difference in any pair gives p = 1.  Five pairs cannot give Wilcoxon a p below 0.0625.
 
     Args:
         first: key (seed, or seed and condition) -> value.
@@ -45,17 +49,20 @@ def paired_test(
         test: ``t`` or ``wilcoxon``.
 
     Raises:
-        UsageError: fewer than two keys in common.
+        UsageError: no key in common.
     """
     keys = [k for k in first if k in second]
-    if len(keys) < 2:
-        raise UsageError(f"{len(keys)} pair cannot be tested", "run both methods with at least two common seeds")
-    difference = np.array([first[k] - second[k] for k in keys], np.float64)
-    if not difference.any():
+    if not keys:
+        raise UsageError("there is no pair to compare", "run both methods with common seeds")
+    values = np.array([[first[k], second[k]] for k in keys], np.float64)
+    difference = values[:, 0] - values[:, 1]
+    mean, noise = float(difference.mean()), ROUNDING * float(np.abs(values).max())
+    if len(keys) < LEAST_PAIRS:
+        return Paired(mean, None, len(keys))
+    if float(np.abs(difference).max()) <= noise:
         return Paired(0.0, 1.0, len(keys))
-    mean = float(difference.mean())
-    if test == "t" and np.ptp(difference) <= 1e-12 * abs(mean):
-        return Paired(mean, 0.0, len(keys))
+    if test == "t" and float(np.ptp(difference)) <= noise:
+        return Paired(mean, None, len(keys))
     from scipy import stats  # comes with scikit-learn; half a second to import
 
     told = stats.ttest_1samp(difference, 0.0) if test == "t" else stats.wilcoxon(difference)
@@ -92,7 +99,7 @@ def comparison_table(
         over: what makes a pair: a seed, or a seed under a condition.
 
     Returns:
-        None where no other method shares two pairs with the reference.
+        None where no other method shares a pair with the reference.
 
     Raises:
         UsageError: the reference was not measured.
@@ -108,25 +115,30 @@ def comparison_table(
     mine, tested = pairs(reference), {}
     for label in grid.models:
         theirs = pairs(label)
-        if label != reference and len(mine.keys() & theirs.keys()) >= 2:
+        if label != reference and mine.keys() & theirs.keys():
             tested[label] = paired_test(mine, theirs, test)
     if not tested:
         return None
     unit, digits = (" (points)", 2) if grid.measure.percent else ("", 4)
-    corrected = holm([t.p for t in tested.values()])
+    known = {label: t.p for label, t in tested.items() if t.p is not None}
+    corrected = dict(zip(known, holm(list(known.values()))))
     rows = tuple(
         (
             Cell(label),
             Cell(value=told.difference * grid.scale, digits=digits),
             Cell(value=float(told.pairs), digits=0),
             Cell(value=told.p, digits=4),
-            Cell(value=p, digits=4),
+            Cell(value=corrected.get(label), digits=4),
         )
-        for (label, told), p in zip(tested.items(), corrected)
+        for label, told in tested.items()
     )
     name = "Student's paired t" if test == "t" else "Wilcoxon's signed ranks"
     better = "a positive difference is better" if grid.measure.higher_is_better else "a negative difference is better"
     notes = [f"{name}, two-sided, over incomplete conditions; {better}; p corrected by Holm over the rows."]
+    if len(known) < len(tested):
+        notes.append(
+            f"No p where there are fewer than {LEAST_PAIRS} pairs, or where all of them differ by the same amount."
+        )
     if over == "conditions":
         notes.append("Conditions of one run are not independent: p is optimistic.")
     return Table(

@@ -1,5 +1,6 @@
 """Result rows of one measure as a grid: method by condition by seed, and what is told of it over seeds."""
 
+import re
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.report.table import rounded
 
 COMPLETE = "complete"
+RETRACTED = " [retracted]"
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,14 @@ class Naming:
         titles: method -> title; a method that is not listed keeps its name.
         retracted: methods whose article was retracted; marked wherever they are shown.
         ceilings: methods that have more than the others (a model for each set): shown, never bold.
+        configurations: (model, config hash) of whatever is reported together, so that a run is called the same in
+            every table, also in one that shows only one configuration of its method.
     """
 
     titles: Mapping[str, str] = field(default_factory=dict)
     retracted: Collection[str] = ()
     ceilings: Collection[str] = ("dedicated",)
+    configurations: Collection[tuple[str, str]] = ()
 
     def labels(self, rows: Iterable[ResultRow]) -> dict[tuple[str, str], str]:
         """(model, config hash) -> label; the hash is shown where one method appears with several configurations."""
@@ -32,7 +37,7 @@ class Naming:
 
     def of_pairs(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """``labels`` of (model, config hash)."""
-        known = list(dict.fromkeys(pairs))
+        known = list(dict.fromkeys([*self.configurations, *pairs]))
         models = [model for model, _ in known]
         return {
             (model, digest): self.label(model, f" ({digest[:7]})" if models.count(model) > 1 else "")
@@ -41,7 +46,13 @@ class Naming:
 
     def label(self, model: str, aside: str = "") -> str:
         """One method's title, what is said aside, and the mark of a retracted article."""
-        return self.titles.get(model, model) + aside + (" [retracted]" if model in self.retracted else "")
+        return self.titles.get(model, model) + aside + (RETRACTED if model in self.retracted else "")
+
+    def calls(self, label: str, model: str) -> bool:
+        """Whether ``label`` is this method's, with or without a configuration aside."""
+        mark = RETRACTED if model in self.retracted else ""
+        title = re.escape(self.titles.get(model, model))
+        return re.fullmatch(rf"{title}( \([^()]{{1,7}}\))?{re.escape(mark)}", label) is not None
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,13 @@ class Grid:
         """Seeds of a method that have been measured under any condition, rising."""
         return tuple(sorted({s for c in self.conditions for s in self.values.get((label, c), {})}))
 
+    @property
+    def fewer(self) -> dict[str, int]:
+        """Label -> seeds of those that have fewer than another; a mean over fewer runs is not compared."""
+        counts = {label: len(self.seeds(label)) for label in self.models}
+        most = max((n for label, n in counts.items() if label not in self.aside), default=0)
+        return {label: n for label, n in counts.items() if n < most}
+
     def summary(self, label: str, condition: str) -> Summary | None:
         """Over the seeds of one cell; None where nothing was measured."""
         return Summary.over(list(self.values.get((label, condition), {}).values()))
@@ -118,7 +136,7 @@ class Grid:
         return Summary.over(list(self.seed_means(label, conditions).values()))
 
     def best(self, means: Mapping[str, float | None]) -> frozenset[str]:
-        """Labels of the best value as shown (ties at the shown precision share it), ceilings aside.
+        """Labels of the best value as shown (ties at the shown precision share it); no ceilings, none of fewer seeds.
 
         None where neither end is best, or where there is nothing to be better than.
 
@@ -126,7 +144,8 @@ class Grid:
             means: label -> value, not yet in percent.
         """
         direction = self.measure.higher_is_better
-        compared = {k: v for k, v in means.items() if v is not None and k not in self.aside}
+        left_out = self.aside | self.fewer.keys()
+        compared = {k: v for k, v in means.items() if v is not None and k not in left_out}
         shown = {k: rounded(v * self.scale, self.measure.digits) for k, v in compared.items()}
         if direction is None or len(shown) < 2:
             return frozenset()
@@ -150,7 +169,7 @@ def measured(rows: Sequence[ResultRow], dataset: str, protocol: str, *, split: s
 
     Raises:
         UsageError: unknown protocol.
-        DataError: the rows stem from two versions of the data.
+        DataError: the rows stem from two versions of the data, or were measured under two sets of masks.
     """
     if protocol not in PROTOCOLS:
         raise UsageError(f"no protocol is called '{protocol}'", f"known: {', '.join(PROTOCOLS)}")
@@ -163,7 +182,22 @@ def measured(rows: Sequence[ResultRow], dataset: str, protocol: str, *, split: s
             "evaluate all runs on one version, or report the versions apart",
         )
     last = {(r.model, r.config_hash, r.seed, r.condition, r.metric, r.target): r for r in chosen}
+    _check_masks(last.values(), dataset, protocol)
     return tuple(last.values())
+
+
+def _check_masks(rows: Iterable[ResultRow], dataset: str, protocol: str) -> None:
+    """Rows say in their settings which modalities were hidden from whom; those that do not say are let pass."""
+    models: dict[str, dict[str, None]] = {}
+    for r in rows:
+        if "masks" in r.settings:
+            models.setdefault(str(r.settings["masks"]), {})[r.model] = None
+    if len(models) > 1:
+        told = "; ".join(f"{masks[:12]}: {', '.join(found)}" for masks, found in models.items())
+        raise DataError(
+            f"results of '{dataset}' under '{protocol}' were measured with {len(models)} sets of masks ({told})",
+            "evaluate every run with one file: `md2n evaluate RUN --masks FILE`; or report them apart",
+        )
 
 
 def grid(rows: Sequence[ResultRow], metric: str, *, target: str = "", naming: Naming | None = None) -> Grid:

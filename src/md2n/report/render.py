@@ -101,7 +101,7 @@ def write_report(
         Path of ``index.html``.
 
     Raises:
-        DataError: there are no rows, or rows of one data set come from two versions of the data.
+        DataError: there are no rows, or rows of one data set come from two versions of the data or two sets of masks.
         StorageError: a file could not be written.
     """
     if not rows:
@@ -111,15 +111,17 @@ def write_report(
     shown = list(examples)
     sections = []
     for dataset, split in dict.fromkeys((r.dataset, r.split) for r in rows):
-        section = _section(rows, dataset, split, naming, reference, (chance, ceiling), facts)
+        pairs = dict.fromkeys((r.model, r.config_hash) for r in rows if r.dataset == dataset)
+        named = replace(naming, configurations=tuple(pairs))
+        section = _section(rows, dataset, split, named, reference, (chance, ceiling), facts)
         lost = [f for f in failures if f.dataset == dataset] if split == "test" else []
-        section.tables = [_explained(t, lost, notes, naming) for t in section.tables]
+        section.tables = [_explained(t, lost, notes, named) for t in section.tables]
         if split == "test":
             section.pictures += [_example(e, naming) for e in shown if e.dataset == dataset]
-            costs = cost_table(runs, dataset, naming)
+            costs = cost_table(runs, dataset, named)
             section.tables += [] if costs is None else [costs]
         if any(r.dataset == dataset for r in runs):
-            section.runs = run_table(runs, dataset, naming)
+            section.runs = run_table(runs, dataset, named)
             section.commands = _commands(rows, dataset, split, runs, reference)
         section.name_tables()
         sections.append(section)
@@ -130,7 +132,7 @@ def write_report(
             name = f"{section.name}-{picture.name}"
             drawn, _ = style.save(picture.figure, folder / "figures", name)
             drawings[section.name, picture.name] = inline_svg(drawn.read_text(encoding="utf-8"), f"{name}-")
-    origins, failed = _origins(rows), failure_table(failures, naming)
+    origins, failed = _origins(rows, naming), failure_table(failures, naming)
     others = [origins, failed] if failures else [origins]
     for table in [t for section in sections for t in section.every_table] + others:
         write_whole(folder / "tables" / f"{table.name}.md", table.markdown())
@@ -233,13 +235,14 @@ def _example(given: RecoveryExample, naming: Naming) -> Picture:
     return Picture(name.strip("-"), caption, figures.recovery_figure(example))
 
 
-def _origins(rows: Sequence[ResultRow]) -> Table:
+def _origins(rows: Sequence[ResultRow], naming: Naming) -> Table:
     """Which runs, configurations and versions the numbers come from."""
     groups: dict[tuple[str, ...], set[int]] = {}
     for r in rows:
         versions = " ".join(f"{name} {version}" for name, version in sorted(r.versions.items()))
         built = f"{r.md2n_version} {r.git_commit[:12]}".strip()
-        key = (r.dataset, r.model, r.config_hash[:12], r.protocol, r.data_checksum[:12], built, versions)
+        model = replace(naming, titles={}).label(r.model)  # as commands call it
+        key = (r.dataset, model, r.config_hash[:12], r.protocol, r.data_checksum[:12], built, versions)
         groups.setdefault(key, set()).add(r.seed)
     return Table(
         "origins",

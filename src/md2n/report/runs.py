@@ -1,5 +1,6 @@
 """What a report knows of runs beside their numbers: where they are, what they cost, which of them failed."""
 
+import json
 import shlex
 import statistics
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from md2n.report.grid import Grid, Naming, Summary
 from md2n.report.table import Cell, Table
 
 MILLI = 1000.0
+PLACE = "# Paths that are not absolute are relative to the folder in which the report was asked for: go there first"
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def with_failures(table: Table, failures: Sequence[Failure], naming: Naming) -> 
     rows, notes = list(table.rows), list(table.notes)
     for model in dict.fromkeys(f.model for f in failures):
         label = naming.label(model)
-        if not any(shown == label or shown.startswith(f"{label} (") for shown in labels):
+        if not any(naming.calls(shown, model) for shown in labels):
             told = [_failed(head) for head in table.columns[1:]]
             rows.append((Cell(label), *told))
     notes += [f"Failed: {naming.label(f.model)}, seed {f.seed}: {f.reason} ({f.record})" for f in failures]
@@ -151,14 +153,15 @@ def run_table(runs: Sequence[RunFacts], dataset: str, naming: Naming) -> Table:
         f"{dataset}: the runs behind the numbers",
         ("method", "seed", "run folder", "configuration", "masks of the random protocol"),
         tuple(rows),
-        ("A number of a method is the mean over its runs, one number per seed.",),
+        ("A number of a method is the mean over its runs, one number per seed.", f"{PLACE.removeprefix('# ')}."),
     )
 
 
 def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: str) -> list[str]:
     """Commands from a number to its run, configuration, masks and predictions, for one number as an example.
 
-    Another method or seed is another ``RUN``, another column another condition.
+    Another method or seed is another ``RUN``, another column another condition.  Paths are as in ``RunFacts``: relative
+    to the folder in which the report was asked for, unless absolute; the first line says so.
 
     Args:
         runs: of any data sets.
@@ -173,18 +176,23 @@ def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: 
     condition = next(iter(grid.incomplete or grid.conditions))
     protocol = "random" if condition in grid.requested else "fixed"
     predictions = f"{run.predictions}/{protocol}-{split}/{condition}.npz"
+    inside = predictions.removeprefix(f"{run.folder}/")
+    file = shlex.quote(predictions) if inside == predictions else f'"$RUN"/{shlex.quote(inside)}'
     look = "import numpy, sys; [print(k, v.shape, v[:3], sep='\\t') for k, v in numpy.load(sys.argv[1]).items()]"
-    again = ["md2n", "evaluate", "$RUN", "--protocol", protocol, "--split", split]
+    again = ["md2n", "evaluate", '"$RUN"', "--protocol", protocol, "--split", split]
     again += ["--masks", shlex.quote(run.masks)] if run.masks and protocol == "random" else []
+    wanted = {"condition": condition, "metric": grid.metric, "split": split}
+    first, *rest = (shlex.quote(f'"{name}": {json.dumps(value)}') for name, value in wanted.items())
     lines = [
+        PLACE,
         f"# the run: {run.model}, seed {run.seed} (every other one is in the table of runs)",
         f"RUN={shlex.quote(run.folder)}",
         "# its whole configuration; its data, seed, versions and validation score",
-        "cat $RUN/config.json $RUN/run.json",
+        'cat "$RUN"/config.json "$RUN"/run.json',
         f"# the number: {grid.measure.title}, {condition}",
-        f'grep \'"condition": "{condition}"\' $RUN/results.jsonl | grep \'"metric": "{grid.metric}"\'',
+        f'grep -F {first} "$RUN"/results.jsonl | ' + " | ".join(f"grep -F {other}" for other in rest),
         "# its predictions: output, spread, labels, sample ids, and which modalities were available",
-        f'python -c "{look}" {shlex.quote(predictions)}',
+        f'python -c "{look}" {file}',
     ]
     if run.masks:
         lines += [

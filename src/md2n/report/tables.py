@@ -6,7 +6,6 @@ published numbers stand in columns of their own, are never bold and never enter 
 
 from collections.abc import Mapping, Sequence
 
-from md2n.errors import DataError
 from md2n.evaluation.bias import LEAST_GAP, equity
 from md2n.evaluation.results import ResultRow
 from md2n.modality import set_name
@@ -15,6 +14,7 @@ from md2n.report.published import BESIDE, Published
 from md2n.report.table import Cell, Table, rounded
 
 EMPTY = Table("empty", "nothing was measured", (), ())
+LEAST_PART = 0.25  # of the widest gap between chance and ceiling: noise is magnified fourfold at most
 HIGH_RATES = (0.3, 0.4, 0.5, 0.6, 0.7)  # what the paper's Table 2 averages over
 
 
@@ -135,49 +135,72 @@ def recovery_table(rows: Sequence[ResultRow], *, naming: Naming | None = None) -
         (
             "Means over the conditions that hide the modality; hidden frames whose truth the data hold. "
             "R²: 0 answers with the training mean, 1 is the truth. Energy distance: 0 is the right distribution.",
-            "Mean over seeds ± deviation between runs; bold is the best for that modality.",
+            "Mean over seeds ± deviation between runs; bold is the best for that modality, of the methods "
+            "that have all seeds.",
         ),
     )
 
 
 def equity_table(grid: Grid, chance: str, ceiling: str) -> Table | None:
-    """Equity per available set, its minimum and spread, per method; None where chance or ceiling was not measured.
+    """Equity per available set, its minimum and spread, per method.
+
+    A set whose ceiling is hardly above chance divides noise by next to nothing: sets with less than ``LEAST_PART`` of
+    the widest gap (the complete data's counts, too), or less than ``LEAST_GAP``, are left out for every method.
 
     Args:
         grid: of one measure under the fixed protocol.
         chance: label of the majority answer.
         ceiling: label of the models trained for one set each.
+
+    Returns:
+        None where chance or ceiling was not measured on every set, or where no set has a gap to share out.
     """
-    if chance not in grid.models or ceiling not in grid.models:
-        return None
     sets = grid.incomplete
-    low, high = _means(grid, chance, sets), _means(grid, ceiling, sets)
-    lines: list[tuple[Cell, ...]] = []
-    undefined: tuple[str, ...] = ()
+    low, high = _means(grid, chance, grid.conditions), _means(grid, ceiling, grid.conditions)
+    if not sets or not low.keys() >= set(sets) <= high.keys():
+        return None
+    higher = grid.measure.higher_is_better is not False
+    gaps = {c: (high[c] - low[c]) * (1 if higher else -1) for c in grid.conditions if c in low and c in high}
+    least = max(LEAST_GAP, LEAST_PART * max(gaps.values()))
+    shared = [s for s in sets if gaps[s] >= least]
+    if not shared:
+        return None
+    found = {}
     for label in grid.models:
         score = _means(grid, label, sets)
-        if label in (chance, ceiling) or len(score) < len(sets):
-            continue
-        try:
-            told = equity(score, low, high, higher_is_better=grid.measure.higher_is_better is not False)
-        except DataError:  # no set on which anything can be learnt: there is no table to make
-            return None
-        undefined = told.undefined
-        numbers = [told.per_pattern.get(s) for s in sets]
-        lines.append((Cell(label), *(Cell(value=v, digits=2) for v in [*numbers, told.minimum, told.spread])))
-    if not lines:
+        if label not in (chance, ceiling) and len(score) == len(sets):
+            found[label] = equity({s: score[s] for s in shared}, low, high, higher_is_better=higher)
+    if not found:
         return None
+    compared = {k: e for k, e in found.items() if k not in grid.fewer and k not in grid.aside}
+    if len(compared) < 2 or chance in grid.fewer or ceiling in grid.fewer:
+        compared = {}
+    best = (
+        max((rounded(e.minimum, 2) for e in compared.values()), default=None),
+        min((rounded(e.spread, 2) for e in compared.values()), default=None),
+    )
+    lines = []
+    for label, told in found.items():
+        numbers = [Cell(value=told.per_pattern.get(s), digits=2) for s in sets]
+        for value, top in zip((told.minimum, told.spread), best):
+            numbers.append(Cell(value=value, digits=2, best=label in compared and rounded(value, 2) == top))
+        lines.append((Cell(label), *numbers, _seeds(grid, label)))
     notes = [
         f"(score − chance) / (ceiling − chance); chance: {chance}; ceiling: {ceiling}. "
         "1 everywhere is unbiased; the minimum is the worst-served set, the spread maximum minus minimum.",
-        "Made from means over seeds.",
+        "Made from means over seeds; bold is the largest minimum and the smallest spread.",
     ]
-    if undefined:
-        notes.append(f"Left out, ceiling within {LEAST_GAP:g} of chance: {', '.join(undefined)}.")
+    if grid.fewer:
+        notes.append(f"Fewer seeds than others, so {_not_compared(grid, (chance, ceiling))}.")
+    if len(shared) < len(sets):
+        notes.append(
+            f"Left out, ceiling less than {least:.2g} above chance ({LEAST_PART:.0%} of the widest gap, at least "
+            f"{LEAST_GAP:g}; noise is magnified there): {', '.join(s for s in sets if s not in shared)}."
+        )
     return Table(
         f"equity-{_slug(grid.metric)}",
         f"{grid.dataset}: equity in {grid.measure.title}",
-        ("method", *sets, "minimum", "spread"),
+        ("method", *sets, "minimum", "spread", "seeds"),
         tuple(lines),
         tuple(notes),
     )
@@ -259,8 +282,14 @@ def _counts(grid: Grid) -> str:
 def _how(grid: Grid) -> str:
     direction = {True: "Higher is better.", False: "Lower is better.", None: ""}[grid.measure.higher_is_better]
     aside = f"Ceilings (a model for each set) are not compared: {', '.join(sorted(grid.aside))}." if grid.aside else ""
-    parts = ["Mean over seeds ± deviation between runs; bold is the best here.", direction, aside]
+    fewer = f"Fewer seeds than others, so {_not_compared(grid)}." if grid.fewer else ""
+    parts = ["Mean over seeds ± deviation between runs; bold is the best here.", direction, aside, fewer]
     return " ".join(p for p in parts if p)
+
+
+def _not_compared(grid: Grid, bounds: Sequence[str] = ()) -> str:
+    told = ", ".join(f"{label} ({n})" for label, n in grid.fewer.items())
+    return f"nothing is bold: {told}" if any(b in grid.fewer for b in bounds) else f"not compared: {told}"
 
 
 def _slug(text: str) -> str:
