@@ -1,0 +1,141 @@
+"""What of a transcript is a word, and how words are said that are not written as they are said.
+
+Words keep their spelling, with the punctuation that hangs on them, for a text model reads it; how they are said is for
+finding them in the sound.
+"""
+
+import re
+import unicodedata
+
+PAUSES = frozenset({"", "sil", "sp", "spn", "<eps>", "<p:>"})
+"""How the field's files write that nothing is said."""
+LONGEST_NUMBER = 9
+"""Figures; longer ones are said figure by figure."""
+
+_ANNOTATION = re.compile(r"\[[^\[\]]*\]|<[^<>]*>")
+_ALTERNATE = re.compile(r"(?<=\w)\(\d+\)(?!\S)")
+_BREAK = re.compile(r"[\u2014\u2015\u2026]|\.{2,}|-{2,}")
+_QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2010": "-", "\u2011": "-"})
+_PIECE = re.compile(
+    r"(?P<letters>(?:[^\W\d_]\.){2,})"
+    r"|(?P<sum>[$\u20ac\u00a3])?(?P<number>\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<end>st|nd|rd|th|s)?(?![^\W_])"
+    r"|(?P<digits>\d+)"
+    r"|(?P<word>[^\W\d_]+(?:'[^\W\d_]+)*'?)"
+    r"|(?P<sign>[&%@+=])",
+    re.IGNORECASE,
+)
+_SIGNS = {"&": "and", "%": "percent", "@": "at", "+": "plus", "=": "equals"}
+_SUMS = {"$": "dollars", "\u20ac": "euros", "\u00a3": "pounds"}
+_ONES = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+]  # fmt: skip
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_THOUSANDS = ((10**6, "million"), (1000, "thousand"))
+_ORDINALS = {
+    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
+    "twelve": "twelfth",
+}  # fmt: skip
+
+
+def words_of(transcript: str) -> tuple[str, ...]:
+    """The words of a transcript in order, spelled as they stand there.
+
+    Annotations in square or pointed brackets, signs for pauses, and punctuation that stands alone are no words; quotes
+    are made plain, and the numbers of alternate pronunciations (``really(2)``) are taken off.
+
+    >>> words_of("Well \u2014 it\u2019s [laughter] 5 o'clock, sp now.")
+    ('Well', "it's", '5', "o'clock,", 'now.')
+    """
+    plain = unicodedata.normalize("NFC", transcript).translate(_QUOTES)
+    plain = _BREAK.sub(lambda found: f"{found.group()} ", _ALTERNATE.sub("", _ANNOTATION.sub(" ", plain)))
+    return tuple(w for w in plain.split() if w in _SIGNS or (w not in PAUSES and any(c.isalnum() for c in w)))
+
+
+def spoken(word: str) -> tuple[str, ...]:
+    """How a word is said, as words of a dictionary: figures in words, signs by name, compounds and initials in pieces.
+
+    A number from 1100 to 1999, and from 2010 to 2099, is said as a year; one that begins with 0, or has more than nine
+    figures, figure by figure.  Capitals are kept: they may say that a word is spelled.
+
+    >>> spoken("well-known"), spoken("$42"), spoken("1987"), spoken("3rd"), spoken("U.S."), spoken("caf\u00e9!")
+    (('well', 'known'), ('forty', 'two', 'dollars'), ('nineteen', 'eighty', 'seven'), ('third',), ('U', 'S'), ('cafe',))
+    """
+    bare = unicodedata.normalize("NFKD", word.translate(_QUOTES))
+    bare = "".join(c for c in bare if not unicodedata.combining(c))
+    said: list[str] = []
+    for found in _PIECE.finditer(bare):
+        if found["letters"]:
+            said += found["letters"].replace(".", "")
+        elif found["number"]:
+            said += _sum(found["number"], found["sum"]) if found["sum"] else _number(found["number"], _end(found))
+        elif found["digits"]:
+            said += _number(found["digits"], "")
+        elif found["word"]:
+            said.append(found["word"])
+        else:
+            said.append(_SIGNS[found["sign"]])
+    return tuple(said)
+
+
+def _end(found: re.Match[str]) -> str:
+    return (found["end"] or "").lower()
+
+
+def _sum(figures: str, sign: str) -> list[str]:
+    whole, _, part = figures.replace(",", "").partition(".")
+    return [*_whole(whole), _SUMS[sign], *(_whole(part.lstrip("0")) if part.strip("0") else [])]
+
+
+def _number(figures: str, end: str) -> list[str]:
+    whole, _, part = figures.replace(",", "").partition(".")
+    if len(whole) == 4 and "," not in figures and not part and _is_year(int(whole)):
+        said = _year(int(whole))
+    else:
+        said = _whole(whole)
+    if part:
+        said += ["point", *(_ONES[int(c)] for c in part)]
+    if end == "s":  # the 1990s
+        said[-1] = said[-1][:-1] + "ies" if said[-1].endswith("y") else said[-1] + "s"
+    elif end:
+        said[-1] = _ordinal(said[-1])
+    return said
+
+
+def _whole(figures: str) -> list[str]:
+    """Figure by figure what begins with 0 or is longer than any number that is said."""
+    if len(figures) > LONGEST_NUMBER or (len(figures) > 1 and int(figures[0]) == 0):
+        return [_ONES[int(c)] for c in figures]
+    return _cardinal(int(figures))
+
+
+def _is_year(number: int) -> bool:
+    return 1100 <= number <= 1999 or 2010 <= number <= 2099
+
+
+def _year(number: int) -> list[str]:
+    century, rest = divmod(number, 100)
+    said = _cardinal(century)
+    if rest == 0:
+        return [*said, "hundred"]
+    return [*said, *(["oh"] if rest < 10 else []), *_cardinal(rest)]
+
+
+def _cardinal(number: int) -> list[str]:
+    if number < 20:
+        return [_ONES[number]]
+    if number < 100:
+        ten, one = divmod(number, 10)
+        return [_TENS[ten - 2], *([_ONES[one]] if one else [])]
+    if number < 1000:
+        hundred, rest = divmod(number, 100)
+        return [_ONES[hundred], "hundred", *(_cardinal(rest) if rest else [])]
+    size, name = next((s, n) for s, n in _THOUSANDS if number >= s)
+    count, rest = divmod(number, size)
+    return [*_cardinal(count), name, *(_cardinal(rest) if rest else [])]
+
+
+def _ordinal(word: str) -> str:
+    if word in _ORDINALS:
+        return _ORDINALS[word]
+    return word[:-1] + "ieth" if word.endswith("y") else word + "th"
