@@ -12,8 +12,8 @@ Classes are the task's, or a real label rounded to seven levels of its declared 
 
 *Differences.*  The flow is the paper's (actnorm, invertible 1x1, coupling); the released code calls couplings only, so
 half of what it recovers is a copy of what is available.  Latents here are normalised per token: they lie on a sphere,
-where a density has no bound, so a little noise is added before it is measured, and while the flows learn.  Flows are
-trained on latents that they do not move.  Decoders lead back to features.
+where a density has no bound, so a little noise is added before it is measured.  Densities are learned on
+latents that they do not move.  Decoders lead back to features.
 """
 
 from collections.abc import Iterable, Sequence
@@ -94,7 +94,7 @@ class DiCMoR(RefinedRecovery):
         shape, noise = clean.shape, self.config.noise
         eps = torch.randn(shape, generator=generator, device=clean.device, dtype=clean.dtype)
         noisy = torch.where(batch.present[:, :, None, None], clean.detach() + noise * eps, 0.0)
-        codes, bits = [], []
+        bits = []
         classes = class_of(batch.labels, self.schema.task)
         for k in range(shape[1]):
             code, log_determinant = self._flow(k)(noisy[:, k].transpose(1, 2))
@@ -102,8 +102,8 @@ class DiCMoR(RefinedRecovery):
             held = batch.present[:, k]
             if bool(held.any()):
                 bits.append(bits_per_number(density[held], code[0].numel()))
-            codes.append(code)
-        generated = self._inverted(clean, torch.stack(codes, dim=1), batch.available)
+        # Generated as in use, from codes without noise.
+        generated = self.generate(clean, batch.available, generator)
         return generated, {"density": self.config.density * torch.stack(bits).mean()}
 
     def generate(
