@@ -15,7 +15,8 @@ import pytest
 
 from md2n.cli.main import run
 from md2n.evaluation.results import read_results
-from md2n.experiment import benchmark
+from md2n.experiment import benchmark, jobs
+from md2n.training.lock import FolderLock
 from tests.cli.asking import ask, refused
 from tests.serve.trained import SHORT
 
@@ -67,6 +68,13 @@ def test_two_runs_resumed_after_one_was_deleted(capsys, monkeypatch, tmp_path: P
     assert "CPU-ms per predicted sample" in (tmp_path / "report" / "index.html").read_text()
     follow(tmp_path / "report", out)
     refused(capsys, 2, "--tune 0, not --tune 3", *base, "--tune", 3)
+    with FolderLock(out / ".lock", "benchmarking in"):  # another one is under way
+        assert "wait for it" in refused(capsys, 5, f"is benchmarking in {out}", *base)
+    monkeypatch.setattr(jobs, "training_code", lambda: "other")
+    assert "Stale, 2 of the runs to do: made by other code" in ask(capsys, *base, "--plan").out
+    kept = ask(capsys, *base, "--keep-stale")
+    assert "2 runs, 2 done already, 0 to do" in kept.err
+    assert "2 of those done were made by other code, which --keep-stale lets stand" in kept.err
 
 
 def follow(report: Path, out: Path) -> None:
@@ -126,6 +134,7 @@ def test_a_failed_run_ends_with_one_and_says_where_to_look(capsys, tmp_path: Pat
     assert (said.code, said.out) == (1, "")
     assert "no report: no run of the benchmark" in said.err
     assert "FAILED: error: " in said.err
+    assert "; next: " in said.err
     assert "edges.values.npy' holds 0 of" in said.err
     assert f"see {out / 'runs' / 'damaged' / 'zero_fill' / 'seed-0.failed.json'}" in said.err
 

@@ -16,6 +16,7 @@ from md2n.experiment import benchmark
 from md2n.experiment import config as experiment_config
 from md2n.experiment.benchmark import gather, plan, run_benchmark
 from md2n.experiment.jobs import own_preset
+from md2n.experiment.source import training_code
 from tests.experiment.made import store
 from tests.experiment.test_ledger import rows
 
@@ -25,6 +26,13 @@ METHODS = ("zero_fill", "modality_dropout")
 @pytest.fixture
 def here(tmp_path: Path) -> tuple[str, Path]:
     return str(store(tmp_path)), tmp_path / "bench"
+
+
+def trained(run: Path, code: str = "") -> None:
+    """What of a training tells which code did it; a run that is done stays as it is."""
+    run.mkdir(parents=True, exist_ok=True)
+    if not (run / "run.json").exists():
+        (run / "run.json").write_text(json.dumps({"code": code or training_code()}))
 
 
 class Acted:
@@ -37,7 +45,7 @@ class Acted:
             self.asked.append(tuple(command))
             code, told = answer(command)
             if command[0] == "train" and code == 0:
-                Path(command[command.index("--out") + 1]).mkdir(parents=True, exist_ok=True)
+                trained(Path(command[command.index("--out") + 1]))
             return code, told
 
         monkeypatch.setattr(benchmark._Crew, "call", call)
@@ -164,10 +172,10 @@ def test_a_failure_says_so_stops_nothing_and_is_mended_by_the_next_try(here, mon
         failed = run_benchmark(jobs, ["fixed"], 1, told.append)
     assert [j.model for j in failed] == ["zero_fill"]
     assert len(acted.asked) == 3
-    assert any("zero_fill seed 0: FAILED: error: no such thing" in line for line in told)
+    assert any("zero_fill seed 0: FAILED: error: no such thing; next: mend it;" in line for line in told)
     facts = json.loads(jobs[0].failed.read_text())
     assert facts["exit_code"] == 3
-    assert facts["reason"] == "error: no such thing"
+    assert (facts["reason"], facts["next"], facts["times"]) == ("error: no such thing", "mend it", 1)
     assert facts["command"][:2] == ["md2n", "train"]
     assert not jobs[0].run.exists()  # in which training would find something that is no run
     Acted(monkeypatch)
@@ -187,35 +195,72 @@ def test_a_killed_worker_is_started_once_more(here, monkeypatch):
     assert run_benchmark(jobs, ["fixed"], 1, quiet) == jobs
 
 
-def test_ctrl_c_stops_what_is_under_way_and_begins_nothing_new(here, monkeypatch):
-    """The real processes are stand-ins that wait for the signal."""
-    data, out = here
+def waiting_worker(out: Path, monkeypatch: pytest.MonkeyPatch, answer: str) -> Path:
+    """Real processes that stand in for the commands and wait for the signal; the file will hold the first's number."""
     started = out / "started"
     out.mkdir()
     code = (
-        "import signal, sys, time, pathlib\n"
-        "def stop(*_): sys.exit(130)\n"
-        "signal.signal(signal.SIGINT, stop)\n"
-        f"pathlib.Path({str(started)!r}).touch()\n"
+        "import os, signal, sys, time, pathlib\n"
+        f"signal.signal(signal.SIGINT, {answer})\n"
+        f"pathlib.Path({str(started) + '.new'!r}).write_text(str(os.getpid()))\n"
+        f"os.rename({str(started) + '.new'!r}, {str(started)!r})\n"
         "time.sleep(60)\n"
     )
     fake = out / "python"
     fake.write_text(f"#!/bin/sh\nexec {benchmark.sys.executable} -c '{code.replace(chr(39), chr(34))}'\n")
     fake.chmod(0o755)
     monkeypatch.setattr(benchmark.sys, "executable", str(fake))
-    jobs = plan([data], METHODS, 3, out)
+    return started
 
-    def interrupt() -> None:
+
+def send(number: int, started: Path) -> None:
+    """Sends this process a signal once the worker has begun."""
+
+    def act() -> None:
         while not started.exists():
             time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
 
-    threading.Thread(target=interrupt, daemon=True).start()
+    threading.Thread(target=act, daemon=True).start()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_stops_what_is_under_way_and_begins_nothing_new(here, monkeypatch, number, code):
+    data, out = here
+    started = waiting_worker(out, monkeypatch, "lambda *_: sys.exit(130)")
+    jobs = plan([data], METHODS, 3, out)
+    before = signal.getsignal(number)
+    send(number, started)
     begun = time.monotonic()
-    with pytest.raises(InterruptedRun, match=r"stopped after 0 of 6 runs\n.*the same command goes on"):
+    with pytest.raises(InterruptedRun, match=r"stopped after 0 of 6 runs\n.*the same command goes on") as stopped:
         run_benchmark(jobs, ["fixed"], 1, quiet)
+    assert stopped.value.exit_code == code
     assert time.monotonic() - begun < 20
     assert not any(job.failed.exists() for job in jobs)
+    with pytest.raises(ProcessLookupError):  # no worker is left behind
+        os.kill(int(started.read_text()), 0)
+    assert signal.getsignal(number) is before
+
+
+def test_a_worker_that_does_not_end_is_killed(here, monkeypatch):
+    data, out = here
+    started = waiting_worker(out, monkeypatch, "signal.SIG_IGN")
+    monkeypatch.setattr(benchmark, "PATIENCE_S", 0.2)
+    send(signal.SIGTERM, started)
+    with pytest.raises(InterruptedRun):
+        run_benchmark(plan([data], METHODS, 1, out), ["fixed"], 1, quiet)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
+
+
+def test_a_signal_that_is_ignored_stays_ignored(monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with benchmark._signals() as came:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert came == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_what_cannot_be_meant_is_refused_before_the_work(here, tmp_path):
@@ -246,6 +291,6 @@ def test_rows_are_gathered_from_what_is_done(here, monkeypatch):
     assert gather(jobs) == []
     run_benchmark(jobs[:1], ["fixed"], 1, quiet)
     read = []
-    monkeypatch.setattr(benchmark, "read_results", lambda path: read.append(path) or [])
+    monkeypatch.setattr(benchmark, "read_run_results", lambda path, notice: read.append(path) or [])
     gather(jobs)
     assert read == [jobs[0].run / "results.jsonl"]

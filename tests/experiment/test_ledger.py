@@ -66,14 +66,27 @@ def test_a_run_made_again_with_other_settings_takes_over(tmp_path: Path):
     assert len(read_results(tmp_path / RESULTS)) == 6
 
 
-def test_another_version_of_a_protocol_is_refused_before_anything_is_appended(tmp_path: Path):
+def test_another_version_of_a_protocol_is_refused_until_it_is_measured_again(tmp_path: Path):
     folder = run(tmp_path, 0, rows())
     Ledger(tmp_path).add(folder)
-    file = tmp_path / RESULTS
-    file.write_text(file.read_text().replace("fixed@1", "fixed@0", 1))
-    with pytest.raises(DataError, match=r"line 1: measured under 'fixed@0', but this md2n measures 'fixed@1'"):
+    for file in (tmp_path / RESULTS, folder / RESULTS):
+        file.write_text(file.read_text().replace("fixed@1", "fixed@0"))
+    assert Ledger(tmp_path).add(folder) == 0
+    said = (
+        rf"'{tmp_path / RESULTS}', line 1: measured under 'fixed@0', but this md2n measures 'fixed@1'\n.*md2n benchmark"
+    )
+    with pytest.raises(DataError, match=said):
+        read_ledger(tmp_path, warnings.warn)
+    append_results(folder / RESULTS, rows(0.9))
+    assert Ledger(tmp_path).add(folder) == 2
+    assert [r.value for r in read_ledger(tmp_path, lambda text: None)] == [0.9, 0.9]
+
+
+def test_what_is_no_result_row_is_refused(tmp_path: Path):
+    (tmp_path / RESULTS).write_text("[1]\n")
+    with pytest.raises(DataError, match="line 1 is not a result row"):
         Ledger(tmp_path)
-    with pytest.raises(DataError, match="evaluate the run again"):
+    with pytest.raises(DataError, match="line 1 is not a result row"):
         read_ledger(tmp_path, warnings.warn)
 
 

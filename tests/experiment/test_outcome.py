@@ -27,7 +27,7 @@ def bench(out: Path) -> Path:
     record_cost(folder, {"parameters": 5})
     failed = out / "runs" / "made" / "zero_fill" / "seed-3.failed.json"
     failed.parent.mkdir(parents=True)
-    failed.write_text(json.dumps({"reason": "error: the loss is nan", "said": "..."}))
+    failed.write_text(json.dumps({"reason": "error: the loss is nan", "next": "a smaller step", "said": "..."}))
     return out
 
 
@@ -40,7 +40,10 @@ def test_rows_runs_failures_and_the_budget_are_found(tmp_path: Path):
     ]
     assert Path(found.runs[0].folder).is_dir()
     (failure,) = found.failures
-    assert (failure.dataset, failure.model, failure.seed, failure.reason) == ("made", "zero_fill", 3, "the loss is nan")
+    assert (failure.dataset, failure.model, failure.seed, failure.reason) == (
+        *("made", "zero_fill", 3),
+        "the loss is nan; next: a smaller step",
+    )
     assert "4 random trials" in found.notes[0]
 
 
@@ -86,7 +89,7 @@ def test_folders_without_results_are_refused_with_the_next_step(tmp_path: Path):
 def test_another_version_of_a_protocol_is_refused(tmp_path: Path):
     out = bench(tmp_path / "bench")
     file = out / "results.jsonl"
-    file.write_text(file.read_text().replace("fixed@1", "fixed@7", 1))
+    file.write_text(file.read_text().replace("fixed@1", "fixed@7", 2))
     with pytest.raises(DataError, match="measured under 'fixed@7', but this md2n measures 'fixed@1'"):
         read_outcomes([out], quiet)
 

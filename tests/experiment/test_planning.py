@@ -12,6 +12,7 @@ from md2n.experiment.estimate import Effort, estimate
 from md2n.experiment.jobs import EVALUATED, Job
 from md2n.experiment.planning import Planned, plan_table, planned
 from tests.experiment.made import short, store
+from tests.experiment.test_benchmark import trained
 
 
 def effort(tmp_path: Path, model: str, protocols: tuple[str, ...], *sets: str) -> Effort:
@@ -57,7 +58,7 @@ def test_runs_made_here_tell_the_time_better_than_a_few_batches(tmp_path: Path):
     data, out = str(store(tmp_path)), tmp_path / "bench"
     jobs = [Job(data, "zero_fill", seed, out) for seed in (0, 1, 2)]
     for job, wall in zip(jobs[:2], (30.0, 90.0)):
-        job.run.mkdir(parents=True)
+        trained(job.run)
         facts = {**job.settings, "protocols": ["fixed"], "wall_s": wall}
         (job.run / EVALUATED).write_text(json.dumps(facts))
     (found,) = planned(jobs, ["fixed"], lambda text: None)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from md2n.experiment.benchmark import run_benchmark
 from md2n.experiment.config import resolve
 from md2n.experiment.jobs import EVALUATED, Job, own_preset, plan
 from md2n.experiment.search import DROPOUT, Among, Between, draws, space
+from md2n.experiment.source import training_code
 from md2n.experiment.tuning import (
+    Choice,
     budget,
     check_budget,
     choice,
@@ -98,7 +101,7 @@ def act(monkeypatch: pytest.MonkeyPatch, scores, code=lambda command: 0) -> list
         if command[0] == "train" and code(command) == 0:
             run = Path(command[command.index("--out") + 1])
             run.mkdir(parents=True, exist_ok=True)
-            (run / "run.json").write_text(json.dumps({"result": {"score": scores(run.name)}}))
+            (run / "run.json").write_text(json.dumps({"result": {"score": scores(run.name)}, "code": training_code()}))
         return code(command), "error: as told\n"
 
     monkeypatch.setattr(benchmark._Crew, "call", call)
@@ -174,6 +177,37 @@ def test_a_trial_that_may_end_otherwise_is_made_again_and_the_runs_wait(jobs: li
     assert {j.model for j in settled} == {"modality_dropout"}
     assert {j.model for j in waiting} == {"zero_fill"}
     assert {t.model for t in open_trials(jobs, 1)} == {"zero_fill"}
+
+
+def test_an_unexplained_end_counts_once_it_came_twice(jobs: list[Job], monkeypatch):
+    act(monkeypatch, number, lambda command: 1 if "trial-01" in command[command.index("--out") + 1] else 0)
+    run_benchmark(trials(jobs, 1), (), 1, quiet)
+    assert len(settle(jobs, 1)[1]) == len(jobs)  # memory may have run out: once more
+    run_benchmark(open_trials(jobs, 1), (), 1, quiet)
+    assert settle(jobs, 1)[1] == []
+    assert choice(jobs[0], 1) == Choice(0, ("trainer.epochs=2",), (0.0, None))
+
+
+def test_what_was_refused_by_other_code_or_with_other_settings_is_tried_again(jobs: list[Job], monkeypatch):
+    act(monkeypatch, number, lambda command: 6 if "trial-01" in command[command.index("--out") + 1] else 0)
+    run_benchmark(trials(jobs, 1), (), 1, quiet)
+    assert choice(jobs[0], 1) is not None
+    with monkeypatch.context() as patch:
+        patch.setattr("md2n.experiment.jobs.training_code", lambda: "other")
+        assert choice(jobs[0], 1) is None
+        assert choice(replace(jobs[0], keep_stale=True), 1) is not None
+    assert choice(jobs[0].with_sets(["trainer.epochs=3"]), 1) is None
+
+
+def test_a_search_that_came_to_nothing_is_made_again(jobs: list[Job], monkeypatch):
+    act(monkeypatch, number, lambda command: 3)  # the data cannot be read
+    run_benchmark(trials(jobs, 1), (), 1, quiet)
+    assert settle(jobs, 1) == (jobs, [])
+    assert not (jobs[0].out / "tuning").exists()
+    assert len(open_trials(jobs, 1)) == 4
+    act(monkeypatch, number)  # they were mended
+    run_benchmark(open_trials(jobs, 1), (), 1, quiet)
+    assert {choice(j, 1).trial for j in jobs} == {1}
 
 
 def test_two_budgets_do_not_meet_in_one_folder(tmp_path: Path):

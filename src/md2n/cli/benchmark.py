@@ -30,6 +30,9 @@ def benchmark(
         int, typer.Option(help="Random trials per method and data set, chosen among on validation; 0: presets.", min=0)
     ] = 0,
     workers: Annotated[int, typer.Option(help="Runs at a time; 0 takes one per core.", min=0)] = 0,
+    keep_stale: Annotated[
+        bool, typer.Option("--keep-stale", help="Count as done what other code of md2n made or measured.")
+    ] = False,
     plan_only: Annotated[
         bool, typer.Option("--plan", help="Only say what would be run, with network calls and expected time.")
     ] = False,
@@ -37,18 +40,23 @@ def benchmark(
     """Run every method on every data set with every seed, then write the report."""
     from md2n.cli.output import print_table, say
     from md2n.cli.reporting import report_of
+    from md2n.durable import make_directory
     from md2n.errors import RunError, UsageError
-    from md2n.experiment.benchmark import check_protocols, plan, run_benchmark
+    from md2n.experiment.benchmark import check_protocols, check_shared_masks, plan, run_benchmark
     from md2n.experiment.tuning import check_budget, keep_budget, open_trials, settle, told_budget
     from md2n.models.catalogue import MODELS
+    from md2n.training.lock import FolderLock
+    from md2n.training.runfiles import LOCK
 
     protocols = _words(protocol)
     check_protocols(protocols)
     check_budget(out, tune)
     asked = MODELS.names() if models == "all" else _words(models)
-    jobs = plan(_words(data), asked, seeds, out, preset, sets or ())
+    jobs = plan(_words(data), asked, seeds, out, preset, sets or (), keep_stale)
     if not jobs:
         raise UsageError("there is nothing to run", "name data sets and methods, for instance --data digits")
+    if tune or plan_only:  # else it is checked with the runs that are to do
+        check_shared_masks(jobs, protocols)
     if plan_only:
         from md2n.experiment.planning import plan_table, planned
         from md2n.experiment.tuning import chosen_jobs, space_table, trials
@@ -58,20 +66,22 @@ def benchmark(
         everything = [*trials(jobs, tune), *chosen_jobs(jobs, tune)]
         print_table(plan_table(planned(everything, protocols, say), workers or _cores()))
         return
-    tried = open_trials(jobs, tune)
-    keep_budget(out, tune)
-    if tried:
-        say(f"search: {told_budget(tune)}")
-        run_benchmark(tried, (), workers or _cores(), say)
-    settled, waiting = settle(jobs, tune)
-    failed = run_benchmark(settled, protocols, workers or _cores(), say) if settled else []
-    try:
-        page = report_of([out], out / "report")
-    except RunError as error:
-        say(f"no report: {error.message}")
-    else:
-        say(f"report: {page}")
-        typer.echo(str(out / "report"))
+    make_directory(out)
+    with FolderLock(out / LOCK, "benchmarking in"):
+        tried = open_trials(jobs, tune)
+        keep_budget(out, tune)
+        if tried:
+            say(f"search: {told_budget(tune)}")
+            run_benchmark(tried, (), workers or _cores(), say)
+        settled, waiting = settle(jobs, tune, say)
+        failed = run_benchmark(settled, protocols, workers or _cores(), say) if settled else []
+        try:
+            page = report_of([out], out / "report")
+        except RunError as error:
+            say(f"no report: {error.message}")
+        else:
+            say(f"report: {page}")
+            typer.echo(str(out / "report"))
     for job in failed:
         say(f"failed: {job.told}; see {job.failed}")
     for job in waiting:

@@ -182,21 +182,55 @@ def read_results(path: Path, notice: Callable[[str], None] = warnings.warn) -> l
     Raises:
         DataError: no such file; a row of another protocol version; a line that is whole but no result row.
     """
+    return [entry.row() for entry in read_entries(path, notice)]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A whole line of a results file, whatever it says: for those who must choose among rows that cannot be used.
+
+    Args:
+        held: what it holds, as parsed.
+        where: file and line, for messages.
+    """
+
+    held: Any
+    where: str
+
+    def row(self) -> ResultRow:
+        """The result row that it is.
+
+        Raises:
+            DataError: a row of another protocol version, or no result row.
+        """
+        return _row(self.held, self.where)
+
+
+def read_entries(path: Path, notice: Callable[[str], None] = warnings.warn) -> list[Entry]:
+    """Every whole line of ``path``, in the order written.
+
+    Args:
+        path: a ``results.jsonl``.
+        notice: told of every line that was cut in the middle, and is left out; a warning where not given.
+
+    Raises:
+        DataError: no such file.
+    """
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         raise DataError(f"there are no results at '{path}'", "run `md2n evaluate` first") from None
-    rows = []
+    entries = []
     for number, line in enumerate(lines, start=1):
         if not line:
             continue
         try:
-            entry = json.loads(line)
+            held = json.loads(line)
         except ValueError:  # cut in the middle: not JSON, or not even UTF-8
             notice(f"'{path}', line {number} was cut in the middle of writing and is left out")
             continue
-        rows.append(_row(entry, f"'{path.name}', line {number}"))
-    return rows
+        entries.append(Entry(held, f"'{path}', line {number}"))
+    return entries
 
 
 def _byte_at(descriptor: int, position: int) -> bytes:

@@ -2,27 +2,38 @@
 
 A run is ``md2n train`` then ``md2n evaluate`` with one thread, so a benchmark's number is what a person gets who types
 the two commands.  What is done is not done again; what was interrupted goes on; what fails says so and stops nothing.
+What other code made, or other settings of the same preset, is renamed aside and made again.
 """
 
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
 from md2n.durable import make_directory, write_json
-from md2n.errors import InterruptedRun, UsageError, did_you_mean
-from md2n.evaluation.results import PROTOCOLS, ResultRow, read_results
-from md2n.experiment.jobs import EVALUATED, Job, plan
-from md2n.experiment.ledger import RESULTS, Ledger
+from md2n.errors import InterruptedRun, RunError, UsageError, did_you_mean
+from md2n.evaluation.results import PROTOCOLS, ResultRow
+from md2n.experiment.jobs import EVALUATED, REMEASURE, RETRAIN, Job, plan
+from md2n.experiment.ledger import RESULTS, Ledger, read_run_results
+from md2n.experiment.measuring import check_masks
+from md2n.training.lock import FolderLock
+from md2n.training.runfiles import LOCK
 
-__all__ = ["Job", "check_protocols", "gather", "plan", "run_benchmark"]
+__all__ = ["Job", "check_protocols", "check_shared_masks", "gather", "plan", "run_benchmark"]
 
 TRIES = 2  # a worker that was killed is started again once; its run goes on from its last checkpoint
 KILLED = (137, -9, -15, 143)
 STOPPED = 130
+PATIENCE_S = 30.0  # for workers to save their state, before they are killed
+SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 
 
 def run_benchmark(
@@ -41,19 +52,28 @@ def run_benchmark(
 
     Raises:
         UsageError: an unknown protocol.
-        InterruptedRun: Ctrl-C; runs that were under way have saved their state.
+        DataError: masks of other data.
+        InterruptedRun: Ctrl-C, or a signal to end; runs that were under way have saved their state.
     """
     check_protocols(protocols)
-    todo = [j for j in jobs if not j.done(protocols)]
+    lacking = {job: job.lacks(protocols) for job in jobs}
+    todo = [job for job in jobs if lacking[job]]
+    check_shared_masks(todo, protocols)
     notice(f"{len(jobs)} runs, {len(jobs) - len(todo)} done already, {len(todo)} to do")
+    for reason in (RETRAIN, REMEASURE):
+        if reason in lacking.values():
+            notice(f"{list(lacking.values()).count(reason)} of them again: {reason}")
+    kept = sum(job.keep_stale and job.outdated for job in jobs if job not in todo)
+    if kept:
+        notice(f"{kept} of those done were {RETRAIN}, which --keep-stale lets stand")
     ledger = Ledger(jobs[0].out) if jobs else None
     for job in jobs:
         if ledger is not None and job not in todo:  # what a benchmark measured that was killed before it wrote it down
             ledger.add(job.run)
     begun = time.monotonic()
-    crew = _Crew()
+    crew = _Crew(notice)
     failed = []
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with _signals() as came, ThreadPoolExecutor(max_workers=workers) as pool:
         waiting = {pool.submit(crew.work, job, tuple(protocols)): job for job in todo}
         try:
             for number, future in enumerate(as_completed(waiting), start=1):
@@ -72,9 +92,12 @@ def run_benchmark(
             if not isinstance(error, KeyboardInterrupt):
                 raise
             ended = sum(j.done(protocols) for j in jobs)
-            raise InterruptedRun(
+            stopped = InterruptedRun(
                 f"stopped after {ended} of {len(jobs)} runs", "the same command goes on from there"
-            ) from None
+            )
+            if came:
+                stopped.exit_code = SIGNALLED + came[0]
+            raise stopped from None
     return [job for job in todo if job in failed]
 
 
@@ -89,23 +112,64 @@ def check_protocols(protocols: Sequence[str]) -> None:
             raise UsageError(f"no protocol is called '{protocol}'", did_you_mean(protocol, PROTOCOLS))
 
 
+def check_shared_masks(jobs: Sequence[Job], protocols: Sequence[str]) -> None:
+    """Refuses masks of other data, before anything is trained that could not be measured with them.
+
+    Raises:
+        DataError: the masks are damaged, or were drawn for something else.
+    """
+    for job in {j.data: j for j in jobs}.values() if "random" in protocols else ():
+        check_masks(job.masks, job.config.data)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Within the block a signal to end, or of a terminal that was closed, is as Ctrl-C; yields which one came."""
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # Python handles signals nowhere else
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                before.setdefault(number, signal.signal(number, end))
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
 class _Crew:
     """The processes under way, so that they can be stopped."""
 
-    def __init__(self) -> None:
+    def __init__(self, notice: Callable[[str], None]) -> None:
+        self.notice = notice
         self.stopped = False
         self.under_way: set[subprocess.Popen[str]] = set()
 
     def stop(self) -> None:
-        """As Ctrl-C would: a training saves its state."""
+        """As Ctrl-C would: a training saves its state; what does not end in time, or at a second signal, is killed."""
         self.stopped = True
         for process in tuple(self.under_way):
             process.send_signal(signal.SIGINT)
+        patience = time.monotonic() + PATIENCE_S
+        try:
+            while self.under_way and time.monotonic() < patience:
+                time.sleep(0.05)
+        finally:
+            for process in tuple(self.under_way):
+                process.kill()
 
     def work(self, job: Job, protocols: tuple[str, ...]) -> str | None:
-        """One run; ``None`` where all went well, else the last line of what went wrong."""
+        """One run; ``None`` where all went well, else what went wrong and the next step."""
         make_directory(job.run.parent)
         make_directory(job.masks.parent)
+        if not self.make_way(job):
+            return "stopped"
         begun = time.monotonic()
         for command in job.commands(protocols):
             for attempt in range(TRIES):
@@ -120,13 +184,34 @@ class _Crew:
                 lines = told.splitlines()
                 last = (lines or [f"ended with {code} and said nothing"])[-1]
                 reason = next((line for line in lines if line.startswith("error:")), last)
-                facts = {"command": ["md2n", *command], "exit_code": code, "reason": reason, "said": told[-4000:]}
+                hint = next((line.removeprefix("next: ") for line in lines if line.startswith("next: ")), "")
+                facts = {"command": ["md2n", *command], "exit_code": code, "reason": reason, "next": hint}
+                facts |= {"times": job.failures(code) + 1, "said": told[-4000:]}
                 write_json(job.failed, facts | job.settings)
-                return reason
+                return f"{reason}; next: {hint}" if hint else reason
         job.failed.unlink(missing_ok=True)
-        facts = {**job.settings, "protocols": list(protocols), "wall_s": round(time.monotonic() - begun, 1)}
-        write_json(job.run / EVALUATED, facts)
+        facts = {**job.settings, "protocols": [PROTOCOLS[p] for p in protocols]}
+        write_json(job.run / EVALUATED, {**facts, "wall_s": round(time.monotonic() - begun, 1)})
         return None
+
+    def make_way(self, job: Job) -> bool:
+        """Frees the run folder of what is not this run; False where the benchmark was stopped before that."""
+        waited = False
+        while not self.stopped:
+            try:
+                if (job.run / LOCK).exists():
+                    with FolderLock(job.run / LOCK):
+                        pass  # nobody trains there; a folder that is renamed must have no open file on some systems
+            except RunError as error:  # held, by a worker that outlived its benchmark or a person's own training
+                if not waited:
+                    self.notice(f"{job.told} waits: {error.message}")
+                waited = True
+                time.sleep(0.2)
+                continue
+            if told := job.make_way():
+                self.notice(told)
+            return True
+        return False
 
     def call(self, command: Sequence[str]) -> tuple[int, str]:
         """Exit code and stderr of one command."""
@@ -152,4 +237,4 @@ class _Crew:
 
 def gather(jobs: Sequence[Job]) -> list[ResultRow]:
     """Result rows of every run that is done."""
-    return [row for job in jobs if job.done() for row in read_results(job.run / RESULTS)]
+    return [row for job in jobs if job.done() for row in read_run_results(job.run / RESULTS, warnings.warn)]

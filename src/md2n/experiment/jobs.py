@@ -6,7 +6,7 @@ A method starts from the preset of its own name where there is one, else from th
 import itertools
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,14 +14,24 @@ from typing import Any
 
 from md2n.config import config_hash, to_mapping
 from md2n.data.ready import READY
-from md2n.errors import DataError, UsageError, did_you_mean
+from md2n.durable import refused
+from md2n.errors import DataError, RunError, UsageError, did_you_mean
+from md2n.evaluation.results import PROTOCOLS
 from md2n.experiment.config import DEFAULT, ExperimentConfig, presets, resolve
+from md2n.experiment.source import UNKNOWN, measuring_code, training_code
 from md2n.models.catalogue import MODELS
-from md2n.training.sameness import identity
+from md2n.training.runfiles import is_begun, read_config, read_run
+from md2n.training.sameness import differences, identity, identity_hash
 
 RUNS, TRIALS, MASKS = "runs", "trials", "masks"
 EVALUATED = "evaluated.json"
 FAILED = ".failed.json"
+ASIDE = ".aside-"
+
+# Why a run is not done.
+NEW = "not made yet in this way"
+RETRAIN = "made by other code"
+REMEASURE = "measured by other code, or under another version of the protocol"
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,7 @@ class Job:
         preset: configuration; the method is named apart.
         sets: overrides, in order.
         trial: number of a trial of the search; None for a run that is measured.
+        keep_stale: whether what older code made counts as done.
     """
 
     data: str
@@ -45,6 +56,7 @@ class Job:
     preset: str = DEFAULT
     sets: tuple[str, ...] = ()
     trial: int | None = None
+    keep_stale: bool = False
 
     @property
     def dataset(self) -> str:
@@ -85,19 +97,85 @@ class Job:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """What the run was made with, as it is remembered: a preset that was edited is another one."""
+        """What the run is made with, as it is remembered: a preset that was edited is another one."""
         mapping = to_mapping(self.config)
         told = config_hash({**identity(mapping), "evaluation": mapping["evaluation"]})
-        return {"preset": self.preset, "sets": list(self.sets), "data": self.data, "settings": told}
+        code = {"training": training_code(), "measuring": measuring_code()}
+        asked = {"preset": self.preset, "sets": list(self.sets), "data": self.data, "settings": told}
+        return {**asked, "config_hash": identity_hash(mapping), "code": code}
+
+    def remembers(self, told: Mapping[str, Any]) -> bool:
+        """True where a record is of the run with these settings, by whatever code."""
+        return all(told.get(k) == self.settings[k] for k in ("preset", "sets", "data", "settings"))
+
+    @property
+    def outdated(self) -> bool:
+        """True where other code trained what is in the run folder, or it does not say which."""
+        try:
+            return bool(read_run(self.run).get("code", UNKNOWN) != training_code())
+        except RunError:
+            return True
 
     def done(self, protocols: Sequence[str] = ()) -> bool:
-        """True where every command has ended well, with these settings and for all of these protocols."""
+        """True where every command has ended well, with these settings and code and for all of these protocols."""
+        return not self.lacks(protocols)
+
+    def lacks(self, protocols: Sequence[str] = ()) -> str:
+        """Why the run is to be made or measured: ``NEW``, ``RETRAIN``, ``REMEASURE``; empty where it is done."""
         try:
             told = json.loads((self.run / EVALUATED).read_bytes())
-            same = {k: told[k] for k in self.settings} == self.settings
-            return same and set(protocols) <= set(told["protocols"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
+            same = self.remembers(told)
+            # Before versions were written down there was only the first.
+            held = {p if "@" in p else f"{p}@1" for p in told["protocols"]}
+            measured_by = told.get("code", {}).get("measuring")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return NEW
+        if not same:
+            return NEW
+        if self.outdated and not self.keep_stale:
+            return RETRAIN
+        missing = {p for p in protocols if PROTOCOLS[p] not in held}
+        if missing:
+            return REMEASURE if missing & {h.partition("@")[0] for h in held} else NEW
+        remeasured = protocols and measured_by != measuring_code() and not self.keep_stale
+        return REMEASURE if remeasured else ""
+
+    def failures(self, exit_code: int) -> int:
+        """How often in a row it ended in this way, with these settings and, unless that is not to count, this code."""
+        try:
+            told = json.loads(self.failed.read_bytes())
+            alike = self.remembers(told) and told["exit_code"] == exit_code
+            alike &= self.keep_stale or told["code"]["training"] == training_code()
+            return int(told.get("times", 1)) if alike else 0
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return 0
+
+    def make_way(self) -> str:
+        """Renames what stands in the run folder where it is of other settings or of other code; nothing is lost.
+
+        Returns:
+            What was renamed and why; empty where the folder is free, or holds a run to go on with.
+
+        Raises:
+            StorageError: it cannot be renamed.
+        """
+        try:
+            if not is_begun(self.run):
+                return ""
+            reasons = differences(read_config(self.run), to_mapping(self.config))
+        except RunError:
+            return ""  # damaged: training says how, and what to do
+        if self.outdated and not self.keep_stale:
+            reasons.append(RETRAIN)
+        if not reasons:
+            return ""
+        names = (self.run.with_name(f"{self.run.name}{ASIDE}{n}") for n in itertools.count(1))
+        aside = next(path for path in names if not path.exists())
+        try:
+            self.run.rename(aside)
+        except OSError as error:
+            raise refused(aside, error) from error
+        return f"{self.run} was renamed to {aside.name}: {'; '.join(reasons)}"
 
     def commands(self, protocols: Sequence[str]) -> list[list[str]]:
         """The commands, as a person would type them: train, then evaluate; a trial is only trained."""
@@ -130,6 +208,7 @@ def plan(
     out: Path,
     preset: str = "",
     sets: Sequence[str] = (),
+    keep_stale: bool = False,
 ) -> list[Job]:
     """Every run, seeds outermost: a benchmark cut short has whole comparisons of fewer seeds.
 
@@ -142,6 +221,7 @@ def plan(
         out: the benchmark's folder.
         preset: what every method starts from; empty: each from its own.
         sets: overrides for every run.
+        keep_stale: whether what older code made counts as done.
 
     Raises:
         UsageError: an unknown method, or two data sets or methods of one name.
@@ -159,4 +239,4 @@ def plan(
     for model in models:
         resolve(chosen[model], sets, model=model)
     made = itertools.product(range(seeds), data, models)
-    return [Job(d, m, s, out, chosen[m], tuple(sets)) for s, d, m in made]
+    return [Job(d, m, s, out, chosen[m], tuple(sets), keep_stale=keep_stale) for s, d, m in made]

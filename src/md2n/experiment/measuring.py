@@ -10,16 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from md2n.data.config import DataConfig
 from md2n.data.dataset import MultimodalDataset
+from md2n.data.ready import load
 from md2n.data.samples import Samples
 from md2n.durable import make_directory, write_bytes
-from md2n.errors import UsageError, did_you_mean
+from md2n.errors import Md2nError, UsageError, did_you_mean
 from md2n.evaluation.asking import Meter
 from md2n.evaluation.evaluator import ConditionResult, RecoveryResult, evaluate, evaluate_recovery, result_rows
-from md2n.evaluation.protocols import Condition, fixed_conditions, shared_masks
-from md2n.evaluation.results import PROTOCOLS, Provenance, ResultRow, append_results, provenance, read_results
+from md2n.evaluation.protocols import Condition, fixed_conditions, load_masks, shared_masks
+from md2n.evaluation.results import PROTOCOLS, Provenance, ResultRow, append_results, provenance, read_entries
 from md2n.experiment.costs import read_cost, record_cost
-from md2n.experiment.loading import LoadedRun, evaluation_data, load_run
+from md2n.experiment.loading import LoadedRun, data_checksum, evaluation_data, load_run
+from md2n.experiment.source import UNKNOWN, measuring_code
 from md2n.models.base import Recovers
 from md2n.report.figures import RecoveryExample
 from md2n.training.runfiles import read_config
@@ -172,15 +175,22 @@ class _Bench:
             seed=self.run.config.seed,
             protocol=PROTOCOLS[protocol],
             run=".",
-            settings={**settings, "seed": self.run.config.evaluation.seed, "masks": shown},
+            settings={**settings, "seed": self.run.config.evaluation.seed, "masks": shown, "code": self.code()},
         )
+
+    def code(self) -> dict[str, str]:
+        return {"training": str(self.run.facts.get("code", UNKNOWN)), "measuring": measuring_code()}
 
     def measured(self, source: Provenance, recovery: bool) -> list[ResultRow]:
         path = self.run.path / RESULTS
         if not path.exists():
             return []
-        rows = (row for row in read_results(path, self.notice) if bool(row.target) == recovery)
-        return [row for row in rows if all(getattr(row, name) == getattr(source, name) for name in SAME)]
+        wanted = {name: getattr(source, name) for name in SAME}
+        # Rows of an older version of the protocol may stand there too: they are what is to be measured again.
+        alike = [
+            e for e in read_entries(path, self.notice) if isinstance(e.held, dict) and wanted.items() <= e.held.items()
+        ]
+        return [row for row in (entry.row() for entry in alike) if bool(row.target) == recovery]
 
     def append(self, results: Sequence[ConditionResult | RecoveryResult], source: Provenance) -> list[ResultRow]:
         rows = result_rows(results, source)
@@ -245,6 +255,25 @@ def recovery_examples(run: Path | LoadedRun, dataset: str, split: str = "test") 
                 arrays = {name: file[name] for name in ("truth", "recovered", "draw")}
             examples.append(RecoveryExample(dataset, loaded.config.model.name, target, available, **arrays))
     return examples
+
+
+def check_masks(path: Path, data: DataConfig, split: str = "test") -> None:
+    """Refuses masks that were drawn for other data, before hours are spent on runs they do not fit.
+
+    Args:
+        path: of the masks; those that are not there yet will be drawn.
+        data: that runs will be measured on.
+        split: that runs will be measured on.
+
+    Raises:
+        DataError: the masks are damaged or belong to something else.
+    """
+    if path.exists():
+        try:
+            samples = load(data.name, data)
+        except Md2nError:
+            return  # every run on these data says so, and stops nothing else
+        load_masks(path, names=samples.names, data_checksum=data_checksum(samples, data.name), split=split)
 
 
 def _plain(name: str) -> str:

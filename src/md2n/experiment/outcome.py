@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from md2n.errors import RunError
-from md2n.evaluation.results import PROTOCOLS, ResultRow, read_results
+from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.experiment.costs import read_cost
 from md2n.experiment.jobs import FAILED, MASKS, RUNS
-from md2n.experiment.ledger import RESULTS, current, read_ledger
+from md2n.experiment.ledger import RESULTS, read_ledger, read_run_results, training_of
 from md2n.experiment.measuring import predictions_folder, run_masks
 from md2n.experiment.tuning import BENCHMARK, budget, told_budget
 from md2n.report.runs import Failure, RunFacts
@@ -71,7 +71,7 @@ def _run(path: Path, notice: Callable[[str], None]) -> Outcome:
     file = path / RESULTS if path.is_dir() else path
     if not file.is_file():
         raise RunError(f"{path} holds no results", f"run `md2n evaluate {path}` first")
-    rows = current(read_results(file, notice))
+    rows = read_run_results(file, notice)
     return Outcome(rows, run_facts(rows, file.parent))
 
 
@@ -86,6 +86,12 @@ def _benchmark(out: Path, notice: Callable[[str], None]) -> Outcome:
         )
     tune = budget(out)
     notes = [] if tune is None else [f"Search budget, the same for every method: {told_budget(tune)}."]
+    codes = {training_of(r.settings) for r in rows}
+    if len(codes) > 1:
+        notes.append(
+            f"Runs made by {len(codes)} versions of md2n's code stand side by side ({', '.join(sorted(codes))}); "
+            "the same `md2n benchmark` command without --keep-stale makes the older ones again."
+        )
     return Outcome(rows, run_facts(rows, out), failures, notes)
 
 
@@ -134,6 +140,7 @@ def _failures(out: Path, rows: Sequence[ResultRow]) -> list[Failure]:
         try:
             told = json.loads(record.read_bytes())
             reason = str(told.get("reason") or told["said"].strip().splitlines()[-1])
+            reason += f"; next: {told['next']}" if told.get("next") else ""
         except (OSError, ValueError, KeyError, IndexError):
             reason = "its record cannot be read"
         found.append(Failure(names.get(folder, folder), model, seed, reason.removeprefix("error: "), str(record)))

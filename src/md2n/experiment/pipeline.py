@@ -6,14 +6,16 @@ import torch
 
 from md2n.config import to_mapping
 from md2n.data.ready import load, load_datasets
+from md2n.durable import write_json
 from md2n.experiment.config import ExperimentConfig
 from md2n.experiment.costs import TrainingMeter
 from md2n.experiment.loading import LoadedRun, data_checksum, fresh_model, load_run, read_normaliser
 from md2n.experiment.measuring import recovery_examples, run_evaluation
+from md2n.experiment.source import UNKNOWN, gone_on, training_code
 from md2n.training.device import autocast, choose_device
 from md2n.training.observer import Observer, Silent, Together
 from md2n.training.rundir import RunDir
-from md2n.training.runfiles import NORMALISER, is_begun, is_finished, read_config, read_run
+from md2n.training.runfiles import CONFIG, NORMALISER, is_begun, is_finished, read_config, read_run
 from md2n.training.sameness import check_same
 from md2n.training.trainer import train
 
@@ -47,6 +49,9 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
     if begun:
         check_same(out, read_config(out), mapping)
         if is_finished(out):
+            # How it is to be measured may have changed, and belongs to no training.
+            if (found := read_config(out))["evaluation"] != mapping["evaluation"]:
+                write_json(out / CONFIG, found | {"evaluation": mapping["evaluation"]})
             told = read_run(out)["result"]
             watcher.notice(f"{out} is done: validation {told['score']:.4g} after epoch {told['epoch']}")
             return out
@@ -59,8 +64,12 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
         "checksum": data_checksum(samples, config.data.name),
         "samples": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
     }
+    code = training_code()
     with RunDir(out, mapping, watcher.notice) as run:
+        if begun:
+            code = gone_on(str(read_run(out).get("code", UNKNOWN)), code)
         run.describe(to_mapping(data.schema), facts)
+        run.record("running", code=code)
         if not begun:
             arrays, kind = data.normaliser.to_state()
             run.save_tensors(NORMALISER, {name: torch.from_numpy(a) for name, a in arrays.items()}, kind)

@@ -1,13 +1,14 @@
 """What a benchmark will take before it is begun: runs, how many are done, network calls, expected time."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from md2n.data.ready import Datasets, load, load_datasets
 from md2n.errors import Md2nError
 from md2n.experiment.estimate import Effort, estimate
-from md2n.experiment.jobs import EVALUATED, Job
+from md2n.experiment.jobs import EVALUATED, REMEASURE, RETRAIN, Job
 from md2n.report.table import Cell, Table
 
 
@@ -25,6 +26,8 @@ class Planned:
         effort: of one run, timed on a few batches; None where nothing is left to do or nothing can be timed.
         seconds: of one run: the longest that was made here, else as timed.
         source: where ``seconds`` comes from, or why there are none.
+        stale: reason -> how many of those left are done but for the code that made or measured them.
+        kept: how many of those done were made by other code, and are let stand.
     """
 
     data: str
@@ -36,6 +39,8 @@ class Planned:
     effort: Effort | None
     seconds: float | None
     source: str
+    stale: Mapping[str, int] = field(default_factory=dict)
+    kept: int = 0
 
     @property
     def left(self) -> int:
@@ -58,7 +63,10 @@ def planned(jobs: Sequence[Job], protocols: Sequence[str], notice: Callable[[str
     found = []
     for (data, model, kind), held in groups.items():
         asked = tuple(protocols) if kind == "runs" else ()
-        done = [job for job in held if job.done(asked)]
+        lacking = {job: job.lacks(asked) for job in held}
+        done = [job for job in held if not lacking[job]]
+        stale = Counter(reason for reason in lacking.values() if reason in (RETRAIN, REMEASURE))
+        kept = sum(job.keep_stale and job.outdated for job in done)
         effort, seconds, source = None, None, ""
         if len(done) < len(held):
             notice(f"timing {model} on {data}")
@@ -67,7 +75,8 @@ def planned(jobs: Sequence[Job], protocols: Sequence[str], notice: Callable[[str
             walls = [_wall_s(job) for job in done]
             if any(walls):
                 seconds, source = max(walls), "runs made here"
-        found.append(Planned(data, model, held[0].preset, kind, len(held), len(done), effort, seconds, source))
+        counts = (len(held), len(done))
+        found.append(Planned(data, model, held[0].preset, kind, *counts, effort, seconds, source, stale, kept))
     return found
 
 
@@ -111,6 +120,16 @@ def plan_table(found: Sequence[Planned], workers: int) -> Table:
         "Network calls: passes through the part of a method that is called most often, in training, choice and "
         "measuring; at most.",
     ]
+    for reason in (RETRAIN, REMEASURE):
+        count = sum(p.stale.get(reason, 0) for p in found)
+        if count:
+            told = ", ".join(f"{p.model} on {p.data}: {p.stale[reason]}" for p in found if reason in p.stale)
+            notes.append(
+                f"Stale, {count} of the runs to do: {reason} ({told}). --keep-stale lets what other code did stand."
+            )
+    kept = sum(p.kept for p in found)
+    if kept:
+        notes.append(f"{kept} of the runs that are done were {RETRAIN}; --keep-stale lets them stand.")
     if unknown:
         notes.append(f"Not in the totals: {', '.join(f'{p.model} on {p.data}' for p in unknown)}.")
     return Table(

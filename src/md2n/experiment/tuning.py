@@ -7,7 +7,7 @@ remembered in ``tuning/``.  The test split takes no part: trials are never measu
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from md2n.report.table import Cell, Table
 from md2n.training.runfiles import read_run
 
 BENCHMARK, TUNING = "benchmark.json", "tuning"
-REFUSALS = (1, 2, 3, 4, 6)  # exit codes that the same trial would end with again: diverged, cannot serve these data
+REFUSALS = (2, 3, 4, 6)  # exit codes that the same trial would end with again: diverged, cannot serve these data
+# A traceback: a matrix that this draw makes singular, and it will again; or memory that ran out, and it need not.
+UNEXPLAINED, TIMES = 1, 2
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ def trials(jobs: Sequence[Job], tune: int) -> list[Job]:
 def choice(job: Job, tune: int) -> Choice | None:
     """What the search came to for a job's method and data; None while trials are to be made, or made again.
 
-    A trial that diverged counts as made; where all did, the preset is left.  A choice that was made stands.
+    A trial that diverged counts as made; where all did, the preset is left.  A choice that was made stands, whatever
+    becomes of its trials and of the code: it says with which settings to run, not what came of it.
     """
     tried = trials([job], tune)
     asked = [t.settings["settings"] for t in tried]
@@ -121,7 +124,8 @@ def choice(job: Job, tune: int) -> Choice | None:
 
 def open_trials(jobs: Sequence[Job], tune: int) -> list[Job]:
     """The trials of methods for which nothing is chosen yet."""
-    chosen = {(j.data, j.model) for j in _firsts(jobs) if tune and choice(j, tune) is not None}
+    found = {(j.data, j.model): choice(j, tune) for j in _firsts(jobs) if tune}
+    chosen = {key for key, made in found.items() if made is not None and _came_to_something(made)}
     return [t for t in trials(jobs, tune) if (t.data, t.model) not in chosen]
 
 
@@ -135,8 +139,15 @@ def chosen_jobs(jobs: Sequence[Job], tune: int) -> list[Job]:
     return chosen
 
 
-def settle(jobs: Sequence[Job], tune: int) -> tuple[list[Job], list[Job]]:
+def settle(
+    jobs: Sequence[Job], tune: int, notice: Callable[[str], None] = lambda text: None
+) -> tuple[list[Job], list[Job]]:
     """Writes every choice down, and makes the best trial the run of seed 0, which it is.
+
+    Args:
+        jobs: the runs.
+        tune: trials per method and data set.
+        notice: told of runs of other settings or other code that were renamed to make way.
 
     Returns:
         The runs with the settings that were chosen, and those that must wait because trials are to be made again.
@@ -152,12 +163,16 @@ def settle(jobs: Sequence[Job], tune: int) -> tuple[list[Job], list[Job]]:
         if made is None:
             waiting.add((job.data, job.model))
             continue
+        if not _came_to_something(made):
+            continue  # not remembered: what all trials were refused for may be mended, as data can be
         tried = trials([job], tune)
         record: dict[str, Any] = {"trial": made.trial, "sets": list(made.sets), "scores": list(made.scores)}
         record |= {"tried": [list(t.sets) for t in tried], "settings": [t.settings["settings"] for t in tried]}
         make_directory(_record(job).parent)
         write_json(_record(job), record)
         best, first = tried[made.trial], replace(job, sets=made.sets, seed=0)
+        if best.done() and not first.done() and (told := first.make_way()):
+            notice(told)
         if best.done() and not first.run.exists():
             beside = first.run.with_name(f".{first.run.name}.copy")
             make_directory(beside.parent)
@@ -188,11 +203,12 @@ def _record(job: Job) -> Path:
 
 
 def _refused(trial: Job) -> bool:
-    """True where the trial ended in a way in which it would end again."""
-    try:
-        return json.loads(trial.failed.read_bytes())["exit_code"] in REFUSALS
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    """True where the trial ended in a way in which it would end again; unexplained, where it did so twice."""
+    return any(map(trial.failures, REFUSALS)) or trial.failures(UNEXPLAINED) >= TIMES
+
+
+def _came_to_something(made: Choice) -> bool:
+    return any(score is not None for score in made.scores)
 
 
 def _score(trial: Job) -> float:
