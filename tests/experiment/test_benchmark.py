@@ -224,8 +224,18 @@ def send(number: int, started: Path) -> None:
     threading.Thread(target=act, daemon=True).start()
 
 
+@pytest.fixture
+def heard():
+    """Signals as a program at a terminal has them: whoever runs the tests under nohup has them ignored."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_stops_what_is_under_way_and_begins_nothing_new(here, monkeypatch, number, code):
+def test_a_signal_stops_what_is_under_way_and_begins_nothing_new(here, heard, monkeypatch, number, code):
     data, out = here
     started = waiting_worker(out, monkeypatch, "lambda *_: sys.exit(130)")
     jobs = plan([data], METHODS, 3, out)
@@ -242,7 +252,7 @@ def test_a_signal_stops_what_is_under_way_and_begins_nothing_new(here, monkeypat
     assert signal.getsignal(number) is before
 
 
-def test_a_worker_that_does_not_end_is_killed(here, monkeypatch):
+def test_a_worker_that_does_not_end_is_killed(here, heard, monkeypatch):
     data, out = here
     started = waiting_worker(out, monkeypatch, "signal.SIG_IGN")
     monkeypatch.setattr(benchmark, "PATIENCE_S", 0.2)
