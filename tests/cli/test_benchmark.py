@@ -81,10 +81,9 @@ def follow(report: Path, out: Path) -> None:
     """Takes the way that the report prints, from a number to what it came from."""
     (script,) = report.glob("from-a-number-*.sh")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    lines = [line for line in script.read_text().splitlines() if not line.startswith("md2n")]  # half a second of torch
     done = subprocess.run(
         ["sh", "-e"],
-        input="\n".join(lines),
+        input=script.read_text(),
         capture_output=True,
         text=True,
         env=os.environ | {"PATH": path},

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from md2n.config import to_mapping
-from md2n.experiment.config import ExperimentConfig, presets, resolve
+from md2n.experiment.config import DEFAULT, ExperimentConfig, presets, resolve
+from md2n.experiment.jobs import own_preset
 from md2n.experiment.loading import fresh_model
 from md2n.modality import Modality, Schema, Task
+from md2n.models.catalogue import MODELS
 from md2n.seeding import generator
 from tests.experiment.made import SHORT, fitting
 from tests.worlds import every_pattern, make_batch
@@ -22,6 +24,12 @@ SENTIMENT = Schema(
 
 def text(name: str) -> str:
     return Path(str(resources.files("md2n.experiment") / "presets" / f"{name}.toml")).read_text()
+
+
+def test_every_method_has_a_preset_of_its_own_but_those_that_are_the_default() -> None:
+    without = {name for name in MODELS.names() if own_preset(name) == DEFAULT}
+    # MD2N's own settings are the default, and these floors are its encoders, fusion and head without its recovery.
+    assert without == {"md2n", "zero_fill", "regression_fill", "modality_dropout"}
 
 
 @pytest.mark.parametrize("name", presets())

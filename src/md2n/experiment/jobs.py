@@ -113,7 +113,7 @@ class Job:
         """True where other code trained what is in the run folder, or it does not say which."""
         try:
             return bool(read_run(self.run).get("code", UNKNOWN) != training_code())
-        except RunError:
+        except RunError:  # absent or damaged: no code is known
             return True
 
     def done(self, protocols: Sequence[str] = ()) -> bool:
@@ -128,7 +128,7 @@ class Job:
             # Before versions were written down there was only the first.
             held = {p if "@" in p else f"{p}@1" for p in told["protocols"]}
             measured_by = told.get("code", {}).get("measuring")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no record, or a damaged one
             return NEW
         if not same:
             return NEW
@@ -147,7 +147,7 @@ class Job:
             alike = self.remembers(told) and told["exit_code"] == exit_code
             alike &= self.keep_stale or told["code"]["training"] == training_code()
             return int(told.get("times", 1)) if alike else 0
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no record, or a damaged one
             return 0
 
     def make_way(self) -> str:

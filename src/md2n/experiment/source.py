@@ -17,7 +17,7 @@ TRAINING = (
 )  # fmt: skip
 MEASURING = (*TRAINING, "evaluation", "experiment/measuring.py")
 # Import writes a store; from there on the data's own checksum tells.
-ASIDE = ("data/readers/",)
+LEFT_OUT = ("data/readers/",)
 DIGITS = 12
 UNKNOWN = "unknown"  # of runs that were made before it was written down
 
@@ -54,7 +54,7 @@ def digest(root: Path, chosen: Sequence[str]) -> str:
     files = {file for path in named for file in (path.rglob("*.py") if path.is_dir() else [path])}
     told = hashlib.sha256()
     for place, file in sorted((file.relative_to(root).as_posix(), file) for file in files):
-        if not place.startswith(ASIDE):
+        if not place.startswith(LEFT_OUT):
             content = file.read_bytes().replace(b"\r\n", b"\n")
             told.update(f"{place} {len(content)}\n".encode() + content)
     return told.hexdigest()[:DIGITS]

@@ -2,13 +2,13 @@
 
 import base64
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 
 from md2n.extraction.kept import ABSENT, EXTRACTED, FAILED, Outcome
 from md2n.extraction.pipeline import Summary
 from md2n.extraction.summary import counts
 from md2n.report.files import write_whole
+from md2n.report.page import filled
 
 PAGE = "extraction.html"
 
@@ -36,18 +36,13 @@ def write_page(
     Raises:
         StorageError: it cannot be written.
     """
-    import jinja2
-
     clips: dict[str, dict[str, Outcome]] = {}
     for outcome in summary.outcomes:
         clips.setdefault(outcome.clip, {})[outcome.modality] = outcome
-    source = resources.files("md2n.report").joinpath(PAGE).read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
     anew = sum(o.anew for o in summary.outcomes)
     lines = [f"{len(summary.kept)} clips in the store", f"{len(summary.left_out)} left out", f"{anew} parts made anew"]
-    page = environment.from_string(source).render(
+    page = filled(
+        PAGE,
         title=f"md2n: extraction of {name}",
         lines=lines,
         states=(EXTRACTED, ABSENT, FAILED),

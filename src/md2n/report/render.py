@@ -8,7 +8,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from pathlib import Path
 
 from md2n.errors import DataError
@@ -18,6 +17,7 @@ from md2n.report.compare import comparison_table
 from md2n.report.figures import RecoveryExample
 from md2n.report.files import write_whole
 from md2n.report.grid import Grid, Naming, grid, measured, metrics_of
+from md2n.report.page import filled
 from md2n.report.published import Published, published
 from md2n.report.runs import Failure, RunFacts, cost_table, failure_table, run_table, trace_commands, with_failures
 from md2n.report.table import Cell, Table
@@ -255,12 +255,4 @@ def _origins(rows: Sequence[ResultRow], naming: Naming) -> Table:
 def _page(
     title: str, sections: list[Section], drawings: dict[tuple[str, str], str], others: list[Table], drawable: bool
 ) -> str:
-    import jinja2
-
-    source = resources.files("md2n.report").joinpath("page.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.from_string(source).render(
-        title=title, sections=sections, drawings=drawings, others=others, drawable=drawable
-    )
+    return filled("page.html", title=title, sections=sections, drawings=drawings, others=others, drawable=drawable)

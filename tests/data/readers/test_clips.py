@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from md2n.data.readers.clips import read_clips
+from md2n.data.readers.clips import read_clip_features
 from md2n.data.readers.csd import open_sequence
 from md2n.data.readers.detect import detect, read
 from md2n.data.readers.sdk import read_sdk
@@ -46,7 +46,7 @@ def mixture(root: Path) -> Path:
 
 
 def test_a_mixture_is_joined_by_id_and_gaps_are_gaps(tmp_path):
-    samples = read_clips(mixture(tmp_path / "mine"))
+    samples = read_clip_features(mixture(tmp_path / "mine"))
     assert (samples.name, samples.names) == ("mine", ("text", "audio", "vision"))
     assert samples.ids.tolist() == ["a", "b", "c ü"]
     assert samples.split.tolist() == [0, 1, 2]
@@ -137,7 +137,7 @@ def test_clips_give_what_the_same_sequences_give(tmp_path, form, align):
     paths = to_the_nanosecond(made(tmp_path))
     sources = {k: paths[k] for k in ("text", "audio", "vision")}
     expected = read_sdk(sources, paths["labels"], words=paths["words"], align=align)
-    samples = read_clips(as_clips(tmp_path / form, paths, form), align=align)
+    samples = read_clip_features(as_clips(tmp_path / form, paths, form), align=align)
     assert samples.ids.tolist() == expected.ids.tolist()
     assert samples.groups["recording"].tolist() == expected.groups["video"].tolist()
     np.testing.assert_array_equal(samples.label().values, expected.label().values)
@@ -163,7 +163,7 @@ def test_a_file_of_its_own_begins_with_the_clip_and_goes_before_the_recording(tm
     root = cut_from(tmp_path / "mine")
     with np.load(root / "audio" / "film.npz") as held:
         film = held["features"]
-    samples = read_clips(root, align="vision")
+    samples = read_clip_features(root, align="vision")
     steps = samples.modalities["vision"]
     assert [steps.sample(i)[:, 0].tolist() for i in range(3)] == [[1, 2], [7, 8], [7, 8]]
     audio = samples.modalities["audio"]
@@ -171,13 +171,13 @@ def test_a_file_of_its_own_begins_with_the_clip_and_goes_before_the_recording(tm
     np.testing.assert_allclose(audio.sample(1), [film[10:25].mean(0), film[25:28].mean(0)], rtol=1e-6)
     np.testing.assert_allclose(audio.sample(2), [film[:25].mean(0), film[25:].mean(0)], rtol=1e-6)
     assert samples.groups["recording"].tolist() == ["film", "film", ""]
-    assert read_clips(root).modalities["audio"].lengths.tolist() == [10, 18, 50]
+    assert read_clip_features(root).modalities["audio"].lengths.tolist() == [10, 18, 50]
 
 
 def test_a_clip_beyond_its_recording_is_a_gap_that_is_told(tmp_path):
     root = cut_from(tmp_path / "mine")
     write(root / "labels.csv", "id,recording,start_s,end_s", "a,film,2,3", "late,film,7,8")
-    samples = read_clips(root, drop_empty=True)
+    samples = read_clip_features(root, drop_empty=True)
     assert samples.ids.tolist() == ["a"]
     assert "audio: 1 clips have no frame between start_s and end_s (late)" in samples.notes
 
@@ -195,30 +195,30 @@ def words_of(root: Path) -> Path:
 
 def test_a_row_per_word_and_a_vector_fit_words_without_times(tmp_path):
     root = words_of(tmp_path / "mine")
-    samples = read_clips(root, align="words")
+    samples = read_clip_features(root, align="words")
     assert samples.names == ("text", "audio")
     assert samples.modalities["text"].values.tolist() == [[1, 2], [3, 4]]
     np.testing.assert_allclose(samples.modalities["audio"].values, [AUDIO[0:4].mean(0), AUDIO[6:10].mean(0)])
     np.save(root / "text" / "a.npy", np.array([5.0, 6.0]))
-    assert read_clips(root, align="words").modalities["text"].values.tolist() == [[5, 6], [5, 6]]
-    assert read_clips(root, align="labels").modalities["text"].values.tolist() == [[5, 6]]
+    assert read_clip_features(root, align="words").modalities["text"].values.tolist() == [[5, 6], [5, 6]]
+    assert read_clip_features(root, align="labels").modalities["text"].values.tolist() == [[5, 6]]
 
 
 def test_frames_without_times_are_not_guessed_at(tmp_path):
     root = words_of(tmp_path / "mine")
     with pytest.raises(DataError, match="'text' of 'a' has no times, so nothing can be aligned to it") as caught:
-        read_clips(root, align="text")
+        read_clip_features(root, align="text")
     assert "intervals" in caught.value.hint
     np.save(root / "text" / "a.npy", np.zeros((3, 2)))
     with pytest.raises(DataError, match="'text' of 'a' has 3 frames without times, 'words' has 2 steps") as caught:
-        read_clips(root, align="words")
+        read_clip_features(root, align="words")
     assert "one frame per step" in caught.value.hint
     shutil.copy(root / "text" / "a.npy", root / "text" / "film.npy")
     (root / "text" / "a.npy").unlink()
     write(root / "labels.csv", "id,recording,start_s,end_s", "a,film,0,1")
     shutil.rmtree(root / "words")
     with pytest.raises(DataError, match="has no times, so 'a' cannot be cut from it") as caught:
-        read_clips(root)
+        read_clip_features(root)
     assert "'a.npy'" in caught.value.hint
 
 
@@ -228,9 +228,9 @@ def test_a_clip_without_steps_is_not_lost_silently(tmp_path):
     with pytest.raises(
         DataError, match=r"1 of 3 clips have nothing that could be aligned to 'vision' \(c ü\)"
     ) as caught:
-        read_clips(root, align="vision")
+        read_clip_features(root, align="vision")
     assert "--drop-empty" in caught.value.hint
-    assert read_clips(root, align="vision", drop_empty=True).ids.tolist() == ["a", "b"]
+    assert read_clip_features(root, align="vision", drop_empty=True).ids.tolist() == ["a", "b"]
 
 
 def test_what_belongs_to_no_clip_is_left_out_and_told(tmp_path):
@@ -241,7 +241,7 @@ def test_what_belongs_to_no_clip_is_left_out_and_told(tmp_path):
     (root / "scripts").mkdir()
     _, intervals = regular(np.random.default_rng(0), 1.0, 0.5, 2)
     write_csd(root / "face.csd", {k: (np.ones((2, 2)), intervals) for k in ("a", "zz")})
-    samples = read_clips(root)
+    samples = read_clip_features(root)
     assert samples.names == ("text", "audio", "vision", "face")
     assert {
         "audio: 1 files of no clip in the table were left out (stranger)",

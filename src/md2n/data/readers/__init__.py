@@ -13,6 +13,6 @@ READERS = Registry(
         "sdk": "md2n.data.readers.detect:read_sdk_folder",
         "npz": "md2n.data.readers.npz:read_npz",
         "folder": "md2n.data.readers.folder:read_folder",
-        "clips": "md2n.data.readers.clips:read_clips",
+        "clips": "md2n.data.readers.clips:read_clip_features",
     },
 )

@@ -46,7 +46,7 @@ FIRST = ("text", "audio", "vision")
 PASSED_OVER = ("file", "transcript")
 
 
-def read_clips(
+def read_clip_features(
     path: str | Path,
     *,
     name: str = "",
@@ -58,7 +58,7 @@ def read_clips(
     classes: Mapping[str, Sequence[str]] | None = None,
     drop_empty: bool = False,
 ) -> Samples:
-    """Read a folder of clips.
+    """Read a folder of features that were measured of clips.
 
     Args:
         path: the folder, or its ``labels.csv``.
