@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import md2n
-from md2n.experiment.source import ASIDE, MEASURING, TRAINING, digest, gone_on, measuring_code, training_code
+from md2n.experiment.source import LEFT_OUT, MEASURING, TRAINING, digest, gone_on, measuring_code, training_code
 
 ROOT = Path(md2n.__file__).parent
 
@@ -48,7 +48,7 @@ def test_a_file_that_is_renamed_or_added_counts(tmp_path: Path):
 
 
 def test_everything_that_is_named_is_there():
-    assert [name for name in (*MEASURING, *ASIDE) if not (ROOT / name).exists()] == []
+    assert [name for name in (*MEASURING, *LEFT_OUT) if not (ROOT / name).exists()] == []
 
 
 def test_a_run_of_two_codes_is_of_neither():

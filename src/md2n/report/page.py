@@ -1,5 +1,6 @@
 """Pages that open without a network, filled from the templates beside this file."""
 
+from importlib import resources
 from typing import Any
 
 
@@ -15,8 +16,9 @@ def filled(template: str, **facts: Any) -> str:
     """
     import jinja2
 
+    beside = resources.files("md2n.report")
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("md2n", "report"),
+        loader=jinja2.FunctionLoader(lambda name: beside.joinpath(name).read_text(encoding="utf-8")),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
