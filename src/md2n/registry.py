@@ -38,5 +38,13 @@ class Registry:
         Raises:
             UsageError: unknown name.
         """
-        module, _, attribute = self._entries[self.check(name)].partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        _, _, attribute = self._entries[self.check(name)].partition(":")
+        return getattr(importlib.import_module(self.module(name)), attribute)
+
+    def module(self, name: str) -> str:
+        """The module that ``get`` would import.
+
+        Raises:
+            UsageError: unknown name.
+        """
+        return self._entries[self.check(name)].partition(":")[0]

@@ -70,7 +70,7 @@ def test_two_runs_resumed_after_one_was_deleted(capsys, monkeypatch, tmp_path: P
     refused(capsys, 2, "--tune 0, not --tune 3", *base, "--tune", 3)
     with FolderLock(out / ".lock", "benchmarking in"):  # another one is under way
         assert "wait for it" in refused(capsys, 5, f"is benchmarking in {out}", *base)
-    monkeypatch.setattr(jobs, "training_code", lambda: "other")
+    monkeypatch.setattr(jobs, "training_code", lambda model: "other")
     assert "Stale, 2 of the runs to do: made by other code" in ask(capsys, *base, "--plan").out
     kept = ask(capsys, *base, "--keep-stale")
     assert "2 runs, 2 done already, 0 to do" in kept.err

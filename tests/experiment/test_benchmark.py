@@ -32,7 +32,7 @@ def trained(run: Path, code: str = "") -> None:
     """What of a training tells which code did it; a run that is done stays as it is."""
     run.mkdir(parents=True, exist_ok=True)
     if not (run / "run.json").exists():
-        (run / "run.json").write_text(json.dumps({"code": code or training_code()}))
+        (run / "run.json").write_text(json.dumps({"code": code or training_code(run.parent.name)}))
 
 
 class Acted:

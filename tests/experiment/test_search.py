@@ -101,7 +101,8 @@ def act(monkeypatch: pytest.MonkeyPatch, scores, code=lambda command: 0) -> list
         if command[0] == "train" and code(command) == 0:
             run = Path(command[command.index("--out") + 1])
             run.mkdir(parents=True, exist_ok=True)
-            (run / "run.json").write_text(json.dumps({"result": {"score": scores(run.name)}, "code": training_code()}))
+            told = {"result": {"score": scores(run.name)}, "code": training_code(run.parent.name)}
+            (run / "run.json").write_text(json.dumps(told))
         return code(command), "error: as told\n"
 
     monkeypatch.setattr(benchmark._Crew, "call", call)
@@ -193,7 +194,7 @@ def test_what_was_refused_by_other_code_or_with_other_settings_is_tried_again(jo
     run_benchmark(trials(jobs, 1), (), 1, quiet)
     assert choice(jobs[0], 1) is not None
     with monkeypatch.context() as patch:
-        patch.setattr("md2n.experiment.jobs.training_code", lambda: "other")
+        patch.setattr("md2n.experiment.jobs.training_code", lambda model: "other")
         assert choice(jobs[0], 1) is None
         assert choice(replace(jobs[0], keep_stale=True), 1) is not None
     assert choice(jobs[0].with_sets(["trainer.epochs=3"]), 1) is None

@@ -1,12 +1,27 @@
-"""Digests of the code: they follow contents and names, and nothing that makes no number."""
+"""Digests of the code: they follow contents and names, of what has a part in a method's numbers and of nothing else."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
 import md2n
-from md2n.experiment.source import LEFT_OUT, MEASURING, TRAINING, digest, gone_on, measuring_code, training_code
+from md2n.experiment.source import (
+    LEFT_OUT,
+    MEASURING,
+    TRAINING,
+    digest,
+    gone_on,
+    imported,
+    measuring_code,
+    training_code,
+)
+from md2n.models.catalogue import MODELS
 
 ROOT = Path(md2n.__file__).parent
+DCCA, MD2N = MODELS.module("dcca"), MODELS.module("md2n")
 
 
 def copy(tmp_path: Path) -> Path:
@@ -15,36 +30,60 @@ def copy(tmp_path: Path) -> Path:
 
 def test_the_same_source_elsewhere_has_the_same_digest(tmp_path: Path):
     root = copy(tmp_path)  # as in a wheel: the same files in another place
-    assert digest(root, TRAINING) == training_code()
-    assert digest(root, MEASURING) == measuring_code() != training_code()
+    assert digest(root, TRAINING, DCCA) == training_code("dcca") != training_code("md2n")
+    assert digest(root, MEASURING, DCCA) == measuring_code("dcca") != training_code("dcca")
     file = root / "seeding.py"
     file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
-    assert digest(root, TRAINING) == training_code()
+    assert digest(root, TRAINING, DCCA) == training_code("dcca")
 
 
 def test_an_edit_changes_what_depends_on_it(tmp_path: Path):
     root = copy(tmp_path)
     for name, trains, measures in (
         ("models/baselines/dcca.py", True, True),
+        ("models/baselines/correlation.py", True, True),  # which it imports
+        ("models/baselines/gcnet.py", False, False),  # another's
+        ("models/md2n.py", False, False),
+        ("models/base.py", True, True),
+        ("models/baselines/config.py", False, False),  # settings are compared by value
         ("evaluation/metrics.py", True, True),  # checkpoints are chosen by them
         ("evaluation/protocols.py", False, True),
         ("data/normalise.py", True, True),
         ("data/readers/npz.py", False, False),
         ("report/tables.py", False, False),
     ):
-        before = digest(root, TRAINING), digest(root, MEASURING)
+        before = digest(root, TRAINING, DCCA), digest(root, MEASURING, DCCA)
         with (root / name).open("a") as file:
             file.write("\n# another line\n")
-        assert (digest(root, TRAINING) != before[0], digest(root, MEASURING) != before[1]) == (trains, measures), name
+        after = digest(root, TRAINING, DCCA), digest(root, MEASURING, DCCA)
+        assert (after[0] != before[0], after[1] != before[1]) == (trains, measures), name
 
 
 def test_a_file_that_is_renamed_or_added_counts(tmp_path: Path):
     root = copy(tmp_path)
-    (root / "nn" / "more.py").write_text("")
-    added = digest(root, TRAINING)
-    assert added != training_code()
-    (root / "nn" / "more.py").rename(root / "nn" / "most.py")
-    assert digest(root, TRAINING) not in (added, training_code())
+    (root / "training" / "more.py").write_text("")
+    added = digest(root, TRAINING, DCCA)
+    assert added != training_code("dcca")
+    (root / "training" / "more.py").rename(root / "training" / "most.py")
+    assert digest(root, TRAINING, DCCA) not in (added, training_code("dcca"))
+
+
+@pytest.mark.parametrize("model", MODELS.names())
+def test_whatever_a_method_loads_of_the_methods_source_counts(model: str):
+    code = f"import sys, {MODELS.module(model)}; print(*(m for m in sys.modules if m.startswith('md2n.')))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    files = {ROOT.parent.joinpath(*name.split(".")) for name in loaded}
+    source = {f.with_suffix(".py") for f in files if not f.is_dir()}
+    assert source <= imported(ROOT, MODELS.module(model))
+
+
+def test_what_a_registry_would_load_counts(tmp_path: Path):
+    (tmp_path / "md2n" / "more").mkdir(parents=True)
+    (tmp_path / "md2n" / "more" / "__init__.py").write_text("TABLE = {'a': 'md2n.more.lazy:Thing'}")
+    (tmp_path / "md2n" / "more" / "lazy.py").write_text("def late():\n    from md2n.more.inner import x\n")
+    (tmp_path / "md2n" / "more" / "inner.py").write_text("x = 1")
+    found = imported(tmp_path / "md2n", "md2n.more")
+    assert {f.name for f in found} == {"__init__.py", "lazy.py", "inner.py"}
 
 
 def test_everything_that_is_named_is_there():

@@ -64,7 +64,7 @@ def other_code(monkeypatch: pytest.MonkeyPatch, training: str = "", measuring: s
     for module in (jobs_module, pipeline, measuring_module):
         for name, code in (("training_code", training), ("measuring_code", measuring)):
             if code and hasattr(module, name):
-                monkeypatch.setattr(module, name, lambda code=code: code)
+                monkeypatch.setattr(module, name, lambda model, code=code: code)
 
 
 def test_a_run_tells_its_code_in_its_folder_and_in_its_rows(here, monkeypatch):
@@ -137,7 +137,7 @@ def test_a_report_says_where_runs_of_two_codes_stand_side_by_side(here, monkeypa
     two = plan([here[0]], [MODEL], 2, here[1], "", SETS, keep_stale=True)
     bench(monkeypatch, two)
     (note,) = read_outcomes([here[1]], quiet).notes
-    assert "2 versions of md2n's code stand side by side (t1, t2)" in note
+    assert "stand side by side: zero_fill (t1, t2)" in note
 
 
 def test_where_only_measuring_changed_only_measuring_is_done(here, monkeypatch):

@@ -100,7 +100,7 @@ class Job:
         """What the run is made with, as it is remembered: a preset that was edited is another one."""
         mapping = to_mapping(self.config)
         told = config_hash({**identity(mapping), "evaluation": mapping["evaluation"]})
-        code = {"training": training_code(), "measuring": measuring_code()}
+        code = {"training": training_code(self.model), "measuring": measuring_code(self.model)}
         asked = {"preset": self.preset, "sets": list(self.sets), "data": self.data, "settings": told}
         return {**asked, "config_hash": identity_hash(mapping), "code": code}
 
@@ -112,7 +112,7 @@ class Job:
     def outdated(self) -> bool:
         """True where other code trained what is in the run folder, or it does not say which."""
         try:
-            return bool(read_run(self.run).get("code", UNKNOWN) != training_code())
+            return bool(read_run(self.run).get("code", UNKNOWN) != training_code(self.model))
         except RunError:  # absent or damaged: no code is known
             return True
 
@@ -137,7 +137,7 @@ class Job:
         missing = {p for p in protocols if PROTOCOLS[p] not in held}
         if missing:
             return REMEASURE if missing & {h.partition("@")[0] for h in held} else NEW
-        remeasured = protocols and measured_by != measuring_code() and not self.keep_stale
+        remeasured = protocols and measured_by != measuring_code(self.model) and not self.keep_stale
         return REMEASURE if remeasured else ""
 
     def failures(self, exit_code: int) -> int:
@@ -145,7 +145,7 @@ class Job:
         try:
             told = json.loads(self.failed.read_bytes())
             alike = self.remembers(told) and told["exit_code"] == exit_code
-            alike &= self.keep_stale or told["code"]["training"] == training_code()
+            alike &= self.keep_stale or told["code"]["training"] == training_code(self.model)
             return int(told.get("times", 1)) if alike else 0
         except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no record, or a damaged one
             return 0

@@ -179,7 +179,8 @@ class _Bench:
         )
 
     def code(self) -> dict[str, str]:
-        return {"training": str(self.run.facts.get("code", UNKNOWN)), "measuring": measuring_code()}
+        trained = str(self.run.facts.get("code", UNKNOWN))
+        return {"training": trained, "measuring": measuring_code(self.run.config.model.name)}
 
     def measured(self, source: Provenance, recovery: bool) -> list[ResultRow]:
         path = self.run.path / RESULTS

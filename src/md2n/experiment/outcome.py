@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,10 +87,13 @@ def _benchmark(out: Path, notice: Callable[[str], None]) -> Outcome:
         )
     tune = budget(out)
     notes = [] if tune is None else [f"Search budget, the same for every method: {told_budget(tune)}."]
-    codes = {training_of(r.settings) for r in rows}
-    if len(codes) > 1:
+    codes: dict[str, set[str]] = defaultdict(set)
+    for r in rows:
+        codes[r.model].add(training_of(r.settings))
+    mixed = [f"{model} ({', '.join(sorted(held))})" for model, held in codes.items() if len(held) > 1]
+    if mixed:
         notes.append(
-            f"Runs made by {len(codes)} versions of md2n's code stand side by side ({', '.join(sorted(codes))}); "
+            f"Runs of one method that were made by different code stand side by side: {'; '.join(mixed)}; "
             "the same `md2n benchmark` command without --keep-stale makes the older ones again."
         )
     return Outcome(rows, run_facts(rows, out), failures, notes)

@@ -64,7 +64,7 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
         "checksum": data_checksum(samples, config.data.name),
         "samples": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
     }
-    code = training_code()
+    code = training_code(config.model.name)
     with RunDir(out, mapping, watcher.notice) as run:
         if begun:
             code = gone_on(str(read_run(out).get("code", UNKNOWN)), code)

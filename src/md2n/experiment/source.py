@@ -1,37 +1,52 @@
 """Which code made a run's numbers: digests of the source that decides them, the same in a checkout and from a wheel.
 
 Two of them, for a run is trained once and may be measured again: what is trained also depends on how checkpoints are
-chosen, and what is measured on everything that was needed to train.  Comments count: nobody can tell cheaply whether an
-edit changes a number.
+chosen, and what is measured on everything that was needed to train.  Of the methods' source only that counts which the
+run's own method imports: work on one method leaves the runs of all others valid.  Comments count: nobody can tell
+cheaply whether an edit changes a number.
 """
 
+import ast
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-# Below md2n/: folders with all that is in them, and files.
+from md2n.models.catalogue import MODELS
+
+PACKAGE = Path(__file__).parents[1]
+# Below md2n/: folders with all that is in them, and files, which have a part in every run.
 TRAINING = (
-    "models", "fusion", "coders", "diffusion", "nn", "training", "data", "batch.py", "missing.py", "modality.py",
-    "seeding.py", "evaluation/asking.py", "evaluation/evaluator.py", "evaluation/metrics.py", "experiment/loading.py",
+    "training", "data", "batch.py", "missing.py", "modality.py", "seeding.py", "evaluation/asking.py",
+    "evaluation/evaluator.py", "evaluation/metrics.py", "experiment/loading.py",
 )  # fmt: skip
 MEASURING = (*TRAINING, "evaluation", "experiment/measuring.py")
-# Import writes a store; from there on the data's own checksum tells.
-LEFT_OUT = ("data/readers/",)
+# Import writes a store, from there on the data's own checksum tells; and settings are compared by their values.
+LEFT_OUT = ("data/readers/", "models/config.py", "models/baselines/config.py")
+LAZY = re.compile(r"(md2n(?:\.\w+)+):\w+")  # an entry of a registry
 DIGITS = 12
 UNKNOWN = "unknown"  # of runs that were made before it was written down
 
 
 @cache
-def training_code() -> str:
-    """Twelve hexadecimal digits that name the code a run is trained by."""
-    return digest(Path(__file__).parents[1], TRAINING)
+def training_code(model: str) -> str:
+    """Twelve hexadecimal digits that name the code a run of a method is trained by.
+
+    Raises:
+        UsageError: no method of that name.
+    """
+    return digest(PACKAGE, TRAINING, MODELS.module(model))
 
 
 @cache
-def measuring_code() -> str:
-    """Twelve hexadecimal digits that name the code a run is measured by."""
-    return digest(Path(__file__).parents[1], MEASURING)
+def measuring_code(model: str) -> str:
+    """Twelve hexadecimal digits that name the code a run of a method is measured by.
+
+    Raises:
+        UsageError: no method of that name.
+    """
+    return digest(PACKAGE, MEASURING, MODELS.module(model))
 
 
 def gone_on(before: str, now: str) -> str:
@@ -43,18 +58,44 @@ def gone_on(before: str, now: str) -> str:
     return before if before.split("+")[-1] == now else f"{before}+{now}"
 
 
-def digest(root: Path, chosen: Sequence[str]) -> str:
-    """Of Python source below a folder: names and contents, whatever the line ends.
+def digest(package: Path, chosen: Sequence[str], module: str) -> str:
+    """Of Python source of the package: names and contents, whatever the line ends.
 
     Args:
-        root: the package's folder.
+        package: its folder.
         chosen: folders and files below it.
+        module: counts with all that it imports of the package, and what that imports.
     """
-    named = [root / name for name in chosen]
+    named = [package / name for name in chosen]
     files = {file for path in named for file in (path.rglob("*.py") if path.is_dir() else [path])}
+    files |= imported(package, module)
     told = hashlib.sha256()
-    for place, file in sorted((file.relative_to(root).as_posix(), file) for file in files):
+    for place, file in sorted((file.relative_to(package).as_posix(), file) for file in files):
         if not place.startswith(LEFT_OUT):
             content = file.read_bytes().replace(b"\r\n", b"\n")
             told.update(f"{place} {len(content)}\n".encode() + content)
     return told.hexdigest()[:DIGITS]
+
+
+def imported(package: Path, module: str) -> set[Path]:
+    """The files of a module of the package and of all that it imports of it, wherever in the source it does."""
+    found: set[Path] = set()
+    ahead = [module]
+    while ahead:
+        path = package.parent.joinpath(*ahead.pop().split("."))
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if file.is_file() and file not in found:
+            found.add(file)
+            ahead += _names(ast.parse(file.read_bytes()))
+    return found
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    """Modules of md2n that source names; also what may be a name inside one, which is no file then."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("md2n."))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("md2n"):
+            yield from (str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and (lazy := LAZY.fullmatch(node.value)):
+            yield lazy[1]
