@@ -97,7 +97,7 @@ RECOVERY: Mapping[str, Range] = {**COMPLETE_VIEW, "model.recovery": Among(("0.1"
 OWN: Mapping[str, Mapping[str, Range]] = {
     "md2n": {
         **COMPLETE_VIEW,
-        "model.gamma": Among(("0.3", "1.0", "3.0")),
+        "model.gamma": Among(("0.1", "0.3", "1.0")),
     },
     "dcca": CORRELATION,
     "dccae": {**CORRELATION, "model.reconstruction": Between(1e-4, 1e-1)},

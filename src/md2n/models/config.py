@@ -136,7 +136,7 @@ class MD2NConfig:
 
     fusion: FusionConfig = field(default_factory=FusionConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
-    gamma: Annotated[float, Ge(0)] = 1.0
+    gamma: Annotated[float, Ge(0)] = 0.3
     complete_view_distillation: Annotated[float, Ge(0)] = 1.0
     complete_task: Annotated[float, Ge(0)] = 1.0
     detach_target: bool = True
@@ -144,5 +144,5 @@ class MD2NConfig:
     decoders: bool = True
     predict_steps: Annotated[int, Gt(0)] = 1
     predict_draws: Annotated[int, Gt(0)] = 1
-    recover_steps: Annotated[int, Gt(0)] = 10
+    recover_steps: Annotated[int, Gt(0)] = 6
     recover_draws: Annotated[int, Gt(0)] = 8
