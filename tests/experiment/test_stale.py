@@ -11,6 +11,7 @@ from md2n.evaluation.protocols import random_conditions, save_masks
 from md2n.evaluation.results import PROTOCOLS, read_results
 from md2n.experiment import jobs as jobs_module
 from md2n.experiment import measuring as measuring_module
+from md2n.experiment import outcome as outcome_module
 from md2n.experiment import pipeline
 from md2n.experiment.benchmark import gather, run_benchmark
 from md2n.experiment.jobs import NEW, REMEASURE, RETRAIN, Job, plan
@@ -61,7 +62,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, jobs: list[Job], *protocols: str) -> 
 
 
 def other_code(monkeypatch: pytest.MonkeyPatch, training: str = "", measuring: str = "") -> None:
-    for module in (jobs_module, pipeline, measuring_module):
+    for module in (jobs_module, pipeline, measuring_module, outcome_module):
         for name, code in (("training_code", training), ("measuring_code", measuring)):
             if code and hasattr(module, name):
                 monkeypatch.setattr(module, name, lambda model, code=code: code)
@@ -137,7 +138,17 @@ def test_a_report_says_where_runs_of_two_codes_stand_side_by_side(here, monkeypa
     two = plan([here[0]], [MODEL], 2, here[1], "", SETS, keep_stale=True)
     bench(monkeypatch, two)
     (note,) = read_outcomes([here[1]], quiet).notes
-    assert "stand side by side: zero_fill (t1, t2)" in note
+    assert "or by yet other code: zero_fill (t1, t2)" in note
+
+
+def test_a_report_says_which_methods_are_of_older_code(here, monkeypatch):
+    other_code(monkeypatch, "t1")
+    bench(monkeypatch, asked(here))
+    other_code(monkeypatch, "t2")
+    assert read_outcomes([here[1]], quiet).notes == []  # all of one older state
+    bench(monkeypatch, plan([here[0]], ["modality_dropout"], 1, here[1], "", fitting("modality_dropout", SHORT)))
+    (note,) = read_outcomes([here[1]], quiet).notes
+    assert "or by yet other code: zero_fill (t1);" in note
 
 
 def test_where_only_measuring_changed_only_measuring_is_done(here, monkeypatch):

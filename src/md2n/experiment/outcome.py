@@ -13,7 +13,9 @@ from md2n.experiment.costs import read_cost
 from md2n.experiment.jobs import FAILED, MASKS, RUNS
 from md2n.experiment.ledger import RESULTS, read_ledger, read_run_results, training_of
 from md2n.experiment.measuring import predictions_folder, run_masks
+from md2n.experiment.source import training_code
 from md2n.experiment.tuning import BENCHMARK, budget, told_budget
+from md2n.models.catalogue import MODELS
 from md2n.report.runs import Failure, RunFacts
 
 
@@ -90,10 +92,12 @@ def _benchmark(out: Path, notice: Callable[[str], None]) -> Outcome:
     codes: dict[str, set[str]] = defaultdict(set)
     for r in rows:
         codes[r.model].add(training_of(r.settings))
-    mixed = [f"{model} ({', '.join(sorted(held))})" for model, held in codes.items() if len(held) > 1]
-    if mixed:
+    stale = {m: held for m, held in codes.items() if m in MODELS.names() and held != {training_code(m)}}
+    # Where every method's are of the same older state they can be compared as they are.
+    if stale and (len(stale) < len(codes) or any(len(held) > 1 for held in stale.values())):
+        told = "; ".join(f"{model} ({', '.join(sorted(held))})" for model, held in stale.items())
         notes.append(
-            f"Runs of one method that were made by different code stand side by side: {'; '.join(mixed)}; "
+            f"Runs by other code than this md2n's stand beside runs by its own, or by yet other code: {told}; "
             "the same `md2n benchmark` command without --keep-stale makes the older ones again."
         )
     return Outcome(rows, run_facts(rows, out), failures, notes)
