@@ -91,7 +91,7 @@ def recovery() -> None:
         print(f"prediction, whole: {cpu_seconds(lambda: model.predict(seen, generator(0, 'b'))):.3f} CPU-s")
         for calls in (1, 4, 10, 50):
             draw = cpu_seconds(
-                lambda calls=calls: model.recovery.draw(latents, flags, generator(0, "b"), calls)  # type: ignore[misc]
+                lambda calls=calls: model.recovery.recover(latents, flags, generator(0, "b"), calls)  # type: ignore[misc]
             )
             print(f"recovery of one modality, {calls} network calls: {draw:.3f} CPU-s (IMDer's code: 11.4)")
 

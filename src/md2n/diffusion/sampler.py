@@ -168,6 +168,7 @@ class Sampler(abc.ABC):
         steps: int,
         start: Start = "partner",
         structure: Estimate | None = None,
+        first: Float[Tensor, "batch *rest"] | None = None,
     ) -> Float[Tensor, "batch *rest"]:
         """Recovered x_0^m, by ``steps`` network calls; differentiable.
 
@@ -179,6 +180,7 @@ class Sampler(abc.ABC):
             start: ``partner``, at t2; or ``noise``, at T, through all three stages.
             structure: ``(x_t, t)`` to the estimate of x_0^a, for steps past t2; ``estimate`` if not given, for a
                 network trained with ``structure=True`` looks for x_0^a there.
+            first: the estimate at the first state, where it is known already: one call less.
 
         Raises:
             ConfigError: see ``path``.
@@ -188,7 +190,10 @@ class Sampler(abc.ABC):
         before: tuple[Tensor, int] | None = None
         for t, s in pairwise(path):
             structuring = t > self.process.handover
-            now = (structure or estimate)(x, t) if structuring else estimate(x, t)
+            if before is None and first is not None and t == path[0]:
+                now = first
+            else:
+                now = (structure or estimate)(x, t) if structuring else estimate(x, t)
             end = self.aim(now, t, s, before)
             before = None if s == self.process.handover else (now, t)  # past it another end is looked for
             noise = None

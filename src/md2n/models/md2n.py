@@ -23,7 +23,6 @@ from md2n.models.base import Card, Losses, Prediction, Recovery
 from md2n.models.config import MD2NConfig
 from md2n.models.latent import LatentModel
 from md2n.models.recovery import DuplexRecovery
-from md2n.shapes import Bool, Float, Tensor
 
 
 class MD2N(LatentModel):
@@ -78,27 +77,16 @@ class MD2N(LatentModel):
         spread is that of the predictions from ``draws`` faithful recoveries (of ``recover_steps`` calls each), zero for
         a single draw.  With more steps prediction and spread are mean and deviation over such draws.
         """
-        count = draws or self.config.predict_draws
-        latents, available = self.backbone.encode(batch), batch.available
-        output = spread = None
-        if self.config.predict_steps == 1:
-            filled = self.recovery.estimate(latents, available, generator)
-            output = self.output(filled, available)
-            spread = torch.zeros_like(output)
-        if count > 1 or output is None or spread is None:
-            steps = self.config.recover_steps if self.config.predict_steps == 1 else self.config.predict_steps
-            drawn, whole = self._draws(latents, available, generator, count, steps)
-            each = self.output(drawn, whole).view(count, batch.size, *self.tail)
-            spread = self.deviation(each, batch)
-            output = each.mean(dim=0) if output is None else output
-        return Prediction(output, spread)
-
-    def _draws(
-        self, latents: Tensor, available: Tensor, generator: torch.Generator, count: int, steps: int
-    ) -> tuple[Float[Tensor, "all modality token width"], Bool[Tensor, "all modality"]]:
-        """``count`` draws of the batch, one after another along the rows; and what was available in each."""
-        many = available.repeat(count, 1)
-        return self.recovery.draw(latents.repeat(count, 1, 1, 1), many, generator, steps), many
+        config, available = self.config, batch.available
+        count, latents = draws or config.predict_draws, self.backbone.encode(batch)
+        if count == 1 and config.predict_steps == 1:
+            output = self.output(self.recovery.estimate(latents, available, generator), available)
+            return Prediction(output, torch.zeros_like(output))
+        steps = config.recover_steps if config.predict_steps == 1 else config.predict_steps
+        filled, drawn = self.recovery.recover(latents, available, generator, steps, count)
+        each = self.output(drawn, available.repeat(count, 1)).view(count, batch.size, *self.tail)
+        output = self.output(filled, available) if config.predict_steps == 1 else each.mean(dim=0)
+        return Prediction(output, self.deviation(each, batch))
 
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
@@ -116,8 +104,7 @@ class MD2N(LatentModel):
                 "this model was trained without decoders, so it recovers latents only", "train with decoders = true"
             )
         count = draws or self.config.recover_draws
-        calls = steps or self.config.recover_steps
-        given_latents = self.backbone.encode(batch)
-        best = self.recovery.estimate(given_latents, batch.available, generator)
-        filled, _ = self._draws(given_latents, batch.available, generator, count, calls)
-        return self.decoded(batch, best, filled, count, generator)
+        best, drawn = self.recovery.recover(
+            self.backbone.encode(batch), batch.available, generator, steps or self.config.recover_steps, count
+        )
+        return self.decoded(batch, best, drawn, count, generator)

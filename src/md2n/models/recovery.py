@@ -83,49 +83,86 @@ class DuplexRecovery(nn.Module):
 
         One network call per modality.  Read only where available.
         """
-        return self._filled(latents, available, generator, None)
+        return self._filled(latents, available, generator)[0]
 
-    def draw(
+    def recover(
         self,
         latents: Float[Tensor, "batch modality token width"],
         available: Bool[Tensor, "batch modality"],
         generator: torch.Generator,
         steps: int,
-    ) -> Float[Tensor, "batch modality token width"]:
-        """The latents with every unavailable one replaced by a draw made of ``steps`` network calls."""
-        return self._filled(latents, available, generator, steps)
+        draws: int = 1,
+    ) -> tuple[Float[Tensor, "batch modality token width"], Float[Tensor, "all modality token width"]]:
+        """The latents with every unavailable one replaced: by its one-step estimate, and by draws.
+
+        A condition is encoded once for all of it.  Started at the partner, every draw's first call is the estimate
+        itself, for at t2 no noise is in it: then ``draws`` cost ``1 + draws (steps - 1)`` network calls per modality.
+
+        Args:
+            latents: read only where available.
+            available: ``[B, M]``.
+            generator: of the draws' noise.
+            steps: network calls behind a draw.
+            draws: S.
+
+        Returns:
+            The estimates ``[B, M, L, D]``, and the draws ``[S B, M, L, D]``, one draw of the batch after another.
+
+        Raises:
+            ConfigError: more steps than the process has, or fewer than the start asks for.
+        """
+        if self.config.cascade:
+            # What was drawn conditions what comes after it: no two draws share a condition.
+            many = latents.repeat(draws, 1, 1, 1), available.repeat(draws, 1)
+            return self.estimate(latents, available, generator), self._filled(*many, generator, steps)[1]
+        return self._filled(latents, available, generator, steps, draws)
 
     def _filled(
         self,
         latents: Float[Tensor, "batch modality token width"],
         available: Bool[Tensor, "batch modality"],
         generator: torch.Generator,
-        steps: int | None,
-    ) -> Float[Tensor, "batch modality token width"]:
+        steps: int = 0,
+        draws: int = 1,
+    ) -> tuple[Float[Tensor, "batch modality token width"], Float[Tensor, "all modality token width"]]:
+        """Estimates and draws; where ``steps`` is 0 the draws are the estimates."""
         known, side = torch.where(available[:, :, None, None], latents, 0.0), available
-        columns = list(known.unbind(dim=1))
+        best, drawn = list(known.unbind(dim=1)), list(known.repeat(draws, 1, 1, 1).unbind(dim=1))
         for k, network in enumerate(self.networks):
             rows = (~available[:, k]).nonzero()[:, 0]
             if not len(rows):
                 continue
             partner = self.mix(known[rows], side[rows])
             condition = network.encode(known[rows], side[rows], partner, k)
-            recovered = self._one(network, condition, partner, generator, steps)
-            columns[k] = columns[k].index_copy(0, rows, recovered.to(latents.dtype))
+            point = one_step(network.given(condition), self.process, partner, generator)
+            best[k] = best[k].index_copy(0, rows, point.to(latents.dtype))
+            if steps:
+                each = self._drawn(network, condition, partner, point, generator, steps, draws)
+                places = (torch.arange(draws, device=rows.device)[:, None] * len(latents) + rows).flatten()
+                drawn[k] = drawn[k].index_copy(0, places, each.to(latents.dtype))
             if self.config.cascade:
                 # What was recovered conditions what comes after it.
-                known = torch.stack(columns, dim=1)
+                known = torch.stack(drawn if steps else best, dim=1)
                 side = side | (torch.arange(side.shape[1], device=side.device) == k)
-        return torch.stack(columns, dim=1)
+        estimates = torch.stack(best, dim=1)
+        return estimates, torch.stack(drawn, dim=1) if steps else estimates
 
-    def _one(
+    def _drawn(
         self,
         network: ScoreNetwork,
         condition: Condition,
         partner: Float[Tensor, "row token width"],
+        point: Float[Tensor, "row token width"],
         generator: torch.Generator,
-        steps: int | None,
-    ) -> Float[Tensor, "row token width"]:
-        if steps is None:
-            return one_step(network.given(condition), self.process, partner, generator)
-        return self.sampler.sample(network.given(condition), partner, generator, steps, self.config.start)
+        steps: int,
+        draws: int,
+    ) -> Float[Tensor, "each token width"]:
+        sure = self.config.start == "partner" and float(self.process.signal_table[self.process.handover]) == 0
+        return self.sampler.sample(
+            network.given(condition.repeat(draws)),
+            partner.repeat(draws, 1, 1),
+            generator,
+            steps,
+            self.config.start,
+            first=point.repeat(draws, 1, 1) if sure else None,
+        )

@@ -1,0 +1,123 @@
+"""Compares settings by folds: training and validation samples together, cut into folds, the test split never read.
+
+    python -m scripts.folds --data ravdess_av,stressid --set model.gamma=1 --out runs/folds
+
+The validation splits of small sets hold 18 to 45 samples, too few to tell two settings apart.  Here every sample of the
+two splits is validation once: people, speakers and videos stay whole, the seed of a fold's run is its number.  Printed
+per data set: the mean over folds of the mean over incomplete patterns (accuracy, or minus MAE), of the best epoch, and
+of the last validations, which no choice of an epoch favours.
+
+Runs stand in ``--out``, one folder per fold; the same command goes on where it was stopped.
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import numpy.typing as npt
+
+from md2n.config import to_mapping
+from md2n.data.ready import load, load_datasets
+from md2n.data.samples import UNASSIGNED, Samples
+from md2n.experiment.config import ExperimentConfig, resolve
+from md2n.experiment.loading import data_checksum, fresh_model
+from md2n.training.rundir import RunDir
+from md2n.training.trainer import train
+
+WHOLE = ("actor", "subject", "video", "conversation", "dialogue")  # groups that no fold cuts
+LAST = 3  # validations that the end of a training is judged by
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One training: a configuration, and which fold is its validation."""
+
+    config: ExperimentConfig
+    number: int
+    folds: int
+    out: Path
+
+
+def fold_of(samples: Samples, folds: int) -> npt.NDArray[np.int64]:
+    """The fold of every training and validation sample, -1 for the rest; groups whole, sizes as even as they permit."""
+    rows = np.concatenate([samples.rows("train"), samples.rows("valid")])
+    key = next((k for k in WHOLE if k in samples.groups), None)
+    names = np.asarray([str(i) for i in rows]) if key is None else np.asarray(samples.groups[key], str)[rows]
+    groups, code, size = np.unique(names, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(0).permutation(len(groups))
+    order = order[np.argsort(-size[order], kind="stable")]
+    chosen, load_ = np.zeros(len(groups), np.int64), np.zeros(folds, np.int64)
+    for g in order:
+        chosen[g] = load_.argmin()
+        load_[chosen[g]] += size[g]
+    found = np.full(len(samples), -1, np.int64)
+    found[rows] = chosen[code]
+    return found
+
+
+def with_fold(samples: Samples, number: int, folds: int) -> Samples:
+    """The samples with one fold as validation, the others as training, and nothing else."""
+    fold = fold_of(samples, folds)
+    split = np.full(len(samples), UNASSIGNED, np.uint8)
+    split[fold >= 0] = 0
+    split[fold == number] = 1
+    return replace(samples, split=split)
+
+
+def run(fold: Fold) -> tuple[float, float]:
+    """Score of the best epoch and of the last validations."""
+    config, place = fold.config, fold.out / f"fold-{fold.number}"
+    told = place / "folds.json"
+    if not told.exists():
+        samples = with_fold(load(config.data.name, config.data), fold.number, fold.folds)
+        data = load_datasets(samples, config.data)
+        model = fresh_model(config, data.schema)
+        with RunDir(place, to_mapping(config)) as opened:
+            opened.describe(to_mapping(data.schema), {"checksum": data_checksum(samples, config.data.name)})
+            train(model, data.train, data.valid, config.trainer, config.seed, opened)
+            opened.checkpoints.clear()
+        lines = [json.loads(line) for line in (place / "log.jsonl").read_text().splitlines()]
+        scores = [line["score"] for line in lines if line["kind"] == "epoch" and "score" in line]
+        told.write_text(json.dumps({"best": max(scores), "last": fmean(scores[-LAST:])}))
+    result = json.loads(told.read_text())
+    return result["best"], result["last"]
+
+
+def planned(data: str, preset: str, sets: Sequence[str], folds: int, out: Path) -> list[Fold]:
+    """The folds of one data set."""
+    found = []
+    for number in range(folds):
+        config = resolve(preset, sets, data=data, seed=number)
+        settings = to_mapping(replace(config, seed=0))
+        name = hashlib.sha256(json.dumps([settings, folds], sort_keys=True).encode()).hexdigest()[:10]
+        found.append(Fold(config, number, folds, out / data / f"{config.model.name}-{name}"))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="ready sets, with commas between")
+    parser.add_argument("--preset", default="default")
+    parser.add_argument("--set", action="append", default=[], dest="sets", help="as of md2n train; repeatable")
+    parser.add_argument("--folds", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("runs/folds"))
+    asked = parser.parse_args()
+    whole = {d: planned(d, asked.preset, asked.sets, asked.folds, asked.out) for d in asked.data.split(",")}
+    with ProcessPoolExecutor(asked.workers, get_context("spawn")) as pool:
+        waiting = {d: [pool.submit(run, fold) for fold in folds] for d, folds in whole.items()}
+        for data, futures in waiting.items():
+            best, last = zip(*(f.result() for f in futures))
+            each = " ".join(f"{b:.3f}" for b in best)
+            print(f"{data}  best {fmean(best):.4f}  last {fmean(last):.4f}  (folds: {each})", flush=True)
+
+
+if __name__ == "__main__":
+    main()
