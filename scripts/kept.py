@@ -4,6 +4,10 @@
 the incomplete patterns that hide the modality.  ``costs.jsonl`` has one line per run, ``failures.jsonl`` one per run
 that ended without results, with its reason.  The rest (predictions, masks, every measure) stands in the run folders,
 which the same command makes again.
+
+A line's ``shared`` names the code that all methods had in common when its run was measured (``source.shared_code``):
+a benchmark of many hours is made in many sittings, and a commit to one method's file does not part the others'
+numbers.  It is empty where the run's code is not what is installed, and the commit stands for it.
 """
 
 import csv
@@ -18,6 +22,8 @@ from typing import Any
 
 from md2n.durable import make_directory, write_bytes
 from md2n.evaluation.results import PROTOCOLS, ResultRow
+from md2n.experiment.source import measuring_code, shared_code, training_code
+from md2n.models.catalogue import MODELS
 from md2n.report.grid import measured
 from md2n.report.runs import Failure, RunFacts
 
@@ -31,7 +37,7 @@ INCOMPLETE = "incomplete"
 HASH = 12  # characters of a checksum that are kept
 COLUMNS = (
     "dataset", "model", "seed", "protocol", "condition", "requested", "realised", "target", "metric", "value", "n",
-    "config", "commit", "data", "masks",
+    "config", "commit", "data", "masks", "shared",
 )  # fmt: skip
 
 
@@ -122,14 +128,24 @@ def _line(r: ResultRow, condition: str, value: float) -> tuple[str, ...]:
     named = (r.dataset, r.model, str(r.seed), r.protocol, condition, requested)
     numbers = (f"{r.rate_realised:.4g}", r.target, r.metric, f"{value:.6g}", str(r.n))
     masks = str(r.settings.get("masks", ""))[:HASH]
-    return (*named, *numbers, r.config_hash[:HASH], r.git_commit[:HASH], r.data_checksum[:HASH], masks)
+    made = r.config_hash[:HASH], r.git_commit[:HASH], r.data_checksum[:HASH], masks, shared_by(r)
+    return (*named, *numbers, *made)
+
+
+def shared_by(r: ResultRow) -> str:
+    """The code that all methods had in common when a row was measured; empty where it is not known."""
+    if "shared" in r.settings:
+        return str(r.settings["shared"])
+    code = r.settings.get("code") or {}
+    now = {"training": training_code(r.model), "measuring": measuring_code(r.model)} if r.model in MODELS.names() else None
+    return shared_code() if code == now else ""
 
 
 def _row(line: dict[str, str]) -> ResultRow:
     return ResultRow(
         dataset=line["dataset"], split=SPLIT, data_checksum=line["data"], model=line["model"],
         config_hash=line["config"], seed=int(line["seed"]), protocol=line["protocol"], run="",
-        settings={"masks": line["masks"]} if line.get("masks") else {},
+        settings={k: line[k] for k in ("masks", "shared") if line.get(k)},
         versions={}, md2n_version="", git_commit=line["commit"], created="", condition=line["condition"],
         rate_requested=float(line["requested"]) if line["requested"] else None,
         rate_realised=float(line["realised"]), n=int(line["n"]), metric=line["metric"], value=float(line["value"]),

@@ -21,10 +21,11 @@ OURS, CHANCE, CEILING, FLOOR = "md2n", "majority", "dedicated", "modality_dropou
 NINE = ("dcca", "dccae", "mctn", "transm", "icdn", "mmin", "gcnet", "dicmor", "imder")
 POINTS_OVER_IMDER = 0.02
 
-Commits = Mapping[str, Mapping[str, frozenset[str]]]  # data set -> method -> commits at which its runs were measured
+# Data set -> method -> the code its runs share with those of other methods, or the commit where that is not known.
+States = Mapping[str, Mapping[str, frozenset[str]]]
 
 
-def overview(grids: Mapping[str, Grid], protocol: str, states: Commits, failures: Sequence[Failure] = ()) -> Table:
+def overview(grids: Mapping[str, Grid], protocol: str, states: States, failures: Sequence[Failure] = ()) -> Table:
     """Methods by data sets: mean over the incomplete conditions; where a method failed, the cell says so."""
     rows = []
     lost = {(f.model, f.dataset) for f in failures}
@@ -44,7 +45,7 @@ def overview(grids: Mapping[str, Grid], protocol: str, states: Commits, failures
     ]
     unsettled = [d for d in grids if _mixed(states, d)]
     if unsettled:
-        notes.insert(1, f"Nothing is bold where methods were measured at several commits: {', '.join(unsettled)}.")
+        notes.insert(1, f"Nothing is bold where methods were measured by several states of the shared code: {', '.join(unsettled)}.")
     title = "Mean over the incomplete conditions"
     return Table(f"overview-{protocol}", title, ("method", *heads), tuple(rows), tuple(notes))
 
@@ -60,7 +61,7 @@ def reasons(failures: Sequence[Failure]) -> list[str]:
     ]
 
 
-def differences(grids: Mapping[str, Grid], states: Commits) -> Table:
+def differences(grids: Mapping[str, Grid], states: States) -> Table:
     """What MD2N has more than each method, paired by seed."""
     told: dict[tuple[str, str], Cell] = {}
     for d, g in grids.items():
@@ -80,18 +81,18 @@ def differences(grids: Mapping[str, Grid], states: Commits) -> Table:
     )
     return Table("differences", "MD²N minus each method", ("against", *grids), rows, (
         "Positive: MD²N is better, in points or in MAE. A star: Student's paired t over seeds, p < .05 after Holm's "
-        f"correction within the set; none for fewer than {LEAST_PAIRS} common seeds, nor across commits of the code.",
+        f"correction within the set; none for fewer than {LEAST_PAIRS} common seeds, nor across states of the shared code.",
     ))  # fmt: skip
 
 
-def evenness(grids: Mapping[str, Grid], states: Commits) -> tuple[Table, dict[str, dict[str, float]]]:
+def evenness(grids: Mapping[str, Grid], states: States) -> tuple[Table, dict[str, dict[str, float]]]:
     """Equity of every method between chance and ceiling: minimum over patterns, spread; a dash where there is none."""
     cells: dict[tuple[str, str], Cell] = {}
     spreads: dict[str, dict[str, float]] = {}
     notes = [
         f"(score − chance) / (ceiling − chance) of every pattern; chance: {CHANCE}; ceiling: {CEILING}. First the "
         "worst-served pattern, then the spread (maximum − minimum; 0 is even). Made from means over seeds; bold where "
-        "both are the best, of methods that have all seeds, all of one commit."
+        "both are the best, of methods that have all seeds, all of one state of the shared code."
     ]
     for d, g in grids.items():
         table = equity_table(g, CHANCE, CEILING)
@@ -145,7 +146,7 @@ def shortfalls(grids: Mapping[str, Grid], spreads: Mapping[str, Mapping[str, flo
     return told or ["- nowhere"]
 
 
-def recovery(rows: Sequence[ResultRow], dataset: str, states: Commits) -> Table | None:
+def recovery(rows: Sequence[ResultRow], dataset: str, states: States) -> Table | None:
     """R2, CRPS and coverage of every method that recovers, per modality."""
     settled = not _mixed(states, dataset)
     found = measured(rows, dataset, "fixed")
@@ -181,21 +182,21 @@ def page() -> str:
 def told_of(rows: Sequence[ResultRow], runs: Sequence[RunFacts], failures: Sequence[Failure] = ()) -> str:
     """The page of these numbers."""
     fixed, random = grids_of(rows, "fixed"), grids_of(rows, "random")
-    states = commits_of(rows, "fixed")
+    states = states_of(rows, "fixed")
     table, spreads = evenness(fixed, states)
     training, answering = hours_of(runs)
     naming = Naming(retracted=retracted())
     facts: dict[str, str | Table | list[Table]] = {
         "commits": ", ".join(sorted({r.git_commit for r in rows})),
         "lacking": lacking(fixed, MODELS.names()),
-        "states": told_commits(states),
+        "states": told_states(states),
         "hours": f"{training + answering:.1f}",
         "training": f"{training:.1f}",
         "answering": f"{answering:.1f}",
         "fixed": overview(fixed, "fixed", states, failures),
         "differences": differences(fixed, states),
         "short": "\n".join(shortfalls(fixed, spreads)),
-        "random": overview(random, "random", commits_of(rows, "random"), failures),
+        "random": overview(random, "random", states_of(rows, "random"), failures),
         "equity": table,
         "recovery": [t for d in fixed if (t := recovery(rows, d, states)) is not None],
         "costs": [t for d in fixed if (t := cost_table(runs, d, naming)) is not None],
@@ -210,33 +211,33 @@ def grids_of(rows: Sequence[ResultRow], protocol: str) -> dict[str, Grid]:
     return {d: g for d, g in found.items() if g is not None}
 
 
-def commits_of(rows: Sequence[ResultRow], protocol: str) -> dict[str, dict[str, frozenset[str]]]:
-    """At which commits the numbers of every method's first measure were made, by set."""
+def states_of(rows: Sequence[ResultRow], protocol: str) -> dict[str, dict[str, frozenset[str]]]:
+    """By which shared code the numbers of every method's first measure were made, by set."""
     told: dict[str, dict[str, frozenset[str]]] = {}
     for dataset in SETS:
         found = _first(rows, dataset, protocol) if any(r.dataset == dataset for r in rows) else []
         labels = Naming().labels(found)
         for r in found:
             held, label = told.setdefault(dataset, {}), labels[r.model, r.config_hash]
-            held[label] = held.get(label, frozenset()) | {r.git_commit[:12]}
+            held[label] = held.get(label, frozenset()) | {r.settings.get("shared") or r.git_commit[:12]}
     return told
 
 
-def told_commits(states: Commits) -> str:
-    """Whether numbers that stand beside each other are of one state of the code, in sentences."""
+def told_states(states: States) -> str:
+    """Whether numbers that stand beside each other are of one state of the shared code, in sentences."""
     parts = []
     for d, held in states.items():
         groups: dict[tuple[str, ...], list[str]] = {}
         for model in sorted(held, key=_order):
             groups.setdefault(tuple(sorted(held[model])), []).append(model)
         if _mixed(states, d):
-            named = [f"{', '.join(models)} at {', '.join(commits)}" for commits, models in groups.items()]
+            named = [f"{', '.join(models)} by {', '.join(codes)}" for codes, models in groups.items()]
             parts.append(f"`{d}` ({'; '.join(named)})")
     if not parts:
-        return "On every set all methods were measured at one commit."
+        return "On every set all methods were trained and measured by one state of the code that they share."
     return (
-        "Some sets hold numbers of several commits; nothing is bold there, and no star stands between methods of "
-        f"different commits, for the code may be what differs: {'; '.join(parts)}."
+        "On some sets methods were measured by several states of the code that they share; nothing is bold there, and "
+        f"no star stands between methods of different states, for it may be what differs: {'; '.join(parts)}."
     )
 
 
@@ -295,7 +296,7 @@ def _first(rows: Sequence[ResultRow], dataset: str, protocol: str) -> list[Resul
     return [r for r in measured(rows, dataset, protocol) if not r.target and r.metric == metric]
 
 
-def _mixed(states: Commits, dataset: str) -> bool:
+def _mixed(states: States, dataset: str) -> bool:
     return len(frozenset().union(*states.get(dataset, {}).values())) > 1
 
 

@@ -9,7 +9,7 @@ from md2n.report.runs import Failure, RunFacts
 from md2n.report.table import Table
 from scripts.kept import KEPT, read
 from scripts.pages import PROJECT
-from scripts.pages.benchmark import FLOOR, OURS, commits_of, differences, filled, grids_of, lacking, overview, recovery
+from scripts.pages.benchmark import FLOOR, OURS, states_of, differences, filled, grids_of, lacking, overview, recovery
 
 MODELS = ("zero_fill", "regression_fill", FLOOR, OURS)
 
@@ -22,7 +22,7 @@ def page() -> str:
 def told_of(rows: Sequence[ResultRow], _runs: Sequence[RunFacts] = (), failures: Sequence[Failure] = ()) -> str:
     """The page of these numbers."""
     chosen = [r for r in rows if r.model in MODELS]
-    grids, states = grids_of(chosen, "fixed"), commits_of(chosen, "fixed")
+    grids, states = grids_of(chosen, "fixed"), states_of(chosen, "fixed")
     facts: dict[str, str | Table | list[Table]] = {
         "commits": ", ".join(sorted({r.git_commit for r in chosen})),
         "lacking": lacking(grids, MODELS),

@@ -16,6 +16,7 @@ from md2n.experiment.source import (
     gone_on,
     imported,
     measuring_code,
+    shared_code,
     training_code,
 )
 from md2n.models.catalogue import MODELS
@@ -57,6 +58,22 @@ def test_an_edit_changes_what_depends_on_it(tmp_path: Path):
             file.write("\n# another line\n")
         after = digest(root, TRAINING, DCCA), digest(root, MEASURING, DCCA)
         assert (after[0] != before[0], after[1] != before[1]) == (trains, measures), name
+
+
+def test_shared_code_is_what_no_single_method_decides(tmp_path: Path):
+    root = copy(tmp_path)
+    assert digest(root, MEASURING) == shared_code()
+    for name, shared in (
+        ("models/baselines/dcca.py", False),
+        ("models/md2n.py", False),
+        ("evaluation/metrics.py", True),
+        ("experiment/measuring.py", True),
+        ("training/loop.py", True),
+    ):
+        before = digest(root, MEASURING)
+        with (root / name).open("a") as file:
+            file.write("\n# another line\n")
+        assert (digest(root, MEASURING) != before) == shared, name
 
 
 def test_a_file_that_is_renamed_or_added_counts(tmp_path: Path):

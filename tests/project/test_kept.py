@@ -9,6 +9,7 @@ from scripts.pages import benchmark, results
 
 from md2n.errors import DataError
 from md2n.evaluation.results import PROTOCOLS, ResultRow
+from md2n.experiment.source import measuring_code, shared_code, training_code
 from md2n.report.runs import Failure, RunFacts
 
 ROW = ResultRow(
@@ -139,7 +140,7 @@ def test_there_is_no_equity_where_chance_or_ceiling_leave_none() -> None:
     assert "| md2n | **0.50 / 0.00** |" in told and "| gcnet | 0.25 / 0.00 |" in told
 
 
-def test_across_commits_nothing_is_bold_and_no_star_stands() -> None:
+def test_across_states_of_the_shared_code_nothing_is_bold_and_no_star_stands() -> None:
     values = {"md2n": 0.8, "zero_fill": 0.5, "gcnet": 0.6, "majority": 0.1, "dedicated": 0.9}
     rows = [
         r
@@ -150,13 +151,26 @@ def test_across_commits_nothing_is_bold_and_no_star_stands() -> None:
     alike = benchmark.told_of(rows, [])
     assert "| md2n | **80.2 ± 0.3** |" in alike
     assert "| gcnet | +20.2\\* |" in alike and "| zero_fill | +30.2\\* |" in alike
-    assert "On every set all methods were measured at one commit." in alike
+    assert "On every set all methods were trained and measured by one state of the code that they share." in alike
     other = [replace(r, git_commit="f" * 40) if r.model == "gcnet" else r for r in rows]
     told = benchmark.told_of(other, [])
     assert "**8" not in told and "**0." not in told
     assert "| gcnet | +20.2 |" in told and "| zero_fill | +30.2\\* |" in told
-    assert "Nothing is bold where methods were measured at several commits: digits." in told
-    assert "`digits` (majority, zero_fill, md2n, dedicated at eeeeeeeeeeee; gcnet at ffffffffffff)" in told
+    assert "Nothing is bold where methods were measured by several states of the shared code: digits." in told
+    assert "`digits` (majority, zero_fill, md2n, dedicated by eeeeeeeeeeee; gcnet by ffffffffffff)" in told
+    # Other commits, but what all methods share is the same code.
+    assert benchmark.told_of([replace(r, settings={"shared": "aaaa"}) for r in other], []).count("**80.2") == 1
+
+
+def test_a_line_names_the_shared_code_of_rows_that_the_installed_code_made(tmp_path: Path) -> None:
+    now = {"training": training_code("md2n"), "measuring": measuring_code("md2n")}
+    own = [replace(r, settings={"code": now}) for r in predicted("md2n", 0, {"rows": 0.5})]
+    older = [replace(r, settings={"code": now | {"training": "0" * 12}}) for r in predicted("md2n", 1, {"rows": 0.5})]
+    keep(tmp_path, own + older, [])
+    for _ in range(2):  # what is kept stays what it was
+        found = {r.seed: r.settings.get("shared", "") for r in read(tmp_path)[0]}
+        assert found == {0: shared_code(), 1: ""}
+        keep(tmp_path, [], [])
 
 
 def test_the_page_says_where_it_falls_short_and_what_it_lacks() -> None:

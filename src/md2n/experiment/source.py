@@ -49,6 +49,15 @@ def measuring_code(model: str) -> str:
     return digest(PACKAGE, MEASURING, MODELS.module(model))
 
 
+@cache
+def shared_code() -> str:
+    """Twelve hexadecimal digits that name the code all methods are trained and measured by, whichever the method.
+
+    Numbers of two methods can stand beside each other where it is the same: what differs then is the methods.
+    """
+    return digest(PACKAGE, MEASURING)
+
+
 def gone_on(before: str, now: str) -> str:
     """The code of a run that was begun by one and gone on with by another; no digest, so it equals none.
 
@@ -58,17 +67,17 @@ def gone_on(before: str, now: str) -> str:
     return before if before.split("+")[-1] == now else f"{before}+{now}"
 
 
-def digest(package: Path, chosen: Sequence[str], module: str) -> str:
+def digest(package: Path, chosen: Sequence[str], module: str = "") -> str:
     """Of Python source of the package: names and contents, whatever the line ends.
 
     Args:
         package: its folder.
         chosen: folders and files below it.
-        module: counts with all that it imports of the package, and what that imports.
+        module: counts with all that it imports of the package, and what that imports; none if empty.
     """
     named = [package / name for name in chosen]
     files = {file for path in named for file in (path.rglob("*.py") if path.is_dir() else [path])}
-    files |= imported(package, module)
+    files |= imported(package, module) if module else set()
     told = hashlib.sha256()
     for place, file in sorted((file.relative_to(package).as_posix(), file) for file in files):
         if not place.startswith(LEFT_OUT):
