@@ -137,7 +137,11 @@ def shared_by(r: ResultRow) -> str:
     if "shared" in r.settings:
         return str(r.settings["shared"])
     code = r.settings.get("code") or {}
-    now = {"training": training_code(r.model), "measuring": measuring_code(r.model)} if r.model in MODELS.names() else None
+    now = (
+        {"training": training_code(r.model), "measuring": measuring_code(r.model)}
+        if r.model in MODELS.names()
+        else None
+    )
     return shared_code() if code == now else ""
 
 

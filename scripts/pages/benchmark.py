@@ -45,7 +45,8 @@ def overview(grids: Mapping[str, Grid], protocol: str, states: States, failures:
     ]
     unsettled = [d for d in grids if _mixed(states, d)]
     if unsettled:
-        notes.insert(1, f"Nothing is bold where methods were measured by several states of the shared code: {', '.join(unsettled)}.")
+        told = "Nothing is bold where methods were measured by several states of the shared code"
+        notes.insert(1, f"{told}: {', '.join(unsettled)}.")
     title = "Mean over the incomplete conditions"
     return Table(f"overview-{protocol}", title, ("method", *heads), tuple(rows), tuple(notes))
 
@@ -81,7 +82,8 @@ def differences(grids: Mapping[str, Grid], states: States) -> Table:
     )
     return Table("differences", "MD²N minus each method", ("against", *grids), rows, (
         "Positive: MD²N is better, in points or in MAE. A star: Student's paired t over seeds, p < .05 after Holm's "
-        f"correction within the set; none for fewer than {LEAST_PAIRS} common seeds, nor across states of the shared code.",
+        f"correction within the set; none for fewer than {LEAST_PAIRS} common seeds, nor across states of the shared "
+        "code.",
     ))  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def test_the_shared_first_call_is_what_every_draw_would_have_made(name: str, mon
 @pytest.mark.parametrize(("name", "calls"), [("default", 1 + 3), ("from noise", 1 + 4), ("no transfer", 1 + 4)])
 @torch.no_grad()
 def test_calls_of_a_recovery(name: str, calls: int) -> None:
-    """One network asked for one modality of one sample: the estimate, and 4 calls for the draws but for a shared one."""
+    """One modality of one sample: one call for the estimate, four for each draw but for the one they share with it."""
     recovery, x = made(SWITCHES[name]), latents()
     seen = calls_of(recovery)
     recovery.recover(x[1:2], AVAILABLE[1:2], generator(0, "draws"), steps=4, draws=5)
