@@ -7,7 +7,8 @@ which the same command makes again.
 
 A line's ``shared`` names the code that all methods had in common when its run was measured (``source.shared_code``):
 a benchmark of many hours is made in many sittings, and a commit to one method's file does not part the others'
-numbers.  It is empty where the run's code is not what is installed, and the commit stands for it.
+numbers.  It is empty where the run's code is not what is installed, and the commit stands for it.  ``code`` names the
+code of the method and of all that measured it: a number whose code is another now is to be made again.
 """
 
 import csv
@@ -37,7 +38,7 @@ INCOMPLETE = "incomplete"
 HASH = 12  # characters of a checksum that are kept
 COLUMNS = (
     "dataset", "model", "seed", "protocol", "condition", "requested", "realised", "target", "metric", "value", "n",
-    "config", "commit", "data", "masks", "shared",
+    "config", "commit", "data", "masks", "shared", "code",
 )  # fmt: skip
 
 
@@ -128,8 +129,13 @@ def _line(r: ResultRow, condition: str, value: float) -> tuple[str, ...]:
     named = (r.dataset, r.model, str(r.seed), r.protocol, condition, requested)
     numbers = (f"{r.rate_realised:.4g}", r.target, r.metric, f"{value:.6g}", str(r.n))
     masks = str(r.settings.get("masks", ""))[:HASH]
-    made = r.config_hash[:HASH], r.git_commit[:HASH], r.data_checksum[:HASH], masks, shared_by(r)
+    made = r.config_hash[:HASH], r.git_commit[:HASH], r.data_checksum[:HASH], masks, shared_by(r), measured_by(r)
     return (*named, *numbers, *made)
+
+
+def measured_by(r: ResultRow) -> str:
+    """The code of the method and of all that measured it."""
+    return str((r.settings.get("code") or {}).get("measuring", ""))
 
 
 def shared_by(r: ResultRow) -> str:
@@ -149,7 +155,10 @@ def _row(line: dict[str, str]) -> ResultRow:
     return ResultRow(
         dataset=line["dataset"], split=SPLIT, data_checksum=line["data"], model=line["model"],
         config_hash=line["config"], seed=int(line["seed"]), protocol=line["protocol"], run="",
-        settings={k: line[k] for k in ("masks", "shared") if line.get(k)},
+        settings={
+            **{k: line[k] for k in ("masks", "shared") if line.get(k)},
+            **({"code": {"measuring": line["code"]}} if line.get("code") else {}),
+        },
         versions={}, md2n_version="", git_commit=line["commit"], created="", condition=line["condition"],
         rate_requested=float(line["requested"]) if line["requested"] else None,
         rate_realised=float(line["realised"]), n=int(line["n"]), metric=line["metric"], value=float(line["value"]),

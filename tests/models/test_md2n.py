@@ -45,3 +45,30 @@ def test_a_model_in_training_stays_in_training() -> None:
     batch = make_batch(WORLDS["mixed"])
     model.loss(batch, generator(0, "loss"))
     assert all(m.training for m in model.modules())
+
+
+def viewed(share: float, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Which samples of a batch have their complete view looked at, and from which something was hidden."""
+    model, batch = MD2N(WORLDS["mixed"], MD2NConfig(complete_share=share)), make_batch(WORLDS["mixed"])
+    seen = batch.hide(draw_available(batch.present, generator(0, "patterns"), 0.3))
+    return model._viewed(seen, generator(seed, "loss")), (seen.present & seen.missing).any(dim=1).nonzero()[:, 0]
+
+
+def test_the_complete_view_is_of_samples_that_something_was_hidden_from() -> None:
+    rows, hidden = viewed(1.0)
+    assert len(hidden) > 0
+    assert sorted(rows.tolist()) == hidden.tolist()
+
+
+def test_a_share_of_them_is_drawn_anew_in_every_step() -> None:
+    drawn = [viewed(0.5, seed) for seed in range(20)]
+    assert all(
+        len(rows) == -(-len(hidden) // 2) and set(rows.tolist()) <= set(hidden.tolist()) for rows, hidden in drawn
+    )
+    assert {row for rows, _ in drawn for row in rows.tolist()} == set(drawn[0][1].tolist())
+
+
+def test_where_nothing_is_hidden_there_is_no_other_view() -> None:
+    model, batch = MD2N(WORLDS["mixed"], MD2NConfig()), make_batch(WORLDS["mixed"])
+    parts = model.loss(batch.complete(), generator(0, "loss")).parts
+    assert "complete" not in parts and "task" in parts

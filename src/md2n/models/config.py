@@ -125,6 +125,7 @@ class MD2NConfig:
         complete_view_distillation: weight of drawing the prediction from recovered modalities toward the same
             model's prediction from the complete sample; 0 turns it off (beyond the paper).
         complete_task: weight of the task loss of the complete view, which distillation needs; 0 turns it off.
+        complete_share: part of a step's incomplete samples, drawn anew, whose complete view is looked at for the two.
         detach_target: the score loss moves the networks but not the latents they aim at.
         encoders: False feeds linear projections of the raw features instead of E_k (Table 4).
         decoders: False trains without L_dec (Table 4); recovered features are then refused.
@@ -139,6 +140,7 @@ class MD2NConfig:
     gamma: Annotated[float, Ge(0)] = 0.3
     complete_view_distillation: Annotated[float, Ge(0)] = 1.0
     complete_task: Annotated[float, Ge(0)] = 1.0
+    complete_share: Annotated[float, Gt(0), Le(1)] = 0.5
     detach_target: bool = True
     encoders: bool = True
     decoders: bool = True

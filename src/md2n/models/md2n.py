@@ -9,9 +9,11 @@ faithful recovery takes more steps and several draws.  Dropout in the encoders i
 trained on the latents it will meet in use, without it.
 
 Beyond the paper, and off in its preset: the prediction from recovered modalities is also drawn toward the same model's
-prediction from the complete sample (``complete_view_distillation``), which is trained on the task as well.
+prediction from the complete sample (``complete_view_distillation``), which is trained on the task as well.  It takes a
+second pass of the fusion, which is most of a training step, so a step looks at ``complete_share`` of the samples.
 """
 
+import math
 from typing import ClassVar
 
 import torch
@@ -23,6 +25,7 @@ from md2n.models.base import Card, Losses, Prediction, Recovery
 from md2n.models.config import MD2NConfig
 from md2n.models.latent import LatentModel
 from md2n.models.recovery import DuplexRecovery
+from md2n.shapes import Int, Tensor
 
 
 class MD2N(LatentModel):
@@ -63,12 +66,27 @@ class MD2N(LatentModel):
         }
         if config.decoders:
             parts["dec"] = config.gamma * self.decoding_loss(batch, recovered)
-        if config.complete_task or config.complete_view_distillation:
-            filled = clean if bool(present.all()) else self.recovery.estimate(clean, present, generator)
+        if (config.complete_task or config.complete_view_distillation) and len(rows := self._viewed(batch, generator)):
+            seen = present[rows]
+            filled = clean[rows] if bool(seen.all()) else self.recovery.estimate(clean[rows], seen, generator)
             parts |= self.complete_view(
-                batch, raw, latents, filled, config.complete_task, config.complete_view_distillation
+                batch.select(rows),
+                raw[rows],
+                latents[rows],
+                filled,
+                config.complete_task,
+                config.complete_view_distillation,
             )
         return Losses(parts)
+
+    def _viewed(self, batch: SequenceBatch, generator: torch.Generator) -> Int[Tensor, " chosen"]:
+        """The samples whose complete view this step looks at: of those that something was hidden from, a share.
+
+        A sample that kept everything is its own complete view: the task has it already.
+        """
+        rows = (batch.present & batch.missing).any(dim=1).nonzero()[:, 0]
+        count = math.ceil(self.config.complete_share * len(rows))
+        return rows[torch.randperm(len(rows), generator=generator, device=rows.device)[:count]]
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
         """Predictions as fusion learned to make them.

@@ -1,0 +1,56 @@
+"""Says what the standing benchmark still lacks, as the commands that make it.
+
+    python -m scripts.lacking
+
+A number that is kept in ``results/`` counts where its settings are the preset's of today and its method, and all that
+measured it, are the code that is installed.  The benchmark takes hours, so it is made in sittings: run what this
+prints, then ``python -m scripts.benchmark runs/benchmark``, which keeps what came of it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from md2n.evaluation.results import PROTOCOLS, ResultRow
+from md2n.experiment.jobs import Job, plan
+from md2n.models.catalogue import MODELS
+from scripts.kept import HASH, KEPT, measured_by, read
+from scripts.pages.benchmark import SETS
+
+SEEDS = 5
+OUT = Path("runs/benchmark")
+
+
+def lacking(rows: Iterable[ResultRow], jobs: Sequence[Job]) -> list[Job]:
+    """The runs that have no valid number under one of the protocols."""
+    held = {
+        (r.dataset, r.model, r.seed, r.protocol, r.config_hash[:HASH], measured_by(r)) for r in rows if not r.target
+    }
+
+    def kept(job: Job) -> bool:
+        made = job.settings["config_hash"][:HASH], job.settings["code"]["measuring"]
+        return all((job.dataset, job.model, job.seed, p, *made) in held for p in PROTOCOLS.values())
+
+    return [job for job in jobs if not kept(job)]
+
+
+def told(jobs: Sequence[Job], out: Path = OUT) -> list[str]:
+    """A command for every data set, with how many runs it is for."""
+    found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for job in jobs:
+        found[job.data][job.model] += 1
+    return [
+        f"md2n benchmark --data {data} --models {','.join(models)} --seeds {SEEDS} --protocol {','.join(PROTOCOLS)} "
+        f"--out {out}  # {sum(models.values())} runs"
+        for data, models in found.items()
+    ]
+
+
+def main() -> None:
+    jobs = plan(SETS, MODELS.names(), SEEDS, OUT)
+    missing = lacking(read(KEPT)[0], jobs)
+    print("\n".join([f"# {len(missing)} of {len(jobs)} runs are to be made", *told(missing)]))
+
+
+if __name__ == "__main__":
+    main()
