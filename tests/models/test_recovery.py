@@ -84,8 +84,10 @@ def test_calls_of_a_recovery(name: str, calls: int) -> None:
     assert seen == [1] + [5] * (calls - 1)
 
 
+@pytest.mark.parametrize("name", SWITCHES)
 @torch.no_grad()
-def test_one_call_gives_draws_without_spread() -> None:
-    recovery, x = made(SWITCHES["default"]), latents()
+def test_one_call_gives_draws_without_spread(name: str) -> None:
+    """From noise too, where two calls are the fewest that pass t2: so the evaluator asks for true latents."""
+    recovery, x = made(SWITCHES[name]), latents()
     best, drawn = recovery.recover(x, AVAILABLE, generator(0, "draws"), steps=1, draws=2)
     torch.testing.assert_close(drawn, best.repeat(2, 1, 1, 1))

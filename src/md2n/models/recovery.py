@@ -97,6 +97,7 @@ class DuplexRecovery(nn.Module):
 
         A condition is encoded once for all of it.  Started at the partner, every draw's first call is the estimate
         itself, for at t2 no noise is in it: then ``draws`` cost ``1 + draws (steps - 1)`` network calls per modality.
+        With one step a draw is the estimate, wherever recovery starts.
 
         Args:
             latents: read only where available.
@@ -111,6 +112,9 @@ class DuplexRecovery(nn.Module):
         Raises:
             ConfigError: more steps than the process has, or fewer than the start asks for.
         """
+        if steps == 1:
+            best = self.estimate(latents, available, generator)
+            return best, best.repeat(draws, 1, 1, 1)
         if self.config.cascade:
             # What was drawn conditions what comes after it: no two draws share a condition.
             many = latents.repeat(draws, 1, 1, 1), available.repeat(draws, 1)
