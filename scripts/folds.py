@@ -7,7 +7,8 @@ two splits is validation once: people, speakers and videos stay whole, the seed 
 per data set: the mean over folds of the mean over incomplete patterns (accuracy, or minus MAE), of the best epoch, and
 of the last validations, which no choice of an epoch favours.
 
-Runs stand in ``--out``, one folder per fold; the same command goes on where it was stopped.
+Runs stand in ``--out``, one folder for settings and code, in it one per fold; the same command goes on where it was
+stopped.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from md2n.data.ready import load, load_datasets
 from md2n.data.samples import UNASSIGNED, Samples
 from md2n.experiment.config import ExperimentConfig, resolve
 from md2n.experiment.loading import data_checksum, fresh_model
+from md2n.experiment.source import training_code
 from md2n.training.rundir import RunDir
 from md2n.training.trainer import train
 
@@ -53,10 +55,10 @@ def fold_of(samples: Samples, folds: int) -> npt.NDArray[np.int64]:
     groups, code, size = np.unique(names, return_inverse=True, return_counts=True)
     order = np.random.default_rng(0).permutation(len(groups))
     order = order[np.argsort(-size[order], kind="stable")]
-    chosen, load_ = np.zeros(len(groups), np.int64), np.zeros(folds, np.int64)
+    chosen, filled = np.zeros(len(groups), np.int64), np.zeros(folds, np.int64)
     for g in order:
-        chosen[g] = load_.argmin()
-        load_[chosen[g]] += size[g]
+        chosen[g] = filled.argmin()
+        filled[chosen[g]] += size[g]
     found = np.full(len(samples), -1, np.int64)
     found[rows] = chosen[code]
     return found
@@ -96,7 +98,8 @@ def planned(data: str, preset: str, sets: Sequence[str], folds: int, out: Path) 
     for number in range(folds):
         config = resolve(preset, sets, data=data, seed=number)
         settings = to_mapping(replace(config, seed=0))
-        name = hashlib.sha256(json.dumps([settings, folds], sort_keys=True).encode()).hexdigest()[:10]
+        made = [settings, folds, training_code(config.model.name)]
+        name = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:10]
         found.append(Fold(config, number, folds, out / data / f"{config.model.name}-{name}"))
     return found
 
