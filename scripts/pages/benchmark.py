@@ -236,7 +236,7 @@ def told_states(states: States) -> str:
             named = [f"{', '.join(models)} by {', '.join(codes)}" for codes, models in groups.items()]
             parts.append(f"`{d}` ({'; '.join(named)})")
     if not parts:
-        return "On every set all methods were trained and measured by one state of the code that they share."
+        return "On every set all methods were measured by one state of the code that they share."
     return (
         "On some sets methods were measured by several states of the code that they share; nothing is bold there, and "
         f"no star stands between methods of different states, for it may be what differs: {'; '.join(parts)}."

@@ -151,7 +151,7 @@ def test_across_states_of_the_shared_code_nothing_is_bold_and_no_star_stands() -
     alike = benchmark.told_of(rows, [])
     assert "| md2n | **80.2 ± 0.3** |" in alike
     assert "| gcnet | +20.2\\* |" in alike and "| zero_fill | +30.2\\* |" in alike
-    assert "On every set all methods were trained and measured by one state of the code that they share." in alike
+    assert "On every set all methods were measured by one state of the code that they share." in alike
     other = [replace(r, git_commit="f" * 40) if r.model == "gcnet" else r for r in rows]
     told = benchmark.told_of(other, [])
     assert "**8" not in told and "**0." not in told
