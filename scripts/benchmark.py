@@ -11,6 +11,7 @@ from pathlib import Path
 from md2n.experiment.outcome import read_outcomes
 from scripts import generate
 from scripts.kept import KEPT, keep
+from scripts.kept_samples import keep_samples
 
 
 def main() -> None:
@@ -18,6 +19,7 @@ def main() -> None:
         sys.exit(__doc__)
     found = read_outcomes([Path(sys.argv[1])], lambda text: print(text, file=sys.stderr))
     keep(KEPT, found.rows, found.runs, found.failures)
+    keep_samples(KEPT, found.rows, found.runs)
     generate.write()
 
 

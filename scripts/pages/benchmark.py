@@ -9,9 +9,11 @@ from md2n.models.catalogue import MODELS
 from md2n.report.compare import LEAST_PAIRS, comparison_table
 from md2n.report.grid import Grid, Naming, Summary, grid, measured, targets_of
 from md2n.report.runs import Failure, RunFacts, cost_table
+from md2n.report.samples import margin
 from md2n.report.table import Cell, Table
 from md2n.report.tables import equity_table
 from scripts.kept import ANSWERING, INCOMPLETE, KEPT, RECOVERY, primary, read
+from scripts.kept_samples import read_samples
 from scripts.pages import PROJECT
 
 WORDS = PROJECT / "scripts" / "pages" / "benchmark.txt"
@@ -20,6 +22,9 @@ SETS = ("digits", "mfeat", "ravdess_av", "ict_mmmo", "mosi", "mosi_clean", "stre
 OURS, CHANCE, CEILING, FLOOR = "md2n", "majority", "dedicated", "modality_dropout"
 NINE = ("dcca", "dccae", "mctn", "transm", "icdn", "mmin", "gcnet", "dicmor", "imder")
 POINTS_OVER_IMDER = 0.02
+
+# (data set, method) -> 95 % margin of what MD2N has more, over seeds and test samples.
+Margins = Mapping[tuple[str, str], float]
 
 # Data set -> method -> the code its runs share with those of other methods, or the commit where that is not known.
 States = Mapping[str, Mapping[str, frozenset[str]]]
@@ -62,8 +67,21 @@ def reasons(failures: Sequence[Failure]) -> list[str]:
     ]
 
 
-def differences(grids: Mapping[str, Grid], states: States) -> Table:
+def margins_of(grids: Mapping[str, Grid], folder: Path) -> dict[tuple[str, str], float]:
+    """How far MD2N's differences are sure for other seeds and other test samples, where samples' scores are kept."""
+    found = {}
+    for d, g in grids.items():
+        scores = read_samples(folder, g)
+        for m in g.models:
+            told = margin(scores.get(OURS, {}), scores.get(m, {})) if m != OURS else None
+            if told is not None:
+                found[d, m] = told
+    return found
+
+
+def differences(grids: Mapping[str, Grid], states: States, margins: Margins | None = None) -> Table:
     """What MD2N has more than each method, paired by seed."""
+    margins = margins or {}
     told: dict[tuple[str, str], Cell] = {}
     for d, g in grids.items():
         table = comparison_table(g, OURS) if OURS in g.models else None
@@ -74,17 +92,24 @@ def differences(grids: Mapping[str, Grid], states: States) -> Table:
             star = "*" if p.value is not None and p.value < 0.05 and same else ""
             sign = 1 if g.measure.higher_is_better else -1
             digits = g.measure.digits if g.measure.percent else g.measure.digits + 1
-            told[against.text, d] = Cell(f"{sign * difference.value:+.{digits}f}{star}")
+            wide = _wide(g, margins.get((d, against.text)))
+            told[against.text, d] = Cell(f"{sign * difference.value:+.{digits}f}{star}{wide}")
     rows = tuple(
         (Cell(shown(m)), *(told.get((m, d), Cell()) for d in grids))
         for m in _models(grids)
         if any(k[0] == m for k in told)
     )
-    return Table("differences", "MD²N minus each method", ("against", *grids), rows, (
+    notes = [
         "Positive: MD²N is better, in points or in MAE. A star: Student's paired t over seeds, p < .05 after Holm's "
         f"correction within the set; none for fewer than {LEAST_PAIRS} common seeds, nor across states of the shared "
         "code.",
-    ))  # fmt: skip
+    ]
+    if margins:
+        notes.append(
+            "±: 95 % margin of the difference for other seeds and other samples of the same kind, the test samples "
+            "counting as independent; where there is none, what each sample gave was not kept."
+        )
+    return Table("differences", "MD²N minus each method", ("against", *grids), rows, tuple(notes))
 
 
 def evenness(grids: Mapping[str, Grid], states: States) -> tuple[Table, dict[str, dict[str, float]]]:
@@ -120,8 +145,11 @@ def evenness(grids: Mapping[str, Grid], states: States) -> tuple[Table, dict[str
     return Table("equity", "Equity", ("method", *grids), rows, tuple(notes)), spreads
 
 
-def shortfalls(grids: Mapping[str, Grid], spreads: Mapping[str, Mapping[str, float]]) -> list[str]:
+def shortfalls(
+    grids: Mapping[str, Grid], spreads: Mapping[str, Mapping[str, float]], margins: Margins | None = None
+) -> list[str]:
     """Where MD2N is not what it should be, as list items."""
+    margins = margins or {}
     told = []
     for d, g in grids.items():
         mine = g.mean_over(OURS, g.incomplete) if OURS in g.models else None
@@ -132,11 +160,14 @@ def shortfalls(grids: Mapping[str, Grid], spreads: Mapping[str, Mapping[str, flo
         gap = {m: sign * (mine.mean - s.mean) for m in g.models if (s := g.mean_over(m, g.incomplete)) is not None}
         digits = g.measure.digits if g.measure.percent else g.measure.digits + 1
         behind = [
-            f"`{m}` by {-gap[m] * g.scale:.{digits}f}{_of_fewer(g, m)}" for m in (*NINE, FLOOR) if gap.get(m, 0.0) < 0
+            f"`{m}` by {-gap[m] * g.scale:.{digits}f}{_wide(g, margins.get((d, m)))}{_of_fewer(g, m)}"
+            for m in (*NINE, FLOOR)
+            if gap.get(m, 0.0) < 0
         ]
         parts = [f"behind {', '.join(behind)}"] if behind else []
         if g.measure.percent and 0 <= gap.get("imder", 1.0) < POINTS_OVER_IMDER:
-            parts.append(f"over `imder` by {gap['imder'] * 100:.1f} points only")
+            wide = _wide(g, margins.get((d, "imder")))
+            parts.append(f"over `imder` by {gap['imder'] * 100:.1f}{wide} points only")
         held = spreads.get(d, {})
         evener = sorted((m for m in (*NINE, FLOOR) if held.get(m, 9.0) < held.get(OURS, 9.0)), key=lambda m: held[m])
         if OURS in held and evener:
@@ -178,15 +209,18 @@ def patterns(g: Grid) -> Table:
 
 def page() -> str:
     """The whole page, from what is kept."""
-    return told_of(*read(KEPT))
+    return told_of(*read(KEPT), folder=KEPT)
 
 
-def told_of(rows: Sequence[ResultRow], runs: Sequence[RunFacts], failures: Sequence[Failure] = ()) -> str:
-    """The page of these numbers."""
+def told_of(
+    rows: Sequence[ResultRow], runs: Sequence[RunFacts], failures: Sequence[Failure] = (), folder: Path | None = None
+) -> str:
+    """The page of these numbers, with margins from the samples' scores kept in ``folder``."""
     fixed, random = grids_of(rows, "fixed"), grids_of(rows, "random")
     states = states_of(rows, "fixed")
     table, spreads = evenness(fixed, states)
     training, answering = hours_of(runs)
+    margins = {} if folder is None else margins_of(fixed, folder)
     naming = Naming(retracted=retracted())
     facts: dict[str, str | Table | list[Table]] = {
         "commits": ", ".join(sorted({r.git_commit for r in rows})),
@@ -196,8 +230,8 @@ def told_of(rows: Sequence[ResultRow], runs: Sequence[RunFacts], failures: Seque
         "training": f"{training:.1f}",
         "answering": f"{answering:.1f}",
         "fixed": overview(fixed, "fixed", states, failures),
-        "differences": differences(fixed, states),
-        "short": "\n".join(shortfalls(fixed, spreads)),
+        "differences": differences(fixed, states, margins),
+        "short": "\n".join(shortfalls(fixed, spreads, margins)),
         "random": overview(random, "random", states_of(rows, "random"), failures),
         "equity": table,
         "recovery": [t for d in fixed if (t := recovery(rows, d, states)) is not None],
@@ -300,6 +334,12 @@ def _first(rows: Sequence[ResultRow], dataset: str, protocol: str) -> list[Resul
 
 def _mixed(states: States, dataset: str) -> bool:
     return len(frozenset().union(*states.get(dataset, {}).values())) > 1
+
+
+def _wide(g: Grid, told: float | None) -> str:
+    """A margin behind its difference."""
+    digits = g.measure.digits if g.measure.percent else g.measure.digits + 1
+    return "" if told is None else f" ± {told * g.scale:.{digits}f}"
 
 
 def _of_fewer(g: Grid, model: str) -> str:

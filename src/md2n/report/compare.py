@@ -5,7 +5,7 @@ its mean over conditions; runs are what is independent) or a seed under a condit
 run are not independent: p is then optimistic, and the table says so).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,9 +13,14 @@ import numpy as np
 
 from md2n.errors import UsageError
 from md2n.report.grid import Grid
+from md2n.report.samples import Scores, margin
 from md2n.report.table import Cell, Table
 
 LEAST_PAIRS = 3  # of two, the same difference twice would be certainty
+MARGIN = (
+    "±: 95 % margin of the difference for other seeds and other test samples, which count as independent; p is over "
+    "seeds on these samples."
+)
 ROUNDING = 1e-12  # of the values: differences below it are of arithmetic
 
 
@@ -89,6 +94,7 @@ def comparison_table(
     *,
     test: Literal["t", "wilcoxon"] = "t",
     over: Literal["seeds", "conditions"] = "seeds",
+    scores: Mapping[str, Mapping[int, Scores]] | None = None,
 ) -> Table | None:
     """One method against every other over the incomplete conditions, with Holm's correction over the rows.
 
@@ -97,6 +103,7 @@ def comparison_table(
         reference: label of the method.
         test: ``t`` or ``wilcoxon``.
         over: what makes a pair: a seed, or a seed under a condition.
+        scores: label -> seed -> what each sample gives; adds a column with the margin over seeds and samples.
 
     Returns:
         None where no other method shares a pair with the reference.
@@ -122,10 +129,12 @@ def comparison_table(
     unit, digits = (" (points)", 2) if grid.measure.percent else ("", 4)
     known = {label: t.p for label, t in tested.items() if t.p is not None}
     corrected = dict(zip(known, holm(list(known.values()))))
+    margins = _margins(scores or {}, reference, tested)
     rows = tuple(
         (
             Cell(label),
             Cell(value=told.difference * grid.scale, digits=digits),
+            *([Cell(value=_scaled(margins.get(label), grid), digits=digits)] if margins else []),
             Cell(value=float(told.pairs), digits=0),
             Cell(value=told.p, digits=4),
             Cell(value=corrected.get(label), digits=4),
@@ -141,10 +150,21 @@ def comparison_table(
         )
     if over == "conditions":
         notes.append("Conditions of one run are not independent: p is optimistic.")
+    notes += [MARGIN] if margins else []
     return Table(
         f"compare-{grid.metric.replace('_', '-')}",
         f"{grid.dataset}: {reference} against the others, {grid.measure.title}",
-        ("against", f"difference{unit}", "pairs", "p", "p (Holm)"),
+        ("against", f"difference{unit}", *(["±"] if margins else []), "pairs", "p", "p (Holm)"),
         rows,
         tuple(notes),
     )
+
+
+def _margins(scores: Mapping[str, Mapping[int, Scores]], reference: str, others: Iterable[str]) -> dict[str, float]:
+    """Label -> margin of its difference, where samples' scores are known."""
+    found = {label: margin(scores[reference], scores[label]) for label in others if {label, reference} <= scores.keys()}
+    return {label: told for label, told in found.items() if told is not None}
+
+
+def _scaled(value: float | None, grid: Grid) -> float | None:
+    return None if value is None else value * grid.scale

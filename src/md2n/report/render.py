@@ -20,6 +20,7 @@ from md2n.report.grid import Grid, Naming, grid, measured, metrics_of
 from md2n.report.page import filled
 from md2n.report.published import Published, published
 from md2n.report.runs import Failure, RunFacts, cost_table, failure_table, run_table, trace_commands, with_failures
+from md2n.report.samples import scores_by_label
 from md2n.report.table import Cell, Table
 from md2n.report.tables import equity_table, patterns_by_method, published_table, rates_by_method, recovery_table
 
@@ -113,7 +114,7 @@ def write_report(
     for dataset, split in dict.fromkeys((r.dataset, r.split) for r in rows):
         pairs = dict.fromkeys((r.model, r.config_hash) for r in rows if r.dataset == dataset)
         named = replace(naming, configurations=tuple(pairs))
-        section = _section(rows, dataset, split, named, reference, (chance, ceiling), facts)
+        section = _section(rows, dataset, split, named, reference, (chance, ceiling), facts, runs)
         lost = [f for f in failures if f.dataset == dataset] if split == "test" else []
         section.tables = [_explained(t, lost, notes, named) for t in section.tables]
         if split == "test":
@@ -161,6 +162,7 @@ def _section(
     reference: str,
     bounds: tuple[str, str],
     facts: Published | None,
+    runs: Sequence[RunFacts],
 ) -> Section:
     section = Section(dataset, split)
     drawable = importlib.util.find_spec("matplotlib") is not None
@@ -177,7 +179,9 @@ def _section(
         section.tables += [patterns_by_method(g, facts) for g in grids]
         chosen = [_label(first, model) for model in (reference, *bounds)]
         found = [equity_table(first, chosen[1], chosen[2])]
-        found += [comparison_table(first, chosen[0]) if chosen[0] in first.models else None]
+        if chosen[0] in first.models:
+            scores = scores_by_label(runs, first, naming.labels(fixed), split)
+            found += [comparison_table(first, chosen[0], scores=scores)]
         section.tables += [t for t in found if t is not None]
         if drawable and len(first.conditions) >= 3:
             caption = f"{first.measure.title} by what is available, means over seeds"
