@@ -44,7 +44,7 @@ class Comparison:
         """Frames voiced in both where the column is finite; ``inside`` leaves out those after a pause."""
         theirs = self.theirs[:, INDEX[name]]
         rows = (self.voiced_on_their_axis if their_axis else self.voiced) & np.isfinite(theirs)
-        return rows & ~self.after_pause if inside else rows
+        return np.asarray(rows & ~self.after_pause if inside else rows)
 
     def correlation(self, name: str, inside: bool = False, their_axis: bool = False, within: float = np.inf) -> float:
         column = INDEX[name]

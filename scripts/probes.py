@@ -11,6 +11,7 @@ MAE), and every pattern.  The test split is never read.
 import argparse
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,11 @@ def probes(classes: bool) -> dict[str, Callable[[], Any]]:
 
     if not classes:
         return {
-            **{f"ridge, alpha {a}": lambda a=a: Ridge(a) for a in (300, 1000, 3000)},
-            **{f"support vectors, C {c}": lambda c=c: SVR(C=c) for c in (0.3, 1, 3)},
+            **{f"ridge, alpha {a}": partial(Ridge, a) for a in (300, 1000, 3000)},
+            **{f"support vectors, C {c}": partial(SVR, C=c) for c in (0.3, 1, 3)},
         }
     return {
-        **{f"logistic, C {c}": lambda c=c: LogisticRegression(C=c, max_iter=500) for c in (0.03, 0.3)},
+        **{f"logistic, C {c}": partial(LogisticRegression, C=c, max_iter=500) for c in (0.03, 0.3)},
         "discriminant, shrunk": lambda: LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
         "support vectors, C 3": lambda: SVC(C=3),
         "extra trees": lambda: ExtraTreesClassifier(500, random_state=0),

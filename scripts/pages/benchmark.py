@@ -50,8 +50,8 @@ def overview(grids: Mapping[str, Grid], protocol: str, states: States, failures:
     ]
     unsettled = [d for d in grids if _mixed(states, d)]
     if unsettled:
-        told = "Nothing is bold where methods were measured by several states of the shared code"
-        notes.insert(1, f"{told}: {', '.join(unsettled)}.")
+        why = "Nothing is bold where methods were measured by several states of the shared code"
+        notes.insert(1, f"{why}: {', '.join(unsettled)}.")
     title = "Mean over the incomplete conditions"
     return Table(f"overview-{protocol}", title, ("method", *heads), tuple(rows), tuple(notes))
 
