@@ -86,4 +86,5 @@ def test_the_paper_preset_leaves_out_what_is_not_in_the_paper() -> None:
     settings = resolve("paper").model.settings
     assert settings.complete_view_distillation == settings.complete_task == 0
     assert not settings.detach_target
+    assert not settings.detach_recovered
     assert (settings.fusion.kind, settings.fusion.head) == ("crossmodal", "seven_class")

@@ -72,3 +72,19 @@ def test_where_nothing_is_hidden_there_is_no_other_view() -> None:
     model, batch = MD2N(WORLDS["mixed"], MD2NConfig()), make_batch(WORLDS["mixed"])
     parts = model.loss(batch.complete(), generator(0, "loss")).parts
     assert "complete" not in parts and "task" in parts
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("detach", [True, False])
+def test_the_task_moves_what_recovers_only_where_it_is_told_to(world: str, detach: bool) -> None:
+    model = MD2N(WORLDS[world], MD2NConfig(gamma=0.0, detach_recovered=detach)).train()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.02 * torch.randn(p.shape, generator=generator(0, "beginning")))
+    batch = make_batch(WORLDS[world])
+    seen = batch.hide(draw_available(batch.present, generator(0, "patterns")))
+    parts = model.loss(seen, generator(0, "loss")).parts
+    torch.stack([parts[name] for name in ("task", "complete", "distillation")]).sum().backward()
+    moved = [p.grad is not None and bool(p.grad.any()) for p in model.recovery.parameters()]
+    assert any(moved) == (not detach)
+    assert any(p.grad is not None and bool(p.grad.any()) for p in model.backbone.encoders.parameters())

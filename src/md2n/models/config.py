@@ -127,6 +127,8 @@ class MD2NConfig:
         complete_task: weight of the task loss of the complete view, which distillation needs; 0 turns it off.
         complete_share: part of a step's incomplete samples, drawn anew, whose complete view is looked at for the two.
         detach_target: the score loss moves the networks but not the latents they aim at.
+        detach_recovered: the task moves the fusion that reads recovered latents, but not what recovered them, nor
+            through it the encoders.
         encoders: False feeds linear projections of the raw features instead of E_k (Table 4).
         decoders: False trains without L_dec (Table 4); recovered features are then refused.
         predict_steps: network calls per missing modality for a prediction; 1 is the estimate that fusion met.
@@ -140,8 +142,9 @@ class MD2NConfig:
     gamma: Annotated[float, Ge(0)] = 0.3
     complete_view_distillation: Annotated[float, Ge(0)] = 1.0
     complete_task: Annotated[float, Ge(0)] = 1.0
-    complete_share: Annotated[float, Gt(0), Le(1)] = 0.5
+    complete_share: Annotated[float, Gt(0), Le(1)] = 0.9
     detach_target: bool = True
+    detach_recovered: bool = True
     encoders: bool = True
     decoders: bool = True
     predict_steps: Annotated[int, Gt(0)] = 1

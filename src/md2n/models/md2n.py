@@ -10,7 +10,8 @@ trained on the latents it will meet in use, without it.
 
 Beyond the paper, and off in its preset: the prediction from recovered modalities is also drawn toward the same model's
 prediction from the complete sample (``complete_view_distillation``), which is trained on the task as well.  It takes a
-second pass of the fusion, which is most of a training step, so a step looks at ``complete_share`` of the samples.
+second pass of the fusion, which is most of a training step; ``complete_share`` of the samples go through it.  Likewise,
+the task trains fusion on recovered latents without moving what recovered them (``detach_recovered``).
 """
 
 import math
@@ -25,7 +26,7 @@ from md2n.models.base import Card, Losses, Prediction, Recovery
 from md2n.models.config import MD2NConfig
 from md2n.models.latent import LatentModel
 from md2n.models.recovery import DuplexRecovery
-from md2n.shapes import Int, Tensor
+from md2n.shapes import Float, Int, Tensor
 
 
 class MD2N(LatentModel):
@@ -58,7 +59,7 @@ class MD2N(LatentModel):
         score = self.recovery.loss(clean, present, available, generator, config.detach_target)
         recovered = score.estimates
         assert recovered is not None
-        raw = self.fused(latents, recovered, available)
+        raw = self.fused(latents, self._read(recovered), available)
         parts = {
             "task": self.backbone.task_loss(raw, batch),
             "score_m": config.gamma * score.missing,
@@ -73,11 +74,21 @@ class MD2N(LatentModel):
                 batch.select(rows),
                 raw[rows],
                 latents[rows],
-                filled,
+                self._read(filled),
                 config.complete_task,
                 config.complete_view_distillation,
             )
         return Losses(parts)
+
+    def _read(
+        self, recovered: Float[Tensor, "batch modality token width"]
+    ) -> Float[Tensor, "batch modality token width"]:
+        """Recovered latents as fusion reads them: as they will be, whatever the task would rather have them be.
+
+        They are made of the given ones without dropout; were the task to move them, they would be a second, unhindered
+        way from features to labels, and small sets are learned by heart on it (docs/log.md).
+        """
+        return recovered.detach() if self.config.detach_recovered else recovered
 
     def _viewed(self, batch: SequenceBatch, generator: torch.Generator) -> Int[Tensor, " chosen"]:
         """The samples whose complete view this step looks at: of those that something was hidden from, a share.
