@@ -2,12 +2,12 @@
 
 One line per method and seed, one column per row of the data set; a cell is what the sample gives to the run's mean over
 the incomplete patterns (``md2n.report.samples``), so the mean of a line is the run's number.  A line whose mean is not
-the number in ``measures.csv`` is of another run, and is not read.
+the number in ``measures.csv`` is of another run: it is neither kept nor read.
 """
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -16,28 +16,32 @@ from md2n.evaluation.results import ResultRow
 from md2n.report.grid import Grid, Naming, grid, measured
 from md2n.report.runs import RunFacts
 from md2n.report.samples import Scores, scores_by_label
-from scripts.kept import SPLIT, primary
+from scripts.kept import SPLIT, primary, read
 
 FOLDER = "samples"
 NAMED = ("model", "seed")
 ROUNDING = 1e-4  # numbers are kept with six digits
 
+Line = tuple[tuple[str, int], Scores]  # method and seed, and what each sample gives
+
 
 def keep_samples(folder: Path, rows: Sequence[ResultRow], runs: Sequence[RunFacts]) -> None:
-    """Adds the lines of these runs, in the place of what there is of the same method and seed.
+    """Adds the lines of these runs, as far as ``measures.csv`` holds their numbers, and drops those of runs it has not.
 
     Raises:
         StorageError: they cannot be written.
     """
-    rows = [r for r in rows if r.split == SPLIT]
-    for dataset in dict.fromkeys(r.dataset for r in rows):
-        found = [r for r in measured(rows, dataset, "fixed") if not r.target]
+    whole = read(folder)[0]
+    for dataset in dict.fromkeys(r.dataset for r in rows if r.split == SPLIT):
+        found = [r for r in measured(rows, dataset, "fixed", split=SPLIT) if not r.target]
         if not found:
             continue
-        g = grid(found, primary(rows, dataset)[0])
+        metric = primary(found, dataset)[0]
+        g = grid(found, metric)
         anew = scores_by_label(runs, g, Naming().labels(found), SPLIT)
-        held: dict[tuple[str, int], Scores] = {**_lines(_file(folder, dataset))}
-        held |= {(g.models[label], seed): told for label, seeds in anew.items() for seed, told in seeds.items()}
+        lines = [((g.models[label], seed), told) for label, seeds in anew.items() for seed, told in seeds.items()]
+        now = grid([r for r in measured(whole, dataset, "fixed", split=SPLIT) if not r.target], metric)
+        held = _of_the_numbers([*_lines(_file(folder, dataset)), *lines], now)
         columns = sorted({row for told in held.values() for row in told})
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
@@ -50,24 +54,35 @@ def keep_samples(folder: Path, rows: Sequence[ResultRow], runs: Sequence[RunFact
 
 def read_samples(folder: Path, g: Grid) -> dict[str, dict[int, Scores]]:
     """Label -> seed -> what each sample gives, of the runs whose numbers the grid holds."""
-    held = _lines(_file(folder, g.dataset))
     found: dict[str, dict[int, Scores]] = {}
-    for label, model in g.models.items():
-        for seed, score in g.seed_means(label, g.incomplete).items():
-            told = held.get((model, seed))
-            if told and abs(fmean(told.values()) - score) <= ROUNDING * max(1.0, abs(score)):
-                found.setdefault(label, {})[seed] = told
+    labels = {model: label for label, model in g.models.items()}
+    for (model, seed), told in _of_the_numbers(_lines(_file(folder, g.dataset)), g).items():
+        found.setdefault(labels[model], {})[seed] = told
     return found
+
+
+def _of_the_numbers(lines: Iterable[Line], g: Grid) -> dict[tuple[str, int], Scores]:
+    """The lines whose mean is the number that the grid has; of two such the last."""
+    numbers = {
+        (model, seed): score
+        for label, model in g.models.items()
+        for seed, score in g.seed_means(label, g.incomplete).items()
+    }
+    return {
+        run: told
+        for run, told in lines
+        if run in numbers and abs(fmean(told.values()) - numbers[run]) <= ROUNDING * max(1.0, abs(numbers[run]))
+    }
 
 
 def _file(folder: Path, dataset: str) -> Path:
     return folder / FOLDER / f"{dataset}.csv"
 
 
-def _lines(file: Path) -> dict[tuple[str, int], dict[int, float]]:
+def _lines(file: Path) -> list[Line]:
     if not file.exists():
-        return {}
+        return []
     with file.open(newline="") as stream:
         heads, *lines = csv.reader(stream)
     columns = [int(c) for c in heads[len(NAMED) :]]
-    return {(model, int(seed)): {c: float(v) for c, v in zip(columns, cells) if v} for model, seed, *cells in lines}
+    return [((model, int(seed)), {c: float(v) for c, v in zip(columns, cells) if v}) for model, seed, *cells in lines]

@@ -11,7 +11,7 @@ from scripts.pages import benchmark
 
 from md2n.evaluation.metrics import accuracy
 from md2n.evaluation.results import PROTOCOLS, ResultRow
-from md2n.report.grid import Grid
+from md2n.report.grid import Grid, grid
 from md2n.report.runs import RunFacts
 
 ROW = ResultRow(
@@ -57,9 +57,16 @@ def test_other_sittings_add_lines_and_a_line_of_another_run_is_not_read(tmp_path
     kept(tmp_path, measure(tmp_path, "md2n", 0, 0.9), measure(tmp_path, "md2n", 1, 0.9))
     g = kept(tmp_path, measure(tmp_path, "gcnet", 0, 0.5))
     assert {m: sorted(seeds) for m, seeds in read_samples(tmp_path, g).items()} == {"md2n": [0, 1], "gcnet": [0]}
-    again, run = measure(tmp_path / "again", "md2n", 0, 0.1)
-    keep_samples(tmp_path, again, [run])  # one seed of two: its numbers are not kept yet
-    assert sorted(read_samples(tmp_path, g)["md2n"]) == [1]
+    before = read_samples(tmp_path, g)["md2n"]
+    again = [measure(tmp_path / "again", "md2n", s, 0.1) for s in (0, 1)]
+    kept(tmp_path, again[0])  # one seed of two: its numbers are not kept yet
+    assert read_samples(tmp_path, g)["md2n"] == before
+    g = kept(tmp_path, *again)
+    now = read_samples(tmp_path, g)["md2n"]
+    assert sorted(now) == [0, 1] and now != before
+    assert (tmp_path / FOLDER / "digits.csv").read_text().count("md2n,") == 2
+    old = grid([r for r in read(tmp_path)[0] if r.model == "gcnet"], "accuracy")
+    assert read_samples(tmp_path, old).keys() == {"gcnet"}  # a grid without a method has no use for its lines
 
 
 def test_the_page_shows_margins_where_samples_are_kept(tmp_path: Path) -> None:
