@@ -7,8 +7,10 @@ two splits is validation once: people, speakers and videos stay whole, the seed 
 per data set: the mean over folds of the mean over incomplete patterns (accuracy, or minus MAE), of the best epoch, and
 of the last validations, which no choice of an epoch favours.
 
-Runs stand in ``--out``, one folder for settings and code, in it one per fold; the same command goes on where it was
-stopped.
+Runs stand in ``--out``, one folder for settings and code (it is printed), in it one per fold; the same command goes on
+where it was stopped.  Two such folders are compared sample by sample, which is sharper than to compare two means:
+
+    python -m scripts.folds --compare runs/folds/stressid/md2n-1a2b runs/folds/stressid/md2n-3c4d
 """
 
 import argparse
@@ -27,14 +29,21 @@ import numpy.typing as npt
 from md2n.config import to_mapping
 from md2n.data.ready import load, load_datasets
 from md2n.data.samples import UNASSIGNED, Samples
+from md2n.durable import make_directory
+from md2n.errors import UsageError
+from md2n.evaluation.evaluator import evaluate, validation_score
+from md2n.evaluation.protocols import fixed_conditions
 from md2n.experiment.config import ExperimentConfig, resolve
 from md2n.experiment.loading import data_checksum, fresh_model
 from md2n.experiment.source import training_code
+from md2n.report.grid import COMPLETE
+from md2n.report.samples import LEAST_SAMPLES, scores_in
 from md2n.training.rundir import RunDir
 from md2n.training.trainer import train
 
 WHOLE = ("actor", "subject", "video", "conversation", "dialogue")  # groups that no fold cuts
 LAST = 3  # validations that the end of a training is judged by
+PREDICTIONS = "predictions"
 
 
 @dataclass(frozen=True)
@@ -85,11 +94,41 @@ def run(fold: Fold) -> tuple[float, float]:
             opened.describe(to_mapping(data.schema), {"checksum": data_checksum(samples, config.data.name)})
             train(model, data.train, data.valid, config.trainer, config.seed, opened)
             opened.checkpoints.clear()
+        make_directory(place / PREDICTIONS)
+        for made in evaluate(model, data.valid, fixed_conditions(data.valid.present, data.schema.names)):
+            file = place / PREDICTIONS / f"{made.condition.name}.npz"
+            np.savez_compressed(file, output=made.output, labels=made.labels, rows=made.rows)
         lines = [json.loads(line) for line in (place / "log.jsonl").read_text().splitlines()]
         scores = [line["score"] for line in lines if line["kind"] == "epoch" and "score" in line]
+        scores = scores or [validation_score(model, data.valid).score]  # what is fitted has no epochs
         told.write_text(json.dumps({"best": max(scores), "last": fmean(scores[-LAST:])}))
     result = json.loads(told.read_text())
     return result["best"], result["last"]
+
+
+def compared(first: Path, second: Path) -> tuple[float, float, int]:
+    """Second minus first, best epochs: the difference of a mean over incomplete patterns, its standard error, samples.
+
+    The error is over samples, paired, as if they were independent; of the one seed that each fold has.
+
+    Raises:
+        UsageError: the two have no sample in common, or one of them is no folder of folds.
+    """
+    told = []
+    for folder in (first, second):
+        found: dict[int, float] = {}
+        for place in sorted(folder.glob(f"fold-*/{PREDICTIONS}")):
+            files = sorted(f for f in place.glob("*.npz") if f.stem != COMPLETE)
+            with np.load(files[0]) as kept:
+                classes = kept["output"].ndim == 2
+            sign = 1.0 if classes else -1.0
+            found |= {r: sign * v for r, v in scores_in(files, "accuracy" if classes else "mae").items()}
+        told.append(found)
+    rows = sorted(told[0].keys() & told[1].keys())
+    if len(rows) < LEAST_SAMPLES:
+        raise UsageError(f"{first} and {second} share no samples", "give two folders of folds of one data set")
+    d = np.array([told[1][r] - told[0][r] for r in rows])
+    return float(d.mean()), float(d.std(ddof=1) / len(d) ** 0.5), len(d)
 
 
 def planned(data: str, preset: str, sets: Sequence[str], folds: int, out: Path) -> list[Fold]:
@@ -106,20 +145,32 @@ def planned(data: str, preset: str, sets: Sequence[str], folds: int, out: Path) 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="ready sets, with commas between")
+    parser.add_argument("--data", help="ready sets, with commas between")
+    parser.add_argument(
+        "--compare", nargs="+", type=Path, metavar="FOLDER", help="the first against each of the others"
+    )
     parser.add_argument("--preset", default="default")
     parser.add_argument("--set", action="append", default=[], dest="sets", help="as of md2n train; repeatable")
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("runs/folds"))
     asked = parser.parse_args()
+    if asked.compare:
+        first, *others = asked.compare
+        for other in others:
+            difference, error, count = compared(first, other)
+            print(f"{other} - {first}: {difference:+.4f} (standard error {error:.4f}, {count} samples)")
+        return
+    if not asked.data:
+        parser.error("give --data, or --compare and folders")
     whole = {d: planned(d, asked.preset, asked.sets, asked.folds, asked.out) for d in asked.data.split(",")}
     with ProcessPoolExecutor(asked.workers, get_context("spawn")) as pool:
         waiting = {d: [pool.submit(run, fold) for fold in folds] for d, folds in whole.items()}
         for data, futures in waiting.items():
             best, last = zip(*(f.result() for f in futures))
             each = " ".join(f"{b:.3f}" for b in best)
-            print(f"{data}  best {fmean(best):.4f}  last {fmean(last):.4f}  (folds: {each})", flush=True)
+            where = whole[data][0].out
+            print(f"{data}  best {fmean(best):.4f}  last {fmean(last):.4f}  (folds: {each})  {where}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """Folds cut training and validation samples between groups, and classical probes find what is there to be found."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from scripts.folds import fold_of, planned, with_fold
+from scripts.folds import PREDICTIONS, compared, fold_of, planned, with_fold
 from scripts.probes import probes, scores
 
 from md2n.data.config import DataConfig
 from md2n.data.ready import load_datasets
 from md2n.data.samples import LabelColumn, Ragged, Samples
+from md2n.errors import UsageError
 from md2n.modality import Task
 from md2n.seeding import numpy_generator
 from tests.data.sets import small
@@ -47,6 +49,28 @@ def test_other_settings_stand_in_another_folder(tmp_path) -> None:
     assert [f.config.seed for f in one] == [f.number for f in one] == [0, 1, 2]
     assert len({f.out for f in one}) == len({f.out for f in two}) == 1
     assert one[0].out != two[0].out
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_two_settings_are_compared_sample_by_sample(tmp_path: Path, kind: str) -> None:
+    rng = numpy_generator(0, kind)
+    labels = rng.integers(0, 2, 40) if kind == "classification" else rng.normal(size=40)
+    for name, wrong in (("one", (0, 1, 20, 21)), ("two", (0,))):
+        for fold in (0, 1):
+            place = tmp_path / name / f"fold-{fold}" / PREDICTIONS
+            place.mkdir(parents=True)
+            rows = np.arange(20 * fold, 20 * fold + 20)
+            off = np.isin(rows, wrong)
+            output = np.eye(2)[labels[rows] ^ off] if kind == "classification" else labels[rows] + off
+            for condition in ("a", "b", "complete"):
+                told = output if condition != "complete" else 1 - output  # does not count
+                np.savez(place / f"{condition}.npz", output=told, labels=labels[rows], rows=rows)
+    difference, error, count = compared(tmp_path / "one", tmp_path / "two")
+    better = np.zeros(40)
+    better[[1, 20, 21]] = 1
+    assert (difference, error, count) == pytest.approx((3 / 40, better.std(ddof=1) / 40**0.5, 40))
+    with pytest.raises(UsageError, match="share no samples"):
+        compared(tmp_path / "one", tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])

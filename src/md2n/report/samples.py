@@ -64,22 +64,34 @@ def sample_scores(run: RunFacts, grid: Grid, split: str) -> dict[int, float] | N
     Returns:
         Row of the data set -> its part.  None where the measure is no mean over samples, or predictions are not there.
     """
-    score = PER_SAMPLE.get(grid.metric)
-    if score is None or not grid.incomplete:
-        return None
-    total: dict[int, float] = defaultdict(float)
+    files = []
     for condition in grid.incomplete:
         protocol = "random" if condition in grid.requested else "fixed"
-        file = Path(run.predictions) / f"{protocol}-{split}" / f"{condition}.npz"
-        if not file.is_file():
-            return None
+        files.append(Path(run.predictions) / f"{protocol}-{split}" / f"{condition}.npz")
+    if grid.metric not in PER_SAMPLE or not files or not all(file.is_file() for file in files):
+        return None
+    return scores_in(files, grid.metric)
+
+
+def scores_in(files: Sequence[Path], metric: str) -> dict[int, float]:
+    """What every sample gives to a mean over conditions.
+
+    Args:
+        files: predictions, one file per condition, as ``md2n evaluate`` saves them.
+        metric: of ``PER_SAMPLE``.
+
+    Returns:
+        Row of the data set -> its part; their mean is the mean over conditions.
+    """
+    total: dict[int, float] = defaultdict(float)
+    for file in files:
         with np.load(file) as kept:
             told = known(kept["labels"])
-            scores, rows = score(kept["output"][told], kept["labels"][told]), kept["rows"][told]
+            scores, rows = PER_SAMPLE[metric](kept["output"][told], kept["labels"][told]), kept["rows"][told]
         counted = ~np.isnan(scores)
         for row, value in zip(rows[counted].tolist(), (scores[counted] / counted.sum()).tolist()):
             total[row] += value
-    return {row: value * len(total) / len(grid.incomplete) for row, value in sorted(total.items())}
+    return {row: value * len(total) / len(files) for row, value in sorted(total.items())}
 
 
 def scores_by_label(
