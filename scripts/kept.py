@@ -41,6 +41,8 @@ COLUMNS = (
     "config", "commit", "data", "masks", "shared", "code",
 )  # fmt: skip
 
+Run = tuple[str, str, int]  # data set, method, seed
+
 
 def primary(rows: Sequence[ResultRow], dataset: str) -> tuple[str, ...]:
     """The measures of a set's predictions that are kept; the first is the one that is told first."""
@@ -52,7 +54,8 @@ def keep(folder: Path, rows: Sequence[ResultRow], runs: Iterable[RunFacts], fail
     """Puts what was measured on the test split into the files.
 
     It takes the place of what they have of a method on a set under a protocol once it has as many seeds; until then
-    that stays.  A failure stays until its run has results.
+    that stays.  Seeds of the same settings, code, data and masks are added to, whichever sitting made them.  A failure
+    stays until its run has results.
 
     Raises:
         DataError: a set's numbers would be of two versions of the data, or of two sets of masks; nothing is written.
@@ -62,9 +65,13 @@ def keep(folder: Path, rows: Sequence[ResultRow], runs: Iterable[RunFacts], fail
     rows = [r for r in rows if r.split == SPLIT]
     ended = {(r.dataset, r.model, r.seed) for r in rows} | {(f.dataset, f.model, f.seed) for f in failures}
     failed = [*failures, *(f for f in failed if (f.dataset, f.model, f.seed) not in ended)]
-    now, before = _seeds(rows), _seeds(old)
+    made = {(_key(r), _made(r)) for r in rows if measured_by(r)}
+    remade = {(_key(r), r.seed) for r in rows}
+    added_to = [r for r in old if (_key(r), _made(r)) in made and (_key(r), r.seed) not in remade]
+    now, before = _seeds([*rows, *added_to]), _seeds(old)
     anew = {key for key, seeds in now.items() if len(seeds) >= len(before.get(key, ()))}
     rows = [r for r in rows if _key(r) in anew]
+    others = [*(r for r in old if _key(r) not in anew), *(r for r in added_to if _key(r) in anew)]
     chosen = {d: primary(rows, d) for d in {r.dataset for r in rows}}
     lines = [_line(r, r.condition, r.value) for r in rows if not r.target and r.metric in chosen[r.dataset]]
     hidden: dict[tuple[Any, ...], list[ResultRow]] = defaultdict(list)
@@ -72,14 +79,14 @@ def keep(folder: Path, rows: Sequence[ResultRow], runs: Iterable[RunFacts], fail
         if r.target and r.metric in RECOVERY and r.protocol.startswith("fixed@") and r.condition != "complete":
             hidden[r.dataset, r.model, r.seed, r.target, r.metric].append(r)
     lines += [_line(held[0], INCOMPLETE, fmean(r.value for r in held)) for held in hidden.values()]
-    lines += [_line(r, r.condition, r.value) for r in old if _key(r) not in anew]
+    lines += [_line(r, r.condition, r.value) for r in others]
     whole = [_row(dict(zip(COLUMNS, line))) for line in lines]
     for dataset in {r.dataset for r in whole}:
         for protocol in PROTOCOLS:
             measured(whole, dataset, protocol)
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([COLUMNS, *sorted(lines)])
-    costs = [_facts(r) for r in _costs(runs, spent, {(dataset, model) for dataset, model, _ in anew})]
+    costs = [_facts(r) for r in _costs(runs, spent, {_run(r) for r in rows}, {_run(r) for r in others})]
     reasons = [{"dataset": f.dataset, "model": f.model, "seed": f.seed, "reason": f.reason} for f in failed]
     make_directory(folder)
     write_bytes(folder / MEASURED, out.getvalue().encode())
@@ -101,6 +108,15 @@ def _key(r: ResultRow) -> tuple[str, str, str]:
     return r.dataset, r.model, r.protocol
 
 
+def _run(r: ResultRow | RunFacts) -> Run:
+    return r.dataset, r.model, r.seed
+
+
+def _made(r: ResultRow) -> tuple[str, ...]:
+    """What seeds must have in common to be one measurement: settings, data, masks and code."""
+    return tuple(s[:HASH] for s in (r.config_hash, r.data_checksum, str(r.settings.get("masks", "")), measured_by(r)))
+
+
 def _seeds(rows: Iterable[ResultRow]) -> dict[tuple[str, str, str], set[int]]:
     found: dict[tuple[str, str, str], set[int]] = defaultdict(set)
     for r in rows:
@@ -108,13 +124,14 @@ def _seeds(rows: Iterable[ResultRow]) -> dict[tuple[str, str, str], set[int]]:
     return found
 
 
-def _costs(runs: Iterable[RunFacts], spent: Iterable[RunFacts], anew: set[tuple[str, str]]) -> list[RunFacts]:
-    """Of methods with new numbers the new runs, with what the same run took before under another protocol."""
-    before = {(r.dataset, r.model, r.config_hash[:HASH], r.seed): r.cost for r in spent}
-    found = [r for r in spent if (r.dataset, r.model) not in anew]
+def _costs(runs: Iterable[RunFacts], spent: Iterable[RunFacts], anew: set[Run], stays: set[Run]) -> list[RunFacts]:
+    """What runs with new numbers cost, with what the same run took before under another protocol, and what stays."""
+    before = {(*_run(r), r.config_hash[:HASH]): r.cost for r in spent}
+    concerned = {run[:2] for run in anew}
+    found = [r for r in spent if _run(r)[:2] not in concerned or _run(r) in stays - anew]
     for run in runs:
-        if run.cost and (run.dataset, run.model) in anew:
-            old = before.get((run.dataset, run.model, run.config_hash[:HASH], run.seed), {})
+        if run.cost and _run(run) in anew:
+            old = before.get((*_run(run), run.config_hash[:HASH]), {})
             answered = {k: {**old.get(k, {}), **run.cost.get(k, {})} for k in ANSWERING if k in old or k in run.cost}
             found.append(replace(run, cost={**old, **run.cost, **answered}))
     return found

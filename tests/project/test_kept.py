@@ -62,6 +62,24 @@ def test_numbers_are_replaced_once_there_are_as_many_seeds_and_others_stay(tmp_p
     assert sorted((r.model, r.seed) for r in runs) == [("md2n", 0), ("zero_fill", 0), ("zero_fill", 1)]
 
 
+def test_seeds_of_another_sitting_are_added_to_those_of_the_same_code_only(tmp_path: Path) -> None:
+    def made(seed: int, value: float, code: str) -> list[ResultRow]:
+        return [replace(r, settings={"code": {"measuring": code}}) for r in predicted("imder", seed, {"rows": value})]
+
+    def kept() -> dict[int, float]:
+        return {r.seed: r.value for r in read(tmp_path)[0]}
+
+    keep(tmp_path, made(0, 0.5, "a") + made(1, 0.6, "a"), [facts("imder", s) for s in (0, 1)])
+    keep(tmp_path, made(2, 0.7, "a"), [facts("imder", 2)])
+    assert kept() == {0: 0.5, 1: 0.6, 2: 0.7}
+    assert [r.seed for r in read(tmp_path)[1]] == [0, 1, 2]
+    keep(tmp_path, made(3, 0.8, "b"), [facts("imder", 3)])  # one seed of other code does not stand beside three
+    assert kept() == {0: 0.5, 1: 0.6, 2: 0.7}
+    keep(tmp_path, [r for s in (0, 1, 2) for r in made(s, 0.9, "b")], [facts("imder", s) for s in (0, 1, 2)])
+    assert kept() == {0: 0.9, 1: 0.9, 2: 0.9}
+    assert [r.seed for r in read(tmp_path)[1]] == [0, 1, 2]
+
+
 def test_only_the_test_split_is_kept(tmp_path: Path) -> None:
     rows = predicted("md2n", 0, {"rows": 0.5})
     keep(tmp_path, [*rows, *(replace(r, split="valid", value=0.9) for r in predicted("md2n", 1, {"rows": 0.9}))], [])
