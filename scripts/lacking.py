@@ -35,14 +35,18 @@ def lacking(rows: Iterable[ResultRow], jobs: Sequence[Job]) -> list[Job]:
 
 
 def told(jobs: Sequence[Job], out: Path = OUT) -> list[str]:
-    """A command for every data set, with how many runs it is for."""
-    found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    """A command for every data set and stretch of seeds, with how many of its runs are lacking."""
+    lacks: dict[tuple[str, str], list[int]] = defaultdict(list)
     for job in jobs:
-        found[job.data][job.model] += 1
+        lacks[job.data, job.model].append(job.seed)
+    together: dict[tuple[str, int, int], dict[str, int]] = defaultdict(dict)
+    for (data, model), seeds in sorted(lacks.items(), key=lambda lack: lack[0][0]):
+        together[data, min(seeds), max(seeds)][model] = len(seeds)
     return [
-        f"md2n benchmark --data {data} --models {','.join(models)} --seeds {SEEDS} --protocol {','.join(PROTOCOLS)} "
+        f"md2n benchmark --data {data} --models {','.join(models)} --seeds {last + 1 - first}"
+        f"{f' --first-seed {first}' if first else ''} --protocol {','.join(PROTOCOLS)} "
         f"--out {out}  # {sum(models.values())} runs"
-        for data, models in found.items()
+        for (data, first, last), models in together.items()
     ]
 
 

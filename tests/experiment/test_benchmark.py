@@ -70,6 +70,7 @@ def test_seeds_are_outermost_and_methods_share_masks(here):
     assert {j.seed for j in jobs[4:]} == {1}
     assert len({j.run for j in jobs}) == 8
     assert len({j.masks for j in jobs}) == 2
+    assert [j.seed for j in plan([data], ["zero_fill"], 2, out, first_seed=3)] == [3, 4]
 
 
 def test_the_commands_are_what_a_person_types(here):

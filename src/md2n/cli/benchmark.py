@@ -21,6 +21,9 @@ def benchmark(
     out: Annotated[Path, typer.Option(help="The benchmark's folder.")],
     models: Annotated[str, typer.Option(help="Methods with commas, or all.")] = "all",
     seeds: Annotated[int, typer.Option(help="How many seeds: 0, 1, ...", min=1)] = 5,
+    first_seed: Annotated[
+        int, typer.Option(help="Begin with this seed: to share seeds among machines or sittings.", min=0)
+    ] = 0,
     protocol: Annotated[str, typer.Option(help="fixed, random, or both with a comma.")] = "fixed,random",
     preset: Annotated[
         str, typer.Option(help="Configuration every method starts from; each one's own if not given.")
@@ -52,7 +55,7 @@ def benchmark(
     check_protocols(protocols)
     check_budget(out, tune)
     asked = MODELS.names() if models == "all" else _words(models)
-    jobs = plan(_words(data), asked, seeds, out, preset, sets or (), keep_stale)
+    jobs = plan(_words(data), asked, seeds, out, preset, sets or (), keep_stale, first_seed)
     if not jobs:
         raise UsageError("there is nothing to run", "name data sets and methods, for instance --data digits")
     if tune or plan_only:  # else it is checked with the runs that are to do

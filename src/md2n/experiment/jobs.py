@@ -209,6 +209,7 @@ def plan(
     preset: str = "",
     sets: Sequence[str] = (),
     keep_stale: bool = False,
+    first_seed: int = 0,
 ) -> list[Job]:
     """Every run, seeds outermost: a benchmark cut short has whole comparisons of fewer seeds.
 
@@ -217,11 +218,12 @@ def plan(
     Args:
         data: ready names or stores.
         models: methods.
-        seeds: how many: 0, 1, ...
+        seeds: how many: ``first_seed``, ``first_seed + 1``, ...
         out: the benchmark's folder.
         preset: what every method starts from; empty: each from its own.
         sets: overrides for every run.
         keep_stale: whether what older code made counts as done.
+        first_seed: where seeds begin: several machines or sittings can share them.
 
     Raises:
         UsageError: an unknown method, or two data sets or methods of one name.
@@ -238,5 +240,5 @@ def plan(
     chosen = {model: preset or own_preset(MODELS.check(model)) for model in models}
     for model in models:
         resolve(chosen[model], sets, model=model)
-    made = itertools.product(range(seeds), data, models)
+    made = itertools.product(range(first_seed, first_seed + seeds), data, models)
     return [Job(d, m, s, out, chosen[m], tuple(sets), keep_stale=keep_stale) for s, d, m in made]
