@@ -91,7 +91,11 @@ COMPLETE_VIEW: Mapping[str, Range] = {
     "model.complete_task": Among(("0.0", "1.0")),
 }
 
-RECOVERY: Mapping[str, Range] = {**COMPLETE_VIEW, "model.recovery": Among(("0.1", "0.3", "1.0"))}
+RECOVERY: Mapping[str, Range] = {
+    **COMPLETE_VIEW,
+    "model.recovery": Among(("0.1", "0.3", "1.0")),
+    "model.decoding": Among(("0.1", "0.3", "1.0")),
+}
 
 # What a method's own paper tunes or leaves open.
 OWN: Mapping[str, Mapping[str, Range]] = {

@@ -50,14 +50,28 @@ def test_a_single_available_code_comes_back_as_the_same_code() -> None:
 
 
 @torch.no_grad()
-def test_several_available_codes_are_averaged() -> None:
+def test_several_available_are_inverted_each_and_then_one() -> None:
     one, batch = model(), make_batch(WORLDS["sequences"])
     batch = batch.hide(torch.tensor([True, True, False]).expand(batch.size, -1))
     latents = one.backbone.encode(batch)
-    made = one.generate(latents, batch.available, NONE)
-    codes = [one._flow(k)(latents[:, k].transpose(1, 2))[0] for k in (0, 1)]
-    again, _ = one._flow(2)(made[:, 2].transpose(1, 2))
-    torch.testing.assert_close(again, (codes[0] + codes[1]) / 2, atol=1e-4, rtol=1e-4)
+    made = one.generate(latents, batch.available, NONE)[:, 2].transpose(1, 2)
+    each = [one._flow(2).inverse(one._flow(k)(latents[:, k].transpose(1, 2))[0]) for k in (0, 1)]
+    mix = one.mixes[2].mix
+    assert isinstance(mix, torch.nn.Conv1d)
+    torch.testing.assert_close(made, mix(torch.cat(each, dim=1)))
+
+
+@torch.no_grad()
+def test_what_several_are_made_of_has_the_deviation_of_a_latent() -> None:
+    # Independent latents through settled flows: each inverse is a draw of the target's own distribution.
+    one = model()
+    latents = torch.randn(4096, 3, one.backbone.tokens, one.latent.width, generator=generator(0, "x"))
+    for k in range(3):
+        one._flow(k).settle(latents[:, k].transpose(1, 2))
+    seen: list[torch.Tensor] = []
+    one.mixes[2].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    one.generate(latents, torch.tensor([True, True, False]).expand(4096, -1), NONE)
+    torch.testing.assert_close(seen[0].std(dim=(0, 3)), torch.ones(2, one.latent.width), atol=0.05, rtol=0)
 
 
 @torch.no_grad()
@@ -73,12 +87,11 @@ def test_flows_of_one_map_bring_a_common_latent_back() -> None:
 def test_flows_do_not_move_the_latents_they_learn_on() -> None:
     one, batch = model(config=DiCMoRConfig(recovery=0.0, decoding=0.0)).train(), make_batch(WORLDS["sequences"])
     clean = one.backbone.encode_in_use(batch)
-    made, own = one.learn(clean, batch.hide(torch.tensor([True, False, True]).expand(12, -1)), generator(0, "l"))
+    own = one.own_terms(clean, batch.hide(torch.tensor([True, False, True]).expand(12, -1)), generator(0, "l"))
     own["density"].backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is None for p in one.backbone.parameters())
     assert any(bool(p.grad.any()) for p in one.flows.parameters() if p.grad is not None)
     assert any(bool(p.grad.any()) for p in one.prior.parameters() if p.grad is not None)
-    assert made.shape == clean.shape
 
 
 def test_natural_gaps_have_no_density() -> None:
@@ -88,8 +101,8 @@ def test_natural_gaps_have_no_density() -> None:
     gappy = replace(batch, present=held, available=held)
     wild = clean.clone()
     wild[:, 2] = 1e3
-    _, tame = one.learn(clean, gappy, generator(0, "l"))
-    _, same = one.learn(wild, gappy, generator(0, "l"))
+    tame = one.own_terms(clean, gappy, generator(0, "l"))
+    same = one.own_terms(wild, gappy, generator(0, "l"))
     assert torch.equal(tame["density"], same["density"])
 
 

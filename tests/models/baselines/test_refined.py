@@ -104,6 +104,38 @@ def test_the_truth_of_recovery_is_not_moved_toward_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_decoders_train_the_encoders_of_what_is_available(name: str) -> None:
+    model, batch = made(name, "vectors").train(), make_batch(WORLDS["vectors"])
+    model.enter(model.phases()[-1])
+    hidden = batch.hide(torch.tensor([True, False]).expand(12, -1))
+    model.loss(hidden, generator(0, "loss")).parts["dec"].backward()  # type: ignore[no-untyped-call]
+    assert any(p.grad is not None and bool(p.grad.any()) for p in model.backbone.encoders[0].parameters())
+
+
+def test_the_complete_view_of_a_sample_with_gaps_is_generated_as_training_bears_it() -> None:
+    model, batch = (
+        made("imder", complete_view_distillation=2.0, complete_task=1.0).train(),
+        make_batch(WORLDS["sequences"], gaps=True),
+    )
+    model.enter(model.phases()[-1])
+    asked: list[int | None] = []
+    generate = model.generate
+    model.generate = lambda *given: asked.append(given[3]) or generate(*given)  # type: ignore[method-assign, func-returns-value]
+    losses = model.loss(batch.hide(draw_available(batch.present, generator(0, "p"))), generator(0, "loss"))
+    (losses.parts["complete"] + losses.parts["distillation"]).backward()  # type: ignore[no-untyped-call]
+    assert asked == [1, 1]  # train_steps, for what was hidden and for what is lacking
+    assert all(p.grad is None or not bool(p.grad.any()) for n, p in model.named_parameters() if n.startswith("scores"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_encoders_can_be_left_as_the_first_phase_made_them(name: str) -> None:
+    model = made(name, train_encoders=False)
+    trains = model.phases()[-1].trains
+    still = {n for n, _ in model.named_parameters() if not n.startswith(trains)}
+    assert still == {n for n, _ in model.named_parameters() if n.startswith("backbone.encoders")}
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_natural_gap_has_no_truth_to_recover(name: str) -> None:
     model, batch = made(name).train(), make_batch(WORLDS["sequences"])
     model.enter(model.phases()[-1])

@@ -114,6 +114,7 @@ class RefinedConfig:
         recovery: weight of the refined latent's squared error (mean over elements).
         decoding: weight of the decoders' squared error (mean over elements).
         pretraining: part of the epochs in which encoders and fusion are trained on complete samples.
+        train_encoders: whether encoders are trained afterwards, too; the originals leave them as they are.
         complete_view_distillation: as in ``MD2NConfig``; 0 is the paper's form.
         complete_task: as in ``MD2NConfig``; distillation needs it.
         recover_draws: draws for the spread of a recovery.
@@ -124,6 +125,7 @@ class RefinedConfig:
     recovery: Annotated[float, Ge(0)] = 0.1
     decoding: Annotated[float, Ge(0)] = 0.1
     pretraining: Annotated[float, Gt(0), Lt(1)] = 0.25
+    train_encoders: bool = True
     complete_view_distillation: Annotated[float, Ge(0)] = 0.0
     complete_task: Annotated[float, Ge(0)] = 0.0
     recover_draws: Annotated[int, Gt(0)] = 8
@@ -139,6 +141,7 @@ class DiCMoRConfig(RefinedConfig):
         recovery: lambda, the original's.
         decoding: of features, which the original does not give.
         pretraining: see there.
+        train_encoders: see there.
         complete_view_distillation: see there.
         complete_task: see there.
         recover_draws: differ by the decoders' error alone.
@@ -190,6 +193,7 @@ class IMDerConfig(RefinedConfig):
         recovery: lambda, the original's.
         decoding: of features, which the original does not give.
         pretraining: see there.
+        train_encoders: see there.
         complete_view_distillation: see there.
         complete_task: see there.
         recover_draws: latents drawn for a recovery's mean and spread.

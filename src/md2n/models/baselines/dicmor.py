@@ -2,9 +2,11 @@ r"""DiCMoR: what is missing is generated from what is there by normalising flows
 
 Every modality has a flow ``f_k`` from its latents to codes (``md2n.models.baselines.flow``).  A missing latent is
 
-    x_m = refine_m( f_m^{-1}( mean_{k available} f_k(x_k) ) ),
+    x_m = refine_m( mix_m over available k of f_m^{-1}( f_k(x_k) ) ),
 
-so what all flows have in common are their codes' distributions: a Gaussian for each class, the same for all modalities,
+``mix`` a 1x1 convolution of several side by side, the identity of a single one (``side``); a mean of several codes
+would have less deviation than a code, and be none of the distribution that is shared.  What all flows have in common
+are their codes' distributions: a Gaussian for each class, the same for all modalities,
 
     L = L_task + 0.1 ( sum_k bits_k / M  +  |x_m - x_m^true|^2 ),      bits_k = -log p(x_k | class) / (ln 2 D L),  >= 0.
 
@@ -13,7 +15,8 @@ Classes are the task's, or a real label rounded to seven levels of its declared 
 *Differences.*  The flow is the paper's (actnorm, invertible 1x1, coupling); the released code calls couplings only, so
 half of what it recovers is a copy of what is available.  Latents here are normalised per token: they lie on a sphere,
 where a density has no bound, so a little noise is added before it is measured.  Densities are learned on
-latents that they do not move.  Decoders lead back to features.
+latents that they do not move; bits are a mean over modalities, in the public code a sum.  Encoders go on learning after
+the first phase, the original's do not, nor does what it generates move them.  Decoders lead back to features.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,6 +32,7 @@ from md2n.models.base import Card, Phase
 from md2n.models.baselines.config import DiCMoRConfig
 from md2n.models.baselines.flow import ClassPrior, Flow, bits_per_number
 from md2n.models.baselines.refined import Flags, Latents, RefinedRecovery
+from md2n.models.baselines.side import Mix
 from md2n.shapes import Float, Int, Tensor
 
 ROWS = 2048  # training latents that actnorm is set on
@@ -51,7 +55,9 @@ class DiCMoR(RefinedRecovery):
         differences="The paper's flow: actnorm, invertible 1x1, coupling; the released code leaves out the first two, "
         "so half of what it recovers is a copy. MD2N's encoders, whose latents are normalised per token, hence a "
         "little noise before their density is measured; the flows do not move the latents they learn on; actnorm is "
-        "set once, on the training split. Fewer and narrower flow steps and refiner blocks than the original. Any "
+        "set once, on the training split. Fewer and narrower flow steps and refiner blocks than the original; its "
+        "density is a mean over modalities, not a sum. Encoders go on learning after their own phase "
+        "(train_encoders). MD2N's fusion, which is told what was recovered, in place of the original's MulT. Any "
         "number of modalities; real labels without a declared range share one Gaussian; decoders, so that it gives "
         "features back; its recovery is one answer, so draws differ by the decoders' error only.",
         recovers=True,
@@ -67,6 +73,8 @@ class DiCMoR(RefinedRecovery):
                 "set fusion.latent.width to 2 or more",
             )
         self.flows = nn.ModuleList(Flow(latent.width, config.flow_steps, config.flow_hidden) for _ in schema.modalities)
+        count = len(schema.modalities)
+        self.mixes = nn.ModuleList(Mix(count - 1, latent.width) for _ in range(count))
         self.prior = ClassPrior(class_count(schema.task), latent.width, self.backbone.tokens)
 
     def phases(self) -> Sequence[Phase]:
@@ -88,9 +96,9 @@ class DiCMoR(RefinedRecovery):
         assert isinstance(flow, Flow)
         return flow
 
-    def learn(
+    def own_terms(
         self, clean: Latents, batch: SequenceBatch, generator: torch.Generator
-    ) -> tuple[Latents, dict[str, Float[Tensor, ""]]]:
+    ) -> dict[str, Float[Tensor, ""]]:
         shape, noise = clean.shape, self.config.noise
         eps = torch.randn(shape, generator=generator, device=clean.device, dtype=clean.dtype)
         noisy = torch.where(batch.present[:, :, None, None], clean.detach() + noise * eps, 0.0)
@@ -102,9 +110,7 @@ class DiCMoR(RefinedRecovery):
             held = batch.present[:, k]
             if bool(held.any()):
                 bits.append(bits_per_number(density[held], code[0].numel()))
-        # Generated as in use, from codes without noise.
-        generated = self.generate(clean, batch.available, generator)
-        return generated, {"density": self.config.density * torch.stack(bits).mean()}
+        return {"density": self.config.density * torch.stack(bits).mean()}
 
     def generate(
         self, latents: Latents, available: Flags, generator: torch.Generator, steps: int | None = None
@@ -112,22 +118,26 @@ class DiCMoR(RefinedRecovery):
         known = torch.where(available[:, :, None, None], latents, 0.0)
         if bool(available.all()):
             return known
-        codes = [self._flow(k)(known[:, k].transpose(1, 2))[0] for k in range(known.shape[1])]
-        return self._inverted(known, torch.stack(codes, dim=1), available)
-
-    def _inverted(
-        self, latents: Latents, codes: Float[Tensor, "batch modality width token"], available: Flags
-    ) -> Latents:
-        """Missing latents from the mean of the available codes."""
-        share = available.to(codes.dtype) / available.sum(dim=1, keepdim=True)
-        shared = (codes * share[:, :, None, None]).sum(dim=1)
-        columns = list(latents.unbind(dim=1))
-        for k in range(latents.shape[1]):
+        codes = torch.stack([self._flow(k)(known[:, k].transpose(1, 2))[0] for k in range(known.shape[1])], dim=1)
+        columns = list(known.unbind(dim=1))
+        for k in range(known.shape[1]):
             rows = (~available[:, k]).nonzero()[:, 0]
             if len(rows):
-                made = self._flow(k).inverse(shared[rows]).transpose(1, 2)
+                made = self._made(k, codes[rows], available[rows]).transpose(1, 2)
                 columns[k] = columns[k].index_copy(0, rows, made.to(latents.dtype))
         return torch.stack(columns, dim=1)
+
+    def _made(
+        self, k: int, codes: Float[Tensor, "row modality width token"], available: Flags
+    ) -> Float[Tensor, "row width token"]:
+        """Modality k by its own flow's inverse of every available code, and these as one."""
+        others = [m for m in range(codes.shape[1]) if m != k]
+        side = available[:, others]
+        given = side.flatten().nonzero()[:, 0]
+        every = codes[:, others].flatten(0, 1)
+        every = torch.zeros_like(every).index_copy(0, given, self._flow(k).inverse(every[given]).to(every.dtype))
+        mixed: Tensor = self.mixes[k](every.view(*side.shape, *every.shape[1:]), side)
+        return mixed
 
     def draws_of_prediction(self, wanted: int | None) -> int:
         """One: the same recovery every time."""

@@ -13,8 +13,9 @@ no gradient; the refiner and what follows are trained on what comes out.
 samples (``score_reduction="sum"``).  The original adds noise to the condition: in training the latent's own, when
 sampling another (``condition_noise="shared"``).  What the network learns to read off noise that both share misleads it
 when they do not, so here the condition is clean.  A step learns a latent's score at four times (``score_draws``), the
-original at one.  In training the sampler takes ten steps, in use the original's
-hundred.  Decoders lead back to features.
+original at one.  In training the sampler takes ten steps, in use the original's hundred.  Squares are means over all
+pairs of a sample and a modality that it misses, in the public code sums over modalities.  Encoders go on learning after
+the first phase, the original's do not.  Decoders lead back to features.
 """
 
 from typing import ClassVar
@@ -28,6 +29,7 @@ from md2n.models.base import Card
 from md2n.models.baselines.config import IMDerConfig
 from md2n.models.baselines.refined import Flags, Latents, RefinedRecovery
 from md2n.models.baselines.score_net import ScoreNet
+from md2n.models.baselines.side import Mix
 from md2n.models.baselines.variance_exploding import FIRST_TRAINED, VarianceExploding
 from md2n.shapes import Float, Tensor
 
@@ -42,10 +44,12 @@ class IMDer(RefinedRecovery):
         family="recovery",
         differences="Inside a training step recovery takes 10 calls of each score network (the original: 100); in use "
         "it takes the original's 100. Smaller networks, over MD2N's latents. The score loss is a mean over a latent's "
-        "numbers, not a sum, and moves no encoder by its target; the condition is not noised. AdamW, a cosine and a "
-        "bound on the gradient's norm, where the original has Adam, a rate halved on plateaus and clipped values. Any "
-        "number of modalities; decoders, so that it gives features back. The preset 'imder_original' has the "
-        "original's sizes, calls and sum.",
+        "numbers, not a sum, and moves no encoder by its target; it and the refined draw's error are means over what is "
+        "missing, not sums over modalities; the condition is not noised. Encoders go on learning after their own "
+        "phase (train_encoders). MD2N's fusion, which is told what was recovered, in place of MulT. AdamW, a cosine "
+        "and a bound on the gradient's norm, where the original has Adam, a rate halved on plateaus and clipped "
+        "values. Any number of modalities; decoders, so that it gives features back. The preset 'imder_original' has "
+        "the original's sizes, calls and sum.",
         recovers=True,
     )
 
@@ -56,8 +60,7 @@ class IMDer(RefinedRecovery):
         self.process = VarianceExploding(config.sigma)
         tokens = self.backbone.tokens
         self.scores = nn.ModuleList(ScoreNet(width, tokens, config.network, self.process) for _ in schema.modalities)
-        # With two modalities the condition is always the other one.
-        self.mixes = nn.ModuleList(nn.Conv1d((count - 1) * width, width, 1) for _ in range(count if count > 2 else 0))
+        self.mixes = nn.ModuleList(Mix(count - 1, width) for _ in schema.modalities)
 
     def _score(self, k: int) -> ScoreNet:
         network = self.scores[k]
@@ -67,17 +70,12 @@ class IMDer(RefinedRecovery):
     def condition(self, latents: Latents, available: Flags, target: int) -> Float[Tensor, "batch width token"]:
         """What the score of ``target`` is told of; read only where available, never at the target."""
         others = [k for k in range(latents.shape[1]) if k != target]
-        side = available[:, others]
-        known = torch.where(side[:, :, None, None], latents[:, others], 0.0).transpose(2, 3)
-        single = known.sum(dim=1)
-        if not len(self.mixes):
-            return single
-        mixed = self.mixes[target](known.flatten(1, 2))
-        return torch.where((side.sum(dim=1) == 1)[:, None, None], single, mixed)
+        mixed: Tensor = self.mixes[target](latents[:, others].transpose(2, 3), available[:, others])
+        return mixed
 
-    def learn(
+    def own_terms(
         self, clean: Latents, batch: SequenceBatch, generator: torch.Generator
-    ) -> tuple[Latents, dict[str, Float[Tensor, ""]]]:
+    ) -> dict[str, Float[Tensor, ""]]:
         config = self.config
         gap = batch.present & batch.missing
         squares = [
@@ -89,9 +87,7 @@ class IMDer(RefinedRecovery):
         score = torch.cat(squares).mean() if squares else 0.0 * self._score(0).leave.weight.sum()
         if config.score_reduction == "sum":
             score = score * clean[0, 0].numel()
-        with torch.no_grad():
-            generated = self._drawn(clean, batch.available, generator, config.train_steps)
-        return generated, {"score": config.score * score}
+        return {"score": config.score * score}
 
     def _squares(self, clean: Latents, available: Flags, k: int, generator: torch.Generator) -> Float[Tensor, " row"]:
         """``|std(t) score + z|^2`` of modality k, a mean over the numbers of each row's latent."""
@@ -110,18 +106,20 @@ class IMDer(RefinedRecovery):
         score: Tensor = network(truth + std * z, t, network.encode(condition))
         return (std * score + z).square().mean(dim=(1, 2))
 
+    @torch.no_grad()
+    def generate_in_training(self, latents: Latents, available: Flags, generator: torch.Generator) -> Latents:
+        """Fewer calls than in use, and no gradient through them."""
+        return self.generate(latents, available, generator, self.config.train_steps)
+
     def generate(
         self, latents: Latents, available: Flags, generator: torch.Generator, steps: int | None = None
     ) -> Latents:
-        return self._drawn(latents, available, generator, steps or self.config.steps)
-
-    def _drawn(self, latents: Latents, available: Flags, generator: torch.Generator, steps: int) -> Latents:
         columns = list(torch.where(available[:, :, None, None], latents, 0.0).unbind(dim=1))
         for k in range(latents.shape[1]):
             rows = (~available[:, k]).nonzero()[:, 0]
             if len(rows):
                 condition = self.condition(latents[rows], available[rows], k)
-                made = self._one(k, condition, generator, steps).transpose(1, 2)
+                made = self._one(k, condition, generator, steps or self.config.steps).transpose(1, 2)
                 columns[k] = columns[k].index_copy(0, rows, made.to(latents.dtype))
         return torch.stack(columns, dim=1)
 

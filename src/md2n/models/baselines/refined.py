@@ -3,8 +3,9 @@
     L = L_task + 0.1 |refined - x_m|^2 + 0.1 L_dec + the method's own terms
 
 The first phase trains encoders and fusion on complete samples, with the task alone.  Afterwards everything is trained
-on samples that each miss another set.  What recovery aims at are the latents of the truth, without dropout; it moves
-toward them, not they toward it.
+on samples that each miss another set (the originals leave their encoders as they are from there on,
+``train_encoders``).  What recovery aims at are the latents of the truth, without dropout; it moves toward them, not
+they toward it.
 """
 
 import abc
@@ -47,14 +48,17 @@ class RefinedRecovery(LatentModel, abc.ABC):
         first = self.settings.pretraining
         return (
             Phase(ENCODERS, share=first, trains=("backbone",), selects=False, patterns="complete"),
-            Phase(RECOVERY, share=1 - first),
+            Phase(RECOVERY, share=1 - first, trains=("",) if self.settings.train_encoders else self._but_encoders()),
         )
 
+    def _but_encoders(self) -> tuple[str, ...]:
+        return ("backbone.fusion", "backbone.head", *(n for n, _ in self.named_children() if n != "backbone"))
+
     @abc.abstractmethod
-    def learn(
+    def own_terms(
         self, clean: Latents, batch: SequenceBatch, generator: torch.Generator
-    ) -> tuple[Latents, dict[str, Float[Tensor, ""]]]:
-        """The latents with missing ones generated as training bears it, unrefined; and the method's own terms.
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The method's own terms of the loss.
 
         Args:
             clean: latents of everything present, without dropout.
@@ -75,6 +79,10 @@ class RefinedRecovery(LatentModel, abc.ABC):
             steps: network calls, where a method has a choice; its config's if not given.
         """
 
+    def generate_in_training(self, latents: Latents, available: Flags, generator: torch.Generator) -> Latents:
+        """The same as a training step bears it; as in use unless a method says otherwise."""
+        return self.generate(latents, available, generator)
+
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
         config, available, present = self.settings, batch.available, batch.present
         whole = batch.complete()
@@ -83,8 +91,8 @@ class RefinedRecovery(LatentModel, abc.ABC):
             raw = self.backbone.fuse(latents, given_or_absent(present))
             return Losses({"task": self.backbone.task_loss(raw, batch)})
         clean = self.backbone.encode_in_use(whole)
-        generated, own = self.learn(clean, batch, generator)
-        recovered = refine_missing(self.refiners, generated, ~available)
+        own = self.own_terms(clean, batch, generator)
+        recovered = self._refined_in_training(clean, available, generator)
         raw = self.fused(latents, recovered, available)
         gap = (present & ~available)[:, :, None, None].to(clean.dtype)
         error = (recovered - clean.detach()).square() * gap
@@ -95,11 +103,17 @@ class RefinedRecovery(LatentModel, abc.ABC):
             **own,
         }
         if config.complete_task or config.complete_view_distillation:
-            filled = clean if bool(present.all()) else self.refined(clean, present, generator)
+            filled = clean if bool(present.all()) else self._refined_in_training(clean, present, generator)
             parts |= self.complete_view(
                 batch, raw, latents, filled, config.complete_task, config.complete_view_distillation
             )
         return Losses(parts)
+
+    def _refined_in_training(self, clean: Latents, available: Flags, generator: torch.Generator) -> Latents:
+        generated = self.generate_in_training(clean, available, generator)
+        refined = refine_missing(self.refiners, generated, ~available)
+        # What is available stays on the way of gradients, whatever generated the rest: decoders read it, too.
+        return torch.where(available[:, :, None, None], clean, refined)
 
     def refined(
         self, latents: Latents, available: Flags, generator: torch.Generator, steps: int | None = None
