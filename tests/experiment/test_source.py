@@ -15,6 +15,7 @@ from md2n.experiment.source import (
     digest,
     gone_on,
     imported,
+    meant,
     measuring_code,
     shared_code,
     training_code,
@@ -38,6 +39,41 @@ def test_the_same_source_elsewhere_has_the_same_digest(tmp_path: Path):
     assert digest(root, TRAINING, DCCA) == training_code("dcca")
 
 
+def test_words_do_not_count_and_everything_else_does(tmp_path: Path):
+    root = copy(tmp_path)
+    file = root / "models" / "baselines" / "dcca.py"
+    text = file.read_text()
+    before = digest(root, TRAINING, DCCA)
+    for old, new, counts in (
+        ('r"""DCCA and DCCAE', 'r"""DCCAE and DCCA', False),
+        ('"""Further terms', '"""More terms', False),
+        ("FEWEST = 2  #", "FEWEST = 2  # of all,", False),
+        ("\nFEWEST", "\n\n# of all\nFEWEST", False),
+        ('paper="', 'paper="also ', False),
+        ("FEWEST = 2  #", "FEWEST = 3  #", True),
+        ("recovers=False", "recovers=True", True),
+    ):
+        assert old in text
+        file.write_text(text.replace(old, new, 1))
+        assert (digest(root, TRAINING, DCCA) != before) == counts, new
+
+
+def test_what_is_meant():
+    source = b'''"""Words."""
+x = "# no comment"  # one
+y = f"{x} # none"\r\n
+def f():
+    "What it does."
+    return 1
+
+
+z = Card(title="a" "b", recovers=True)
+'''
+    assert meant(source).decode().splitlines() == [
+        'x = "# no comment"', 'y = f"{x} # none"', "def f():", "    return 1", "z = Card(title=, recovers=True)",
+    ]  # fmt: skip
+
+
 def test_an_edit_changes_what_depends_on_it(tmp_path: Path):
     root = copy(tmp_path)
     for name, trains, measures in (
@@ -55,7 +91,7 @@ def test_an_edit_changes_what_depends_on_it(tmp_path: Path):
     ):
         before = digest(root, TRAINING, DCCA), digest(root, MEASURING, DCCA)
         with (root / name).open("a") as file:
-            file.write("\n# another line\n")
+            file.write("\nANOTHER = 1\n")
         after = digest(root, TRAINING, DCCA), digest(root, MEASURING, DCCA)
         assert (after[0] != before[0], after[1] != before[1]) == (trains, measures), name
 
@@ -72,7 +108,7 @@ def test_shared_code_is_what_no_single_method_decides(tmp_path: Path):
     ):
         before = digest(root, MEASURING)
         with (root / name).open("a") as file:
-            file.write("\n# another line\n")
+            file.write("\nANOTHER = 1\n")
         assert (digest(root, MEASURING) != before) == shared, name
 
 

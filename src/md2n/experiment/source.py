@@ -2,12 +2,13 @@
 
 Two of them, for a run is trained once and may be measured again: what is trained also depends on how checkpoints are
 chosen, and what is measured on everything that was needed to train.  Of the methods' source only that counts which the
-run's own method imports: work on one method leaves the runs of all others valid.  Comments count: nobody can tell
-cheaply whether an edit changes a number.
+run's own method imports: work on one method leaves the runs of all others valid.  Comments, docstrings and what a card
+tells its readers do not count; everything else does: nobody can tell cheaply whether an edit changes a number.
 """
 
 import ast
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -25,6 +26,8 @@ MEASURING = (*TRAINING, "evaluation", "experiment/measuring.py")
 # Import writes a store, from there on the data's own checksum tells; and settings are compared by their values.
 LEFT_OUT = ("data/readers/", "models/config.py", "models/baselines/config.py")
 LAZY = re.compile(r"(md2n(?:\.\w+)+):\w+")  # an entry of a registry
+KEPT = bytes([1, *bytes(255)])  # what is not cut
+CARD, TOLD = "Card", ("title", "paper", "differences")  # what a card says in words
 DIGITS = 12
 UNKNOWN = "unknown"  # of runs that were made before it was written down
 
@@ -68,7 +71,7 @@ def gone_on(before: str, now: str) -> str:
 
 
 def digest(package: Path, chosen: Sequence[str], module: str = "") -> str:
-    """Of Python source of the package: names and contents, whatever the line ends.
+    """Of Python source of the package: names of files and what is ``meant`` by them.
 
     Args:
         package: its folder.
@@ -81,9 +84,47 @@ def digest(package: Path, chosen: Sequence[str], module: str = "") -> str:
     told = hashlib.sha256()
     for place, file in sorted((file.relative_to(package).as_posix(), file) for file in files):
         if not place.startswith(LEFT_OUT):
-            content = file.read_bytes().replace(b"\r\n", b"\n")
+            content = meant(file.read_bytes())
             told.update(f"{place} {len(content)}\n".encode() + content)
     return told.hexdigest()[:DIGITS]
+
+
+@cache
+def meant(source: bytes) -> bytes:
+    """Python source without comments, docstrings, a card's words, blank lines, and ends of lines of any kind.
+
+    A comment between the parts of one string stays.
+    """
+    text = source.replace(b"\r\n", b"\n")
+    starts = [0, *(n.end() for n in re.finditer(b"\n", text))]
+
+    def mark(marks: bytearray, node: ast.expr) -> None:
+        assert node.end_lineno is not None and node.end_col_offset is not None
+        first, last = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+        marks[first:last] = b"\1" * (last - first)
+
+    cut, strings = bytearray(len(text)), bytearray(len(text))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes))):
+            mark(strings, node)
+        for words in _words(node):
+            mark(cut, words)
+    for comment in re.finditer(b"#[^\n]*", text):
+        # One that begins inside a string may hide one that follows it.
+        begin = next((n for n in range(*comment.span()) if text[n : n + 1] == b"#" and not strings[n]), comment.end())
+        cut[begin : comment.end()] = b"\1" * (comment.end() - begin)
+    kept = bytes(itertools.compress(text, cut.translate(KEPT)))
+    return b"".join(line.rstrip() + b"\n" for line in kept.split(b"\n") if line.strip())
+
+
+def _words(node: ast.AST) -> Iterator[ast.expr]:
+    """A docstring of the node, or what it says as a card."""
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            yield first.value
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == CARD:
+        yield from (k.value for k in node.keywords if k.arg in TOLD)
 
 
 def imported(package: Path, module: str) -> set[Path]:
