@@ -28,6 +28,18 @@ def network(prediction: str = "x0", process: DuplexProcess = PROCESS, stirred: b
     return net
 
 
+def test_without_a_first_guess_it_is_the_network_whose_guess_is_zero() -> None:
+    net, (latents, x_t, _) = network(), inputs()
+    without = ScoreNetwork(PROCESS, M, L, D, width=8, heads=2, layers=2, first_guess=False).double().eval()
+    assert without.guess is None and net.guess is not None
+    without.load_state_dict({n: w for n, w in net.state_dict().items() if not n.startswith("guess")})
+    assert not torch.equal(without(x_t, 50, encoded(without, latents)), net(x_t, 50, encoded(net, latents)))
+    with torch.no_grad():
+        net.guess.tell.weight.zero_()
+        net.guess.tell.bias.zero_()
+    torch.testing.assert_close(without(x_t, 50, encoded(without, latents)), net(x_t, 50, encoded(net, latents)))
+
+
 def inputs(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     """Latents of four rows, x_t, and their partners."""
     g = generator(seed, "inputs")

@@ -3,6 +3,8 @@
 Tokens of one modality need not correspond to tokens of another (a vector's are no positions in time), so what one says
 of another is a map between whole latents.  Attention, whose weights are shared by all tokens, learns such a map slowly;
 a perceptron over all of them finds the linear part, which is most of it, early.
+
+Not in the paper; ``model.diffusion.first_guess = false``, as in its preset, does without.
 """
 
 import torch

@@ -84,6 +84,7 @@ class ScoreNetwork(nn.Module):
         layers: blocks.
         dropout: on attention and feed-forward.
         prediction: what ``forward`` gives: ``x0``, the unknown end of the chain, or the ``noise`` in it.
+        first_guess: whether there is one (``guess``), which the paper does not have.
 
     Raises:
         UsageError: unknown prediction.
@@ -100,6 +101,7 @@ class ScoreNetwork(nn.Module):
         layers: int = 2,
         dropout: float = 0.0,
         prediction: str = "x0",
+        first_guess: bool = True,
     ) -> None:
         super().__init__()
         if prediction not in PREDICTIONS:
@@ -115,7 +117,7 @@ class ScoreNetwork(nn.Module):
         self.target = nn.Embedding(modalities, width)
         self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
 
-        self.guess = FirstGuess(modalities, tokens, latent_width, width)
+        self.guess = FirstGuess(modalities, tokens, latent_width, width) if first_guess else None
         self.enter = nn.Linear(3 * latent_width, width)
         self.place = nn.Parameter(0.1 * torch.randn(tokens, width))
         self.blocks = nn.ModuleList(AdaptiveBlock(width, heads, dropout) for _ in range(layers))
@@ -150,7 +152,7 @@ class ScoreNetwork(nn.Module):
             context=context,
             keys_values=tuple(block.keys_values(source) for block in cast(Iterable[AdaptiveBlock], self.blocks)),
             readable=readable,
-            guess=self.guess(latents, side, context, target),
+            guess=torch.zeros_like(partner) if self.guess is None else self.guess(latents, side, context, target),
         )
 
     def forward(

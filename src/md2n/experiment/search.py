@@ -104,7 +104,7 @@ OWN: Mapping[str, Mapping[str, Range]] = {
         "model.gamma": Among(("0.1", "0.3", "1.0")),
     },
     "dcca": CORRELATION,
-    "dccae": {**CORRELATION, "model.reconstruction": Between(1e-4, 1e-1)},
+    "dccae": {**CORRELATION, "model.reconstruction": Between(1e-4, 1e1)},
     "mmin": {"model.imagination": Among(("1.0", "4.0", "10.0")), "model.cycle": Among(("0.5", "2.0"))},
     "gcnet": {"model.window": Among(("1", "2", "4")), "model.reconstruction": Among(("0.3", "1.0", "3.0"))},
     "dicmor": {**RECOVERY, "model.density": Between(1e-3, 1.0)},

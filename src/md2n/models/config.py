@@ -88,6 +88,8 @@ class DiffusionConfig:
         partner: ``mean`` of the available latents, or a ``learned`` mix.
         shared: one network for all targets (with a target embedding) instead of one each.
         cascade: recover missing modalities one after another, each conditioned on the ones before.
+        first_guess: whether a perceptron over all given latents tells the network what it makes of them at once; not in
+            the paper.
     """
 
     steps: Annotated[int, Gt(1)] = 1000
@@ -105,6 +107,7 @@ class DiffusionConfig:
     partner: Literal["mean", "learned"] = "mean"
     shared: bool = False
     cascade: bool = False
+    first_guess: bool = True
 
     def __post_init__(self) -> None:
         if not self.t1 < self.t2 <= self.steps:

@@ -41,7 +41,10 @@ class MD2N(LatentModel):
         year=2025,
         family="recovery",
         differences="The paper leaves its supplement, code and many settings unpublished; docs/decisions says what was "
-        "chosen and why. The default adds distillation from the complete view; the preset 'paper' does not.",
+        "chosen and why. The default adds distillation from the complete view, a first guess of what is missing by a "
+        "perceptron over all given latents (first_guess), and recovered latents that the task does not move "
+        "(detach_recovered); the preset 'paper' has none of the three. In both, recovery is trained on latents without "
+        "the encoders' dropout.",
         recovers=True,
     )
 

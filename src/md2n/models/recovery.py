@@ -41,7 +41,7 @@ class DuplexRecovery(nn.Module):
         made = [
             ScoreNetwork(
                 self.process, modalities, tokens, width, size.width, size.heads, size.layers, size.dropout,
-                config.prediction,
+                config.prediction, config.first_guess,
             )
             for _ in range(1 if config.shared else modalities)
         ]  # fmt: skip

@@ -46,6 +46,16 @@ def test_with_nothing_missing_it_reproduces_its_targets(world: str) -> None:
     assert not torch.isclose(imagined[~given], model.target(batch)[~given]).all()
 
 
+def test_a_cascade_that_adds_nothing_gives_back_what_it_was_given() -> None:
+    batch = make_batch(WORLDS["sequences"])
+    model = trained(batch, WORLDS["sequences"], (2, 0))
+    with torch.no_grad():
+        for weights in model.imagine.parameters():
+            weights.zero_()
+        imagined, _ = model._imagined(model._encode(model.encoders, batch))
+    torch.testing.assert_close(imagined, model.target(batch), atol=0, rtol=0)
+
+
 def test_targets_are_the_encoders_as_the_first_phase_left_them_and_stay() -> None:
     schema = WORLDS["sequences"]
     batch = make_batch(schema)

@@ -4,8 +4,12 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge as Reference
 
+from md2n.models.baselines import regression_fill
+from md2n.models.baselines.regression_fill import RegressionFill
 from md2n.models.baselines.ridge import fit_ridge
+from md2n.models.config import FusionConfig
 from md2n.seeding import generator
+from tests.worlds import WORLDS, make_batch
 
 
 @pytest.mark.parametrize(("rows", "inputs"), [(40, 6), (12, 30)], ids=["tall", "wide"])
@@ -52,3 +56,43 @@ def test_rows_centred_in_small_groups_do_not_fool_it() -> None:
 
     x, y = centred(214), centred(20)  # 252 rows of rank 216: nearly interpolated
     assert float(fit_ridge(x, y)(centred(214)).square().mean()) < 0.25
+
+
+def filler(world: str, **batch: int) -> RegressionFill:
+    torch.manual_seed(0)
+    model = RegressionFill(WORLDS[world], FusionConfig()).eval()
+    model.fit([make_batch(WORLDS[world], gaps=True, **batch)])
+    return model
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@torch.no_grad()
+def test_a_gap_of_the_data_is_filled_in_training_as_it_is_in_use(world: str) -> None:
+    model, batch = filler(world, size=60), make_batch(WORLDS[world], size=20, seed=1, gaps=True)
+    assert not bool(batch.present.all())
+    task = model.loss(batch, generator(0, "loss")).parts["task"]
+    told = model.predict(batch, generator(0, "use")).output
+    raw = model._raw(batch)
+    assert torch.equal(model.backbone.head.output(raw), told)
+    assert torch.equal(model.backbone.task_loss(raw, batch), task)
+
+
+@torch.no_grad()
+def test_the_floor_gives_back_what_is_linear_in_the_rest() -> None:
+    model, batch = filler("vectors", size=400), make_batch(WORLDS["vectors"], size=200, seed=1)
+    # Other seed, other maps from the cause: the truth here is a map of ours.
+    truth = batch.features["ecg"][:, 0] @ torch.randn(6, 3, generator=generator(0, "map"))
+    batch.features["eda"][:, 0] = truth
+    model.fit([batch])
+    back = model.recover(batch.hide(torch.tensor([True, False]).expand(200, -1)), generator(0, "r"))
+    torch.testing.assert_close(back.features["eda"][:, 0], truth, atol=0.05, rtol=0.05)
+
+
+def test_of_many_rows_a_sample_of_all_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regression_fill, "ROWS", 50)
+    model, batch = RegressionFill(WORLDS["vectors"], FusionConfig()), make_batch(WORLDS["vectors"], size=1000)
+    flat = model._flat(batch)
+    model.fit([batch])
+    places = [int((flat == row).all(dim=1).nonzero()[0, 0]) for row in model.rows]
+    assert len(set(places)) == 50
+    assert 350 < sum(places) / 50 < 650  # of 1000, not the first

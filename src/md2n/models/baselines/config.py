@@ -47,7 +47,7 @@ class DCCAEConfig(DCCAConfig):
         ridge: r.
         dropout: on the pooled features in the first phase.
         head: of one linear layer.
-        reconstruction: lambda, weight of the mean squared error of the decoded features; 0 is DCCA.
+        reconstruction: lambda, weight of the decoded features' squared error, summed over them; 0 is DCCA.
     """
 
     reconstruction: Annotated[float, Ge(0)] = 1e-3

@@ -2,7 +2,7 @@ r"""DCCA and DCCAE: codes of the modalities that correlate as much as they can, 
 
 Every modality's features, pooled over its valid frames, pass a perceptron of their own to k components ``z_k``.  Then
 
-    L = - sum_{j<k} corr(z_j, z_k)  +  lambda sum_k |D_k(z_k) - x_k|^2 / d_k,
+    L = - sum_{j<k} corr(z_j, z_k)  +  lambda sum_k |D_k(z_k) - x_k|^2,
 
 ``corr`` the total correlation (``md2n.models.baselines.correlation``).  DCCA has no second term, DCCAE adds a mirrored
 decoder per modality: at ``lambda = 0`` it is DCCA.  Training goes in three phases:
@@ -15,8 +15,9 @@ decoder per modality: at ``lambda = 0`` it is DCCA.  Training goes in three phas
 The code of a missing modality is the mean of the training split: zero, once codes are centred.
 
 *Differences.*  The paper has two complete views, large batches, and any classifier on top; here there are any number of
-views, pairs are summed, and the head meets missing codes in training.  Each modality has a network of its own (the
-public port passes both views through one).
+views, pairs are summed, and the head meets missing codes in training.  Batch norm, ReLU and AdamW stand for layer-wise
+pretraining, a nonlinearity of its own and L-BFGS; the first phase runs to its end, without a choice on validation.
+Each modality has a network of its own (the public port passes both views through one).
 """
 
 from collections.abc import Iterable, Sequence
@@ -86,9 +87,11 @@ class DCCA(MultimodalModel):
         year=2013,
         family="correlation",
         differences="Any number of modalities: total correlation summed over pairs, each modality with its own "
-        "network (the public port passes two views through one); features pooled over time, with dropout; batch "
-        "statistics, mean and whitening of the codes from the whole training split; a missing code is the mean; the "
-        "linear head is trained on incomplete samples too, because one model serves every pattern.",
+        "network (the public port passes two views through one); features pooled over time, with dropout; "
+        "batch statistics, mean and whitening of the codes from the whole training split; a missing code "
+        "is the mean; the linear head is trained on incomplete samples too, because one model serves "
+        "every pattern. Batch norm, ReLU and AdamW in place of layer-wise pretraining, the paper's "
+        "nonlinearity and L-BFGS; correlation is trained to its end, without a choice on validation.",
         recovers=False,
     )
 
@@ -196,8 +199,8 @@ class DCCAE(DCCA):
         paper="Wang, Arora, Livescu, Bilmes: On Deep Multi-View Representation Learning. ICML 2015",
         year=2015,
         family="correlation",
-        differences="As DCCA, with mirrored decoders of the pooled features; their squared error is a mean over "
-        "features, not a sum. The decoders serve training only: what is missing is the mean code, not recovered.",
+        differences="As DCCA, with mirrored decoders of the pooled features. The decoders serve training only: what "
+        "is missing is the mean code, not recovered.",
         recovers=False,
     )
 
@@ -213,7 +216,7 @@ class DCCAE(DCCA):
         for k, (name, decoder) in enumerate(zip(self.schema.names, self.decoders)):
             if k in codes:
                 truth = pooled(batch, name)[batch.available[:, k]]
-                error = error + F.mse_loss(decoder(codes[k]), truth)
+                error = error + (decoder(codes[k]) - truth).square().sum(dim=1).mean()
         return {"reconstruction": self.reconstruction * error}
 
 

@@ -6,13 +6,14 @@ missing target is a learned placeholder for others to be mapped onto.  *Differen
 representation ``r_k`` and predicts a label of its own, which self-supervision makes of the sample's label and of where
 ``r_k`` lies (``md2n.models.baselines.unimodal_labels``):
 
-    L = L_task(head(f)) + mean_k tanh|y_k - y| L_task(head_k(r_k), y_k),
+    L = L_task(head(f)) + mean_k tanh(|y_k - y| / deviation) L_task(head_k(r_k), y_k),
 
 so a modality's task counts where its label is not the sample's.  The modalities' heads are for training only.
 
 *Differences.*  The article was retracted, and we know of no public code.  What there is of it is taken from its
 abstract (crossmodal Transformers onto a target, unimodal labels by self-supervision); the parts are those of MulT and
-Self-MM; sizes, the placeholder and the weight of the modalities' tasks are ours.
+Self-MM; sizes, the placeholder and the weight of the modalities' tasks, a mean over them, are ours.  Labels of single
+modalities begin once every class was seen in every modality: data where one never is have no such labels.
 """
 
 from typing import ClassVar
@@ -43,11 +44,12 @@ class ICDN(MultimodalModel):
         year=2023,
         family="translation",
         differences="The article was retracted; we know of no public code. Made after its abstract, from MulT's "
-        "crossmodal Transformers and labels in the manner of Self-MM. Any number of modalities, each brought to "
-        "tokens by the encoders of the other methods; a missing one is a learned placeholder that the others are "
-        "mapped onto. Labels of single modalities by bounded leanings toward running class centres, without Self-MM's "
-        "quotient and its memory of single samples; for classes they are distributions. It gives no features back. "
-        "Distillation from the complete view is not offered.",
+        "crossmodal Transformers and labels in the manner of Self-MM. Any number of modalities, each "
+        "brought to tokens by the encoders of the other methods; a missing one is a learned placeholder "
+        "that the others are mapped onto. Labels of single modalities by bounded leanings toward running "
+        "class centres, without Self-MM's quotient and its memory of single samples; for classes they are "
+        "distributions, and begin once every class was seen with every modality. It gives no features "
+        "back. Distillation from the complete view is not offered.",
         recovers=False,
         retracted=True,
     )

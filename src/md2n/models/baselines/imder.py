@@ -44,8 +44,8 @@ class IMDer(RefinedRecovery):
         family="recovery",
         differences="Inside a training step recovery takes 10 calls of each score network (the original: 100); in use "
         "it takes the original's 100. Smaller networks, over MD2N's latents. The score loss is a mean over a latent's "
-        "numbers, not a sum, and moves no encoder by its target; it and the refined draw's error are means over what is "
-        "missing, not sums over modalities; the condition is not noised. Encoders go on learning after their own "
+        "numbers, not a sum, and moves no encoder by its target; it and the refined draw's error are means over what "
+        "is missing, not sums over modalities; the condition is not noised. Encoders go on learning after their own "
         "phase (train_encoders). MD2N's fusion, which is told what was recovered, in place of MulT. AdamW, a cosine "
         "and a bound on the gradient's norm, where the original has Adam, a rate halved on plateaus and clipped "
         "values. Any number of modalities; decoders, so that it gives features back. The preset 'imder_original' has "

@@ -12,8 +12,9 @@ Every modality has an encoder ``E_k`` to a vector; a missing input is zeros.  Tr
 What is imagined is an embedding, and nothing leads from it back to features: the method recovers none.
 
 *Differences.*  Imagination is compared at the missing modalities only, where its target is the frozen encoder's
-embedding of the truth (the public code also asks it for the embedding of zeros at the available ones).  So with nothing
-missing the embeddings are the targets themselves.
+embedding of the truth (the public code also asks it for the embedding of zeros at the available ones).  A cascade that
+adds nothing gives back what it was given: with nothing missing, as phase 1 ends, the targets themselves.  A cascade
+ends with its last block, in the public code with a perceptron more.
 """
 
 import copy
@@ -44,12 +45,13 @@ class MMIN(MultimodalModel):
         "Modalities. ACL 2021",
         year=2021,
         family="recovery",
-        differences="Any number of modalities; vectors enter by a perceptron, with dropout on the features "
-        "as everywhere here. Imagination is compared with its target at missing modalities only, and the second "
-        "cascade is given the imagined part only. A missing sequence is one frame of zeros, since its length is not "
-        "known. It imagines embeddings and has no decoders, so it gives no features back. AdamW's usual moments and a "
-        "cosine throughout, where the original has betas (0.5, 0.999) in phase 2. Distillation from the complete view "
-        "is not offered.",
+        differences="Any number of modalities; vectors enter by a perceptron, with dropout on the features as "
+        "everywhere here. Imagination is compared with its target at missing modalities only, and the "
+        "second cascade is given the imagined part only. A missing sequence is one frame of zeros, since "
+        "its length is not known. It imagines embeddings and has no decoders, so it gives no features "
+        "back. AdamW's usual moments and a cosine throughout, where the original has betas (0.5, 0.999) "
+        "in phase 2; codes pass a LeakyReLU, and a cascade has no perceptron after its last block, as the "
+        "public code has. Distillation from the complete view is not offered.",
         recovers=False,
     )
 

@@ -10,12 +10,13 @@ import torch
 
 from md2n.batch import SequenceBatch
 from md2n.errors import DataError
-from md2n.fusion.transformer import ABSENT, GIVEN
+from md2n.fusion.transformer import GIVEN
 from md2n.modality import Modality, Schema
 from md2n.models.backbone import Backbone
 from md2n.models.base import Card, Losses, MultimodalModel, Phase, Prediction, Recovery
 from md2n.models.baselines.ridge import Ridge, fit_ridge
 from md2n.models.config import FusionConfig
+from md2n.seeding import numpy_generator
 from md2n.shapes import Bool, Float, Tensor
 
 ROWS = 2048  # training rows kept for the ridge: the exact fit costs their cube at worst
@@ -34,8 +35,9 @@ class RegressionFill(MultimodalModel):
         year=1970,
         family="floor",
         differences="Strength by generalised cross-validation for each pattern and target, on at most "
-        f"{ROWS} training rows; sequences of more than {FLAT} numbers are regressed by their mean over time; the "
-        "predictor is the fusion Transformer trained on complete samples.",
+        f"{ROWS} training rows, drawn where there are more; sequences of more than {FLAT} numbers are regressed by "
+        "their mean over time, and filled with one frame; in shorter ones frames past a sample's end count as zeros; "
+        "the predictor is the fusion Transformer trained on complete samples, gaps of their own filled as in use.",
         recovers=True,
     )
 
@@ -55,18 +57,31 @@ class RegressionFill(MultimodalModel):
         return (Phase("ridge", fit=self.fit, selects=False), Phase("fusion", patterns="complete"))
 
     def fit(self, batches: Iterable[SequenceBatch]) -> None:
-        """Keeps up to ``ROWS`` training rows, flattened, with what they hold."""
-        kept = [(self._flat(b), b.present) for b, _ in zip(batches, range(ROWS))]
-        self.rows = torch.cat([x for x, _ in kept])[:ROWS]
-        self.held = torch.cat([p for _, p in kept])[:ROWS]
+        """Keeps up to ``ROWS`` training rows, flattened, with what they hold; of more, a random sample."""
+        rows: list[Tensor] = []
+        held: list[Tensor] = []
+        seen = 0
+        place = numpy_generator(0, "rows of the ridge")
+        for batch in batches:
+            for row, holds in zip(self._flat(batch), batch.present):
+                seen += 1
+                if len(rows) < ROWS:
+                    rows.append(row)
+                    held.append(holds)
+                elif (n := int(place.integers(seen))) < ROWS:
+                    rows[n], held[n] = row, holds
+        self.rows, self.held = torch.stack(rows), torch.stack(held)
         self._fits.clear()
 
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
-        state = torch.where(batch.available, GIVEN, ABSENT)
-        raw = self.backbone.fuse(self.backbone.encode(batch), state)
-        return Losses({"task": self.backbone.task_loss(raw, batch)})
+        return Losses({"task": self.backbone.task_loss(self._raw(batch), batch)})
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
+        output = self.backbone.head.output(self._raw(batch))
+        return Prediction(output, torch.zeros_like(output))
+
+    def _raw(self, batch: SequenceBatch) -> Float[Tensor, "batch outputs"]:
+        """Raw outputs of the head, gaps filled: to fusion, in training too, what is filled is given."""
         filled = self._filled(batch)
         latents = []
         for k, (modality, encoder) in enumerate(zip(self.schema.modalities, self.backbone.encoders)):
@@ -78,10 +93,8 @@ class RegressionFill(MultimodalModel):
             )
             frames[:, : self.lengths[k]] |= gap[:, None]
             latents.append(encoder(features, frames))
-        # The fusion never met a recovered modality in training: to it, a filled one is a given one.
         state = torch.full_like(batch.available, GIVEN, dtype=torch.long)
-        output = self.backbone.head.output(self.backbone.fuse(torch.stack(latents, dim=1), state))
-        return Prediction(output, torch.zeros_like(output))
+        return self.backbone.fuse(torch.stack(latents, dim=1), state)
 
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None

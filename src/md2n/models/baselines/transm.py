@@ -11,9 +11,13 @@ stands in for ``x_b`` in every ``Enc_b.``.  Forward errors are those of translat
 the data hold, given or hidden; backward errors those of translations from the replacement back to the given.  With
 nothing missing every encoder reads what was given, and both directions of a pair are forward.
 
-*Differences.*  There is no public code.  The paper has two cells, text with audio and text with vision; all pairs are
-here, so that every pattern is served.  A decoder has a learned query for each position, which attends to the encoding;
-it reads neither its target nor its own output, and all positions come at once.
+*Differences.*  We know of no code by the authors; what follows is from other people's descriptions of theirs.  The
+paper reads the utterances of a video one after another, ours the frames of one utterance, without its neighbours.  Its
+joint representation holds the modalities' own encodings, too, and the backward encoder always reads the translation:
+ours reads what was given wherever it was.  Translations are said to be judged by absolute errors, ours by squared ones.
+The paper has two cells, text with audio and text with vision; all pairs are here, so that every pattern is served.  A
+decoder has a learned query for each position, which attends to the encoding; it reads neither its target nor its own
+output, and all positions come at once.
 """
 
 from itertools import permutations
@@ -76,11 +80,15 @@ class TransM(MultimodalModel):
         "Analysis. WWW 2020",
         year=2020,
         family="translation",
-        differences="No public code. All pairs of modalities instead of text with audio and text with vision, so that "
-        "every pattern is served; a missing modality is the mean of its translations from what is available. "
-        "Decoders have a query for each position and give all at once, without reading the target. Sequences stand "
-        "at 16 positions at most, vectors are split into tokens and translated as one. Width 32, dropout on the "
-        "features. What comes back has no spread. Distillation from the complete view is not offered.",
+        differences="No code by the authors is known. Frames of one utterance instead of the utterances of a video; "
+        "the joint representation is the pairs' encodings alone, without the modalities' own; where both "
+        "sides of a pair are given there is no backward error; squared errors of translations instead of "
+        "absolute ones. All pairs of modalities instead of text with audio and text with vision, so that "
+        "every pattern is served; a missing modality is the mean of its translations from what is "
+        "available. Decoders have a query for each position and give all at once, without reading the "
+        "target. Sequences stand at 16 positions of the longest sequence in the data (a median text of "
+        "mosi, 12 words, at 4), vectors are split into tokens and translated as one. Width 32, dropout on "
+        "the features. What comes back has no spread. Distillation from the complete view is not offered.",
         recovers=True,
     )
 
