@@ -15,9 +15,8 @@ from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.experiment.jobs import Job, plan
 from md2n.models.catalogue import MODELS
 from scripts.kept import HASH, KEPT, measured_by, read
-from scripts.pages.benchmark import SETS
+from scripts.pages.benchmark import SEEDS, SETS
 
-SEEDS = 5
 OUT = Path("runs/benchmark")
 
 

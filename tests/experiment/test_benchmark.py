@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from md2n.data.store import checksum
 from md2n.errors import ConfigError, DataError, InterruptedRun, UsageError
 from md2n.evaluation.results import append_results, read_results
 from md2n.experiment import benchmark
 from md2n.experiment import config as experiment_config
 from md2n.experiment.benchmark import gather, plan, run_benchmark
-from md2n.experiment.jobs import own_preset
+from md2n.experiment.jobs import OTHER_DATA, own_preset
 from md2n.experiment.source import training_code
 from tests.experiment.made import store
 from tests.experiment.test_ledger import rows
@@ -293,6 +294,39 @@ def test_what_cannot_be_meant_is_refused_before_the_work(here, tmp_path):
         with pytest.raises(kind, match=text):
             act()
     assert not out.exists()
+
+
+def test_two_stores_of_one_name_are_refused(here, tmp_path):
+    data, out = here
+    other = shutil.copytree(data, tmp_path / "again")
+    with pytest.raises(UsageError, match="two stores hold data that are called"):
+        plan([data, str(other)], METHODS, 1, out)
+    with pytest.raises(UsageError, match="no protocol is named"):
+        run_benchmark(plan([data], METHODS, 1, out), [], 1, quiet)
+    assert not out.exists()
+
+
+def test_what_was_made_from_other_data_of_the_same_place_is_made_again(here, monkeypatch):
+    data, out = here
+    acted = Acted(monkeypatch)
+    (job,) = plan([data], ["zero_fill"], 1, out)
+    run_benchmark([job], ["fixed"], 1, quiet)
+    told = json.loads((job.run / "run.json").read_text())
+    (job.run / "run.json").write_text(json.dumps({**told, "data": {"checksum": checksum(Path(data))}}))
+    assert job.done(["fixed"])
+    (job.run / "run.json").write_text(json.dumps({**told, "data": {"checksum": "another"}}))
+    assert job.lacks(["fixed"]) == OTHER_DATA
+    run_benchmark([job], ["fixed"], 1, quiet)
+    assert len(acted.runs()) == 2
+
+
+def test_a_worker_that_is_killed_each_time_says_what_may_help(here, monkeypatch):
+    data, out = here
+    Acted(monkeypatch, lambda command: (-9, ""))
+    (job,) = plan([data], ["zero_fill"], 1, out)
+    run_benchmark([job], ["fixed"], 1, quiet)
+    told = json.loads(job.failed.read_text())
+    assert "killed" in told["reason"] and "fewer --workers" in told["next"]
 
 
 def test_rows_are_gathered_from_what_is_done(here, monkeypatch):

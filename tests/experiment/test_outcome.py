@@ -10,6 +10,7 @@ from md2n.errors import DataError, RunError
 from md2n.evaluation.results import append_results
 from md2n.experiment.costs import record_cost
 from md2n.experiment.outcome import read_outcomes
+from md2n.experiment.source import training_code
 from md2n.experiment.tuning import keep_budget
 from tests.experiment.test_ledger import rows, run
 
@@ -52,6 +53,26 @@ def test_single_runs_stand_beside_a_benchmark(tmp_path: Path):
     found = read_outcomes([bench(tmp_path / "bench"), single, single / "results.jsonl"], quiet)
     assert {r.seed for r in found.rows} == {0, 1, 7}
     assert found.runs[-1].folder == str(single)
+
+
+def test_benchmarks_of_two_budgets_and_a_run_in_two_folders_are_refused(tmp_path: Path):
+    one, two = bench(tmp_path / "one"), bench(tmp_path / "two")
+    with pytest.raises(DataError, match="seed 0 of md2n on 'made' stands in two folders"):
+        read_outcomes([one, two], quiet)
+    assert len(read_outcomes([one, one], quiet).rows) == 8  # the same folder twice is no contradiction
+    (two / "benchmark.json").write_text(json.dumps({"format": 1, "tune": 0}))
+    with pytest.raises(DataError, match="two search budgets"):
+        read_outcomes([one, two], quiet)
+
+
+def test_seeds_of_two_folders_by_two_states_of_the_code_are_noted(tmp_path: Path):
+    for name, seed, code in (("a", 0, "0" * 12), ("b", 1, training_code("md2n"))):
+        keep_budget(tmp_path / name, 0)
+        told = {"code": {"training": code, "measuring": "m"}}
+        made = [replace(r, run=f"runs/made/md2n/seed-{seed}", settings=told) for r in rows(seed=seed)]
+        append_results(tmp_path / name / "results.jsonl", made)
+    assert not any("other code" in n for n in read_outcomes([tmp_path / "a"], quiet).notes)  # all of one older state
+    assert any("other code" in n for n in read_outcomes([tmp_path / "a", tmp_path / "b"], quiet).notes)
 
 
 def test_masks_are_the_benchmarks_own_or_the_runs(tmp_path: Path):

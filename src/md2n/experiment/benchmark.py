@@ -107,6 +107,8 @@ def check_protocols(protocols: Sequence[str]) -> None:
     Raises:
         UsageError: the hint names the nearest.
     """
+    if not protocols:
+        raise UsageError("no protocol is named", f"give --protocol {' or '.join(PROTOCOLS)}, or both with a comma")
     for protocol in protocols:
         if protocol not in PROTOCOLS:
             raise UsageError(f"no protocol is called '{protocol}'", did_you_mean(protocol, PROTOCOLS))
@@ -185,6 +187,9 @@ class _Crew:
                 last = (lines or [f"ended with {code} and said nothing"])[-1]
                 reason = next((line for line in lines if line.startswith("error:")), last)
                 hint = next((line.removeprefix("next: ") for line in lines if line.startswith("next: ")), "")
+                if code in KILLED and not lines:
+                    reason = f"killed {TRIES} times (it ended with {code}); was there memory enough?"
+                    hint = "the same command goes on from its checkpoint; fewer --workers need less memory"
                 facts = {"command": ["md2n", *command], "exit_code": code, "reason": reason, "next": hint}
                 facts |= {"times": job.failures(code) + 1, "said": told[-4000:]}
                 write_json(job.failed, facts | job.settings)

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from md2n.config import config_hash, to_mapping
+from md2n.data.manifest import read_manifest
 from md2n.data.ready import READY
+from md2n.data.store import checksum, is_store
 from md2n.durable import refused
 from md2n.errors import DataError, RunError, UsageError, did_you_mean
 from md2n.evaluation.results import PROTOCOLS
@@ -30,6 +32,7 @@ ASIDE = ".aside-"
 
 # Why a run is not done.
 NEW = "not made yet in this way"
+OTHER_DATA = "made from another version of the data"
 RETRAIN = "made by other code"
 REMEASURE = "measured by other code, or under another version of the protocol"
 
@@ -116,12 +119,23 @@ class Job:
         except RunError:  # absent or damaged: no code is known
             return True
 
+    @property
+    def of_other_data(self) -> bool:
+        """True where what is in the run folder was made from what this store held before."""
+        if not is_store(Path(self.data)):
+            return False
+        try:
+            held = read_run(self.run).get("data", {}).get("checksum")
+        except RunError:
+            return False
+        return held not in (None, checksum(Path(self.data)))
+
     def done(self, protocols: Sequence[str] = ()) -> bool:
         """True where every command has ended well, with these settings and code and for all of these protocols."""
         return not self.lacks(protocols)
 
     def lacks(self, protocols: Sequence[str] = ()) -> str:
-        """Why the run is to be made or measured: ``NEW``, ``RETRAIN``, ``REMEASURE``; empty where it is done."""
+        """Why the run is to be made or measured: one of the constants above; empty where it is done."""
         try:
             told = json.loads((self.run / EVALUATED).read_bytes())
             same = self.remembers(told)
@@ -132,6 +146,8 @@ class Job:
             return NEW
         if not same:
             return NEW
+        if self.of_other_data:
+            return OTHER_DATA
         if self.outdated and not self.keep_stale:
             return RETRAIN
         missing = {p for p in protocols if PROTOCOLS[p] not in held}
@@ -165,6 +181,8 @@ class Job:
             reasons = differences(read_config(self.run), to_mapping(self.config))
         except RunError:
             return ""  # damaged: training says how, and what to do
+        if self.of_other_data:
+            reasons.append(OTHER_DATA)
         if self.outdated and not self.keep_stale:
             reasons.append(RETRAIN)
         if not reasons:
@@ -233,10 +251,19 @@ def plan(
     for name in data:
         if name not in READY and not Path(name).exists():
             raise DataError(f"'{name}' is neither a ready set nor a file or folder", did_you_mean(name, READY))
-    for what, names in (("data sets", [Path(d).name for d in data]), ("methods", models)):
+    stores = [str(read_manifest(Path(d)).get("name", "")) for d in data if is_store(Path(d))]
+    for what, names, hint in (
+        ("data sets", [Path(d).name for d in data], "their runs would share a folder: rename one"),
+        ("methods", models, "name it once"),
+        (
+            "stores hold data that",
+            [*stores, *(d for d in data if d in READY)],
+            "their numbers would stand in one table: import one again with another --name",
+        ),
+    ):
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
-            raise UsageError(f"two {what} are called '{twice[0]}'", "their runs would share a folder: rename one")
+            raise UsageError(f"two {what} are called '{twice[0]}'", hint)
     chosen = {model: preset or own_preset(MODELS.check(model)) for model in models}
     for model in models:
         resolve(chosen[model], sets, model=model)

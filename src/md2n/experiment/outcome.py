@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from md2n.errors import RunError
+from md2n.errors import DataError, RunError
 from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.experiment.costs import read_cost
 from md2n.experiment.jobs import FAILED, MASKS, RUNS
@@ -50,18 +50,58 @@ def read_outcomes(paths: Sequence[Path], notice: Callable[[str], None] = warning
 
     Raises:
         RunError: one of them is absent, empty, or holds no results; the hint is the next step.
-        DataError: rows of another version of a protocol, or no result rows.
+        DataError: rows of another version of a protocol, no result rows, benchmarks of two search budgets, or one run
+            in two folders.
     """
-    whole = Outcome()
+    whole, benched, budgets = Outcome(), list[ResultRow](), dict[Path, int]()
     for path in paths:
         if not path.exists():
             raise RunError(f"there is no run folder or results file {path}", "give what `md2n train --out` wrote")
-        found = _benchmark(path, notice) if is_benchmark(path) else _run(path, notice)
+        if is_benchmark(path):
+            found = _benchmark(path, notice)
+            benched += found.rows
+            if (tune := budget(path)) is not None:
+                budgets[path] = tune
+        else:
+            found = _run(path, notice)
         whole.rows += found.rows
         whole.runs += found.runs
         whole.failures += found.failures
-        whole.notes += [n for n in found.notes if n not in whole.notes]
+    if len(set(budgets.values())) > 1:
+        told = ", ".join(f"{path}: --tune {tune}" for path, tune in budgets.items())
+        raise DataError(f"rows of two search budgets do not compare ({told})", "report them apart")
+    whole.notes += [f"Search budget, the same for every method: {told_budget(t)}." for t in set(budgets.values())]
+    whole.notes += _of_other_code(benched)
+    _check_apart(whole.runs)
     return whole
+
+
+def _check_apart(runs: Sequence[RunFacts]) -> None:
+    """Refuses two runs of one method, configuration and seed: which of them gave a number could not be told."""
+    found: dict[tuple[str, str, str, int], Path] = {}
+    for run in runs:
+        key, folder = (run.dataset, run.model, run.config_hash, run.seed), Path(run.folder).resolve()
+        if found.setdefault(key, folder) != folder:
+            raise DataError(
+                f"seed {run.seed} of {run.model} on '{run.dataset}' stands in two folders: {found[key]} and {folder}",
+                "give one of them, or report them apart",
+            )
+
+
+def _of_other_code(rows: Sequence[ResultRow]) -> list[str]:
+    """A note where benchmarks hold runs by other code than this md2n's beside runs by its own, or by yet other code."""
+    codes: dict[str, set[str]] = defaultdict(set)
+    for r in rows:
+        codes[r.model].add(training_of(r.settings))
+    stale = {m: held for m, held in codes.items() if m in MODELS.names() and held != {training_code(m)}}
+    # Where every method's are of the same older state they can be compared as they are.
+    if not stale or (len(stale) == len(codes) and all(len(held) == 1 for held in stale.values())):
+        return []
+    told = "; ".join(f"{model} ({', '.join(sorted(held))})" for model, held in stale.items())
+    return [
+        f"Runs by other code than this md2n's stand beside runs by its own, or by yet other code: {told}; "
+        "the same `md2n benchmark` command without --keep-stale makes the older ones again."
+    ]
 
 
 def _run(path: Path, notice: Callable[[str], None]) -> Outcome:
@@ -87,20 +127,7 @@ def _benchmark(out: Path, notice: Callable[[str], None]) -> Outcome:
             f"no run of the benchmark {out} has results{failed}",
             f"give the `md2n benchmark ... --out {out}` command again: it goes on",
         )
-    tune = budget(out)
-    notes = [] if tune is None else [f"Search budget, the same for every method: {told_budget(tune)}."]
-    codes: dict[str, set[str]] = defaultdict(set)
-    for r in rows:
-        codes[r.model].add(training_of(r.settings))
-    stale = {m: held for m, held in codes.items() if m in MODELS.names() and held != {training_code(m)}}
-    # Where every method's are of the same older state they can be compared as they are.
-    if stale and (len(stale) < len(codes) or any(len(held) > 1 for held in stale.values())):
-        told = "; ".join(f"{model} ({', '.join(sorted(held))})" for model, held in stale.items())
-        notes.append(
-            f"Runs by other code than this md2n's stand beside runs by its own, or by yet other code: {told}; "
-            "the same `md2n benchmark` command without --keep-stale makes the older ones again."
-        )
-    return Outcome(rows, run_facts(rows, out), failures, notes)
+    return Outcome(rows, run_facts(rows, out), failures)
 
 
 def run_facts(rows: Sequence[ResultRow], place: Path) -> list[RunFacts]:
