@@ -146,6 +146,7 @@ def test_benchmark_refuses_before_the_work(capsys, tmp_path: Path, sixty: Path):
     refused(capsys, 4, "unknown key 'trainer.epoch'", *base, sixty, "--set", "trainer.epoch=1")
     refused(capsys, 2, "there is nothing to run", *base, sixty, "--models", ",")
     refused(capsys, 2, "no protocol is called 'fixd'", *base, sixty, "--models", "zero_fill", "--protocol", "fixd")
+    refused(capsys, 2, "no protocol is named", *base, sixty, "--models", "zero_fill", "--protocol", "")
     assert ask(capsys, *base, sixty, "--seeds", 0).code == 2
     assert not out.exists()
 

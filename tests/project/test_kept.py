@@ -121,7 +121,8 @@ def test_a_failure_is_kept_until_its_run_has_results(tmp_path: Path) -> None:
     assert [(f.seed, f.reason) for f in read(tmp_path)[2]] == [(1, "disk full")]
 
 
-def test_the_page_says_what_failed_and_why() -> None:
+def test_the_page_says_what_failed_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "SEEDS", 2)
     rows = [r for m in ("md2n", "icdn") for s in (0, 1) for r in predicted(m, s, {"rows": 0.5})]
     lost = [Failure("digits", "imder", s, "task is nan", "") for s in (0, 1)]
     lost += [Failure("digits", "icdn", 2, "it refuses four modalities", "")]
@@ -191,7 +192,7 @@ def test_a_line_names_the_shared_code_of_rows_that_the_installed_code_made(tmp_p
         keep(tmp_path, [], [])
 
 
-def test_the_page_says_where_it_falls_short_and_what_it_lacks() -> None:
+def test_the_page_says_where_it_falls_short_and_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = {"md2n": 0.6, "imder": 0.59, "gcnet": 0.7, "modality_dropout": 0.5, "majority": 0.1, "dedicated": 0.9}
     rows = [
         r
@@ -199,6 +200,8 @@ def test_the_page_says_where_it_falls_short_and_what_it_lacks() -> None:
         for seed in ((0,) if model == "gcnet" else (0, 1))
         for r in predicted(model, seed, {"rows": score + seed / 100, "edges": score, "complete": 1.0})
     ]
+    assert "**" not in benchmark.told_of(rows, []).split("## Random")[0]  # two seeds of five
+    monkeypatch.setattr(benchmark, "SEEDS", 2)
     told = benchmark.told_of(rows, [])
     assert "- `digits`: behind `gcnet` by 9.7 (1 seed); over `imder` by 1.0 points only" in told
     assert "gcnet 1" in told and "mmin none" in told and "`mosi` not at all" in told

@@ -52,6 +52,8 @@ def benchmark(
     from md2n.training.runfiles import LOCK
 
     protocols = _words(protocol)
+    if not protocols:
+        raise UsageError("no protocol is named", "give --protocol fixed, random, or both with a comma")
     check_protocols(protocols)
     check_budget(out, tune)
     asked = MODELS.names() if models == "all" else _words(models)

@@ -107,8 +107,6 @@ def check_protocols(protocols: Sequence[str]) -> None:
     Raises:
         UsageError: the hint names the nearest.
     """
-    if not protocols:
-        raise UsageError("no protocol is named", f"give --protocol {' or '.join(PROTOCOLS)}, or both with a comma")
     for protocol in protocols:
         if protocol not in PROTOCOLS:
             raise UsageError(f"no protocol is called '{protocol}'", did_you_mean(protocol, PROTOCOLS))
