@@ -47,6 +47,10 @@ def test_the_random_protocol_shares_masks(capsys, dropout: Path, md2n_run: Path,
     two = ask(capsys, "evaluate", md2n_run, "--protocol", "random", "--masks", masks, "--no-recovery", "--draws", 1)
     assert (one.code, two.code) == (0, 0)
     assert masks.read_bytes() == before
+    page = dropout / "report" / "index.html"
+    assert "rate=0.7" in page.read_text(encoding="utf-8")
+    assert ask(capsys, "evaluate", dropout, "--protocol", "fixed").code == 0
+    assert "rate=0.7" in page.read_text(encoding="utf-8")  # what was measured before is still told
     settings = []
     for run in (dropout, md2n_run):
         rows = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]

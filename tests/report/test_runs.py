@@ -136,7 +136,8 @@ def test_every_command_runs_from_the_folder_it_names_whatever_folders_are_called
     facts = RunFacts(
         "my bench/seed-0", "mosi", "md2n", "c", 0, "my bench/seed-0/predictions/mosi", masks="my bench/masks.npz"
     )
-    told = trace_commands([facts], grid(measured(ROWS, "mosi", "fixed"), "acc2_nonzero"), "test", "md2n")
+    g = grid(measured(ROWS, "mosi", "fixed"), "acc2_nonzero")
+    told = trace_commands([facts], g, "test", "md2n")
     path = os.pathsep.join([str(command.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["sh", "-eu"], input="\n".join(told), capture_output=True, text=True, cwd=tmp_path,
@@ -146,6 +147,10 @@ def test_every_command_runs_from_the_folder_it_names_whatever_folders_are_called
     assert '{"config": 1}{"run": 1}' in done.stdout
     assert done.stdout.count('"condition": "text",') == 1
     assert "output\t(3,)" in done.stdout
+    means = g.seed_means("md2n", g.incomplete)
+    (mean,) = (line for line in done.stdout.splitlines() if "{'" in line)
+    assert float(mean.partition(" ")[0]) == pytest.approx(means[0])
+    assert all(condition in mean for condition in g.incomplete)
     assert "these masks" in done.stdout
     given = [line.removeprefix("given: ") for line in done.stdout.splitlines() if line.startswith("given: ")]
     assert given == ["evaluate", "my bench/seed-0", "--protocol", "fixed", "--split", "test"]

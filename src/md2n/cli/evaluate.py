@@ -32,6 +32,7 @@ def evaluate(
     """Measure a run under a protocol; rows are appended to its results.jsonl, tables and figures are written."""
     from md2n.cli.output import print_table, say
     from md2n.cli.reporting import naming
+    from md2n.experiment.ledger import RESULTS, read_run_results
     from md2n.experiment.outcome import run_facts
     from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation
     from md2n.report.render import write_report
@@ -53,8 +54,10 @@ def evaluate(
         if table.rows:
             print_table(table)
     examples = recovery_examples(loaded, rows[0].dataset, split)
-    facts = run_facts(rows, run)
-    say(f"report: {write_report(run / 'report', rows, naming=named, examples=examples, runs=facts)}")
+    # The page has all that holds of this run, not only what was asked for now.
+    held = [r for r in read_run_results(run / RESULTS, say) if r.dataset == rows[0].dataset]
+    facts = run_facts(held, run)
+    say(f"report: {write_report(run / 'report', held, naming=named, examples=examples, runs=facts)}")
 
 
 evaluate.__doc__ = f"{evaluate.__doc__}\n{EXAMPLES}"

@@ -213,11 +213,15 @@ def _explained(table: Table, failures: Sequence[Failure], notes: Sequence[str], 
 def _commands(
     rows: Sequence[ResultRow], dataset: str, split: str, runs: Sequence[RunFacts], reference: str
 ) -> list[str]:
+    told: list[str] = []
     for protocol in PROTOCOLS:
         found = measured(rows, dataset, protocol, split=split)
         if metrics_of(found):
-            return trace_commands(runs, grid(found, metrics_of(found)[0]), split, reference)
-    return []
+            lines = trace_commands(runs, grid(found, metrics_of(found)[0]), split, reference)
+            told += (
+                lines if not told else [f"# and under the {protocol} protocol", *(n for n in lines if n not in told)]
+            )
+    return told
 
 
 def _curves(grids: Sequence[Grid]) -> list[Grid]:

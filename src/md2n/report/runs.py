@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from md2n.evaluation.results import PROTOCOLS
 from md2n.report.grid import Grid, Naming, Summary
 from md2n.report.table import Cell, Table
 
@@ -157,6 +158,15 @@ def run_table(runs: Sequence[RunFacts], dataset: str, naming: Naming) -> Table:
     )
 
 
+# Of the last row of every condition; arguments: file, data set, measure, protocol, split, conditions.
+MEAN = (
+    "import json, sys; rows = [json.loads(line) for line in open(sys.argv[1])]; "
+    "held = {r['condition']: r['value'] for r in rows if not r['target'] and r['condition'] in sys.argv[6:] "
+    "and [r['dataset'], r['metric'], r['protocol'], r['split']] == sys.argv[2:6]}; "
+    "print(sum(held.values()) / len(held), held)"
+)
+
+
 def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: str) -> list[str]:
     """Commands from a number to its run, configuration, masks and predictions, for one number as an example.
 
@@ -181,6 +191,7 @@ def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: 
     look = "import numpy, sys; [print(k, v.shape, v[:3], sep='\\t') for k, v in numpy.load(sys.argv[1]).items()]"
     again = ["md2n", "evaluate", '"$RUN"', "--protocol", protocol, "--split", split]
     again += ["--masks", shlex.quote(run.masks)] if run.masks and protocol == "random" else []
+    where = [grid.dataset, grid.metric, PROTOCOLS[protocol], split]
     wanted = {"condition": condition, "metric": grid.metric, "split": split}
     first, *rest = (shlex.quote(f'"{name}": {json.dumps(value)}') for name, value in wanted.items())
     lines = [
@@ -191,6 +202,8 @@ def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: 
         'cat "$RUN"/config.json "$RUN"/run.json',
         f"# the number: {grid.measure.title}, {condition}",
         f'grep -F {first} "$RUN"/results.jsonl | ' + " | ".join(f"grep -F {other}" for other in rest),
+        f"# the run's mean over the {len(grid.incomplete)} conditions that hide something, and what it is of",
+        f'python -c "{MEAN}" "$RUN"/results.jsonl ' + shlex.join([*where, *grid.incomplete]),
         "# its predictions: output, spread, labels, sample ids, and which modalities were available",
         f'python -c "{look}" {file}',
     ]
