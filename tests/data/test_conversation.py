@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from md2n.data.conversation import conversation_order, conversations, spans
+from md2n.data.conversation import conversation_order, conversations, cuts, spans
 from md2n.data.dataset import MultimodalDataset
 from tests.data.sets import small
 
@@ -56,3 +58,23 @@ def test_batches_end_where_conversations_do() -> None:
     assert spans(9, 2, codes) == [(0, 2), (2, 6), (6, 8), (8, 9)]
     assert spans(9, 100, codes) == [(0, 9)]
     assert spans(0, 3, np.zeros(0, np.int64)) == []
+
+
+def test_an_epochs_batches_are_cut_where_conversations_end() -> None:
+    assert cuts(np.asarray([5, 5, 1, 1, 1, 1, -1, -1, 2]), 3).tolist() == [2, 6]
+    # One end for three even cuts at 3, 6 and 9: the nearest takes it.
+    assert cuts(np.asarray([1] * 7 + [2] * 5), 4).tolist() == [3, 7, 9]
+    assert cuts(np.zeros(7, np.int64), 3).tolist() == [3, 5]
+    assert cuts(np.arange(3), 1).tolist() == []
+    assert cuts(np.zeros(1, np.int64), 1).tolist() == []
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=12), st.integers(1, 10))
+def test_no_batch_is_empty_and_only_long_conversations_are_cut(lengths: list[int], size: int) -> None:
+    codes = np.repeat(np.arange(len(lengths)), lengths)
+    batches = -(-len(codes) // size)
+    found = cuts(codes, batches)
+    assert len(found) == batches - 1
+    assert np.all(np.diff(found, prepend=0, append=len(codes)) > 0)
+    inside = np.setdiff1d(found, np.cumsum(lengths))
+    assert all(lengths[codes[where]] >= len(codes) // batches for where in inside)

@@ -37,15 +37,14 @@ def test_without_conversations_the_order_is_that_of_the_epoch() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(order[1:], fed, strict=True))
 
 
-def test_with_conversations_only_those_at_a_batchs_end_are_cut() -> None:
+def test_a_batch_holds_whole_conversations() -> None:
     assert DATA.conversation is not None
     feed = Feed(DATA, CONFIG, 5, CPU, DATA.conversation)
     fed = list(feed.epoch(2, 0))
     assert len(fed) == feed.batches == 4
     assert sorted(np.concatenate(fed).tolist()) == list(range(30))
     in_batches = [set(DATA.conversation[positions]) for positions in fed]
-    cut = [c for c in range(6) if sum(c in found for found in in_batches) > 1]
-    assert len(cut) <= 3
+    assert [sum(c in found for found in in_batches) for c in range(6)] == [1] * 6
     assert all(np.array_equal(a, b) for a, b in zip(fed[2:], feed.epoch(2, 2), strict=True))
     batch = feed.batch(fed[0], Phase(), 0)
     assert batch.conversation is not None

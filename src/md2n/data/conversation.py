@@ -68,6 +68,34 @@ def spans(length: int, size: int, conversation: Codes | None = None) -> list[tup
     return found
 
 
+def cuts(conversation: Codes, batches: int) -> Codes:
+    """Where to cut an epoch's order into a number of batches, at ends of conversations: the nearest to even cuts.
+
+    Where one end is the nearest to several even cuts, the nearest of these takes it and the others stay, inside a
+    conversation that is no shorter than a batch.
+
+    Args:
+        conversation: ``[N]`` codes in the epoch's order, as ``conversation_order`` gives it.
+        batches: how many, at most N.
+
+    Returns:
+        ``batches - 1`` positions, rising, from 1 to N - 1: no batch is empty.
+    """
+    length = len(conversation)
+    even = np.array([len(part) for part in np.array_split(np.arange(length), batches)[:-1]], np.int64).cumsum()
+    ends = _ends(conversation)[:-1]
+    if not len(ends):
+        return even
+    right = np.searchsorted(ends, even).clip(max=len(ends) - 1)
+    left = (right - 1).clip(min=0)
+    nearest = np.where(np.abs(ends[left] - even) <= np.abs(ends[right] - even), ends[left], ends[right])
+    closest_first = np.lexsort((np.abs(nearest - even), nearest))
+    _, taken = np.unique(nearest[closest_first], return_index=True)
+    chosen = even.copy()
+    chosen[closest_first[taken]] = nearest[closest_first[taken]]
+    return np.sort(chosen)
+
+
 def _own(conversation: Codes) -> Codes:
     """Codes with one for every sample of no conversation."""
     return np.where(conversation < 0, -1 - np.arange(len(conversation)), conversation)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from md2n.batch import SequenceBatch
-from md2n.data.conversation import conversation_order
+from md2n.data.conversation import conversation_order, cuts
 from md2n.data.dataset import epoch_order
 from md2n.evaluation.asking import EvaluationSet
 from md2n.missing import draw_available
@@ -25,8 +25,8 @@ class Feed:
         config: batch size, and the probability that a sample stays complete.
         seed: of the run.
         device: where batches go.
-        conversation: ``[N]`` codes of conversations, where the method reads them: an epoch takes them one after
-            another, and cuts in two only those that stand where a batch ends.
+        conversation: ``[N]`` codes of conversations, where the method reads them: a batch holds whole ones, so its
+            size is near to what is asked for, and only one no shorter than a batch is cut.
     """
 
     def __init__(
@@ -44,10 +44,11 @@ class Feed:
     def epoch(self, epoch: int, position: int) -> Iterator[npt.NDArray[np.int64]]:
         """Positions in the data set, batch by batch, of an epoch of which ``position`` batches are done."""
         if self.conversation is None:
-            order = epoch_order(len(self.dataset), self.seed, epoch)
+            found = split_batches(epoch_order(len(self.dataset), self.seed, epoch), self.config.batch_size)
         else:
             order = conversation_order(self.conversation, self.seed, epoch)
-        yield from split_batches(order, self.config.batch_size)[position:]
+            found = np.split(order, cuts(self.conversation[order], self.batches))
+        yield from found[position:]
 
     def batch(self, positions: npt.NDArray[np.int64], phase: Phase, step: int) -> SequenceBatch:
         """The samples as the phase wants them at a step: patterns drawn, or everything present."""

@@ -42,11 +42,10 @@ class GCNet(MultimodalModel):
         differences="Where the data have no conversations (no group video, conversation or dialogue) every sample is "
         "its own graph: no neighbour, no context. Where they have, it reads what is available of the "
         "utterances before and after, which no other method here may. Neighbours are those in the same "
-        "batch: in use a batch holds whole conversations, in training it cuts them every 32 utterances "
-        "(65 to 70 % of the videos of mosi_clean and mosi are cut once). One speaker. Features are means "
-        "over frames, and so is what comes back, repeated in each frame, without a spread. Any number of "
-        "modalities; dropout on the features; L1 for real labels, where the original has the squared "
-        "error, which is a mean over what is missing, not over utterances; a ReLU between the two layers "
+        "batch, which holds whole conversations, in training but for those longer than the batch size. "
+        "One speaker. Features are means over frames, and so is what comes back, repeated in each frame, without a "
+        "spread. Any number of modalities; dropout on the features; L1 for real labels, where the original has the "
+        "squared error, which is a mean over what is missing, not over utterances; a ReLU between the two layers "
         "of a graph branch, none after the second LSTM, and a head of two layers, unlike the public code. "
         "Distillation from the complete view is not offered.",
         recovers=True,
