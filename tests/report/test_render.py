@@ -57,7 +57,14 @@ def test_the_folder_holds_tables_figures_and_one_page(tmp_path: Path) -> None:
     page = write_report(tmp_path / "report", ROWS)
     names = {p.relative_to(page.parent).as_posix() for p in page.parent.rglob("*") if p.is_file()}
     tables = {n for n in names if n.startswith("tables/")}
-    for table in ("patterns-acc2-nonzero", "patterns-acc7", "rates-acc2-nonzero", "recovery", "published"):
+    for table in (
+        "patterns-acc2-nonzero",
+        "patterns-acc7",
+        "rates-acc2-nonzero",
+        "recovery",
+        "published",
+        "published-variants",
+    ):
         assert {f"tables/mosi-{table}.{s}" for s in ("md", "csv", "tex")} <= tables
     assert {"tables/mosi-equity-acc2-nonzero.md", "tables/mosi-compare-acc2-nonzero.md", "tables/origins.md"} <= tables
     assert {f"figures/mosi-{f}.{s}" for f in ("radar", "rates") for s in ("svg", "png")} <= names

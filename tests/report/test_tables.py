@@ -13,6 +13,7 @@ from md2n.report.tables import (
     fixed_table,
     patterns_by_method,
     published_table,
+    published_variants,
     rate_table,
     recovery_table,
 )
@@ -81,6 +82,28 @@ def test_the_published_table_is_table_1() -> None:
     assert column(table, "text+vision")["MD²N"] == "88.3 / 88.4 / 56.1"
     assert column(table, "mean of incomplete")["IMDer"] == "74.5 / 73.7 / 47.6"
     assert "ICDN [retracted]" in column(table, "text")
+
+
+def test_the_published_variants_are_tables_2_to_4_and_what_others_print() -> None:
+    table = published_variants(published(), "mosi")
+    assert column(table, "ACC2 (%)") == {
+        "(i) base model": "76.5",
+        "(ii) with VP-SDE": "76.7",
+        "(iii) with several stages": "77.1",
+        "(iv) MD²N": "80.0",
+        "MCTN": "71.3",
+        "MCTN with MD²N's recovery": "75.7",
+        "encoders and decoders": "83.4",
+        "without encoders": "81.2",
+        "without decoders": "80.4",
+        "without either": "78.5",
+        "IMDer": "–",
+        "CyIN": "–",
+        "best with everything present": "85.5",
+    }
+    assert column(table, "F1 (%)")["CyIN"] == "72.2"
+    assert column(table, "where")["MCTN"] == "Table 3, missing rate 30 %"
+    assert "MCTN" not in column(published_variants(published(), "mosei"), "where")
 
 
 def test_a_repeated_measurement_counts_once_and_the_last_wins() -> None:

@@ -37,11 +37,23 @@ class PatternScores:
 
 @dataclass(frozen=True)
 class AblationScores:
-    """One row of Table 2, 3 or 4: values in percent."""
+    """One row of Table 2, 3 or 4.
+
+    Args:
+        table: its number.
+        dataset: ``mosi`` or ``mosei``.
+        row: short name.
+        title: in words.
+        asked: which missing rates the values are of.
+        line: where it stands in the paper's extracted text.
+        values: in percent.
+    """
 
     table: int
     dataset: str
     row: str
+    title: str
+    asked: str
     line: int
     values: Values
 
@@ -55,7 +67,7 @@ class Published:
         table1: rows of Table 1, in its order.
         ablations: rows of Tables 2, 3 and 4.
         claims: what the prose says in numbers -> line.
-        elsewhere: numbers of other papers; each with ``dataset``, ``model``, ``source`` and values in percent.
+        elsewhere: numbers of other papers; each with ``dataset``, ``title``, ``source`` and values in percent.
     """
 
     source: str
@@ -128,7 +140,15 @@ def published() -> Published:
             for r in entries["table1"]
         ),
         ablations=tuple(
-            AblationScores(number, block["dataset"], row, block["line"], values(numbers))
+            AblationScores(
+                table=number,
+                dataset=block["dataset"],
+                row=row,
+                title=entries["variants"][row],
+                asked=entries["asked"][f"table{number}"],
+                line=block["line"],
+                values=values(numbers),
+            )
             for number in (2, 3, 4)
             for block in entries[f"table{number}"]
             for row, numbers in block["rows"].items()

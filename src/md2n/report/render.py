@@ -22,7 +22,14 @@ from md2n.report.published import Published, published
 from md2n.report.runs import Failure, RunFacts, cost_table, failure_table, run_table, trace_commands, with_failures
 from md2n.report.samples import scores_by_label
 from md2n.report.table import Cell, Table
-from md2n.report.tables import equity_table, patterns_by_method, published_table, rates_by_method, recovery_table
+from md2n.report.tables import (
+    equity_table,
+    patterns_by_method,
+    published_table,
+    published_variants,
+    rates_by_method,
+    recovery_table,
+)
 
 CURVES = 3  # panels of the rate figure: ACC2, F1 and ACC7 in the paper's Fig. 3
 
@@ -198,7 +205,7 @@ def _section(
     if recovered.rows:
         section.tables.append(recovered)
     if facts is not None and dataset in facts.datasets():
-        section.tables.append(published_table(facts, dataset))
+        section.tables += [published_table(facts, dataset), published_variants(facts, dataset)]
     return section
 
 

@@ -226,6 +226,27 @@ def published_table(published: Published, dataset: str) -> Table:
     )
 
 
+def published_variants(published: Published, dataset: str) -> Table:
+    """The paper's Tables 2, 3 and 4 of one data set, and what later papers print of it; ACC2, F1, ACC7 in percent."""
+    own = [(f"Table {r.table}, {r.asked}", r.title, r.values) for r in published.ablations if r.dataset == dataset]
+    others = [(str(r["source"]), str(r["title"]), r) for r in published.elsewhere if r["dataset"] == dataset]
+    rows = []
+    for source, name, values in [*own, *others]:
+        measures = [values.get(m) for m in ("acc2", "f1", "acc7")]
+        numbers = [Cell() if v is None else Cell(value=float(v), digits=1) for v in measures]
+        rows.append((Cell(name), Cell(source), *numbers))
+    return Table(
+        "published-variants",
+        f"{dataset}: published numbers of variants, and of others",
+        ("method", "where", "ACC2 (%)", "F1 (%)", "ACC7 (%)"),
+        tuple(rows),
+        (
+            f"{published.source}, Tables 2 to 4; others as named, quoted by later comparisons. Not measured by md2n.",
+            f"Said in the paper's text: {'; '.join(published.claims)}.",
+        ),
+    )
+
+
 def _first_grid(rows: Sequence[ResultRow], protocol: str, metric: str, naming: Naming | None) -> Grid | None:
     found = measured(rows, rows[0].dataset, protocol, split=rows[0].split) if rows else ()
     names = metrics_of(found)
