@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from md2n.data.conversation import conversation_order, conversations, cuts, spans
+from md2n.data.conversation import conversation_order, conversations, cuts, kept_together, spans
 from md2n.data.dataset import MultimodalDataset
 from tests.data.sets import small
 
@@ -78,3 +78,8 @@ def test_no_batch_is_empty_and_only_long_conversations_are_cut(lengths: list[int
     assert np.all(np.diff(found, prepend=0, append=len(codes)) > 0)
     inside = np.setdiff1d(found, np.cumsum(lengths))
     assert all(lengths[codes[where]] >= len(codes) // batches for where in inside)
+
+
+def test_conversations_stored_in_pieces_are_put_together_where_they_begin() -> None:
+    assert kept_together(np.asarray([3, 1, 3, -1, 1, -1])).tolist() == [0, 2, 1, 4, 3, 5]
+    assert kept_together(np.asarray([5, 5, 1, -1, -1, 2])).tolist() == list(range(6))

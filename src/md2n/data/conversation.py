@@ -45,6 +45,19 @@ def conversation_order(conversation: Codes, seed: int, epoch: int) -> Codes:
     return np.argsort(rank[pieces.reshape(-1)], kind="stable").astype(np.int64)
 
 
+def kept_together(conversation: Codes) -> Codes:
+    """The order of the data with every conversation in one piece, at its first utterance: as it is where it is so.
+
+    Args:
+        conversation: ``[N]`` codes; samples of none (-1) are pieces of their own.
+
+    Returns:
+        Positions.
+    """
+    _, first, pieces = np.unique(_own(conversation), return_index=True, return_inverse=True)
+    return np.argsort(first[pieces.reshape(-1)], kind="stable").astype(np.int64)
+
+
 def spans(length: int, size: int, conversation: Codes | None = None) -> list[tuple[int, int]]:
     """Where the batches of ``length`` samples in their order begin and end.
 

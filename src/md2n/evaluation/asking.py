@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from md2n.batch import SequenceBatch
-from md2n.data.conversation import spans
+from md2n.data.conversation import kept_together, spans
 from md2n.errors import DivergenceError, UsageError
 from md2n.evaluation.protocols import Condition
 from md2n.models.base import MultimodalModel
@@ -77,38 +77,42 @@ def batches(
     batch_size: int,
     device: torch.device | str,
     conversation: npt.NDArray[np.int64] | None = None,
-) -> Iterator[tuple[int, SequenceBatch]]:
-    """The whole data set in order: the position each batch starts at, and the batch.
+) -> Iterator[tuple[npt.NDArray[np.int64], SequenceBatch]]:
+    """The whole data set in order: the positions in a batch, and the batch.
 
     Args:
         dataset: N samples.
         batch_size: samples in each but the last.
         device: where batches go.
-        conversation: ``[N]`` codes of conversations that are not to be cut; batches then differ in size.
+        conversation: ``[N]`` codes of conversations that are not to be cut: batches differ in size then, and one that
+            is not stored in one piece comes where it begins.
 
     Raises:
         UsageError: a batch size below 1.
     """
     if batch_size < 1:
         raise UsageError(f"a batch of {batch_size} samples is none", "give a batch size of 1 or more")
-    for start, stop in spans(len(dataset), batch_size, conversation):
-        positions = np.arange(start, stop, dtype=np.int64)
-        yield start, dataset.batch(positions).to(device)
+    order = np.arange(len(dataset), dtype=np.int64) if conversation is None else kept_together(conversation)
+    for start, stop in spans(len(dataset), batch_size, None if conversation is None else conversation[order]):
+        positions = order[start:stop]
+        yield positions, dataset.batch(positions).to(device)
 
 
-def under(loaded: SequenceBatch, condition: Condition, start: int) -> tuple[SequenceBatch, SequenceBatch] | None:
+def under(
+    loaded: SequenceBatch, condition: Condition, positions: npt.NDArray[np.int64]
+) -> tuple[SequenceBatch, SequenceBatch] | None:
     """The samples of a batch that take part in a condition.
 
     Args:
-        loaded: the samples at positions ``start``, ``start + 1``, ..
+        loaded: the samples at these positions.
         condition: which modalities to hide.
-        start: position of the first sample in the data set.
+        positions: in the data set.
 
     Returns:
         The samples as a method gets them (hidden features and all labels poisoned), and as they are; None where
         the condition leaves none of them anything.
     """
-    available = torch.from_numpy(condition.available[start : start + loaded.size]).to(loaded.device)
+    available = torch.from_numpy(condition.available[positions]).to(loaded.device)
     taking_part = available.any(dim=1)
     if not bool(taking_part.any()):
         return None

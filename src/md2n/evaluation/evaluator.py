@@ -126,13 +126,13 @@ def evaluate(
     check_conditions(model, dataset, conditions)
     collected: list[list[tuple[Array, Array, Array, Array]]] = [[] for _ in conditions]
     with asking(model):
-        for start, loaded in batches(dataset, batch_size, device, conversations_for(model, dataset)):
+        for positions, loaded in batches(dataset, batch_size, device, conversations_for(model, dataset)):
             for condition, parts in zip(conditions, collected):
-                shown = under(loaded, condition, start)
+                shown = under(loaded, condition, positions)
                 if shown is None:
                     continue
                 given, whole = shown
-                g = generator(seed, "evaluate", condition.name, start, device=device)
+                g = generator(seed, "evaluate", condition.name, int(positions[0]), device=device)
                 with meter.answering(given.size):
                     told = model.predict(given, g, draws=draws)
                 refuse_nan(told.output, f"under '{condition.name}'")
@@ -172,7 +172,7 @@ def validation_score(
     flags = torch.tensor([pattern_flags(p, names) for p in patterns], device=device)
     outputs, labels, codes = [], [], []
     with asking(model):
-        for start, loaded in batches(
+        for positions, loaded in batches(
             dataset, max(1, batch_size // len(patterns)), device, conversations_for(model, dataset)
         ):
             copies = torch.arange(loaded.size, device=device).repeat(len(patterns))
@@ -183,7 +183,9 @@ def validation_score(
                 continue
             mixed = loaded.select(copies).apart(code)
             told = model.predict(
-                mixed.hide(flags[code]).poisoned(), generator(seed, "validate", start, device=device), draws=draws
+                mixed.hide(flags[code]).poisoned(),
+                generator(seed, "validate", int(positions[0]), device=device),
+                draws=draws,
             )
             refuse_nan(told.output, "in validation")
             outputs.append(to_numpy(told.output))
@@ -249,9 +251,9 @@ def evaluate_recovery(
     samples = dict.fromkeys(wanted, 0)
     together = conversations_for(model, dataset)
     with asking(model):
-        for start, loaded in batches(dataset, batch_size, device, together):
+        for positions, loaded in batches(dataset, batch_size, device, together):
             for c, condition in enumerate(conditions):
-                shown = under(loaded, condition, start)
+                shown = under(loaded, condition, positions)
                 concerned = None if shown is None else (shown[1].present & ~shown[0].available).any(dim=1)
                 if shown is None or concerned is None or not bool(concerned.any()):
                     continue
@@ -259,7 +261,7 @@ def evaluate_recovery(
                 kept = concerned if together is None else torch.ones_like(concerned)
                 given, whole = (batch.select(kept) for batch in shown)
                 hidden = whole.present & ~given.available
-                g = generator(seed, "recover", condition.name, start, device=device)
+                g = generator(seed, "recover", condition.name, int(positions[0]), device=device)
                 with meter.answering(int(concerned.sum())):
                     back = model.recover(given, g, draws=draws, steps=steps)
                 meter.draws = len(back.draws[names[0]])

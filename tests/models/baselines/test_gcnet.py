@@ -144,3 +144,19 @@ def test_predictions_do_not_depend_on_where_batches_end(fixed: list[Condition]) 
     model = made()
     whole, cut = (evaluate(model, Talks(), fixed[:1], batch_size=n)[0].output for n in (20, 3))
     np.testing.assert_allclose(whole, cut, rtol=1e-5, atol=1e-6)
+
+
+class Scattered(Talks):
+    """The same conversations, no utterance beside the next one of its own."""
+
+    conversation = np.repeat([3, 0, 5, -1], [7, 9, 2, 2])[np.random.default_rng(1).permutation(20)]
+
+
+def test_a_conversation_is_whole_in_use_however_it_is_stored() -> None:
+    model, flags = made(), np.random.default_rng(2).random((20, 3)) < 0.6
+    flags[:, 0] |= ~flags.any(axis=1)
+    chosen = [replace(fixed_conditions(np.ones((20, 3), bool), SCHEMA.names)[0], name="drawn", available=flags)]
+    whole, cut = (evaluate(model, Scattered(), chosen, batch_size=n)[0] for n in (20, 3))
+    order = whole.rows.argsort(), cut.rows.argsort()
+    assert whole.rows[order[0]].tolist() == cut.rows[order[1]].tolist()
+    np.testing.assert_allclose(whole.output[order[0]], cut.output[order[1]], rtol=1e-5, atol=1e-6)
