@@ -209,6 +209,15 @@ def equity_of(*rows, ceiling: dict[str, float], shifts: tuple[float, ...] = (-0.
     return equity_table(grid(measured(every, "mosi", "fixed"), "acc2_nonzero"), "majority", "dedicated")
 
 
+def test_one_set_has_no_spread() -> None:
+    table = equity_of(ROWS, ceiling=scores(0.9, 0.505, 0.9))
+    assert table is not None
+    assert column(table, "minimum") == column(table, "text") == {"md2n": "0.75", "zero_fill": "0.50"}
+    assert column(table, "spread") == {"md2n": "–", "zero_fill": "–"}
+    assert not any(row[table.columns.index("spread")].best for row in table.rows)
+    assert "No spread: one set alone, text," in " ".join(table.notes)
+
+
 def test_equity_leaves_out_sets_on_which_there_is_next_to_nothing_to_learn() -> None:
     ceiling = scores(0.9, 0.7, 0.9) | {"audio": 0.55}  # an eighth of the widest gap
     table = equity_of(fixed_rows("md2n", scores(0.9, 0.7, 0.9) | {"audio": 0.35}), ceiling=ceiling)

@@ -184,12 +184,16 @@ def equity_table(grid: Grid, chance: str, ceiling: str) -> Table | None:
         numbers = [Cell(value=told.per_pattern.get(s), digits=2) for s in sets]
         for value, top in zip((told.minimum, told.spread), best):
             numbers.append(Cell(value=value, digits=2, best=label in compared and rounded(value, 2) == top))
+        if len(shared) == 1:
+            numbers[-1] = Cell()
         lines.append((Cell(label), *numbers, _seeds(grid, label)))
     notes = [
         f"(score − chance) / (ceiling − chance); chance: {chance}; ceiling: {ceiling}. "
         "1 everywhere is unbiased; the minimum is the worst-served set, the spread maximum minus minimum.",
         "Made from means over seeds; bold is the largest minimum and the smallest spread.",
     ]
+    if len(shared) == 1:
+        notes.append(f"No spread: one set alone, {shared[0]}, is left to compare.")
     if grid.fewer:
         notes.append(f"Fewer seeds than others, so {_not_compared(grid, (chance, ceiling))}.")
     if len(shared) < len(sets):
