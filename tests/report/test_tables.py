@@ -210,7 +210,7 @@ def equity_of(*rows, ceiling: dict[str, float], shifts: tuple[float, ...] = (-0.
 
 
 def test_one_set_has_no_spread() -> None:
-    table = equity_of(ROWS, ceiling=scores(0.9, 0.505, 0.9))
+    table = equity_of(ROWS, ceiling=scores(0.505, 0.505, 0.505) | {"text": 0.9})
     assert table is not None
     assert column(table, "minimum") == column(table, "text") == {"md2n": "0.75", "zero_fill": "0.50"}
     assert column(table, "spread") == {"md2n": "–", "zero_fill": "–"}
