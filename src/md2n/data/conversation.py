@@ -85,7 +85,7 @@ def cuts(conversation: Codes, batches: int) -> Codes:
     """Where to cut an epoch's order into a number of batches, at ends of conversations: the nearest to even cuts.
 
     Where one end is the nearest to several even cuts, the nearest of these takes it and the others stay, inside a
-    conversation that is no shorter than a batch.
+    conversation that is no shorter than N / ``batches``, rounded down.  A batch may be of one sample.
 
     Args:
         conversation: ``[N]`` codes in the epoch's order, as ``conversation_order`` gives it.

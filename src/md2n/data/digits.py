@@ -80,6 +80,7 @@ def moments(given: Floats) -> Doubles:
 
 
 def _settled(features: Doubles) -> Floats:
+    """Rounded so far that the last bits, which differ between processors, are gone."""
     return np.round(features, DECIMALS).astype(np.float32)
 
 

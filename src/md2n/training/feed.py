@@ -26,7 +26,7 @@ class Feed:
         seed: of the run.
         device: where batches go.
         conversation: ``[N]`` codes of conversations, where the method reads them: a batch holds whole ones, so its
-            size is near to what is asked for, and only one no shorter than a batch is cut.
+            size is near to what is asked for, and only one as long as an even batch is cut.
     """
 
     def __init__(

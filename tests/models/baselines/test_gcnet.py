@@ -147,7 +147,7 @@ def test_predictions_do_not_depend_on_where_batches_end(fixed: list[Condition]) 
 
 
 class Scattered(Talks):
-    """The same conversations, no utterance beside the next one of its own."""
+    """The same conversations, their utterances in among one another's."""
 
     conversation = np.repeat([3, 0, 5, -1], [7, 9, 2, 2])[np.random.default_rng(1).permutation(20)]
 

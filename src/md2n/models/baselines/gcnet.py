@@ -42,7 +42,7 @@ class GCNet(MultimodalModel):
         differences="Where the data have no conversations (no group video, conversation or dialogue) every sample is "
         "its own graph: no neighbour, no context. Where they have, it reads what is available of the "
         "utterances before and after, which no other method here may. Neighbours are those in the same "
-        "batch, which holds whole conversations, in training but for those longer than the batch size. "
+        "batch, which holds whole conversations, in training but for those as long as a batch. "
         "One speaker. Features are means over frames, and so is what comes back, repeated in each frame, without a "
         "spread. Any number of modalities; dropout on the features; L1 for real labels, where the original has the "
         "squared error, which is a mean over what is missing, not over utterances; a ReLU between the two layers "
