@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from md2n.data.store import write_store
-from md2n.errors import ConfigError, DataError, InterruptedRun, RunError, UsageError
+from md2n.errors import ConfigError, DataError, DivergenceError, InterruptedRun, RunError, UsageError
 from md2n.evaluation.results import read_results
 from md2n.experiment.config import resolve
 from md2n.experiment.loading import fresh_model
@@ -210,3 +210,12 @@ def evaluation_batch(run):  # type: ignore[no-untyped-def]
     from md2n.experiment.loading import evaluation_data
 
     return evaluation_data(run, "test", None)[1].batch(np.arange(6))
+
+
+def test_a_matrix_that_cannot_be_decomposed_ends_with_the_next_step(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eigh = torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda matrix: eigh(matrix * torch.nan))
+    with pytest.raises(DivergenceError, match=r"cannot be decomposed: linalg(.*\n)*.*lower trainer.learning_rate"):
+        run_training(short(data, "dcca"), tmp_path / "run")

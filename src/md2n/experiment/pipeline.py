@@ -7,6 +7,7 @@ import torch
 from md2n.config import to_mapping
 from md2n.data.ready import load, load_datasets
 from md2n.durable import write_json
+from md2n.errors import DivergenceError
 from md2n.experiment.config import ExperimentConfig
 from md2n.experiment.costs import TrainingMeter
 from md2n.experiment.loading import LoadedRun, data_checksum, fresh_model, load_run, read_normaliser
@@ -37,7 +38,7 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
         RunError: the folder holds a run of another configuration or other data, or its checkpoints cannot be used.
         DataError: the data cannot be read.
         InterruptedRun: Ctrl-C or SIGTERM; the state is saved.
-        DivergenceError: a loss that is no longer a number.
+        DivergenceError: a loss that is no longer a number, or a matrix that cannot be decomposed.
         StorageError: the folder cannot be written.
         UsageError: no such device, label or modality.
     """
@@ -74,7 +75,14 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
             arrays, kind = data.normaliser.to_state()
             run.save_tensors(NORMALISER, {name: torch.from_numpy(a) for name, a in arrays.items()}, kind)
         meter = TrainingMeter(out, sum(p.numel() for p in model.parameters()), begun)
-        train(model, data.train, data.valid, config.trainer, config.seed, run, Together([watcher, meter]))
+        try:
+            train(model, data.train, data.valid, config.trainer, config.seed, run, Together([watcher, meter]))
+        # Of covariances that are no numbers any more, or singular.
+        except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # documented, not in its __all__
+            raise DivergenceError(
+                f"a matrix cannot be decomposed: {error}",
+                "train into another folder with a lower trainer.learning_rate, or look at the data",
+            ) from error
         # They hold ten times what the chosen weights do; a damaged model is trained again to the same bits.
         run.checkpoints.clear()
     return out
