@@ -11,7 +11,7 @@ from md2n.evaluation.results import append_results
 from md2n.experiment.costs import record_cost
 from md2n.experiment.outcome import read_outcomes
 from md2n.experiment.source import training_code
-from md2n.experiment.tuning import keep_budget
+from md2n.experiment.tuning import Terms, keep_terms
 from tests.experiment.test_ledger import rows, run
 
 
@@ -21,7 +21,7 @@ def quiet(text: str) -> None:
 
 def bench(out: Path) -> Path:
     """Two runs, one of them with a cost; one method that failed."""
-    keep_budget(out, 4)
+    keep_terms(out, Terms(4))
     for seed in (0, 1):
         folder = run(out, seed, rows(seed=seed))
         append_results(out / "results.jsonl", [replace(r, run=f"runs/made/md2n/seed-{seed}") for r in rows(seed=seed)])
@@ -59,15 +59,26 @@ def test_benchmarks_of_two_budgets_and_a_run_in_two_folders_are_refused(tmp_path
     one, two = bench(tmp_path / "one"), bench(tmp_path / "two")
     with pytest.raises(DataError, match="seed 0 of md2n on 'made' stands in two folders"):
         read_outcomes([one, two], quiet)
-    assert len(read_outcomes([one, one], quiet).rows) == 8  # the same folder twice is no contradiction
+    twice = read_outcomes([one, one, one / "runs" / "made" / "md2n" / "seed-0"], quiet)  # is no contradiction
+    assert (len(twice.runs), len(twice.failures)) == (2, 1)  # and no more seeds
     (two / "benchmark.json").write_text(json.dumps({"format": 1, "tune": 0}))
-    with pytest.raises(DataError, match="two search budgets"):
+    with pytest.raises(DataError, match=r"rows on 'made' made in two ways .*one: --tune 4, .*two: --tune 0"):
         read_outcomes([one, two], quiet)
+
+
+def test_terms_of_several_benchmarks_are_told_apart_by_data_set(tmp_path: Path):
+    one, two = bench(tmp_path / "one"), tmp_path / "two"
+    keep_terms(two, Terms(0, sets=("trainer.epochs=1",)))
+    append_results(two / "results.jsonl", [replace(r, run="x", dataset="other") for r in rows()])
+    assert [n for n in read_outcomes([one, two], quiet).notes if n.startswith("Search")] == [
+        f"Search budget on made, the same for every method: {Terms(4).told}.",
+        "Search budget on other, the same for every method: presets, no search; in every run trainer.epochs=1.",
+    ]
 
 
 def test_seeds_of_two_folders_by_two_states_of_the_code_are_noted(tmp_path: Path):
     for name, seed, code in (("a", 0, "0" * 12), ("b", 1, training_code("md2n"))):
-        keep_budget(tmp_path / name, 0)
+        keep_terms(tmp_path / name, Terms(0))
         told = {"code": {"training": code, "measuring": "m"}}
         made = [replace(r, run=f"runs/made/md2n/seed-{seed}", settings=told) for r in rows(seed=seed)]
         append_results(tmp_path / name / "results.jsonl", made)
@@ -77,7 +88,7 @@ def test_seeds_of_two_folders_by_two_states_of_the_code_are_noted(tmp_path: Path
 
 def test_masks_are_the_benchmarks_own_or_the_runs(tmp_path: Path):
     out = tmp_path / "bench"
-    keep_budget(out, 0)
+    keep_terms(out, Terms(0))
     place = "runs/made/md2n/seed-0"
     append_results(out / "results.jsonl", [replace(r, run=place, protocol="random@1") for r in rows()])
     assert read_outcomes([out], quiet).runs[0].masks == ""
@@ -95,7 +106,7 @@ def test_folders_without_results_are_refused_with_the_next_step(tmp_path: Path):
     empty.mkdir()
     with pytest.raises(RunError, match=r"is empty: it holds no results.*\n.*md2n benchmark"):
         read_outcomes([empty], quiet)
-    keep_budget(empty, 0)
+    keep_terms(empty, Terms(0))
     with pytest.raises(RunError, match=r"no run of the benchmark .* has results\n.*goes on"):
         read_outcomes([empty], quiet)
     failed = empty / "runs" / "made" / "md2n" / "seed-0.failed.json"
@@ -105,6 +116,19 @@ def test_folders_without_results_are_refused_with_the_next_step(tmp_path: Path):
         read_outcomes([empty], quiet)
     with pytest.raises(RunError, match="there is no run folder"):
         read_outcomes([tmp_path / "absent"], quiet)
+
+
+def test_a_folder_of_benchmarks_or_runs_names_what_to_give(tmp_path: Path):
+    bench(tmp_path / "one")
+    bench(tmp_path / "two")
+    with pytest.raises(RunError, match=r"holds no results of its own\n.*/one .*/two"):
+        read_outcomes([tmp_path], quiet)
+    with pytest.raises(RunError, match=r"holds no results of its own\n.*seed-0 .*seed-1"):
+        read_outcomes([tmp_path / "one" / "runs"], quiet)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "notes.txt").touch()
+    with pytest.raises(RunError, match=r"holds no results\n.*a run or a benchmark"):
+        read_outcomes([tmp_path / "notes"], quiet)
 
 
 def test_another_version_of_a_protocol_is_refused(tmp_path: Path):

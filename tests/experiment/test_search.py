@@ -16,15 +16,15 @@ from md2n.experiment.search import DROPOUT, Among, Between, draws, space
 from md2n.experiment.source import training_code
 from md2n.experiment.tuning import (
     Choice,
-    budget,
-    check_budget,
+    Terms,
+    check_terms,
     choice,
     chosen_jobs,
-    keep_budget,
+    keep_terms,
     open_trials,
     settle,
     space_table,
-    told_budget,
+    terms,
     trials,
 )
 from md2n.models.catalogue import MODELS
@@ -212,14 +212,27 @@ def test_a_search_that_came_to_nothing_is_made_again(jobs: list[Job], monkeypatc
 
 
 def test_two_budgets_do_not_meet_in_one_folder(tmp_path: Path):
-    assert budget(tmp_path) is None
-    check_budget(tmp_path, 3)
-    keep_budget(tmp_path, 3)
-    check_budget(tmp_path, 3)
-    with pytest.raises(UsageError, match=r"made with --tune 3, not --tune 0.*\n.*another folder to --out"):
-        check_budget(tmp_path, 0)
-    assert told_budget(0) == "presets, no search"
-    assert told_budget(3).startswith("the preset and 3 random trials per method and data set")
+    assert terms(tmp_path) is None
+    check_terms(tmp_path, Terms(3))
+    keep_terms(tmp_path, Terms(3))
+    check_terms(tmp_path, Terms(3))
+    with pytest.raises(UsageError, match=r"made with --tune 3, not with --tune 0.*\n.*another folder to --out"):
+        check_terms(tmp_path, Terms(0))
+    assert Terms(0).told == "presets, no search"
+    assert Terms(3).told.startswith("the preset and 3 random trials per method and data set")
+
+
+def test_runs_with_other_settings_do_not_meet_in_one_folder(tmp_path: Path):
+    short = Terms(0, "md2n", ("trainer.epochs=1",))
+    keep_terms(tmp_path, short)
+    keep_terms(tmp_path, Terms(0))  # what was first stands
+    assert terms(tmp_path) == short
+    assert short.told == "presets, no search; every method from preset 'md2n'; in every run trainer.epochs=1"
+    for other in (Terms(0, "md2n"), Terms(0, "", short.sets), Terms(0, "md2n", ("trainer.epochs=3",))):
+        with pytest.raises(UsageError, match="made with --tune 0 --preset md2n --set trainer"):
+            check_terms(tmp_path, other)
+    (tmp_path / "benchmark.json").write_text('{"format": 1, "tune": 0}')  # of an md2n that kept nothing else
+    check_terms(tmp_path, short)
 
 
 def test_the_space_is_printed_with_the_plan(jobs: list[Job]):

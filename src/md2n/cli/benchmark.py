@@ -46,7 +46,7 @@ def benchmark(
     from md2n.durable import make_directory
     from md2n.errors import RunError, UsageError
     from md2n.experiment.benchmark import check_protocols, check_shared_masks, plan, run_benchmark
-    from md2n.experiment.tuning import check_budget, keep_budget, open_trials, settle, told_budget
+    from md2n.experiment.tuning import Terms, check_terms, keep_terms, open_trials, settle
     from md2n.models.catalogue import MODELS
     from md2n.training.lock import FolderLock
     from md2n.training.runfiles import LOCK
@@ -55,8 +55,10 @@ def benchmark(
     if not protocols:
         raise UsageError("no protocol is named", "give --protocol fixed, random, or both with a comma")
     check_protocols(protocols)
-    check_budget(out, tune)
-    asked = MODELS.names() if models == "all" else _words(models)
+    terms = Terms(tune, preset, tuple(sorted({s.partition("=")[0]: s for s in sets or ()}.values())))
+    check_terms(out, terms)
+    named = _words(models)
+    asked = MODELS.names() if "all" in named else named
     jobs = plan(_words(data), asked, seeds, out, preset, sets or (), keep_stale, first_seed)
     if not jobs:
         raise UsageError("there is nothing to run", "name data sets and methods, for instance --data digits")
@@ -74,9 +76,9 @@ def benchmark(
     make_directory(out)
     with FolderLock(out / LOCK, "benchmarking in"):
         tried = open_trials(jobs, tune)
-        keep_budget(out, tune)
+        keep_terms(out, terms)
         if tried:
-            say(f"search: {told_budget(tune)}")
+            say(f"search: {terms.told}")
             run_benchmark(tried, (), workers or _cores(), say)
         settled, waiting = settle(jobs, tune, say)
         failed = run_benchmark(settled, protocols, workers or _cores(), say) if settled else []

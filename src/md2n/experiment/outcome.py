@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +14,12 @@ from md2n.experiment.jobs import FAILED, MASKS, RUNS
 from md2n.experiment.ledger import RESULTS, read_ledger, read_run_results, training_of
 from md2n.experiment.measuring import predictions_folder, run_masks
 from md2n.experiment.source import training_code
-from md2n.experiment.tuning import BENCHMARK, budget, told_budget
+from md2n.experiment.tuning import BENCHMARK, Terms, terms
 from md2n.models.catalogue import MODELS
 from md2n.report.runs import Failure, RunFacts
+from md2n.training.runfiles import RUN
+
+DEPTH, NAMED = 3, 4  # how far down results are looked for, and how many folders a message names
 
 
 @dataclass
@@ -50,30 +53,43 @@ def read_outcomes(paths: Sequence[Path], notice: Callable[[str], None] = warning
 
     Raises:
         RunError: one of them is absent, empty, or holds no results; the hint is the next step.
-        DataError: rows of another version of a protocol, no result rows, benchmarks of two search budgets, or one run
-            in two folders.
+        DataError: rows of another version of a protocol, no result rows, benchmarks of one data set made under two sets
+            of terms, or one run in two folders.
     """
-    whole, benched, budgets = Outcome(), list[ResultRow](), dict[Path, int]()
+    whole, benched, made = Outcome(), list[ResultRow](), defaultdict[str, dict[Terms, Path]](dict)
     for path in paths:
         if not path.exists():
             raise RunError(f"there is no run folder or results file {path}", "give what `md2n train --out` wrote")
         if is_benchmark(path):
             found = _benchmark(path, notice)
             benched += found.rows
-            if (tune := budget(path)) is not None:
-                budgets[path] = tune
+            if (told := terms(path)) is not None:
+                for dataset in dict.fromkeys(r.dataset for r in found.rows):
+                    made[dataset].setdefault(told, path)
         else:
             found = _run(path, notice)
         whole.rows += found.rows
         whole.runs += found.runs
         whole.failures += found.failures
-    if len(set(budgets.values())) > 1:
-        told = ", ".join(f"{path}: --tune {tune}" for path, tune in budgets.items())
-        raise DataError(f"rows of two search budgets do not compare ({told})", "report them apart")
-    whole.notes += [f"Search budget, the same for every method: {told_budget(t)}." for t in set(budgets.values())]
+    # A folder that is given twice, or a run beside its benchmark, is one run.
+    whole.runs = list({(r.dataset, r.config_hash, Path(r.folder).resolve()): r for r in whole.runs}.values())
+    whole.failures = list(dict.fromkeys(whole.failures))
+    whole.notes += _terms(made)
     whole.notes += _of_other_code(benched)
     _check_apart(whole.runs)
     return whole
+
+
+def _terms(made: Mapping[str, Mapping[Terms, Path]]) -> list[str]:
+    """What was the same for every method, said once where it was so on all data sets."""
+    by: dict[Terms, list[str]] = defaultdict(list)
+    for dataset, held in made.items():
+        if len(held) > 1:
+            told = ", ".join(f"{path}: {t.options}" for t, path in held.items())
+            raise DataError(f"rows on '{dataset}' made in two ways do not compare ({told})", "report them apart")
+        by[next(iter(held))].append(dataset)
+    where = {t: f" on {', '.join(sets)}" if len(by) > 1 else "" for t, sets in by.items()}
+    return [f"Search budget{where[t]}, the same for every method: {t.told}." for t in by]
 
 
 def _check_apart(runs: Sequence[RunFacts]) -> None:
@@ -113,9 +129,22 @@ def _run(path: Path, notice: Callable[[str], None]) -> Outcome:
         )
     file = path / RESULTS if path.is_dir() else path
     if not file.is_file():
-        raise RunError(f"{path} holds no results", f"run `md2n evaluate {path}` first")
+        raise _without_results(path)
     rows = read_run_results(file, notice)
     return Outcome(rows, run_facts(rows, file.parent))
+
+
+def _without_results(path: Path) -> RunError:
+    """What to do about a place that is no benchmark and has no results."""
+    if (path / RUN).exists():
+        return RunError(f"{path} holds no results", f"run `md2n evaluate {path}` first")
+    # Of a folder of benchmarks, or of ``runs/<data set>/<method>/seed-<number>`` at any height.
+    held = [f.parent for depth in range(1, DEPTH + 1) for f in sorted(path.glob("*/" * depth + RESULTS))]
+    if not held:
+        return RunError(f"{path} holds no results", "give the folder of a run or a benchmark, or its results.jsonl")
+    others = f" and {len(held) - NAMED} more" if len(held) > NAMED else ""
+    named = " ".join(map(str, held[:NAMED]))
+    return RunError(f"{path} holds no results of its own", f"give the folders that do: md2n report {named}{others}")
 
 
 def _benchmark(out: Path, notice: Callable[[str], None]) -> Outcome:

@@ -6,6 +6,7 @@ remembered in ``tuning/``.  The test split takes no part: trials are never measu
 """
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from md2n.training.runfiles import read_run
 
 BENCHMARK, TUNING = "benchmark.json", "tuning"
 REFUSALS = (2, 3, 4, 6)  # exit codes that the same trial would end with again: diverged, cannot serve these data
-# A traceback: a matrix that this draw makes singular, and it will again; or memory that ran out, and it need not.
+# A traceback: a fault that this draw meets, and it will again; or memory that ran out, and it need not.
 UNEXPLAINED, TIMES = 1, 2
 
 
@@ -40,46 +41,78 @@ class Choice:
     scores: tuple[float | None, ...]
 
 
-def budget(out: Path) -> int | None:
-    """Trials per method and data set that a benchmark was made with; None where it has not begun."""
+@dataclass(frozen=True)
+class Terms:
+    """What is the same for every method of a benchmark.
+
+    Args:
+        tune: trials of the search per method and data set.
+        preset: that every method starts from; each one's own if empty.
+        sets: settings of every run beside the preset; None in folders of an md2n that did not keep them.
+    """
+
+    tune: int
+    preset: str = ""
+    sets: tuple[str, ...] | None = ()
+
+    @property
+    def told(self) -> str:
+        """In words, for the tables."""
+        parts = ["presets, no search"]
+        if self.tune:
+            trials = f"{self.tune} random {'trial' if self.tune == 1 else 'trials'}"
+            parts = [f"the preset and {trials} per method and data set, chosen on validation with seed 0"]
+        parts += [f"every method from preset '{self.preset}'"] if self.preset else []
+        parts += [f"in every run {', '.join(self.sets)}"] if self.sets else []
+        return "; ".join(parts)
+
+    @property
+    def options(self) -> str:
+        """As options of ``md2n benchmark``."""
+        said = ["--tune", str(self.tune), *(["--preset", self.preset] if self.preset else [])]
+        return shlex.join([*said, *(word for s in self.sets or () for word in ("--set", s))])
+
+
+def terms(out: Path) -> Terms | None:
+    """Those that a benchmark was made under; None where it has not begun.
+
+    Raises:
+        RunError: they cannot be read.
+    """
     try:
-        return int(json.loads((out / BENCHMARK).read_bytes())["tune"])
+        kept = json.loads((out / BENCHMARK).read_bytes())
+        sets = tuple(map(str, kept["sets"])) if "sets" in kept else None
+        return Terms(int(kept["tune"]), str(kept.get("preset", "")), sets)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{out / BENCHMARK} cannot be read: {error}", "restore it, or give another --out") from error
 
 
-def told_budget(tune: int) -> str:
-    """The budget in words, for the tables."""
-    if not tune:
-        return "presets, no search"
-    trials = f"{tune} random {'trial' if tune == 1 else 'trials'}"
-    return f"the preset and {trials} per method and data set, chosen on validation with seed 0"
-
-
-def check_budget(out: Path, tune: int) -> None:
-    """Refuses to put rows of two budgets into one benchmark.
+def check_terms(out: Path, asked: Terms) -> None:
+    """Refuses to put rows made under two sets of terms into one benchmark.
 
     Raises:
-        UsageError: the folder was made with another one.
+        UsageError: the folder was made under others.
     """
-    found = budget(out)
-    if found is not None and found != tune:
+    found = terms(out)
+    if found is not None and found != (asked if found.sets is not None else Terms(asked.tune, sets=None)):
         raise UsageError(
-            f"{out} was made with --tune {found}, not --tune {tune}: rows of two search budgets do not compare",
-            f"give --tune {found}, or another folder to --out",
+            f"{out} was made with {found.options}, not with {asked.options}: such rows do not compare",
+            f"give {found.options}, or another folder to --out",
         )
 
 
-def keep_budget(out: Path, tune: int) -> None:
-    """Remembers the budget.
+def keep_terms(out: Path, asked: Terms) -> None:
+    """Remembers them, if there are none yet.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: they cannot be written.
     """
     make_directory(out)
-    write_json(out / BENCHMARK, {"format": 1, "tune": tune})
+    if terms(out) is None:
+        told = {"tune": asked.tune, "preset": asked.preset, "sets": list(asked.sets or ())}
+        write_json(out / BENCHMARK, {"format": 1, **told})
 
 
 def trials(jobs: Sequence[Job], tune: int) -> list[Job]:
@@ -189,7 +222,7 @@ def space_table(jobs: Sequence[Job], tune: int) -> Table:
     for job in {j.model: j for j in jobs}.values():
         for path, values in space(job.model, job.config, job.sets).items():
             rows.append((Cell(job.model), Cell(path), Cell(values.told)))
-    title = f"What is searched: {told_budget(tune)}"
+    title = f"What is searched: {Terms(tune).told}"
     return Table("space", title, ("method", "setting", "drawn from"), tuple(rows))
 
 
