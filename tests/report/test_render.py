@@ -1,6 +1,9 @@
 """The report folder: complete, self-contained, escaped, the same bytes for the same rows."""
 
+import json
 import re
+import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -8,9 +11,11 @@ import numpy as np
 import pytest
 
 from md2n.errors import DataError
+from md2n.evaluation.results import PROTOCOLS
 from md2n.report.figures import RecoveryExample
 from md2n.report.grid import Naming
 from md2n.report.render import inline_svg, write_report
+from md2n.report.runs import Failure, RunFacts
 from tests.report.made import fixed_rows, random_rows, recovery_rows, scores
 
 pytest.importorskip("matplotlib", reason="extra 'plot'")
@@ -98,6 +103,42 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
         for n in ("first", "second")
     )
     assert first == second
+
+
+def test_what_a_report_no_longer_has_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    lost = [Failure("mosi", "imder", 0, "disk full", "x.json")]
+    write_report(tmp_path, ROWS, failures=lost)
+    tables = tmp_path / "tables"
+    assert (tables / "failed.tex").exists()
+    (tables / "mine.tex").write_text("kept")
+    listed = json.loads((tmp_path / "files.json").read_text())
+    outside = tmp_path.parent / f"{tmp_path.name}.txt"
+    outside.write_text("kept")
+    listed["files"] += [f"../{outside.name}"]
+    (tmp_path / "files.json").write_text(json.dumps(listed))
+    write_report(tmp_path, [r for r in ROWS if r.protocol == PROTOCOLS["fixed"]])
+    left = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert not [name for name in left if "failed" in name or "rates" in name]
+    assert left == {*json.loads((tmp_path / "files.json").read_text())["files"], "files.json", "tables/mine.tex"}
+    assert outside.exists()
+
+
+def test_the_way_from_a_number_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, elsewhere = tmp_path / "my work", tmp_path / "elsewhere"
+    (work / "bench").mkdir(parents=True)
+    elsewhere.mkdir()
+    monkeypatch.chdir(work)
+    facts = RunFacts("bench", "mosi", "md2n", ROWS[0].config_hash, 0, "bench/predictions")
+    page = write_report(Path("out/report"), ROWS, runs=[facts])
+    script = work / "out" / "report" / "from-a-number-mosi.sh"
+    told = script.read_text().splitlines()
+    assert "from this page, ../.." in page.read_text()
+    assert told[2].startswith("# the run")
+    script.write_text("\n".join([*told[:2], "pwd"]))
+    done = subprocess.run(["sh", "-eu", script], cwd=elsewhere, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{work.resolve()}\n"
+    write_report(elsewhere, ROWS, runs=[replace(facts, folder=str(work / "bench"))])
+    assert "cd " not in (elsewhere / "from-a-number-mosi.sh").read_text()
 
 
 def test_names_are_escaped_on_the_page(tmp_path: Path) -> None:

@@ -104,7 +104,6 @@ def test_commands_lead_from_a_number_to_what_it_came_from() -> None:
     told = trace_commands(RUNS, grid(measured(ROWS, "mosi", "fixed"), "acc2_nonzero"), "test", "md2n")
     text = "\n".join(told)
     assert "RUN=bench/runs/mosi/md2n/seed-0" in told
-    assert "relative to the folder in which the report was asked for" in told[0]
     assert 'cat "$RUN"/config.json "$RUN"/run.json' in told
     found = """grep -F '"condition": "text"' "$RUN"/results.jsonl | grep -F '"metric": "acc2_nonzero"' """
     assert found + """| grep -F '"split": "test"'""" in told
@@ -115,6 +114,9 @@ def test_commands_lead_from_a_number_to_what_it_came_from() -> None:
     told = trace_commands(RUNS, grid(measured(rates, "mosi", "random"), "acc2_nonzero"), "test", "md2n")
     assert "random-test/rate=0.1.npz" in "\n".join(told)
     assert told[-1].endswith("--protocol random --split test --masks bench/masks/mosi.npz")
+    (mean,) = (i for i, line in enumerate(told) if "mean" in line and line.startswith("#"))
+    assert "mean of 30–70%" in told[mean]  # the column that the table has
+    assert told[mean + 1].endswith("rate=0.3 rate=0.4 rate=0.5 rate=0.6 rate=0.7")
     assert trace_commands([], grid(measured(ROWS, "mosi", "fixed"), "acc2_nonzero"), "test", "md2n") == []
 
 

@@ -1,8 +1,13 @@
 """Files of a report, each whole or not at all."""
 
+import json
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from md2n.durable import make_directory, write_bytes
+from md2n.durable import make_directory, write_bytes, write_json
+
+WRITTEN = "files.json"  # names, relative to the report, of what it consists of
 
 
 def write_whole(path: Path, data: bytes | str) -> Path:
@@ -17,3 +22,22 @@ def write_whole(path: Path, data: bytes | str) -> Path:
     make_directory(path.parent)
     write_bytes(path, data.encode() if isinstance(data, str) else data)
     return path
+
+
+def remove_others(folder: Path, written: Iterable[Path]) -> None:
+    """Removes what an earlier report wrote into ``folder`` and this one did not, and remembers what this one wrote.
+
+    Raises:
+        StorageError: it cannot be remembered.
+    """
+    kept = sorted({path.relative_to(folder).as_posix() for path in written})
+    try:
+        before = json.loads((folder / WRITTEN).read_bytes())["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        before = []  # no report yet, or one that did not say
+    for name in {str(n) for n in before} - set(kept):
+        old = folder / name
+        if old.resolve().is_relative_to(folder.resolve()):  # a list that somebody edited leads nowhere else
+            with suppress(OSError):
+                old.unlink(missing_ok=True)
+    write_json(folder / WRITTEN, {"format": 1, "files": kept})

@@ -4,7 +4,9 @@
 """
 
 import importlib.util
+import os
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,11 +17,20 @@ from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.report import figures, style
 from md2n.report.compare import comparison_table
 from md2n.report.figures import RecoveryExample
-from md2n.report.files import write_whole
+from md2n.report.files import remove_others, write_whole
 from md2n.report.grid import Grid, Naming, grid, measured, metrics_of
 from md2n.report.page import filled
 from md2n.report.published import Published, published
-from md2n.report.runs import Failure, RunFacts, cost_table, failure_table, run_table, trace_commands, with_failures
+from md2n.report.runs import (
+    PLACE,
+    Failure,
+    RunFacts,
+    cost_table,
+    failure_table,
+    run_table,
+    trace_commands,
+    with_failures,
+)
 from md2n.report.samples import scores_by_label
 from md2n.report.table import Cell, Table
 from md2n.report.tables import (
@@ -89,7 +100,8 @@ def write_report(
 ) -> Path:
     """Writes the report of all data sets among ``rows``.
 
-    The same rows give the same bytes.  Files of an earlier report are replaced one by one, each whole or not at all.
+    The same rows give the same bytes.  Files of an earlier report are replaced one by one, each whole or not at all;
+    what it has and this one has not is removed.  Other files are left alone.
 
     Args:
         folder: made if absent.
@@ -134,22 +146,39 @@ def write_report(
         section.name_tables()
         sections.append(section)
     drawable = importlib.util.find_spec("matplotlib") is not None
+    written: list[Path] = []
     drawings: dict[tuple[str, str], str] = {}
     for section in sections:
         for picture in section.pictures:
             name = f"{section.name}-{picture.name}"
-            drawn, _ = style.save(picture.figure, folder / "figures", name)
+            drawn, small = style.save(picture.figure, folder / "figures", name)
+            written += [drawn, small]
             drawings[section.name, picture.name] = inline_svg(drawn.read_text(encoding="utf-8"), f"{name}-")
     origins, failed = _origins(rows, naming), failure_table(failures, naming)
     others = [origins, failed] if failures else [origins]
     for table in [t for section in sections for t in section.every_table] + others:
-        write_whole(folder / "tables" / f"{table.name}.md", table.markdown())
-        write_whole(folder / "tables" / f"{table.name}.csv", table.csv())
-        write_whole(folder / "tables" / f"{table.name}.tex", table.latex())
+        forms = {"md": table.markdown(), "csv": table.csv(), "tex": table.latex()}
+        written += [write_whole(folder / "tables" / f"{table.name}.{end}", text) for end, text in forms.items()]
+    way = shlex.quote(_way_back(folder)) if any(not Path(r.folder).is_absolute() for r in runs) else ""
     for section in sections:
         if section.commands:
-            write_whole(folder / f"from-a-number-{section.name}.sh", "\n".join(section.commands) + "\n")
-    return write_whole(folder / "index.html", _page(title, sections, drawings, others, drawable))
+            # Given to a shell line by line it has no name of its own, and stays where the reader is.
+            go = [f'case "$0" in *.sh) cd "$(dirname "$0")" && cd {way} || exit 1;; esac'] if way else []
+            lines = [f"# {PLACE}", *go, *section.commands]
+            written.append(write_whole(folder / f"from-a-number-{section.name}.sh", "\n".join(lines) + "\n"))
+            section.commands = [f"# {PLACE}{f': from this page, {way}' if way else ''}", *section.commands]
+    page = write_whole(folder / "index.html", _page(title, sections, drawings, others, drawable))
+    remove_others(folder, [*written, page])
+    return page
+
+
+def _way_back(folder: Path) -> str:
+    """The folder in which the report is asked for, seen from the report: a folder that is moved whole keeps it."""
+    here = Path.cwd()
+    try:
+        return Path(os.path.relpath(here, folder.resolve())).as_posix()
+    except ValueError:  # another drive
+        return here.as_posix()
 
 
 def inline_svg(document: str, prefix: str) -> str:

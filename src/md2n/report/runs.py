@@ -10,9 +10,10 @@ from typing import Any
 from md2n.evaluation.results import PROTOCOLS
 from md2n.report.grid import Grid, Naming, Summary
 from md2n.report.table import Cell, Table
+from md2n.report.tables import HIGH_HEAD, high_rates
 
 MILLI = 1000.0
-PLACE = "# Paths that are not absolute are relative to the folder in which the report was asked for: go there first"
+PLACE = "Paths that are not absolute are relative to the folder in which the report was asked for"
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def run_table(runs: Sequence[RunFacts], dataset: str, naming: Naming) -> Table:
         f"{dataset}: the runs behind the numbers",
         ("method", "seed", "run folder", "configuration", "masks of the random protocol"),
         tuple(rows),
-        ("A number of a method is the mean over its runs, one number per seed.", f"{PLACE.removeprefix('# ')}."),
+        ("A number of a method is the mean over its runs, one number per seed.", f"{PLACE}."),
     )
 
 
@@ -171,7 +172,7 @@ def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: 
     """Commands from a number to its run, configuration, masks and predictions, for one number as an example.
 
     Another method or seed is another ``RUN``, another column another condition.  Paths are as in ``RunFacts``: relative
-    to the folder in which the report was asked for, unless absolute; the first line says so.
+    to the folder in which the report was asked for, unless absolute.
 
     Args:
         runs: of any data sets.
@@ -192,18 +193,21 @@ def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: 
     again = ["md2n", "evaluate", '"$RUN"', "--protocol", protocol, "--split", split]
     again += ["--masks", shlex.quote(run.masks)] if run.masks and protocol == "random" else []
     where = [grid.dataset, grid.metric, PROTOCOLS[protocol], split]
+    # As the report's tables have it: over the high rates where they were all measured.
+    over, average = grid.incomplete, f"mean over the {len(grid.incomplete)} conditions that hide something"
+    if high := high_rates(grid):
+        over, average = high, HIGH_HEAD
     wanted = {"condition": condition, "metric": grid.metric, "split": split}
     first, *rest = (shlex.quote(f'"{name}": {json.dumps(value)}') for name, value in wanted.items())
     lines = [
-        PLACE,
         f"# the run: {run.model}, seed {run.seed} (every other one is in the table of runs)",
         f"RUN={shlex.quote(run.folder)}",
         "# its whole configuration; its data, seed, versions and validation score",
         'cat "$RUN"/config.json "$RUN"/run.json',
         f"# the number: {grid.measure.title}, {condition}",
         f'grep -F {first} "$RUN"/results.jsonl | ' + " | ".join(f"grep -F {other}" for other in rest),
-        f"# the run's mean over the {len(grid.incomplete)} conditions that hide something, and what it is of",
-        f'python -c "{MEAN}" "$RUN"/results.jsonl ' + shlex.join([*where, *grid.incomplete]),
+        f"# the run's {average}, and what it is of",
+        f'python -c "{MEAN}" "$RUN"/results.jsonl ' + shlex.join([*where, *over]),
         "# its predictions: output, spread, labels, sample ids, and which modalities were available",
         f'python -c "{look}" {file}',
     ]

@@ -16,6 +16,7 @@ from md2n.report.table import Cell, Table, rounded
 EMPTY = Table("empty", "nothing was measured", (), ())
 LEAST_PART = 0.25  # of the widest gap between chance and ceiling: noise is magnified fourfold at most
 HIGH_RATES = (0.3, 0.4, 0.5, 0.6, 0.7)  # what the paper's Table 2 averages over
+HIGH_HEAD = "mean of 30–70%"
 
 
 def fixed_table(
@@ -82,10 +83,10 @@ def patterns_by_method(grid: Grid, published: Published | None = None) -> Table:
 
 def rates_by_method(grid: Grid) -> Table:
     """Random protocol: methods by missing rate (the realised one is named), and the mean over 30% to 70%."""
-    high = [c for c in grid.conditions if grid.requested.get(c) in HIGH_RATES]
+    high = high_rates(grid)
     columns = {rate_head(grid, c): {m: grid.summary(m, c) for m in grid.models} for c in grid.conditions}
-    if len(high) == len(HIGH_RATES):
-        columns["mean of 30–70%"] = {m: grid.mean_over(m, high) for m in grid.models}
+    if high:
+        columns[HIGH_HEAD] = {m: grid.mean_over(m, high) for m in grid.models}
     cells = {head: _cells(grid, column) for head, column in columns.items()}
     rows = tuple((Cell(m), *(cells[h][m] for h in columns), _seeds(grid, m)) for m in grid.models)
     return Table(
@@ -95,6 +96,12 @@ def rates_by_method(grid: Grid) -> Table:
         rows,
         (_how(grid), "Rates are realised ones; where another was asked for it stands in brackets."),
     )
+
+
+def high_rates(grid: Grid) -> tuple[str, ...]:
+    """The conditions of ``HIGH_RATES``; none where one of them was not measured."""
+    found = tuple(c for c in grid.conditions if grid.requested.get(c) in HIGH_RATES)
+    return found if len(found) == len(HIGH_RATES) else ()
 
 
 def rate_head(grid: Grid, condition: str) -> str:
