@@ -1,8 +1,10 @@
 """``docs/benchmark.md``: every method on every set, from the numbers kept in ``results/``."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 
 from md2n.evaluation.results import ResultRow
 from md2n.models.catalogue import MODELS
@@ -153,12 +155,16 @@ def shortfalls(
     margins = margins or {}
     told = []
     for d, g in grids.items():
-        mine = g.mean_over(OURS, g.incomplete) if OURS in g.models else None
-        if mine is None:
+        mine = g.seed_means(OURS, g.incomplete) if OURS in g.models else {}
+        if not mine:
             told.append(f"- `{d}`: not measured")
             continue
         sign = 1 if g.measure.higher_is_better else -1
-        gap = {m: sign * (mine.mean - s.mean) for m in g.models if (s := g.mean_over(m, g.incomplete)) is not None}
+        gap = {
+            m: sign * fmean(pairs)  # of common seeds, as in the table of differences
+            for m in g.models
+            if (pairs := [mine[s] - v for s, v in g.seed_means(m, g.incomplete).items() if s in mine])
+        }
         digits = g.measure.digits if g.measure.percent else g.measure.digits + 1
         behind = [
             f"`{m}` by {-gap[m] * g.scale:.{digits}f}{_wide(g, margins.get((d, m)))}{_of_fewer(g, m)}"
@@ -169,6 +175,8 @@ def shortfalls(
         if g.measure.percent and 0 <= gap.get("imder", 1.0) < POINTS_OVER_IMDER:
             wide = _wide(g, margins.get((d, "imder")))
             parts.append(f"over `imder` by {gap['imder'] * 100:.1f}{wide} points only")
+        absent = [f"`{m}`" for m in (*NINE, FLOOR) if m not in gap]
+        parts += [f"not measured: {', '.join(absent)}"] if absent else []
         held = spreads.get(d, {})
         evener = sorted((m for m in (*NINE, FLOOR) if held.get(m, 9.0) < held.get(OURS, 9.0)), key=lambda m: held[m])
         if OURS in held and evener:
@@ -229,6 +237,7 @@ def told_of(
         "states": told_states(states),
         "hours": f"{training + answering:.1f}",
         "training": f"{training:.1f}",
+        "uncounted": _uncounted(rows, runs),
         "answering": f"{answering:.1f}",
         "fixed": overview(fixed, "fixed", states, failures),
         "differences": differences(fixed, states, margins),
@@ -285,6 +294,15 @@ def hours_of(runs: Sequence[RunFacts]) -> tuple[float, float]:
     return training / 3600, sum(float(told.get("cpu_s", 0.0)) for told in answers) / 3600
 
 
+def _uncounted(rows: Sequence[ResultRow], runs: Sequence[RunFacts]) -> str:
+    """How many of the runs behind the numbers have no cost, and on which data sets."""
+    told = {(r.dataset, r.model, r.config_hash, r.seed) for r in runs if r.cost}
+    made = {(r.dataset, r.model, r.config_hash, r.seed) for r in rows}
+    lost = Counter(key[0] for key in made - told)
+    where = ", ".join(f"`{d}` {lost[d]}" for d in SETS if lost[d])
+    return f" the {lost.total()} of {len(made)} runs whose cost was not kept ({where})," if lost else ""
+
+
 @cache
 def retracted() -> frozenset[str]:
     """Methods whose article was retracted."""
@@ -309,18 +327,30 @@ def filled(words: Path, facts: Mapping[str, str | Table | Sequence[Table]]) -> s
 
 
 def lacking(grids: Mapping[str, Grid], asked: Sequence[str], others: Mapping[str, Grid] | None = None) -> str:
-    """How many seeds there are, and where there are fewer, under either of two protocols."""
+    """How many seeds there are, and where there are fewer under the fixed protocol, or under the random one."""
     most = max((len(g.seeds(m)) for g in grids.values() for m in asked if m in g.models), default=0)
-    told = []
+    told, elsewhere = [], []
     for d in SETS:
         if d not in grids:
             told.append(f"`{d}` not at all")
             continue
-        held = [grids[d], *([others[d]] if others and d in others else [])]
-        counts = {m: min(len(g.seeds(m)) if m in g.models else 0 for g in held) for m in asked}
-        fewer = [f"{m} {n or 'none'}" for m, n in counts.items() if n < most]
-        told += [f"`{d}` ({', '.join(fewer)})"] if fewer else []
-    return f"{most} seeds" + (f", but fewer so far on {'; '.join(told)}." if told else ".")
+        counts = _counts(grids.get(d), asked)
+        told += _fewer(d, counts, most)
+        if others:
+            elsewhere += _fewer(d, {m: n for m, n in _counts(others.get(d), asked).items() if n != counts[m]}, most)
+    parts = [f", but fewer so far on {'; '.join(told)}"] if told else []
+    parts += [f". Under `random@1` others than these: {'; '.join(elsewhere)}"] if elsewhere else []
+    return f"{most} seeds" + "".join(parts) + "."
+
+
+def _counts(g: Grid | None, asked: Sequence[str]) -> dict[str, int]:
+    return {m: len(g.seeds(m)) if g is not None and m in g.models else 0 for m in asked}
+
+
+def _fewer(dataset: str, counts: Mapping[str, int], most: int) -> list[str]:
+    """The methods with fewer seeds than the most, in one piece."""
+    fewer = [f"{m} {n or 'none'}" for m, n in counts.items() if n < most]
+    return [f"`{dataset}` ({', '.join(fewer)})"] if fewer else []
 
 
 def _grid(rows: Sequence[ResultRow], dataset: str, protocol: str) -> Grid | None:
