@@ -74,6 +74,11 @@ def test_terms_of_several_benchmarks_are_told_apart_by_data_set(tmp_path: Path):
         f"Search budget on made, the same for every method: {Terms(4).told}.",
         "Search budget on other, the same for every method: presets, no search; in every run trainer.epochs=1.",
     ]
+    (one / "benchmark.json").write_text('{"format": 1, "tune": 0}')  # of an md2n that did not keep settings
+    keep_terms(tmp_path / "three", Terms(0))
+    append_results(tmp_path / "three" / "results.jsonl", [replace(r, run="x", seed=9) for r in rows()])
+    (note,) = (n for n in read_outcomes([one, tmp_path / "three"], quiet).notes if n.startswith("Search"))
+    assert note == "Search budget, the same for every method: presets, no search."
 
 
 def test_seeds_of_two_folders_by_two_states_of_the_code_are_noted(tmp_path: Path):

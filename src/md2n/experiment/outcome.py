@@ -4,7 +4,7 @@ import json
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from md2n.errors import DataError, RunError
@@ -65,7 +65,7 @@ def read_outcomes(paths: Sequence[Path], notice: Callable[[str], None] = warning
             benched += found.rows
             if (told := terms(path)) is not None:
                 for dataset in dict.fromkeys(r.dataset for r in found.rows):
-                    made[dataset].setdefault(told, path)
+                    made[dataset].setdefault(replace(told, sets=told.sets or ()), path)
         else:
             found = _run(path, notice)
         whole.rows += found.rows

@@ -32,10 +32,10 @@ def remove_others(folder: Path, written: Iterable[Path]) -> None:
     """
     kept = sorted({path.relative_to(folder).as_posix() for path in written})
     try:
-        before = json.loads((folder / WRITTEN).read_bytes())["files"]
+        before = list(map(str, json.loads((folder / WRITTEN).read_bytes())["files"]))
     except (OSError, ValueError, KeyError, TypeError):
         before = []  # no report yet, or one that did not say
-    for name in {str(n) for n in before} - set(kept):
+    for name in set(before) - set(kept):
         old = folder / name
         if old.resolve().is_relative_to(folder.resolve()):  # a list that somebody edited leads nowhere else
             with suppress(OSError):
