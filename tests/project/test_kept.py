@@ -220,3 +220,31 @@ def test_the_short_page_judges_by_the_error_of_the_paired_difference() -> None:
     noisy = page([0.6, 0.38])  # behind by one point, its standard error is eleven
     assert "behind `zero_fill` by 1.0 (se 11.0)" in noisy and "behind `modality_dropout`" not in noisy
     assert "behind `modality_dropout` by 5.0 (se 0.0)" in page([0.45, 0.45])
+
+
+def test_the_page_says_where_draws_are_better_than_draws_that_know_nothing() -> None:
+    def recovered(model: str, target: str, crps: float, coverage: float) -> list[ResultRow]:
+        told = replace(ROW, model=model, condition=INCOMPLETE, target=target)
+        return [
+            replace(told, metric="recovery_crps", value=crps),
+            replace(told, metric="recovery_coverage90", value=coverage),
+        ]
+
+    rows = recovered("md2n", "edges", 0.3, 0.82) + recovered("md2n", "rows", 0.6, 0.93)
+    rows += recovered("mean_fill", "edges", 0.5, 0.9) + recovered("mean_fill", "rows", 0.5, 0.9)
+    rows += recovered("md2n", "moments", 0.1, 0.71)  # with nothing beside it
+    told = benchmark.drawn(rows, ["digits"])
+    assert "on 1 of 2 modalities (`digits` 1 of 2); its intervals hold the truth 71 to 93 % of the time" in told
+    assert benchmark.drawn(predicted("md2n", 0, {"rows": 0.5}), ["digits"]) == ""
+
+
+def test_the_page_counts_the_seeds_of_each_protocol_and_runs_without_cost() -> None:
+    rows = [r for s in (0, 1) for r in predicted("md2n", s, {"rows": 0.5})] + predicted("imder", 0, {"rows": 0.5})
+    rows += [
+        replace(r, protocol=PROTOCOLS["random"], condition="rate=0.1", rate_requested=0.1, rate_realised=0.1)
+        for r in predicted("md2n", 0, {"": 0.5})
+    ]
+    told = benchmark.told_of(rows, [facts("md2n", 0)])
+    assert "2 seeds, but fewer so far on `digits` (zero_fill none" in told
+    assert "Under `random@1` others than these: `digits` (md2n 1, imder none)." in told
+    assert "Not counted: the 2 of 3 runs whose cost was not kept (`digits` 2), reading data" in told

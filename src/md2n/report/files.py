@@ -38,6 +38,6 @@ def remove_others(folder: Path, written: Iterable[Path]) -> None:
     for name in set(before) - set(kept):
         old = folder / name
         if old.resolve().is_relative_to(folder.resolve()):  # a list that somebody edited leads nowhere else
-            with suppress(OSError):
+            with suppress(OSError):  # one that another program holds open stays; the page no longer shows it
                 old.unlink(missing_ok=True)
     write_json(folder / WRITTEN, {"format": 1, "files": kept})
