@@ -15,7 +15,8 @@ from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.experiment.jobs import Job, plan
 from md2n.models.catalogue import MODELS
 from scripts.kept import HASH, KEPT, measured_by, read
-from scripts.pages.benchmark import SEEDS, SETS
+from scripts.pages.benchmark import SEEDS
+from scripts.pages.extent import SETS
 
 OUT = Path("runs/benchmark")
 

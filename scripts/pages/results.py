@@ -9,7 +9,8 @@ from md2n.report.runs import Failure, RunFacts
 from md2n.report.table import Table
 from scripts.kept import KEPT, read
 from scripts.pages import PROJECT
-from scripts.pages.benchmark import FLOOR, OURS, differences, filled, grids_of, lacking, overview, recovery, states_of
+from scripts.pages.benchmark import FLOOR, OURS, differences, filled, grids_of, overview, recovery, states_of
+from scripts.pages.extent import lacking
 
 MODELS = ("zero_fill", "regression_fill", FLOOR, OURS)
 

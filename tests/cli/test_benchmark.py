@@ -143,6 +143,7 @@ def test_benchmark_refuses_before_the_work(capsys, tmp_path: Path, sixty: Path):
     base = ["benchmark", "--out", out, "--data"]
     assert "did you mean 'md2n'" in refused(capsys, 2, "no model is called 'md2'", *base, sixty, "--models", "md2")
     assert "did you mean 'mosi'" in refused(capsys, 3, "'mosy' is neither a ready set", *base, "mosy")
+    refused(capsys, 3, "'mosy' is neither a ready set", *base, "mosy", "--models", "all,zero_fill")  # all is no method
     refused(capsys, 4, "unknown key 'trainer.epoch'", *base, sixty, "--set", "trainer.epoch=1")
     refused(capsys, 2, "there is nothing to run", *base, sixty, "--models", ",")
     refused(capsys, 2, "no protocol is called 'fixd'", *base, sixty, "--models", "zero_fill", "--protocol", "fixd")
