@@ -143,8 +143,9 @@ def test_benchmark_refuses_before_the_work(capsys, tmp_path: Path, sixty: Path):
     base = ["benchmark", "--out", out, "--data"]
     assert "did you mean 'md2n'" in refused(capsys, 2, "no model is called 'md2'", *base, sixty, "--models", "md2")
     assert "did you mean 'mosi'" in refused(capsys, 3, "'mosy' is neither a ready set", *base, "mosy")
-    refused(capsys, 3, "'mosy' is neither a ready set", *base, "mosy", "--models", "all,zero_fill")  # all is no method
     refused(capsys, 4, "unknown key 'trainer.epoch'", *base, sixty, "--set", "trainer.epoch=1")
+    both = ("--models", "all,zero_fill")  # all is no method, and what stands beside it is among all
+    refused(capsys, 4, "unknown key 'trainer.epoch'", *base, sixty, "--set", "trainer.epoch=1", *both)
     refused(capsys, 2, "there is nothing to run", *base, sixty, "--models", ",")
     refused(capsys, 2, "no protocol is called 'fixd'", *base, sixty, "--models", "zero_fill", "--protocol", "fixd")
     refused(capsys, 2, "no protocol is named", *base, sixty, "--models", "zero_fill", "--protocol", "")
