@@ -77,11 +77,13 @@ def test_seeds_are_outermost_and_methods_share_masks(here):
 def test_the_commands_are_what_a_person_types(here):
     data, out = here
     (job,) = plan([data], ["md2n"], 1, out, "default", ["trainer.epochs=2"])
-    train, evaluate = job.commands(["fixed", "random"])
+    train, fixed, random = job.commands(["fixed", "random"])
     assert " ".join(train) == (
         f"train default --data {data} --model md2n --seed 0 --out {job.run} --set trainer.epochs=2 --quiet"
     )
-    assert " ".join(evaluate) == f"evaluate {job.run} --protocol fixed --protocol random --masks {job.masks}"
+    assert " ".join(fixed) == f"evaluate {job.run} --protocol fixed --masks {job.masks}"
+    assert " ".join(random) == f"evaluate {job.run} --protocol random --masks {job.masks} --no-recovery"
+    assert "--no-recovery" not in job.commands(["random"])[1]
 
 
 def test_a_method_starts_from_the_preset_of_its_name(here, tmp_path, monkeypatch):

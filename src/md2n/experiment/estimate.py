@@ -28,6 +28,7 @@ from md2n.evaluation.asking import EvaluationSet
 from md2n.evaluation.evaluator import evaluate, evaluate_recovery, validation_score
 from md2n.evaluation.protocols import RATES, Condition, fixed_conditions
 from md2n.experiment.config import ExperimentConfig
+from md2n.experiment.jobs import recovered_under
 from md2n.experiment.loading import fresh_model
 from md2n.experiment.measuring import RECOVERY_BATCH
 from md2n.missing import incomplete_patterns
@@ -37,7 +38,7 @@ from md2n.training.feed import Feed
 from md2n.training.moving import MovingParts
 from md2n.training.phases import epochs_of
 
-STARTING_S = 5.0  # of two processes that import torch and read the data
+STARTING_S = 7.5  # of two or three processes that import torch and read the data
 TIMED_STEPS, TIMED_S = 3, 1.0  # steps of a phase that are timed, and seconds after which no more are begun
 VALIDATION_BATCH = 256  # of validation_score
 
@@ -116,9 +117,10 @@ def _estimate(config: ExperimentConfig, data: Datasets, protocols: Sequence[str]
         if phase.selects:
             parts.append(_validation(model, data).times(max(1, math.ceil(epochs / config.trainer.validate_every))))
     conditions = fixed_conditions(data.test.present, data.schema.names) if len(data.test) else ()
-    asked = sum({"fixed": len(conditions), "random": len(RATES)}[p] for p in protocols)
+    asked = {p: {"fixed": len(conditions), "random": len(RATES)}[p] for p in protocols}
     if asked and conditions:
-        parts += _measuring(model, data.test, conditions[0], config, asked)
+        recovered = asked[recovered_under(protocols)]
+        parts += _measuring(model, data.test, conditions[0], config, sum(asked.values()), recovered)
     return Effort(steps, sum(p.calls for p in parts), STARTING_S + sum(p.seconds for p in parts))
 
 
@@ -164,12 +166,17 @@ def _validation(model: MultimodalModel, data: Datasets) -> _Once:
 
 
 def _measuring(
-    model: MultimodalModel, test: MultimodalDataset, condition: Condition, config: ExperimentConfig, asked: int
+    model: MultimodalModel,
+    test: MultimodalDataset,
+    condition: Condition,
+    config: ExperimentConfig,
+    predicted: int,
+    recovered: int,
 ) -> list[_Once]:
-    """Predictions and recoveries of the test split under ``asked`` conditions, from one batch under one."""
+    """Predictions and recoveries of the test split under so many conditions, from one batch under one."""
     chosen = config.evaluation
 
-    def once(size: int, act: Callable[[_First, list[Condition]], object]) -> _Once:
+    def once(size: int, asked: int, act: Callable[[_First, list[Condition]], object]) -> _Once:
         few = _First(test, size)
         shown = Condition(condition.name, condition.available[: len(few)], None, condition.realised_rate)
         with _counting(model) as counts:
@@ -179,6 +186,7 @@ def _measuring(
     found = [
         once(
             chosen.batch_size,
+            predicted,
             lambda few, shown: evaluate(
                 model, few, shown, batch_size=chosen.batch_size, draws=chosen.draws or None, seed=chosen.seed
             ),
@@ -189,6 +197,7 @@ def _measuring(
         found.append(
             once(
                 size,
+                recovered,
                 lambda few, shown: evaluate_recovery(
                     model,
                     few,
