@@ -5,10 +5,7 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
-SETS := ravdess_av,ict_mmmo,mosi,mosi_clean,stressid,news3sources
-# Of over a thousand training samples: with fewer epochs, as scripts/pages/extent.py says.
-LARGE := digits,mfeat
-FEWER := --set trainer.epochs=20 --set evaluation.recover_draws=4
+SETS := digits,mfeat,ravdess_av,ict_mmmo,mosi,mosi_clean,stressid,news3sources
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: help setup demo test test-slow lint format bench results benchmark docs clean
@@ -50,20 +47,14 @@ format: setup ## Let ruff mend what it can
 bench: setup ## Speed and size (benchmarks/); prints, asserts only counts and bytes
 	$(BIN)/python -m benchmarks
 
-results: BENCHED := zero_fill,regression_fill,modality_dropout,md2n
-results: setup ## Only what docs/results.md shows: MD2N and its floors (three hours; resumable)
-	$(run-benchmark)
+results: setup ## Only what docs/results.md shows: MD2N and its floors (four hours; resumable)
+	$(BIN)/md2n benchmark --data $(SETS) --models zero_fill,regression_fill,modality_dropout,md2n --seeds 5 \
+	  --protocol fixed,random --out runs/benchmark
+	$(BIN)/python -m scripts.benchmark runs/benchmark
 
-benchmark: BENCHED := all
 benchmark: setup ## Train and measure everything in docs/benchmark.md (ten hours; resumable)
-	$(run-benchmark)
-
-define run-benchmark
-	$(BIN)/md2n benchmark --data $(SETS) --models $(BENCHED) --seeds 5 --protocol fixed,random --out runs/benchmark
-	$(BIN)/md2n benchmark --data $(LARGE) --models $(BENCHED) --seeds 5 --protocol fixed,random $(FEWER) \
-	  --out runs/benchmark-large
-	$(BIN)/python -m scripts.benchmark runs/benchmark runs/benchmark-large
-endef
+	$(BIN)/md2n benchmark --data $(SETS) --models all --seeds 5 --protocol fixed,random --out runs/benchmark
+	$(BIN)/python -m scripts.benchmark runs/benchmark
 
 docs: setup ## Generated pages, then the site
 	$(BIN)/python -m scripts.generate

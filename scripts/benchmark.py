@@ -1,6 +1,6 @@
 """Keeps in results/ what a benchmark measured, and writes docs/benchmark.md from it.
 
-    python -m scripts.benchmark runs/benchmark runs/benchmark-large
+    python -m scripts.benchmark runs/benchmark
 
 ``make benchmark`` runs the benchmark itself first (hours; resumable).
 """
@@ -15,9 +15,9 @@ from scripts.kept_samples import keep_samples
 
 
 def main() -> None:
-    if len(sys.argv) < 2:
+    if len(sys.argv) != 2:
         sys.exit(__doc__)
-    found = read_outcomes([Path(folder) for folder in sys.argv[1:]], lambda text: print(text, file=sys.stderr))
+    found = read_outcomes([Path(sys.argv[1])], lambda text: print(text, file=sys.stderr))
     keep(KEPT, found.rows, found.runs, found.failures)
     keep_samples(KEPT, found.rows, found.runs)
     generate.write()

@@ -4,18 +4,21 @@
 
 A number that is kept in ``results/`` counts where its settings are the preset's of today and its method, and all that
 measured it, are the code that is installed.  The benchmark takes hours, so it is made in sittings: run what this
-prints, then ``python -m scripts.benchmark`` with the folders that are there, which keeps what came of it.
+prints, then ``python -m scripts.benchmark runs/benchmark``, which keeps what came of it.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.experiment.jobs import Job, plan
 from md2n.models.catalogue import MODELS
 from scripts.kept import HASH, KEPT, measured_by, read
 from scripts.pages.benchmark import SEEDS
-from scripts.pages.extent import PARTS
+from scripts.pages.extent import SETS
+
+OUT = Path("runs/benchmark")
 
 
 def lacking(rows: Iterable[ResultRow], jobs: Sequence[Job]) -> list[Job]:
@@ -31,26 +34,24 @@ def lacking(rows: Iterable[ResultRow], jobs: Sequence[Job]) -> list[Job]:
     return [job for job in jobs if not kept(job)]
 
 
-def told(jobs: Sequence[Job]) -> list[str]:
+def told(jobs: Sequence[Job], out: Path = OUT) -> list[str]:
     """A command for every data set and stretch of seeds, with how many of its runs are lacking."""
     lacks: dict[tuple[str, str], list[int]] = defaultdict(list)
-    ends = {}
     for job in jobs:
         lacks[job.data, job.model].append(job.seed)
-        ends[job.data] = " ".join([*(f"--set {s}" for s in job.sets), f"--out {job.out}"])
     together: dict[tuple[str, int, int], dict[str, int]] = defaultdict(dict)
     for (data, model), seeds in sorted(lacks.items(), key=lambda lack: lack[0][0]):
         together[data, min(seeds), max(seeds)][model] = len(seeds)
     return [
         f"md2n benchmark --data {data} --models {','.join(models)} --seeds {last + 1 - first}"
         f"{f' --first-seed {first}' if first else ''} --protocol {','.join(PROTOCOLS)} "
-        f"{ends[data]}  # {sum(models.values())} runs"
+        f"--out {out}  # {sum(models.values())} runs"
         for (data, first, last), models in together.items()
     ]
 
 
 def main() -> None:
-    jobs = [job for p in PARTS for job in plan(p.sets, MODELS.names(), SEEDS, p.out, sets=p.settings)]
+    jobs = plan(SETS, MODELS.names(), SEEDS, OUT)
     missing = lacking(read(KEPT)[0], jobs)
     print("\n".join([f"# {len(missing)} of {len(jobs)} runs are to be made", *told(missing)]))
 

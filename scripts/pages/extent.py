@@ -2,8 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from md2n.evaluation.results import ResultRow
 from md2n.report.grid import Grid
@@ -11,27 +9,6 @@ from md2n.report.runs import RunFacts
 from scripts.kept import ANSWERING
 
 SETS = ("digits", "mfeat", "ravdess_av", "ict_mmmo", "mosi", "mosi_clean", "stressid", "news3sources")
-
-
-@dataclass(frozen=True)
-class Part:
-    """Data sets that are run with the same settings beside the presets.
-
-    Args:
-        out: the benchmark's folder.
-        sets: data sets.
-        settings: of every run on them, whichever the method.
-    """
-
-    out: Path
-    sets: tuple[str, ...]
-    settings: tuple[str, ...] = ()
-
-
-# With 1,100 and 1,400 training samples an epoch has several times the steps it has elsewhere, and many patterns are
-# asked for: by the presets these two would take more hours than all others together.  As in the Makefile.
-LARGE = Part(Path("runs/benchmark-large"), ("digits", "mfeat"), ("trainer.epochs=20", "evaluation.recover_draws=4"))
-PARTS = (Part(Path("runs/benchmark"), tuple(d for d in SETS if d not in LARGE.sets)), LARGE)
 
 
 def hours_of(runs: Sequence[RunFacts]) -> tuple[float, float]:
