@@ -162,7 +162,27 @@ def test_setting_makes_a_new_mapping() -> None:
     assert before == {"a": {"b": 1}, "c": 2}
 
 
-@pytest.mark.parametrize("assignment", ["epochs", "=4", "a..b=1", ""])
+def test_a_number_is_multiplied_and_keeps_its_type() -> None:
+    before = {"a": {"whole": 3, "part": 0.5}}
+    assert apply_set(before, "a.whole*=0.5") == {"a": {"whole": 2, "part": 0.5}}
+    assert apply_set(before, "a.whole *= 0.1") == {"a": {"whole": 1, "part": 0.5}}
+    assert apply_set(before, "a.part*=2") == {"a": {"whole": 3, "part": 1.0}}
+    assert before == {"a": {"whole": 3, "part": 0.5}}
+
+
+@pytest.mark.parametrize("assignment", ["a*=2", "word*=2", "yes*=2", "one*=x", "one*=", "one*=true"])
+def test_what_is_no_number_is_not_multiplied(assignment: str) -> None:
+    with pytest.raises(ConfigError, match=r"multiplies nothing: .* is no number"):
+        apply_set({"one": 1, "word": "x", "yes": True}, assignment)
+
+
+@pytest.mark.parametrize("factor", ["0", "-1", "inf", "nan"])
+def test_a_factor_is_positive(factor: str) -> None:
+    with pytest.raises(ConfigError, match="a factor is positive"):
+        apply_set({"one": 1}, f"one*={factor}")
+
+
+@pytest.mark.parametrize("assignment", ["epochs", "=4", "a..b=1", "", "*=4"])
 def test_an_assignment_without_a_path_or_value_is_refused(assignment: str) -> None:
     with pytest.raises(ConfigError, match=r"sets nothing\n.*path=value"):
         apply_set({}, assignment)

@@ -109,17 +109,22 @@ def apply_set(mapping: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     Args:
         mapping: nested tables.
         assignment: a dotted path, ``=``, and a value in TOML's syntax.  A bare word that is no TOML value is a
-            string, and ``null`` leaves an optional setting out.
+            string, and ``null`` leaves an optional setting out.  With ``*=`` the number that is there is multiplied:
+            several presets can be changed alike; a whole number stays one, and does not fall below 1.
 
     Raises:
-        ConfigError: no ``=``, an empty path, or a path that goes through a value.
+        ConfigError: no ``=``, an empty path, or a path that goes through a value; ``*=`` where there is no number, or
+            without a positive factor.
 
     >>> apply_set({"trainer": {"epochs": 60}}, "trainer.epochs=4")
     {'trainer': {'epochs': 4}}
+    >>> apply_set({"trainer": {"epochs": 60}}, "trainer.epochs*=0.5")
+    {'trainer': {'epochs': 30}}
     >>> apply_set({}, "trainer.device=cpu")
     {'trainer': {'device': 'cpu'}}
     """
     path, equals, text = assignment.partition("=")
+    times, path = path.rstrip().endswith("*"), path.rstrip().removesuffix("*")
     keys = [key.strip() for key in path.split(".")]
     if not equals or not all(keys):
         raise ConfigError(f"'{assignment}' sets nothing", "write path=value, for instance trainer.epochs=4")
@@ -130,8 +135,18 @@ def apply_set(mapping: Mapping[str, Any], assignment: str) -> dict[str, Any]:
         if not isinstance(inner, dict):
             raise ConfigError(f"'{'.'.join(keys[:depth])}' is a value, not a table", f"'{path.strip()}' cannot be set")
         table = inner
-    table[keys[-1]] = parse_value(text)
+    value = parse_value(text)
+    table[keys[-1]] = _multiplied(path.strip(), table.get(keys[-1]), value) if times else value
     return result
+
+
+def _multiplied(path: str, number: Any, factor: Any) -> int | float:
+    for n in (number, factor):
+        if isinstance(n, bool) or not isinstance(n, int | float):
+            raise ConfigError(f"'{path}*={factor}' multiplies nothing: {n!r} is no number", f"write {path}=value")
+    if not 0 < factor < math.inf:
+        raise ConfigError(f"'{path}*={factor}': a factor is positive", f"for instance {path}*=0.5")
+    return max(1, round(number * factor)) if isinstance(number, int) else float(number * factor)
 
 
 def parse_value(text: str) -> Any:
