@@ -120,7 +120,7 @@ def _estimate(config: ExperimentConfig, data: Datasets, protocols: Sequence[str]
     asked = {p: {"fixed": len(conditions), "random": len(RATES)}[p] for p in protocols}
     if asked and conditions:
         recovered = asked[recovered_under(protocols)]
-        parts += _measuring(model, data.test, conditions[0], config, sum(asked.values()), recovered)
+        parts += _measuring(model, data.test, conditions, config, sum(asked.values()), recovered)
     return Effort(steps, sum(p.calls for p in parts), STARTING_S + sum(p.seconds for p in parts))
 
 
@@ -168,17 +168,19 @@ def _validation(model: MultimodalModel, data: Datasets) -> _Once:
 def _measuring(
     model: MultimodalModel,
     test: MultimodalDataset,
-    condition: Condition,
+    conditions: Sequence[Condition],
     config: ExperimentConfig,
     predicted: int,
     recovered: int,
 ) -> list[_Once]:
-    """Predictions and recoveries of the test split under so many conditions, from one batch under one."""
+    """Predictions and recoveries of the test split under so many conditions, from one batch that mixes them."""
     chosen = config.evaluation
 
     def once(size: int, asked: int, act: Callable[[_First, list[Condition]], object]) -> _Once:
         few = _First(test, size)
-        shown = Condition(condition.name, condition.available[: len(few)], None, condition.realised_rate)
+        # Each sample under another one: recovering takes as much as is hidden on average.
+        mixed = np.stack([c.available[n] for n, c in zip(range(len(few)), itertools.cycle(conditions))])
+        shown = Condition("mixed", mixed, None, float(1 - mixed.mean()))
         with _counting(model) as counts:
             seconds = _cpu(lambda: act(few, [shown]))
         return _Once(_busiest(counts), seconds).times(asked * len(test) / len(few))
