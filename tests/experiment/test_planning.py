@@ -7,6 +7,8 @@ import pytest
 
 from md2n.data.ready import load, load_datasets
 from md2n.errors import UsageError
+from md2n.evaluation.protocols import fixed_conditions
+from md2n.experiment import estimate as module
 from md2n.experiment import planning
 from md2n.experiment.estimate import Effort, estimate
 from md2n.experiment.jobs import EVALUATED, Job
@@ -37,6 +39,35 @@ def test_a_chain_of_calls_counts_them_all(tmp_path: Path):
     few = effort(tmp_path, "md2n", ("fixed",), "model.recover_steps=2")
     many = effort(tmp_path / "b", "md2n", ("fixed",), "model.recover_steps=20")
     assert many.calls >= few.calls + 3 * 15
+
+
+def test_recovering_is_counted_under_one_of_two_protocols(tmp_path: Path):
+    fixed, random, both = (
+        effort(tmp_path / "-".join(asked), "md2n", asked) for asked in (("fixed",), ("random",), ("fixed", "random"))
+    )
+    predicted = effort(tmp_path / "p", "modality_dropout", ("fixed", "random")).calls
+    predicted -= effort(tmp_path / "q", "modality_dropout", ("fixed",)).calls
+    assert predicted == 8
+    assert fixed.calls < both.calls < fixed.calls + random.calls - effort(tmp_path / "r", "md2n", ()).calls
+
+
+def test_what_is_timed_hides_as_much_as_the_conditions_do_on_average(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen = {}
+
+    def watch(model, few, conditions, **told):
+        seen[len(few)] = conditions[0].available
+        return measured(model, few, conditions, **told)
+
+    measured = module.evaluate
+    monkeypatch.setattr(module, "evaluate", watch)
+    config = short(store(tmp_path), "modality_dropout", ())
+    data = load_datasets(load(config.data.name, config.data), config.data)
+    estimate(config, data, ("fixed",))
+    ((size, available),) = seen.items()
+    conditions = fixed_conditions(data.test.present, data.schema.names)
+    assert size >= len(conditions)
+    for n in range(size):
+        assert (available[n] == conditions[n % len(conditions)].available[n]).all()
 
 
 def planned_of(**other: object) -> Planned:

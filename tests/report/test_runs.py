@@ -113,7 +113,7 @@ def test_commands_lead_from_a_number_to_what_it_came_from() -> None:
     rates = random_rows("md2n", [0.8 - 0.02 * i for i in range(8)])
     told = trace_commands(RUNS, grid(measured(rates, "mosi", "random"), "acc2_nonzero"), "test", "md2n")
     assert "random-test/rate=0.1.npz" in "\n".join(told)
-    assert told[-1].endswith("--protocol random --split test --masks bench/masks/mosi.npz")
+    assert told[-1].endswith("--protocol random --split test --masks bench/masks/mosi.npz --no-recovery")
     (mean,) = (i for i, line in enumerate(told) if "mean" in line and line.startswith("#"))
     assert "mean of 30–70%" in told[mean]  # the column that the table has
     assert told[mean + 1].endswith("rate=0.3 rate=0.4 rate=0.5 rate=0.6 rate=0.7")

@@ -192,6 +192,7 @@ def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: 
     look = "import numpy, sys; [print(k, v.shape, v[:3], sep='\\t') for k, v in numpy.load(sys.argv[1]).items()]"
     again = ["md2n", "evaluate", '"$RUN"', "--protocol", protocol, "--split", split]
     again += ["--masks", shlex.quote(run.masks)] if run.masks and protocol == "random" else []
+    again += ["--no-recovery"] if protocol == "random" else []  # a benchmark measured none; it may take minutes
     where = [grid.dataset, grid.metric, PROTOCOLS[protocol], split]
     # As the report's tables have it: over the high rates where they were all measured.
     over, average = grid.incomplete, f"mean over the {len(grid.incomplete)} conditions that hide something"
