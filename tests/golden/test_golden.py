@@ -25,5 +25,6 @@ def test_the_numbers_are_those_that_were_kept(case: str, kept: dict[str, Numbers
     now = CASES[case]()
     assert now.keys() == kept[case].keys(), AGAIN
     for what, numbers in kept[case].items():
-        # Ten digits are kept; what another processor adds up in another order differs in the last of sixteen.
-        assert now[what] == pytest.approx(numbers, rel=1e-6, abs=1e-8), f"{case}, {what}: {AGAIN}"
+        # Another processor adds up in another order: the last of sixteen digits differ, and inverse roots of
+        # covariances (DCCA, DCCAE) and inverted flows (DiCMoR) magnify that; 4e-6 is the most that was seen.
+        assert now[what] == pytest.approx(numbers, rel=5e-5, abs=1e-7), f"{case}, {what}: {AGAIN}"
