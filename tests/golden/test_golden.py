@@ -8,6 +8,10 @@ from tests.golden.made import CASES, KEPT, Numbers
 
 AGAIN = "if the change is meant, run python -m tests.golden.made and say in the commit why the numbers moved"
 
+# Inverse roots of covariances and inverted flows magnify rounding: the same code, told to use AVX2 (by
+# ATEN_CPU_CAPABILITY) in place of AVX-512, gives DCCA and DCCAE that differ by 3e-6, DiCMoR by 2e-5 near zero.
+MAGNIFYING = ("model dcca", "model dccae", "model dicmor")
+
 
 @pytest.fixture(scope="module")
 def kept() -> dict[str, Numbers]:
@@ -25,6 +29,6 @@ def test_the_numbers_are_those_that_were_kept(case: str, kept: dict[str, Numbers
     now = CASES[case]()
     assert now.keys() == kept[case].keys(), AGAIN
     for what, numbers in kept[case].items():
-        # Another processor adds up in another order: the last of sixteen digits differ, and inverse roots of
-        # covariances (DCCA, DCCAE) and inverted flows (DiCMoR) magnify that; 4e-6 is the most that was seen.
-        assert now[what] == pytest.approx(numbers, rel=5e-5, abs=1e-7), f"{case}, {what}: {AGAIN}"
+        # Another processor adds up in another order and differs in the last of sixteen digits.
+        rel, absolute = (5e-5, 1e-7) if case in MAGNIFYING else (1e-6, 1e-8)
+        assert now[what] == pytest.approx(numbers, rel=rel, abs=absolute), f"{case}, {what}: {AGAIN}"
