@@ -175,7 +175,7 @@ def shortfalls(
         parts = [f"behind {', '.join(behind)}"] if behind else []
         if g.measure.percent and 0 <= gap.get("imder", 1.0) < POINTS_OVER_IMDER:
             wide = _wide(g, margins.get((d, "imder")))
-            parts.append(f"over `imder` by {gap['imder'] * 100:.1f}{wide} points only")
+            parts.append(f"over `imder` by {gap['imder'] * 100:.2f}{wide} points only")  # 1.96 is not 2.0
         absent = [f"`{m}`" for m in (*NINE, FLOOR) if m not in gap]
         parts += [f"not measured: {', '.join(absent)}"] if absent else []
         held = spreads.get(d, {})

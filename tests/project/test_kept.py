@@ -204,7 +204,7 @@ def test_the_page_says_where_it_falls_short_and_what_it_lacks(monkeypatch: pytes
     monkeypatch.setattr(benchmark, "SEEDS", 2)
     told = benchmark.told_of(rows, [])
     # Over the one seed that both have, as in the table of differences.
-    assert "- `digits`: behind `gcnet` by 10.0 (1 seed); over `imder` by 1.0 points only; not measured: `dcca`" in told
+    assert "- `digits`: behind `gcnet` by 10.0 (1 seed); over `imder` by 1.00 points only; not measured: `dcca`" in told
     assert "| gcnet | -10.0 |" in told
     assert "gcnet 1" in told and "mmin none" in told and "`mosi` not at all" in told
     assert "| gcnet | 70.0 |" in told  # the best, of one seed
