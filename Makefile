@@ -52,7 +52,7 @@ results: setup ## Only what docs/results.md shows: MD2N and its floors (four hou
 	  --protocol fixed,random --out runs/benchmark
 	$(BIN)/python -m scripts.benchmark runs/benchmark
 
-benchmark: setup ## Train and measure everything in docs/benchmark.md (some twenty hours on two cores; resumable)
+benchmark: setup ## Train and measure everything in docs/benchmark.md (some sixteen hours on two cores; resumable)
 	$(BIN)/md2n benchmark --data $(SETS) --models all --seeds 5 --protocol fixed,random --out runs/benchmark
 	$(BIN)/python -m scripts.benchmark runs/benchmark
 
