@@ -260,6 +260,7 @@ def told_of(
         "lacking": lacking(fixed, MODELS.names(), random),
         "states": told_states(states),
         "hours": f"{training + answering:.1f}",
+        "imder_hours": f"{sum(hours_of([r for r in runs if r.model == 'imder'])):.1f}",
         "training": f"{training:.1f}",
         "uncounted": uncounted(rows, runs),
         "answering": f"{answering:.1f}",

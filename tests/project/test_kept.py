@@ -140,8 +140,11 @@ def test_the_page_counts_training_and_answering() -> None:
         "prediction": {"fixed": {"cpu_s": 1800.0}, "random": {"cpu_s": 1800.0}},
         "recovery": {"fixed": {"cpu_s": 3600.0}},
     }
-    told = benchmark.told_of(predicted("md2n", 0, {"rows": 0.5}), [replace(facts("md2n", 0), cost=cost)])
-    assert "took 3.0 hours of CPU time: 1.0 to train" in told
+    rows = [*predicted("md2n", 0, {"rows": 0.5}), *predicted("imder", 0, {"rows": 0.5})]
+    theirs = {"training": {"cpu_s": 5400.0}}
+    runs = [replace(facts("md2n", 0), cost=cost), replace(facts("imder", 0), cost=theirs)]
+    told = benchmark.told_of(rows, runs)
+    assert "took 4.5 hours of CPU time, IMDer's 1.5 of them: 2.5 to train" in told
     assert "and 2.0 inside the methods" in told
 
 
