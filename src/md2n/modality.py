@@ -16,11 +16,14 @@ class Modality:
         name: a word without spaces, ``+`` or ``,``.
         dim: feature size d_k >= 1.
         length: the longest T_k in the data; 1 makes it a vector modality.
+        gaps: True where single numbers of the training data are unknown: what reads the modality is then given one
+            more number for each feature, 1 where the feature is unknown.
     """
 
     name: str
     dim: int
     length: int = 1
+    gaps: bool = False
 
     def __post_init__(self) -> None:
         if not self.name or any(c in self.name for c in "+,/ \t\n"):
@@ -34,6 +37,11 @@ class Modality:
     def is_vector(self) -> bool:
         """True where every sample has exactly one frame."""
         return self.length == 1
+
+    @property
+    def input_dim(self) -> int:
+        """Numbers per frame that an encoder reads: the features, and with ``gaps`` a flag for each."""
+        return 2 * self.dim if self.gaps else self.dim
 
 
 @dataclass(frozen=True)

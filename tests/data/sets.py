@@ -1,5 +1,7 @@
 """Small data sets for the tests of the data core."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from md2n.data.samples import LabelColumn, Ragged, Samples
@@ -40,6 +42,19 @@ def small(seed: int = 0, count: int = 30, dims: tuple[int, int] = (5, 3)) -> Sam
     )
 
 
+def with_unknown_cells(seed: int = 0, count: int = 30) -> Samples:
+    """``small`` with single numbers unknown in either modality, from the second third of the samples on."""
+    samples = small(seed, count)
+    rng = numpy_generator(seed, "cells")
+    modalities = {}
+    for name, ragged in samples.modalities.items():
+        rows: list = [np.array(ragged.sample(i), copy=True) if ragged.present[i] else None for i in range(count)]
+        for row in (r for r in rows[count // 3 :] if r is not None):
+            row[rng.random(row.shape) < 0.3] = np.nan
+        modalities[name] = Ragged.from_arrays(rows, dim=ragged.dim)
+    return replace(samples, modalities=modalities)
+
+
 def assert_same(one: Samples, two: Samples) -> None:
     """Equal to the bit, in every part."""
     told = ("name", "default_label", "normalise_by", "notes", "source")
@@ -52,7 +67,8 @@ def assert_same(one: Samples, two: Samples) -> None:
     pairs = [(one.split, two.split), *((one.groups[k], two.groups[k]) for k in one.groups), (one.ids, two.ids)]
     for k, a in one.modalities.items():
         b = two.modalities[k]
-        pairs += [(a.values, b.values), (a.offsets, b.offsets), (a.valid, b.valid)]
+        pairs += [(a.values, b.values), (a.offsets, b.offsets), (a.valid, b.valid), (a.known(), b.known())]
+        assert (a.cells is None) == (b.cells is None)
     for k in one.labels:
         assert one.labels[k].task == two.labels[k].task
         pairs.append((one.labels[k].values, two.labels[k].values))

@@ -199,8 +199,16 @@ def test_invalid_frames_and_numbers_that_are_none():
     found = by_code(sound(features={"vision": x}))
     assert found["nonfinite"][0].severity == "warning"
     assert "vision: 4 NaN and 1 infinite values in 5 frames" in found["nonfinite"][0].message
+    assert "invalid-frames" not in found
+    assert "5 of 2160 numbers (0.2%) are unknown" in found["unknown-cells"][0].message
+    x[4, 2] = np.nan
+    found = by_code(sound(features={"vision": x}))
     assert found["invalid-frames"][0].severity == "info"
-    assert "5 of 720 frames (0.7%) are invalid" in found["invalid-frames"][0].message
+    assert "1 of 720 frames (0.1%) are invalid" in found["invalid-frames"][0].message
+    x[5:, :, 2] = np.nan
+    found = by_code(sound(features={"vision": x}))
+    assert found["rare-columns"][0].severity == "warning"
+    assert "1 of 3 columns are known in less than 5% (column 2)" in found["rare-columns"][0].message
     x[:, 1:3] = np.nan
     found = by_code(sound(features={"vision": x}))
     assert found["invalid-frames"][0].severity == "warning"

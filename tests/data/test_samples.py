@@ -41,22 +41,44 @@ def test_arrays_come_back_as_they_were_given():
             assert np.array_equal(ragged.sample(i), np.zeros((0, 5)) if row is None else row)
 
 
-def test_a_frame_with_one_bad_value_is_invalid_and_holds_zeros():
+def test_one_bad_value_is_an_unknown_cell_and_holds_zero():
     x = np.ones((4, 3), np.float32)
     x[1, 0], x[2, 2], x[3, 1] = np.nan, -np.inf, np.inf
     ragged = Ragged.from_arrays([x, np.full((2, 3), np.nan)])
-    assert ragged.valid.tolist() == [True, False, False, False, False, False]
+    assert ragged.valid.tolist() == [True, True, True, True, False, False]
     assert ragged.present.tolist() == [True, False]
-    assert not ragged.values[1:].any()
+    assert np.array_equal(ragged.known(), np.concatenate([np.isfinite(x), np.zeros((2, 3), bool)]))
+    assert np.array_equal(ragged.values, np.where(ragged.known(), 1, 0))
+    assert np.array_equal(ragged.select(np.array([1, 0])).known(), np.roll(ragged.known(), 2, axis=0))
 
 
-def test_what_float32_cannot_hold_is_invalid_and_never_infinite():
+def test_where_all_numbers_are_known_there_are_no_flags_of_cells():
+    x = np.ones((2, 3, 2), np.float32)
+    x[0, 1] = np.nan  # a frame of nothing is invalid, which needs no flags
+    for ragged in (Ragged.from_arrays(list(x)), Ragged.from_padded(x)):
+        assert ragged.cells is None
+        assert ragged.known().sum() == 10
+
+
+def test_flags_of_single_numbers_are_taken():
+    x, flags = np.ones((2, 3, 2)), np.ones((2, 3, 2), bool)
+    flags[0, 1, 0] = False
+    ragged = Ragged.from_padded(x, valid=flags)
+    assert ragged.valid.all()
+    assert (~ragged.known()).nonzero()[0].tolist() == [1]
+    with pytest.raises(DataError, match="'valid' has shape"):
+        Ragged.from_padded(x, valid=np.ones((2, 2), bool))
+    with pytest.raises(DataError, match="the flags of their cells"):
+        Ragged(np.ones((1, 2)), np.array([0, 1]), np.ones(1, bool), np.ones((1, 3), bool))
+
+
+def test_what_float32_cannot_hold_is_unknown_and_never_infinite():
     x = np.ones((1, 2, 2))
     x[0, 1, 0] = 1e300
     for ragged in (Ragged.from_arrays(list(x)), Ragged.from_padded(np.concatenate([x, x], axis=1))):
         assert np.isfinite(ragged.values).all()
         assert ragged.values.dtype == np.float32
-        assert ragged.valid.tolist().count(False) == 1
+        assert ragged.known().tolist()[1] == [False, True]
 
 
 def test_integers_become_floats_without_loss():

@@ -133,7 +133,9 @@ def test_a_damaged_manifest(store, content):
 
 def test_another_version(store):
     edit(store, version=7)
-    with pytest.raises(DataError, match=r"is a store of version 7, this md2n reads version 1\n.*import the data again"):
+    with pytest.raises(
+        DataError, match=r"is a store of version 7, this md2n reads version 1 and 2\n.*import the data again"
+    ):
         open_store(store)
     write_store(store, small())  # replacing it is what the hint asks for
     assert verify_store(store) == []

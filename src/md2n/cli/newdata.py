@@ -3,9 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 
-import numpy as np
-
-from md2n.data.samples import Ragged, Samples
+from md2n.data.samples import Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 
 
@@ -40,8 +38,8 @@ def open_new(data: str, known: tuple[str, ...], split: str, hide: tuple[str, ...
                 f"'{samples.name}' has no rows in the split '{split}'", "leave --split out to take all rows"
             )
         samples = samples.select(rows)
-    kept = {k: emptied(r) if k in hide else r for k, r in samples.modalities.items()}
-    return replace(samples, modalities=kept)
+    modalities = {k: r.holding_nothing() if k in hide else r for k, r in samples.modalities.items()}
+    return replace(samples, modalities=modalities)
 
 
 def _load(data: str, known: tuple[str, ...]) -> Samples:
@@ -53,10 +51,3 @@ def _load(data: str, known: tuple[str, ...]) -> Samples:
         with suppress(UsageError):  # it has not all of them: what it has is taken, the rest is missing
             return load(data, DataConfig(name=data, modalities=known))
     return load(data)
-
-
-def emptied(ragged: Ragged) -> Ragged:
-    """The same number of samples, none of them present."""
-    return Ragged(
-        np.zeros((0, ragged.dim), ragged.values.dtype), np.zeros(len(ragged) + 1, np.int64), np.zeros(0, np.bool_)
-    )

@@ -29,7 +29,7 @@ class Affine:
         """From valid frames ``[n, d]``; identity for ``none`` or where there are no frames.
 
         Args:
-            frames: finite numbers.
+            frames: numbers; NaN where a cell is unknown, which is left out of its feature.
             kind: ``robust`` clips each feature first; ``none`` gives the identity; anything else is plain.
             tails: percentiles that ``robust`` clips to.
             floor: a deviation below it counts as none, and so does one of the size of rounding.
@@ -41,6 +41,10 @@ class Affine:
         for start in range(0, dim, COLUMNS):
             part = slice(start, min(start + COLUMNS, dim))
             x = np.ascontiguousarray(frames[:, part].T, np.float64)
+            if np.isnan(x).any():
+                each = [Affine.fit(row[np.isfinite(row)][:, None], kind, tails, floor) for row in x]
+                centre[part], scale[part] = [a.centre[0] for a in each], [a.scale[0] for a in each]
+                continue
             if kind == "robust":
                 x = _clipped(x, tails)
             mean, deviation = x.mean(axis=1), x.std(axis=1)

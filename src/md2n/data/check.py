@@ -18,6 +18,7 @@ CHUNK = 1 << 14  # frames looked at together
 MANY_INVALID = 0.2
 MANY_ZERO_FRAMES = 0.1
 MANY_ZERO_VECTORS = 0.01
+RARELY = 0.05
 LEAK_NOTE = "LEAK"
 
 
@@ -123,7 +124,25 @@ def _frames(name: str, ragged: Ragged, split: Array) -> list[Finding]:
                 "a detector that fails often, or padding that was kept" if invalid > MANY_INVALID else "",
             )
         )
-    return found + _values(name, ragged, np.repeat(split == 0, lengths))
+    return found + _cells(name, ragged) + _values(name, ragged, np.repeat(split == 0, lengths))
+
+
+def _cells(name: str, ragged: Ragged) -> list[Finding]:
+    """How many single numbers are unknown inside what is there, and which features are so most of the time."""
+    if ragged.cells is None:
+        return []
+    frames, counts = int(ragged.valid.sum()), np.zeros(ragged.dim, np.int64)
+    for start in range(0, len(ragged.values), CHUNK):
+        counts += ragged.known(slice(start, start + CHUNK)).sum(axis=0)
+    unknown = frames * ragged.dim - int(counts.sum())
+    share = f"{name}: {unknown} of {frames * ragged.dim} numbers ({unknown / (frames * ragged.dim):.1%}) are unknown"
+    found = [Finding("info", "unknown-cells", f"{share} inside frames that hold others")]
+    rare = np.flatnonzero(counts < RARELY * frames)
+    if len(rare):
+        some = ", ".join(map(str, rare[:8])) + (", ..." if len(rare) > 8 else "")
+        message = f"{name}: {len(rare)} of {ragged.dim} columns are known in less than {RARELY:.0%} (column {some})"
+        found.append(Finding("warning", "rare-columns", message, "drop them: little can be learned of them"))
+    return found
 
 
 def _values(name: str, ragged: Ragged, training: Array) -> list[Finding]:
@@ -133,15 +152,15 @@ def _values(name: str, ragged: Ragged, training: Array) -> list[Finding]:
     for start in range(0, len(ragged.values), CHUNK):
         valid = ragged.valid[start : start + CHUNK]
         part = np.asarray(ragged.values[start : start + CHUNK])[valid].astype(np.float32)
-        finite = np.isfinite(part).all(axis=1)
+        known = ragged.known(slice(start, start + CHUNK))[valid]
+        finite = (np.isfinite(part) | ~known).all(axis=1)
         broken += int((~finite).sum())
-        part = part[finite]
-        zeros += int((~part.any(axis=1)).sum())
+        part, known = part[finite], known[finite]
+        zeros += int((~(part.any(axis=1) | ~known.all(axis=1))).sum())
         chosen = training[start : start + CHUNK][valid][finite]
-        for row, frames in enumerate((part, part[chosen])):
-            if len(frames):
-                low[row] = np.minimum(low[row], frames.min(axis=0))
-                high[row] = np.maximum(high[row], frames.max(axis=0))
+        for row, (frames, held) in enumerate(((part, known), (part[chosen], known[chosen]))):
+            low[row] = np.minimum(low[row], frames.min(axis=0, initial=np.inf, where=held))
+            high[row] = np.maximum(high[row], frames.max(axis=0, initial=-np.inf, where=held))
     found = []
     total = int(ragged.valid.sum())
     if broken:
@@ -182,7 +201,7 @@ def _counted(samples: Samples) -> list[Finding]:
         if name in samples.modalities and counts.get("frames"):
             message = (
                 f"{name}: {counts.get('nan', 0)} NaN and {counts.get('infinite', 0)} infinite values in "
-                f"{counts['frames']} frames, which are invalid"
+                f"{counts['frames']} frames, which are unknown"
             )
             found.append(Finding("warning", "nonfinite", message, "nothing to do if that is few; else extract again"))
     for name, count in _table(samples, "cut_lengths").items():

@@ -79,7 +79,7 @@ def _digests(ragged: Ragged) -> list[bytes]:
     found = []
     for row in range(len(ragged)):
         span = slice(int(ragged.offsets[row]), int(ragged.offsets[row + 1]))
-        frames = np.asarray(ragged.values[span])[ragged.valid[span]]
+        frames = np.asarray(ragged.values[span])[ragged.valid[span]]  # zeros at unknown cells
         if not frames.size or (frames == frames.flat[0]).all():
             found.append(b"")
         else:

@@ -8,6 +8,7 @@ group.<i>.json           [N] members
 <modality>.values.npy    [frames, d]
 <modality>.offsets.npy   [N + 1]
 <modality>.valid.npy     [frames]
+<modality>.cells.npy     [frames, d] bool; where single numbers of valid frames are unknown
 <modality>.intervals.npy [frames, 2] seconds; where frames have places in time
 """
 
@@ -28,7 +29,7 @@ from md2n.errors import DataError
 from md2n.modality import Modality, Task
 
 FORMAT = "md2n-store"
-VERSION = 1
+VERSIONS = (1, 2)  # a store with unknown cells is of the second, which an older md2n refuses to read as zeros
 MANIFEST = "manifest.json"
 BLOCK = 2**24  # bytes read at a time
 AGAIN = "the store is damaged; import or copy it again"
@@ -43,6 +44,11 @@ def hidden(path: Path, suffix: str) -> Path:
 def intervals_file(modality: str) -> str:
     """Where a store keeps start and end of a modality's frames."""
     return f"{modality}.intervals.npy"
+
+
+def cells_file(modality: str) -> str:
+    """Where a store keeps which numbers of a modality are known."""
+    return f"{modality}.cells.npy"
 
 
 def aside(path: Path) -> Path:
@@ -81,9 +87,10 @@ def read_manifest(path: Path, any_version: bool = False) -> dict[str, Any]:
             "`md2n data import SRC --out STORE` makes one; `md2n data list` names ready sets",
         )
     manifest: dict[str, Any] = json.loads((standing(path) / MANIFEST).read_bytes())
-    if manifest.get("version") != VERSION and not any_version:
+    if manifest.get("version") not in VERSIONS and not any_version:
         raise DataError(
-            f"'{path}' is a store of version {manifest.get('version')}, this md2n reads version {VERSION}",
+            f"'{path}' is a store of version {manifest.get('version')}, this md2n reads version "
+            f"{' and '.join(map(str, VERSIONS))}",
             "import the data again with this md2n",
         )
     return manifest
@@ -110,7 +117,9 @@ def assemble(folder: Path, manifest: Mapping[str, Any]) -> Samples:
             values = array(f"{k}.values.npy", mapped=True)
             if values.ndim != 2 or (values.shape[1], values.dtype.str) != (told["dim"], told["dtype"]):
                 raise DataError(f"'{k}' holds {values.dtype} {values.shape}, its manifest says {told}", AGAIN)
-            modalities[k] = Ragged(values, array(f"{k}.offsets.npy"), array(f"{k}.valid.npy"))
+            partly = (folder / cells_file(k)).is_file()
+            cells = array(cells_file(k), mapped=True) if partly else None
+            modalities[k] = Ragged(values, array(f"{k}.offsets.npy"), array(f"{k}.valid.npy"), cells)
         labels = {
             c["name"]: LabelColumn(array(f"label.{i}.npy"), task_of(c["task"]))
             for i, c in enumerate(manifest["labels"])
@@ -154,6 +163,13 @@ def digest(samples: Samples) -> str:
         add(f"{name} values", ragged.values)
         add(f"{name} offsets", ragged.offsets)
         add(f"{name} valid", ragged.valid)
+        if ragged.cells is not None:
+            found.update(f"{name} cells:{ragged.cells.shape}".encode())
+            rows = max(1, BLOCK // ragged.dim)
+            for start in range(0, len(ragged.cells), rows):
+                # What stands at invalid frames says nothing, and need not be the same in memory and in a store.
+                found.update(ragged.known(slice(start, start + rows)).tobytes())
+                release(ragged.cells)
     return found.hexdigest()[:16]
 
 

@@ -1,6 +1,6 @@
 """Normalisation fitted on the training split: what networks see, and the way back to a modality's own units.
 
-Per feature, over the valid frames of the training rows: mean and deviation of the values clipped to their 1st and 99th
+Per feature, over the known cells of the training rows: mean and deviation of the values clipped to their 1st and 99th
 percentile, or to those of the rest where a feature sticks at a far-off end: measures such as COVAREP's peakSlope are
 clipped to +-255, which would swallow an ordinary deviation.  A feature that does not vary is centred and left at scale
 one, so it gives zeros.
@@ -205,13 +205,16 @@ def _logged(name: str, x: Floats, kind: str) -> Floats:
 
 
 def _frames(name: str, ragged: Ragged, rows: Rows, kind: str) -> tuple[Floats, Rows]:
-    """``[n, d]`` valid frames used for statistics, and to which of ``rows`` each belongs; reads only those."""
+    """``[n, d]`` valid frames used for statistics, NaN at unknown cells, and to which of ``rows`` each belongs."""
     index = frame_index(ragged.offsets, rows)
     kept = np.flatnonzero(ragged.valid[index])
     if len(kept) > MOST:
         kept = np.sort(numpy_generator(0, "normalise").choice(kept, MOST, replace=False))
     owners = np.repeat(np.arange(len(rows)), ragged.lengths[rows])[kept]
-    return _logged(name, np.asarray(gather(ragged.values, index[kept]), np.float32), kind), owners
+    frames = np.asarray(gather(ragged.values, index[kept]), np.float32)
+    if ragged.cells is not None:
+        frames = np.where(gather(ragged.cells, index[kept]), frames, np.float32(np.nan))
+    return _logged(name, frames, kind), owners
 
 
 def _member_statistics(samples: Samples, group: str, kind: str) -> dict[tuple[str, str], Affine]:

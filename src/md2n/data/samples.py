@@ -23,12 +23,15 @@ class Ragged:
     Args:
         values: ``[sum_i T_i, d]`` float16 or float32, possibly memory-mapped.
         offsets: ``[N + 1]`` int64, rising from 0; an absent modality has no frames.
-        valid: ``[sum_i T_i]`` bool; False where a frame holds nothing (NaN, infinity, padding, no face).
+        valid: ``[sum_i T_i]`` bool; False where a frame holds nothing (NaN throughout, padding, no face).
+        cells: ``[sum_i T_i, d]`` bool, False where a number is unknown (a NaN, an infinity, an empty cell); None where
+            every number of every valid frame is known.  A valid frame has one known cell at least.
     """
 
     values: Array
     offsets: npt.NDArray[np.int64]
     valid: npt.NDArray[np.bool_]
+    cells: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2:
@@ -40,6 +43,11 @@ class Ragged:
             raise DataError(
                 f"{len(self.values)} frames and {len(self.valid)} validity flags, but the offsets end at {total}",
                 "the three must agree; write the store again",
+            )
+        if self.cells is not None and self.cells.shape != self.values.shape:
+            raise DataError(
+                f"features have shape {self.values.shape}, the flags of their cells {self.cells.shape}",
+                "the two must agree; write the store again",
             )
 
     def __len__(self) -> int:
@@ -65,11 +73,24 @@ class Ragged:
         """Frames ``[T_i, d]`` of one sample."""
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
+    def known(self, rows: slice | npt.NDArray[np.int64] = slice(None)) -> npt.NDArray[np.bool_]:
+        """``[frames, d]``; True where the number at those frames (all, if not said) is known."""
+        valid = self.valid[rows]
+        if self.cells is None:
+            return np.broadcast_to(valid[:, None], (len(valid), self.dim))
+        return np.asarray(self.cells[rows] & valid[:, None])
+
+    def holding_nothing(self) -> "Ragged":
+        """As many samples, none of which has the modality."""
+        none = np.zeros((0, self.dim), self.values.dtype)
+        return Ragged(none, np.zeros(len(self) + 1, np.int64), np.zeros(0, np.bool_))
+
     @staticmethod
     def from_arrays(arrays: Sequence[Array | None], dim: int | None = None) -> "Ragged":
         """From one ``[T_i, d]`` (or ``[d]``) array per sample, ``None`` where absent.
 
-        Frames with a NaN or an infinity become invalid; their values are stored as zeros and never read.
+        A NaN or an infinity makes its cell unknown, a frame of nothing else invalid; both are stored as zeros and never
+        read.
 
         Raises:
             DataError: feature sizes differ between samples, or nothing is present and ``dim`` is not given.
@@ -90,17 +111,16 @@ class Ragged:
         offsets = np.concatenate([[0], np.cumsum([0 if a is None else len(a) for a in framed])]).astype(np.int64)
         parts = [a.astype(dtype) for a in framed if a is not None and len(a)]
         values = np.concatenate(parts) if parts else np.zeros((0, width), dtype)
-        valid = np.asarray(np.isfinite(values).all(axis=1), bool)
-        values[~valid] = 0
-        return Ragged(values, offsets, valid)
+        return _with_cells(values, offsets, np.isfinite(values))
 
     @staticmethod
     def from_padded(
         values: Array, present: Array | None = None, valid: Array | None = None, lengths: Array | None = None
     ) -> "Ragged":
-        """From ``[N, T, d]`` or ``[N, d]`` with flags ``present [N]``, ``valid [N, T]``, ``lengths [N]`` as they exist.
+        """From ``[N, T, d]`` or ``[N, d]`` with flags ``present [N]``, ``valid``, ``lengths [N]`` as they exist.
 
-        Frames before the first and after the last valid one are dropped; invalid ones between them are kept, flagged.
+        ``valid`` is of frames, ``[N, T]``, or of cells, in the shape of the values.  Frames before the first and after
+        the last valid one are dropped; invalid ones between them are kept, flagged.
 
         Raises:
             DataError: another shape, no numbers, or flags that do not fit the values.
@@ -111,34 +131,46 @@ class Ragged:
                 f"features have shape {values.shape}", "give [samples, features] or [samples, frames, features]"
             )
         count, time, dim = cube.shape
-        flags_given = (("present", present, (count,)), ("valid", valid, (count, time)), ("lengths", lengths, (count,)))
-        for told, given, shape in flags_given:
-            if given is not None and np.shape(given) != shape:
+        shapes = {"present": {(count,)}, "valid": {(count, time), cube.shape, values.shape}, "lengths": {(count,)}}
+        for name, flags in (("present", present), ("valid", valid), ("lengths", lengths)):
+            if flags is not None and np.shape(flags) not in shapes[name]:
                 raise DataError(
-                    f"'{told}' has shape {np.shape(given)}, the features {values.shape}", f"it must be {shape}"
+                    f"'{name}' has shape {np.shape(flags)}, the features {values.shape}",
+                    f"it must be {' or '.join(map(str, sorted(shapes[name], key=len)))}",
                 )
-        keep = np.ones((count, time), bool) if valid is None else np.asarray(valid, bool).copy()
+        known: npt.NDArray[np.bool_] = np.isfinite(cube)
+        if valid is not None:
+            claimed = np.asarray(valid, bool)
+            known &= claimed[:, :, None] if claimed.shape == (count, time) else claimed.reshape(cube.shape)
         if lengths is not None:
-            keep &= np.arange(time)[None, :] < np.asarray(lengths)[:, None]
+            known &= (np.arange(time)[None, :] < np.asarray(lengths)[:, None])[:, :, None]
         if present is not None:
-            keep &= np.asarray(present, bool)[:, None]
-        keep &= np.isfinite(cube).all(axis=2)
-        rows, flags = [], []
+            known &= np.asarray(present, bool)[:, None, None]
+        keep = np.asarray(known.any(axis=2))
+        parts, flags_of = [], []
         for i in range(count):
             where = np.flatnonzero(keep[i])
             span = slice(where[0], where[-1] + 1) if len(where) else slice(0, 0)
-            rows.append(np.where(keep[i, span, None], cube[i, span], 0))
-            flags.append(keep[i, span])
-        offsets = np.concatenate([[0], np.cumsum([len(r) for r in rows])]).astype(np.int64)
-        flat = np.concatenate(rows) if len(rows) else np.zeros((0, dim), cube.dtype)
-        return Ragged(flat, offsets, np.concatenate(flags) if flags else np.zeros(0, bool))
+            parts.append(cube[i, span])
+            flags_of.append(known[i, span])
+        offsets = np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64)
+        flat = np.concatenate(parts) if parts else np.zeros((0, dim), cube.dtype)
+        return _with_cells(flat, offsets, np.concatenate(flags_of) if flags_of else np.zeros((0, dim), bool))
 
     def select(self, rows: npt.NDArray[np.int64]) -> "Ragged":
         """The samples at ``rows``, in that order (copies)."""
         spans = [slice(int(self.offsets[i]), int(self.offsets[i + 1])) for i in rows]
         offsets = np.concatenate([[0], np.cumsum([s.stop - s.start for s in spans])]).astype(np.int64)
         index = np.concatenate([np.arange(s.start, s.stop) for s in spans]) if spans else np.zeros(0, np.int64)
-        return Ragged(np.asarray(self.values[index]), offsets, np.asarray(self.valid[index]))
+        cells = None if self.cells is None else np.asarray(self.cells[index])
+        return Ragged(np.asarray(self.values[index]), offsets, np.asarray(self.valid[index]), cells)
+
+
+def _with_cells(values: Array, offsets: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]) -> Ragged:
+    """Frames ``[n, d]`` with zeros at unknown cells; flags of cells are kept only where a valid frame needs them."""
+    valid = np.asarray(known.any(axis=1))
+    whole = bool(known[valid].all())
+    return Ragged(np.where(known, values, np.zeros((), values.dtype)), offsets, valid, None if whole else known)
 
 
 def _framed(array: Array) -> Array:
@@ -241,7 +273,8 @@ class Samples:
     def schema(self, column: str = "") -> Schema:
         """Modalities with their sizes and longest lengths, and the task of a label column."""
         modalities = tuple(
-            Modality(k, r.dim, max(1, int(r.lengths.max(initial=1)))) for k, r in self.modalities.items()
+            Modality(k, r.dim, max(1, int(r.lengths.max(initial=1))), gaps=r.cells is not None)
+            for k, r in self.modalities.items()
         )
         chosen = column or self.default_label or next(iter(self.labels), "")
         # The name of the column, which is what is looked for in other data.

@@ -20,9 +20,10 @@ from md2n.data.growing import BLOCK, GrowingArray
 from md2n.data.manifest import (
     FORMAT,
     MANIFEST,
-    VERSION,
+    VERSIONS,
     aside,
     assemble,
+    cells_file,
     digest,
     hidden,
     intervals_file,
@@ -102,6 +103,7 @@ class StoreWriter:
         self._beside = hidden(self.path, BESIDE)
         self._values: dict[str, GrowingArray] = {}
         self._valid: dict[str, GrowingArray] = {}
+        self._cells: dict[str, GrowingArray] = {}
         self._intervals: dict[str, GrowingArray] = {}
         self._lengths: dict[str, list[Array]] = {k: [] for k in dims}
         self._columns: dict[str, list[Array]] = {k: [] for k in ("split", "ids", *self._keys())}
@@ -209,6 +211,7 @@ class StoreWriter:
             raise DataError(f"a chunk of '{chunk.name}' has {tasks[other]}", f"the store has {self._tasks[other]}")
         with self._refusals():
             for k, ragged in chunk.modalities.items():
+                self._append_cells(k, ragged)
                 self._append_values(k, ragged.values)
                 self._valid[k].append(ragged.valid)
                 self._lengths[k].append(ragged.lengths)
@@ -235,6 +238,17 @@ class StoreWriter:
                     "give [frames, 2]: start and end of each in seconds",
                 )
         return found
+
+    def _append_cells(self, name: str, ragged: Ragged) -> None:
+        """Flags of cells, from the first frame on as soon as one of them is False."""
+        if ragged.cells is None and name not in self._cells:
+            return
+        if name not in self._cells:
+            self._cells[name] = GrowingArray(self._beside / cells_file(name), np.bool_, ragged.dim)
+            rows = max(1, BLOCK // ragged.dim)
+            for start in range(0, self._values[name].length, rows):
+                self._cells[name].append(np.ones((min(rows, self._values[name].length - start), ragged.dim), np.bool_))
+        self._cells[name].append(np.ones(ragged.values.shape, np.bool_) if ragged.cells is None else ragged.cells)
 
     def _append_values(self, name: str, values: Array) -> None:
         target = self._values[name]
@@ -263,6 +277,8 @@ class StoreWriter:
         for k in self._dims:
             self._values[k].close()
             self._valid[k].close()
+            if k in self._cells:
+                self._cells[k].close()
             if k in self._intervals:
                 self._intervals[k].close()
             lengths = np.concatenate(self._lengths[k]) if self._lengths[k] else np.zeros(0, np.int64)
@@ -277,7 +293,7 @@ class StoreWriter:
         files = {p.name: {"bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in sorted(self._beside.iterdir())}
         manifest = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": VERSIONS[bool(self._cells)],
             "name": self.name,
             "modalities": {k: {"dim": d, "dtype": self._dtypes[k].str} for k, d in self._dims.items()},
             "labels": [{"name": k, "task": table_of(t)} for k, t in self._tasks.items()],
@@ -326,7 +342,7 @@ class StoreWriter:
             raise
 
     def _clear(self) -> None:
-        for file in (*self._values.values(), *self._valid.values(), *self._intervals.values()):
+        for file in (f for files in (self._values, self._valid, self._cells, self._intervals) for f in files.values()):
             file.abandon()
         shutil.rmtree(self._beside, ignore_errors=True)
 

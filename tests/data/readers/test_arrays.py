@@ -72,8 +72,9 @@ def test_columns_groups_and_notes_are_kept():
     assert samples.label().task.kind == "regression"
     assert samples.label("mood").values.tolist() == [0, 1]
     assert samples.groups["subject"].tolist() == ["7", "8"]
-    assert samples.notes == ("mine", "b: 1 NaN and 0 infinite values made 1 frames invalid (not zero)")
-    assert not samples.present[0, 1]
+    assert samples.notes == ("mine", "b: 1 NaN and 0 infinite values in 1 frames are unknown (not zero)")
+    assert samples.present.all()
+    assert samples.modalities["b"].known().tolist() == [[True, False], [True, True]]
 
 
 ONE = np.ones((2, 3))

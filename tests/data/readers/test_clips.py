@@ -60,9 +60,10 @@ def test_a_mixture_is_joined_by_id_and_gaps_are_gaps(tmp_path):
     assert samples.modalities["text"].lengths.tolist() == [2, 1, 0]
     assert samples.modalities["vision"].valid.tolist() == [True, False, True, True, True, True]
     assert samples.modalities["vision"].sample(1).tolist() == [[7, 0, 1], [8, 0, 1]]
-    assert samples.modalities["audio"].valid.tolist() == [True] * 13 + [False] * 2
+    assert samples.modalities["audio"].valid.tolist() == [True] * 15
+    assert samples.modalities["audio"].known()[13:].tolist() == [[False, True, True], [True, False, True]]
     notes = "\n".join(samples.notes)
-    assert "audio: 1 NaN and 1 infinite values made 2 frames invalid" in notes
+    assert "audio: 1 NaN and 1 infinite values in 2 frames are unknown" in notes
     assert (
         "vision: 3 columns were read from OpenFace CSV; others were left out (frame, face_id, timestamp, ...)" in notes
     )

@@ -113,10 +113,12 @@ def test_nan_and_infinity_are_counted_and_never_zeros(tmp_path):
     data["test"]["vision"][0, 3] = np.nan
     data["train"]["audio"][0, 7] = np.nan  # beyond its length of 1: padding, no news
     samples = read_mmsa(save(tmp_path, data), known="")
-    assert samples.modalities["vision"].valid[:5].tolist() == [True, True, False, True, True]
+    assert samples.modalities["vision"].valid[:5].tolist() == [True] * 5
+    assert samples.modalities["vision"].known()[2].tolist() == [True, False]
+    assert samples.present[1, 2]  # of its first frame nothing is known, of others all is
     assert samples.source["nonfinite"] == {"vision": {"nan": 1, "infinite": 2, "frames": 2, "empty": 1}}
     note = next(n for n in samples.notes if n.startswith("vision"))
-    assert "1 NaN and 2 infinite values made 2 frames invalid" in note
+    assert "1 NaN and 2 infinite values in 2 frames are unknown" in note
     assert "1 frames hold NaN alone" in note
 
 
@@ -125,7 +127,8 @@ def test_numbers_beyond_float32_are_infinities(tmp_path):
     data["train"]["audio"][0, 0, 0] = 1e300
     samples = read_mmsa(save(tmp_path, data), known="")
     assert samples.source["nonfinite"]["audio"]["infinite"] == 1
-    assert not samples.present[0, 1]
+    assert not samples.modalities["audio"].known()[0, 0]
+    assert samples.modalities["audio"].known()[0, 1:].all()
 
 
 def test_ch_sims_keeps_the_labels_of_each_modality(tmp_path):

@@ -105,12 +105,11 @@ def brute(paths: dict[str, Path], modality: str, align: str, known: bool = False
                 ]
             rows = []
             for step in steps:
-                mine = [
-                    x
-                    for x, (s, e) in inside
-                    if shares_time((max(s, start), min(e, end)), step) and np.isfinite(x).all()
-                ]
-                rows.append(np.mean(mine, axis=0, dtype=np.float64) if mine else np.full(frames[0][0].shape, np.nan))
+                mine = [x for x, (s, e) in inside if shares_time((max(s, start), min(e, end)), step)]
+                columns = [[v for v in column if np.isfinite(v)] for column in zip(*mine)]
+                rows.append(
+                    [np.mean(c, dtype=np.float64) if c else np.nan for c in columns or frames[0][0].shape[0] * [()]]
+                )
             out.append(np.array(rows) if np.isfinite(rows).any() else None)
     return out
 
@@ -139,8 +138,10 @@ def test_alignment_equals_plain_loops(tmp_path, align, seed):
                 assert not samples.present[row, samples.names.index(name)]
                 continue
             assert len(got) == len(frames)
-            assert valid.tolist() == np.isfinite(frames).all(axis=1).tolist()
-            np.testing.assert_allclose(got[valid], frames[valid], rtol=1e-5, atol=1e-6)
+            known = np.isfinite(frames)
+            assert valid.tolist() == known.any(axis=1).tolist()
+            np.testing.assert_array_equal(ragged.known(slice(*ragged.offsets[row : row + 2])), known)
+            np.testing.assert_allclose(got[known], frames[known], rtol=1e-5, atol=1e-6)
 
 
 def test_aligned_modalities_share_their_steps(tmp_path):
@@ -158,13 +159,13 @@ def test_a_gap_in_the_sound_is_an_invalid_step_and_a_missing_video_an_absent_mod
     assert samples.present.tolist() == [[True, True, True], [True, True, False], [True, True, False]]
 
 
-def test_infinite_frames_take_no_part_in_means_and_are_counted(tmp_path):
+def test_infinite_numbers_take_no_part_in_means_and_are_counted(tmp_path):
     paths = made(tmp_path)
     samples = read(paths, align="labels")
     assert np.isfinite(samples.modalities["audio"].values).all()
     assert samples.source["nonfinite"]["audio"] == {"nan": 0, "infinite": 1, "frames": 1, "empty": 1}
     unaligned = read(paths, align="none").modalities["audio"]
-    assert unaligned.valid[:8].tolist() == [True] * 4 + [False] * 2 + [True] * 2
+    assert unaligned.known()[:8].all(axis=1).tolist() == [True] * 4 + [False] * 2 + [True] * 2
 
 
 @pytest.mark.parametrize(

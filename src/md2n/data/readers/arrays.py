@@ -2,7 +2,7 @@
 
 A modality is given as one of
 
-- ``[N, d]``: a vector per sample; a row of NaN alone is absent;
+- ``[N, d]``: a vector per sample; a row of NaN alone is absent, a single NaN is an unknown number;
 - ``[N, T, d]``: a sequence per sample; frames of NaN alone are padding, a sample of NaN alone is absent;
 - a list of N entries, each ``[T_i, d]``, ``[d]`` or ``None`` where absent;
 - ``None``: absent everywhere, which needs ``dims``.
@@ -60,7 +60,8 @@ def from_arrays(
         classes: label column -> class names in the order of their codes.
         default_label: the label column used by default; the first if not given.
         present: modality name -> ``[N]``, False where a sample lacks it, whatever the array holds there.
-        valid: modality name -> ``[N, T]``, False at padding; for ``[N, T, d]`` arrays only.
+        valid: modality name -> ``[N, T]``, False at padding, or in the shape of the array, False at single unknown
+            numbers; for arrays only.
         dims: modality name -> feature size, for modalities that no sample has.
         notes: facts to keep with the data.
         source: provenance to keep with the data.
@@ -144,15 +145,16 @@ def _ragged(given: Any, name: str, count: int, present: Any, valid: Any, dim: in
         raise DataError(f"{what} has {array.shape[-1]} features, expected {dim}", "give the features it was made with")
     cube = array[:, None, :] if array.ndim == 2 else array
     frames = cube.shape[:2]
-    claimed = np.ones(frames, bool)
-    if valid is not None:
-        if np.shape(valid) != frames:
-            raise DataError(f"{what}: validity has shape {np.shape(valid)}, frames are {frames}", "give one per frame")
-        claimed &= np.asarray(valid, bool)
+    known = np.ones(frames, bool) if valid is None else np.asarray(valid, bool)
+    if known.shape not in (frames, cube.shape, array.shape):
+        raise DataError(
+            f"{what}: validity has shape {known.shape}, frames are {frames}", "give one per frame, or one per number"
+        )
+    claimed = known if known.shape == frames else known.reshape(cube.shape).any(axis=2)
     if flags is not None:
-        claimed &= flags[:, None]
+        claimed = claimed & flags[:, None]
     counted = count_nonfinite(np.ascontiguousarray(cube).reshape(-1, cube.shape[2]), claimed.reshape(-1))
-    return Ragged.from_padded(cube, valid=claimed), counted
+    return Ragged.from_padded(array, present=flags, valid=known), counted
 
 
 def _from_list(given: list[Any], what: str, flags: Array | None, dim: int | None) -> tuple[Ragged, NonFinite]:

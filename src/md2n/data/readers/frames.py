@@ -1,7 +1,7 @@
 """What every reader does with numbers that are none, and what no reader lets through.
 
-A NaN or an infinity makes its whole frame invalid: it is counted, told in the notes, and never read.  A frame that
-holds nothing but NaN is how people write "not there", so it is counted apart.
+A NaN or an infinity makes its cell unknown: it is counted, told in the notes, and never read.  A frame that holds
+nothing but NaN is how people write "not there", so it is counted apart.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ class NonFinite:
     Args:
         nan: NaN in frames that hold other numbers too.
         infinite: infinities.
-        frames: frames that hold a NaN or an infinity beside other numbers; they are invalid.
+        frames: frames that hold a NaN or an infinity and something else; of these the other numbers are kept.
         empty: frames of NaN alone; they are invalid, too, and mean that nothing is there.
     """
 
@@ -46,7 +46,7 @@ class NonFinite:
         parts = []
         if self.frames:
             parts.append(
-                f"{self.nan} NaN and {self.infinite} infinite values made {self.frames} frames invalid (not zero)"
+                f"{self.nan} NaN and {self.infinite} infinite values in {self.frames} frames are unknown (not zero)"
             )
         if self.empty:
             parts.append(f"{self.empty} frames hold NaN alone and count as not there")
@@ -123,7 +123,13 @@ def concat(parts: Sequence[Ragged]) -> Ragged:
         raise DataError(f"feature sizes differ: {', '.join(map(str, dims))}", "one modality has one feature size")
     lengths = np.concatenate([p.lengths for p in parts])
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Ragged(np.concatenate([p.values for p in parts]), offsets, np.concatenate([p.valid for p in parts]))
+    partly = any(p.cells is not None for p in parts)
+    return Ragged(
+        np.concatenate([p.values for p in parts]),
+        offsets,
+        np.concatenate([p.valid for p in parts]),
+        np.concatenate([p.known() for p in parts]) if partly else None,
+    )
 
 
 def _absent(name: str, counted: NonFinite) -> DataError:

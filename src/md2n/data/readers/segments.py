@@ -166,16 +166,15 @@ def _onto(steps: Intervals, piece: Track, name: str, align: str, segment: Segmen
 
 
 def mean_over(track: Track, steps: Intervals) -> Array | None:
-    """``[S, D]``: for each step the mean of the finite frames that overlap it, NaN where there is none.
+    """``[S, D]``: for each step and feature the mean of the finite numbers that overlap it, NaN where there is none.
 
-    None where no step has a frame.
+    None where no step has any.
     """
-    finite = np.isfinite(track.features).all(axis=1)
-    features = track.features[finite].astype(np.float64)
-    intervals = track.intervals[finite]
-    means = np.full((len(steps), track.features.shape[1]), np.nan)
+    features = track.features.astype(np.float64)
+    means = np.full((len(steps), features.shape[1]), np.nan)
     for i, (start, end) in enumerate(steps):
-        chosen = overlaps(intervals, start, end)
-        if chosen.any():
-            means[i] = features[chosen].mean(axis=0)
+        part = features[overlaps(track.intervals, start, end)]
+        known = np.isfinite(part)
+        counts = known.sum(axis=0)
+        np.divide(part.sum(axis=0, where=known), counts, out=means[i], where=counts > 0)
     return means.astype(np.float32) if np.isfinite(means).any() else None
