@@ -34,3 +34,37 @@ def test_copies_that_are_told_apart_share_no_conversation() -> None:
     assert set(first) & set(second) == {-1}
     assert [c == -1 for c in first] == [4 <= i < 8 for i in range(12)]
     assert len(set(first)) == len(set(second)) == 3
+
+
+def test_what_is_unknown_is_zero_to_read_and_flagged_beside() -> None:
+    schema = WORLDS["cells"]
+    batch = make_batch(schema)
+    lab = schema.modalities[0]
+    known = batch.known("lab")
+    assert 0.6 < float(known.float().mean()) < 0.9
+    assert bool(batch.features["lab"][~known].isnan().all())
+    read = batch.inputs(lab)
+    assert read.shape[2] == lab.input_dim == 2 * lab.dim
+    assert torch.equal(read[..., : lab.dim], torch.where(known, batch.features["lab"], 0.0))
+    assert torch.equal(read[..., lab.dim :], (~known).float())
+    assert torch.equal(batch.inputs(schema.modalities[2]), batch.readable("eda"))
+
+
+def test_what_may_not_be_read_at_all_has_no_flags() -> None:
+    schema = WORLDS["cells"]
+    batch = make_batch(schema)
+    hidden = torch.ones_like(batch.present)
+    hidden[:, 1] = False
+    assert not bool(batch.hide(hidden).inputs(schema.modalities[1]).any())
+
+
+def test_cells_go_where_the_samples_go_and_hiding_some_leaves_the_truth() -> None:
+    batch = make_batch(WORLDS["cells"])
+    flags = torch.rand(batch.features["eda"].shape) < 0.5
+    fewer = batch.hide_cells({"eda": flags, "lab": torch.zeros_like(batch.features["lab"], dtype=torch.bool)})
+    assert torch.equal(fewer.known("eda"), flags)
+    assert not bool(fewer.known("lab").any())
+    assert torch.equal(batch.real("lab"), batch.cells["lab"])
+    picked = fewer.select(torch.tensor([3, 0])).to("cpu")
+    assert torch.equal(picked.known("eda"), flags[[3, 0]])
+    assert bool(fewer.poisoned().features["eda"][~flags].isnan().all())

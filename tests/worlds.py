@@ -13,6 +13,7 @@ REAL = Task("regression", low=-3, high=3, sentiment=True)
 WORLDS: dict[str, Schema] = {
     "sequences": Schema((Modality("text", 5, 6), Modality("audio", 3, 6), Modality("vision", 4, 6)), REAL),
     "vectors": Schema((Modality("ecg", 6), Modality("eda", 3)), CLASSES),
+    "cells": Schema((Modality("lab", 6, gaps=True), Modality("log", 4, 5, gaps=True), Modality("eda", 3)), CLASSES),
     "mixed": Schema((Modality("text", 5, 7), Modality("ecg", 6), Modality("eda", 3), Modality("video", 4, 4)), CLASSES),
 }
 
@@ -21,11 +22,11 @@ def make_batch(schema: Schema, size: int = 12, seed: int = 0, gaps: bool = False
     """Features driven by a shared cause, so that there is something to learn and to recover.
 
     With ``gaps`` about a fifth of the modalities is absent and their features are NaN; frames past a sample's length
-    are NaN always.
+    are NaN always, and so is a quarter of the cells of a modality that has gaps, never a whole frame.
     """
     g = generator(seed, "world")
     cause = torch.randn(size, 2, generator=g)
-    features, valid, present = {}, {}, torch.ones(size, len(schema.modalities), dtype=torch.bool)
+    features, valid, cells, present = {}, {}, {}, torch.ones(size, len(schema.modalities), dtype=torch.bool)
     if gaps:
         present = torch.rand(size, len(schema.modalities), generator=g) < 0.8
         present[torch.arange(size), torch.arange(size) % len(schema.modalities)] = True
@@ -36,10 +37,15 @@ def make_batch(schema: Schema, size: int = 12, seed: int = 0, gaps: bool = False
         real &= present[:, k, None]
         x = cause @ torch.randn(2, m.dim, generator=g)
         x = x[:, None, :] + 0.3 * torch.randn(size, m.length, m.dim, generator=g)
-        features[m.name] = torch.where(real[..., None], x, float("nan"))
+        known = real[..., None].expand_as(x)
+        if m.gaps:
+            coins = torch.rand(x.shape, generator=g)
+            cells[m.name] = (coins > 0.25) | (coins == coins.amax(dim=2, keepdim=True))
+            known = known & cells[m.name]
+        features[m.name] = torch.where(known, x, float("nan"))
         valid[m.name] = real
     labels = cause[:, 0].clamp(-3, 3) if schema.task.kind == "regression" else (cause[:, 0] > 0).long() + 1
-    return SequenceBatch(features, valid, present, present, labels, torch.arange(size))
+    return SequenceBatch(features, valid, present, present, labels, torch.arange(size), cells=cells)
 
 
 def every_pattern(batch: SequenceBatch) -> SequenceBatch:

@@ -1,4 +1,4 @@
-"""The one record that travels: features, which frames are real, which modalities exist and which may be read.
+"""The one record that travels: features, which numbers are known, which modalities exist and which may be read.
 
 Two flags, and they are not the same.  ``present`` says that the data hold this modality of this sample, so that a
 loss or a measure has a truth to compare with.  ``available`` says that a model may read it as input.  A protocol, or
@@ -7,11 +7,12 @@ the training loop, hides a modality by lowering ``available``; it never edits fe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from md2n.errors import DataError
+from md2n.modality import Modality
 from md2n.shapes import Bool, Float, Int, Tensor
 
 
@@ -30,6 +31,8 @@ class SequenceBatch:
         conversation: ``[B]`` code of the conversation that a sample is an utterance of, -1 where it is of none; None
             where the data know of no conversations.
         place: ``[B]`` order of the utterances inside a conversation; there where ``conversation`` is.
+        cells: modality name -> ``[B, T_k, d_k]``, False at single numbers that may not be read; only of modalities
+            with such numbers inside their valid frames.
     """
 
     features: Mapping[str, Float[Tensor, "batch _time _dim"]]
@@ -40,6 +43,7 @@ class SequenceBatch:
     rows: Int[Tensor, " batch"]
     conversation: Int[Tensor, " batch"] | None = None
     place: Int[Tensor, " batch"] | None = None
+    cells: Mapping[str, Bool[Tensor, "batch _time _dim"]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,14 +69,35 @@ class SequenceBatch:
         """Frames of modality ``name`` that may be read: valid, in an available modality."""
         return self.valid[name] & self.available[:, self.names.index(name), None]
 
+    def known(self, name: str) -> Bool[Tensor, "batch time _dim"]:
+        """Numbers of ``name`` that may be read: ``[B, T_k, 1]`` where that is a matter of frames alone."""
+        frames = self.frames(name)[..., None]
+        return frames & self.cells[name] if name in self.cells else frames
+
+    def real(self, name: str) -> Bool[Tensor, "batch time _dim"]:
+        """Numbers of ``name`` that the data hold, hidden or not, in the shape of ``known``."""
+        frames = (self.valid[name] & self.present[:, self.names.index(name), None])[..., None]
+        return frames & self.cells[name] if name in self.cells else frames
+
     def readable(self, name: str) -> Float[Tensor, "batch time dim"]:
         """Features of ``name`` with zeros wherever they may not be read, NaN included."""
-        return torch.where(self.frames(name)[..., None], self.features[name], 0.0)
+        return torch.where(self.known(name), self.features[name], 0.0)
+
+    def inputs(self, modality: Modality) -> Float[Tensor, "batch time _input"]:
+        """What an encoder reads: ``readable``, and where the modality has gaps a flag beside each unknown number.
+
+        Returns:
+            ``[B, T_k, modality.input_dim]``.
+        """
+        x = self.readable(modality.name)
+        if not modality.gaps:
+            return x
+        unknown = self.frames(modality.name)[..., None] & ~self.known(modality.name)
+        return torch.cat([x, unknown.expand_as(x).to(x.dtype)], dim=2)
 
     def truth(self, name: str) -> Float[Tensor, "batch time dim"]:
         """Features of ``name`` with zeros wherever the data hold none: for losses and measures only."""
-        real = self.valid[name] & self.present[:, self.names.index(name), None]
-        return torch.where(real[..., None], self.features[name], 0.0)
+        return torch.where(self.real(name), self.features[name], 0.0)
 
     def hide(self, available: Bool[Tensor, "batch modality"]) -> "SequenceBatch":
         """The same samples with only ``available & present`` readable.
@@ -89,6 +114,15 @@ class SequenceBatch:
             )
         return replace(self, available=left)
 
+    def hide_cells(self, cells: Mapping[str, Bool[Tensor, "batch _time _dim"]]) -> "SequenceBatch":
+        """The same samples with single numbers hidden inside valid frames.
+
+        Args:
+            cells: modality name -> ``[B, T_k, d_k]``, False where a number may not be read.
+        """
+        fewer = {k: c & self.cells[k] if k in self.cells else c for k, c in cells.items()}
+        return replace(self, cells={**self.cells, **fewer})
+
     def complete(self) -> "SequenceBatch":
         """The same samples with everything the data hold readable."""
         return replace(self, available=self.present)
@@ -104,6 +138,7 @@ class SequenceBatch:
             rows=self.rows[index],
             conversation=None if self.conversation is None else self.conversation[index],
             place=None if self.place is None else self.place[index],
+            cells={k: c[index] for k, c in self.cells.items()},
         )
 
     def apart(self, code: Int[Tensor, " batch"]) -> "SequenceBatch":
@@ -132,6 +167,7 @@ class SequenceBatch:
             rows=move(self.rows),
             conversation=None if self.conversation is None else move(self.conversation),
             place=None if self.place is None else move(self.place),
+            cells={k: move(c) for k, c in self.cells.items()},
         )
 
     def poisoned(self) -> "SequenceBatch":
@@ -140,6 +176,6 @@ class SequenceBatch:
         unknown = -1 if not self.labels.is_floating_point() else nan
         return replace(
             self,
-            features={k: torch.where(self.frames(k)[..., None], x, nan) for k, x in self.features.items()},
+            features={k: torch.where(self.known(k), x, nan) for k, x in self.features.items()},
             labels=torch.full_like(self.labels, unknown),
         )

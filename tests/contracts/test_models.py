@@ -142,6 +142,12 @@ def test_padding_changes_nothing(case: Case) -> None:
         batch,
         features={k: torch.nn.functional.pad(x, (0, 0, 0, 3), value=float("nan")) for k, x in batch.features.items()},
         valid={k: torch.nn.functional.pad(v, (0, 3), value=False) for k, v in batch.valid.items()},
+        cells={
+            k: c
+            if model.schema.modalities[batch.names.index(k)].is_vector
+            else torch.nn.functional.pad(c, (0, 0, 0, 3))
+            for k, c in batch.cells.items()
+        },
     )
     if any(m.is_vector for m in model.schema.modalities):
         longer = replace(
@@ -179,8 +185,8 @@ def test_recovery_gives_back_what_was_given(case: Case) -> None:
         recovery = model.recover(batch, generator(7, "use"), draws=3, steps=2)
     for k, modality in enumerate(model.schema.modalities):
         given = batch.available[:, k]
-        frames = batch.frames(modality.name)
-        assert torch.equal(recovery.features[modality.name][frames], batch.features[modality.name][frames])
+        known = batch.known(modality.name).expand_as(batch.features[modality.name])
+        assert torch.equal(recovery.features[modality.name][known], batch.features[modality.name][known])
         assert not bool(recovery.spread[modality.name][given].any())
         assert recovery.features[modality.name].shape == batch.features[modality.name].shape
         assert recovery.draws[modality.name].shape[1:] == batch.features[modality.name].shape

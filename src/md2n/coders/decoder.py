@@ -61,3 +61,8 @@ def make_decoder(modality: Modality, tokens: int, width: int, hidden: int) -> Ve
     """
     chosen = VectorDecoder if modality.is_vector else SequenceDecoder
     return chosen(modality.dim, tokens, width, hidden)
+
+
+def gap_to(truth: Float[Tensor, "*shape"], decoded: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """``decoded - truth``, zero where the truth is unknown (NaN)."""
+    return torch.where(truth.isnan(), 0.0, decoded - truth)

@@ -140,9 +140,9 @@ def make_encoder(
     Paper: Sec. 3.3.
     """
     if kind == "linear":
-        return LinearEncoder(modality.dim, modality.length, tokens, width)
+        return LinearEncoder(modality.input_dim, modality.length, tokens, width)
     if modality.is_vector:
-        return VectorEncoder(modality.dim, tokens, width, hidden, dropout)
+        return VectorEncoder(modality.input_dim, tokens, width, hidden, dropout)
     if kind == "convolution":
-        return ConvolutionEncoder(modality.dim, modality.length, tokens, width, dropout)
-    return QueryEncoder(modality.dim, tokens, width, hidden, dropout)
+        return ConvolutionEncoder(modality.input_dim, modality.length, tokens, width, dropout)
+    return QueryEncoder(modality.input_dim, tokens, width, hidden, dropout)

@@ -81,16 +81,18 @@ class MultimodalDataset:
         if len(index) and (index.min() < 0 or index.max() >= len(self)):
             wrong = int(index.min() if index.min() < 0 else index.max())
             raise UsageError(f"there is no position {wrong} in a data set of {len(self)}", "positions run from 0")
-        features, valid = {}, {}
+        features, valid, cells = {}, {}, {}
         for name, ragged in self.samples.modalities.items():
             least = 1 if minimum is None else minimum.get(name, 1)
             features[name], valid[name] = self._padded(name, ragged, index, least)
+            if ragged.cells is not None:
+                cells[name] = self._cells(name, ragged, index, valid[name].shape[1])
         present = torch.from_numpy(self.present[index])
         labels = torch.from_numpy(self.labels[index])
         rows = torch.from_numpy(self.rows[index])
         conversation = None if self.conversation is None else torch.from_numpy(self.conversation[index])
         place = None if self.place is None else torch.from_numpy(self.place[index])
-        return SequenceBatch(features, valid, present, present, labels, rows, conversation, place)
+        return SequenceBatch(features, valid, present, present, labels, rows, conversation, place, cells)
 
     def _labels(self, label: str) -> npt.NDArray[np.float32] | npt.NDArray[np.int64]:
         classes = self.schema.task.kind == "classification"
@@ -113,6 +115,13 @@ class MultimodalDataset:
         flags[where] = ragged.valid[frame_index(ragged.offsets, self.rows[index])]
         values[where] = self._normalised(name, ragged, index)
         return torch.from_numpy(values), torch.from_numpy(flags)
+
+    def _cells(self, name: str, ragged: Ragged, index: npt.NDArray[np.int64], time: int) -> torch.Tensor:
+        """``[B, T, d]``; True where a number is known."""
+        flags = np.zeros((len(index), time, ragged.dim), np.bool_)
+        where = np.arange(time)[None, :] < self._lengths[name][index][:, None]
+        flags[where] = ragged.known(frame_index(ragged.offsets, self.rows[index]))
+        return torch.from_numpy(flags)
 
     def _normalised(self, name: str, ragged: Ragged, index: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """``[sum_i T_i, d]`` normalised frames of the samples at ``index``, end to end."""

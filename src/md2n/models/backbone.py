@@ -28,6 +28,7 @@ class Backbone(nn.Module):
         super().__init__()
         latent, size = config.latent, config.transformer
         modalities = [m for m in schema.modalities if names is None or m.name in names]
+        self.modalities = tuple(modalities)
         self.names = tuple(m.name for m in modalities)
         self.tokens = latent.length
         kind = latent.encoder if encoders else "linear"
@@ -49,7 +50,8 @@ class Backbone(nn.Module):
 
     def encode(self, batch: SequenceBatch) -> Float[Tensor, "batch modality token width"]:
         """Latents of what the batch makes available; what stands at unavailable ones is finite and means nothing."""
-        return torch.stack([e(batch.readable(k), batch.frames(k)) for k, e in zip(self.names, self.encoders)], dim=1)
+        read = ((batch.inputs(m), batch.frames(m.name)) for m in self.modalities)
+        return torch.stack([encoder(x, frames) for encoder, (x, frames) in zip(self.encoders, read)], dim=1)
 
     def encode_in_use(self, batch: SequenceBatch) -> Float[Tensor, "batch modality token width"]:
         """The latents as they are in use: in training, too, without the encoders' dropout."""

@@ -105,20 +105,19 @@ class LatentModel(MultimodalModel):
         """L_dec as a mean over what the data hold: given latents are x^a, recovered ones x^m."""
         terms = []
         for k, (modality, decoder) in enumerate(zip(self.schema.modalities, self.decoders)):
-            frames = batch.valid[modality.name]
-            real = (frames & batch.present[:, k, None])[..., None].to(filled.dtype)
-            error = (decoder(filled[:, k], frames.shape[1]) - batch.truth(modality.name)).square() * real
-            terms.append(error.sum() / (real.sum() * modality.dim).clamp(min=1))
+            real = batch.real(modality.name).to(filled.dtype)
+            error = (decoder(filled[:, k], real.shape[1]) - batch.truth(modality.name)).square() * real
+            terms.append(error.sum() / (real.sum() * (modality.dim // real.shape[2])).clamp(min=1))
             if self.training:
                 self._track_residual(k, error.detach(), real * batch.available[:, k, None, None])
         return torch.stack(terms).mean()
 
     def _track_residual(self, k: int, error: Tensor, given: Tensor) -> None:
         residual = getattr(self, f"residual_{k}")
-        count = given.sum()
-        if bool(count > 0):
-            now = (error * given).sum(dim=(0, 1)) / count
-            residual.lerp_(now.to(residual.dtype), 1 - RESIDUAL_DECAY)
+        count = given.sum(dim=(0, 1))  # of each feature, or of all alike
+        now = (error * given).sum(dim=(0, 1)) / count.clamp(min=1)
+        followed = residual.lerp(now.to(residual.dtype), 1 - RESIDUAL_DECAY)
+        residual.copy_(torch.where(count > 0, followed, residual))
 
     def decoded(
         self,

@@ -29,13 +29,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from md2n.batch import SequenceBatch
+from md2n.coders.decoder import gap_to
 from md2n.errors import DataError
 from md2n.fusion.head import Head, make_head
 from md2n.modality import Schema
 from md2n.models.base import Card, Losses, MultimodalModel, Phase, Prediction
 from md2n.models.baselines.config import DCCAConfig, DCCAEConfig
 from md2n.models.baselines.correlation import canonical_correlations, whitening
-from md2n.models.baselines.pooling import pooled
+from md2n.models.baselines.pooling import pooled_inputs, pooled_truth
 from md2n.shapes import Float, Tensor
 
 FEWEST = 2  # rows of which a batch statistic can be taken
@@ -102,7 +103,7 @@ class DCCA(MultimodalModel):
         super().__init__(schema)
         self.config = config
         inner, views = [config.hidden] * config.layers, len(schema.modalities)
-        self.encoders = nn.ModuleList(Perceptron([m.dim, *inner, config.components]) for m in schema.modalities)
+        self.encoders = nn.ModuleList(Perceptron([m.input_dim, *inner, config.components]) for m in schema.modalities)
         self.head = linear_head(config.head, views * config.components, schema)
         self.register_buffer("centre", torch.zeros(views, config.components))
         self.register_buffer("whiten", torch.eye(config.components).repeat(views, 1, 1))
@@ -145,8 +146,8 @@ class DCCA(MultimodalModel):
         Samples without it take no part in batch statistics.
         """
         codes = {}
-        for k, (name, encoder) in enumerate(zip(self.schema.names, self.encoders)):
-            features = pooled(batch, name)[batch.available[:, k]]
+        for k, (modality, encoder) in enumerate(zip(self.schema.modalities, self.encoders)):
+            features = pooled_inputs(batch, modality)[batch.available[:, k]]
             if len(features) >= FEWEST:
                 codes[k] = encoder(F.dropout(features, self.config.dropout, self.training))
         return codes
@@ -160,7 +161,7 @@ class DCCA(MultimodalModel):
         Raises:
             DataError: no training sample has some modality.
         """
-        kept = [([pooled(b, name) for name in self.schema.names], b.available, b.labels) for b in batches]
+        kept = [([pooled_inputs(b, m) for m in self.schema.modalities], b.available, b.labels) for b in batches]
         held = torch.cat([available for _, available, _ in kept])
         for k, (name, encoder) in enumerate(zip(self.schema.names, self.encoders)):
             rows = torch.cat([features[k] for features, _, _ in kept])[held[:, k]]
@@ -180,9 +181,9 @@ class DCCA(MultimodalModel):
     def codes(self, batch: SequenceBatch) -> Float[Tensor, "batch all"]:
         """Whitened codes of the modalities side by side, the training mean (zero) where missing."""
         found = []
-        for k, (name, encoder) in enumerate(zip(self.schema.names, self.encoders)):
+        for k, (modality, encoder) in enumerate(zip(self.schema.modalities, self.encoders)):
             with torch.no_grad():
-                code = (encoder(pooled(batch, name)) - self.centre[k]) @ self.whiten[k]
+                code = (encoder(pooled_inputs(batch, modality)) - self.centre[k]) @ self.whiten[k]
             found.append(torch.where(batch.available[:, k, None], code, 0.0))
         return torch.cat(found, dim=1)
 
@@ -215,8 +216,8 @@ class DCCAE(DCCA):
         error = batch.present.new_zeros((), dtype=torch.float32)
         for k, (name, decoder) in enumerate(zip(self.schema.names, self.decoders)):
             if k in codes:
-                truth = pooled(batch, name)[batch.available[:, k]]
-                error = error + (decoder(codes[k]) - truth).square().sum(dim=1).mean()
+                truth = pooled_truth(batch, name)[batch.available[:, k]]
+                error = error + gap_to(truth, decoder(codes[k])).square().sum(dim=1).mean()
         return {"reconstruction": self.reconstruction * error}
 
 

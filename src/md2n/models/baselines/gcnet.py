@@ -17,16 +17,16 @@ one, as for the paper's monologues.  Data without conversations (no group called
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from md2n.batch import SequenceBatch
+from md2n.coders.decoder import gap_to
 from md2n.fusion.head import Head, make_head
 from md2n.modality import Schema
 from md2n.models.base import Card, Losses, MultimodalModel, Prediction, Recovery
 from md2n.models.baselines.config import GCNetConfig
 from md2n.models.baselines.graph import ConversationLSTM, Conversations, GraphBranch
-from md2n.models.baselines.pooling import pooled
+from md2n.models.baselines.pooling import pooled_inputs, pooled_truth
 from md2n.shapes import Float, Tensor
 
 
@@ -57,7 +57,7 @@ class GCNet(MultimodalModel):
         self.config = config
         node = 2 * config.hidden
         self.dropout = nn.Dropout(config.dropout)
-        self.before = ConversationLSTM(sum(m.dim for m in schema.modalities), config.hidden, config.dropout)
+        self.before = ConversationLSTM(sum(m.input_dim for m in schema.modalities), config.hidden, config.dropout)
         self.by_time = GraphBranch(node, config.hidden, 3, config.dropout)
         self.by_speaker = GraphBranch(node, config.hidden, 1, config.dropout)
         self.head: Head = make_head(config.head, node, schema.task, config.dropout)
@@ -65,7 +65,7 @@ class GCNet(MultimodalModel):
 
     def _nodes(self, batch: SequenceBatch) -> Float[Tensor, "batch node"]:
         """The state of every sample, h."""
-        features = torch.cat([pooled(batch, name) for name in self.schema.names], dim=1)
+        features = torch.cat([pooled_inputs(batch, m) for m in self.schema.modalities], dim=1)
         conversations = Conversations.of(batch)
         index, lengths = conversations.lines()
         relations = conversations.relations(self.config.window)
@@ -79,10 +79,10 @@ class GCNet(MultimodalModel):
 
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
         nodes = self._nodes(batch)
-        whole, wanted = batch.complete(), batch.present & batch.missing
+        wanted = batch.present & batch.missing
         error = nodes.new_zeros(())
         for k, (name, layer) in enumerate(zip(self.schema.names, self.reconstruct)):
-            each = F.mse_loss(layer(nodes), pooled(whole, name), reduction="none").mean(dim=1)
+            each = gap_to(pooled_truth(batch, name), layer(nodes)).square().mean(dim=1)
             error = error + (each * wanted[:, k]).sum()
         return Losses(
             {

@@ -80,8 +80,8 @@ class MCTN(MultimodalModel):
     def _source(self, batch: SequenceBatch) -> Encoded:
         """What is available at each position, positions without anything left out."""
         total = count = torch.zeros(())
-        for name, layer in zip(self.schema.names, self.enter_by):
-            tokens, some = layer(batch.readable(name), batch.frames(name))
+        for modality, layer in zip(self.schema.modalities, self.enter_by):
+            tokens, some = layer(batch.inputs(modality), batch.frames(modality.name))
             total = total + tokens * some[..., None]
             count = count + some.to(tokens.dtype)
         mean = total / count.clamp(min=1)[..., None]

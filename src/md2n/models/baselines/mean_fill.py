@@ -66,13 +66,14 @@ class MeanFill(MultimodalModel):
         """
         shapes = [(m.length, m.dim) for m in self.schema.modalities]
         sums = [torch.zeros(2, *shape, dtype=torch.float64) for shape in shapes]
-        counts = [torch.zeros(length, 1, dtype=torch.float64) for length, _ in shapes]
-        held = torch.zeros(len(shapes), dtype=torch.float64)
+        counts = [torch.zeros(m.length, m.dim if m.gaps else 1, dtype=torch.float64) for m in self.schema.modalities]
+        held, frames_of = torch.zeros(2, len(shapes), dtype=torch.float64)
         for batch in batches:
             for k, (name, (length, _)) in enumerate(zip(self.schema.names, shapes)):
-                frames, x = batch.frames(name)[:, :length].cpu(), batch.readable(name)[:, :length].cpu().double()
+                known, x = batch.known(name)[:, :length].cpu(), batch.readable(name)[:, :length].cpu().double()
                 sums[k][:, : x.shape[1]] += torch.stack([x.sum(dim=0), x.square().sum(dim=0)])
-                counts[k][: x.shape[1]] += frames.sum(dim=0)[:, None]
+                counts[k][: x.shape[1]] += known.sum(dim=0)
+                frames_of[k] += batch.frames(name)[:, :length].sum().cpu()
                 held[k] += batch.available[:, k].sum().cpu()
         for k, (name, (length, _)) in enumerate(zip(self.schema.names, shapes)):
             if not held[k]:
@@ -82,20 +83,21 @@ class MeanFill(MultimodalModel):
                 )
             # Positions where no sample has a frame have the mean of all frames.
             here = counts[k] > 0
-            whole = torch.where(here, counts[k], counts[k].sum())
+            whole = torch.where(here, counts[k], counts[k].sum(dim=0)).clamp(min=1)
             mean, square = torch.where(here, sums[k], sums[k].sum(dim=1, keepdim=True)) / whole
             getattr(self, f"mean_{k}").copy_(mean)
             getattr(self, f"deviation_{k}").copy_((square - mean.square()).clamp(min=0).sqrt())
-            self.length[k] = int((counts[k].sum() / held[k]).round().clamp(1, length))
+            self.length[k] = int((frames_of[k] / held[k]).round().clamp(1, length))
 
     def _raw(self, batch: SequenceBatch) -> torch.Tensor:
         latents = []
-        for k, (name, encoder) in enumerate(zip(self.backbone.names, self.backbone.encoders)):
-            length, gap = int(self.length[k]), batch.missing[:, k]
+        for k, (modality, encoder) in enumerate(zip(self.schema.modalities, self.backbone.encoders)):
+            name, length, gap = modality.name, int(self.length[k]), batch.missing[:, k]
             more = max(0, length - batch.features[name].shape[1])
-            features = F.pad(batch.readable(name), (0, 0, 0, more))
+            features = F.pad(batch.inputs(modality), (0, 0, 0, more))
+            mean = F.pad(self._mean(k)[:length], (0, modality.input_dim - modality.dim))
             frames = F.pad(batch.frames(name), (0, more))
-            features[:, :length] = torch.where(gap[:, None, None], self._mean(k)[:length], features[:, :length])
+            features[:, :length] = torch.where(gap[:, None, None], mean, features[:, :length])
             frames[:, :length] |= gap[:, None]
             latents.append(encoder(features, frames))
         # The fusion never met a filled modality in training: to it, a filled one is a given one.

@@ -90,10 +90,10 @@ class MMIN(MultimodalModel):
     def _encode(self, encoders: nn.ModuleList, batch: SequenceBatch) -> Float[Tensor, "batch modality width"]:
         """Embeddings of what is available, and of zeros where nothing is."""
         found = []
-        for k, (name, encoder) in enumerate(zip(self.schema.names, encoders)):
-            frames = batch.frames(name).clone()
+        for k, (modality, encoder) in enumerate(zip(self.schema.modalities, encoders)):
+            frames = batch.frames(modality.name).clone()
             frames[:, 0] |= batch.missing[:, k]
-            found.append(encoder(batch.readable(name), frames))
+            found.append(encoder(batch.inputs(modality), frames))
         return torch.stack(found, dim=1)
 
     def _imagined(

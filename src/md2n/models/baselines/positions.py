@@ -5,9 +5,11 @@ is no longer than S, frames are positions.  A vector is one position as a target
 """
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from md2n.batch import SequenceBatch
+from md2n.coders.decoder import gap_to
 from md2n.coders.encoder import VectorEncoder, stretches
 from md2n.modality import Modality
 from md2n.shapes import Bool, Float, Int, Tensor
@@ -38,9 +40,14 @@ def at_positions(
 def truth_at_positions(
     batch: SequenceBatch, modality: Modality, positions: int
 ) -> tuple[Float[Tensor, "batch _position dim"], Bool[Tensor, "batch _position"]]:
-    """What the data hold of a modality, at its positions: for losses only."""
+    """What the data hold of a modality, at its positions, NaN at unknown features: for losses only."""
     whole = batch.complete()
-    return at_positions(whole.readable(modality.name), whole.frames(modality.name), modality.length, positions)
+    x, frames = whole.readable(modality.name), whole.frames(modality.name)
+    if modality.name not in batch.cells:
+        return at_positions(x, frames, modality.length, positions)
+    weights = stretches(frames, modality.length, positions).to(x.dtype)
+    share = weights @ whole.known(modality.name).to(x.dtype)
+    return torch.where(share > 0, weights @ x / share, torch.nan), weights.any(dim=2)
 
 
 def over_frames(x: Float[Tensor, "batch position dim"], length: int, time: int) -> Float[Tensor, "batch _time dim"]:
@@ -62,8 +69,12 @@ class PositionEncoder(nn.Module):
     def __init__(self, modality: Modality, positions: int, width: int, dropout: float) -> None:
         super().__init__()
         self.modality, self.positions = modality, positions
-        self.split = VectorEncoder(modality.dim, positions, width, HIDDEN, dropout) if modality.is_vector else None
-        self.frames = None if modality.is_vector else nn.Sequential(nn.Dropout(dropout), nn.Linear(modality.dim, width))
+        self.split = (
+            VectorEncoder(modality.input_dim, positions, width, HIDDEN, dropout) if modality.is_vector else None
+        )
+        self.frames = (
+            None if modality.is_vector else nn.Sequential(nn.Dropout(dropout), nn.Linear(modality.input_dim, width))
+        )
 
     def forward(
         self, x: Float[Tensor, "batch time dim"], frames: Bool[Tensor, "batch time"]
@@ -77,6 +88,7 @@ class PositionEncoder(nn.Module):
 
     def again(self, x: Float[Tensor, "batch position dim"]) -> Float[Tensor, "batch token width"]:
         """Tokens of features that already stand at positions: of a translation, which is whole always."""
+        x = F.pad(x, (0, self.modality.input_dim - self.modality.dim))
         if self.split is not None:
             tokens: Tensor = self.split(x, torch.ones_like(x[..., 0], dtype=torch.bool))
             return tokens
@@ -90,5 +102,8 @@ def mean_square(
     truth: Float[Tensor, "batch position dim"],
     where: Bool[Tensor, "batch position"],
 ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
-    """Sum over the flagged positions of the mean over features of the squared error; and how many they are."""
-    return ((found - truth).square().mean(dim=2) * where).sum(), where.sum()
+    """Sum over the flagged positions of the mean over features of the squared error; and how many they are.
+
+    A feature whose truth is unknown (NaN) is no error.
+    """
+    return (gap_to(truth, found).square().mean(dim=2) * where).sum(), where.sum()

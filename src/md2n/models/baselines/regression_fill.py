@@ -36,7 +36,8 @@ class RegressionFill(MultimodalModel):
         family="floor",
         differences="Strength by generalised cross-validation for each pattern and target, on at most "
         f"{ROWS} training rows, drawn where there are more; sequences of more than {FLAT} numbers are regressed by "
-        "their mean over time, and filled with one frame; in shorter ones frames past a sample's end count as zeros; "
+        "their mean over time, and filled with one frame; in shorter ones frames past a sample's end are zeros, and "
+        "unknown cells always; "
         "the predictor is the fusion Transformer trained on complete samples, gaps of their own filled as in use.",
         recovers=True,
     )
@@ -87,10 +88,9 @@ class RegressionFill(MultimodalModel):
         for k, (modality, encoder) in enumerate(zip(self.schema.modalities, self.backbone.encoders)):
             # Filled rows have the ridge's own length, read in full, whatever the batch is padded to.
             features, frames = self._padded(batch, k)
-            gap = batch.missing[:, k]
-            features[:, : self.lengths[k]] = torch.where(
-                gap[:, None, None], filled[modality.name], features[:, : self.lengths[k]]
-            )
+            gap, answer = batch.missing[:, k], filled[modality.name]
+            answer = torch.nn.functional.pad(answer, (0, modality.input_dim - modality.dim))
+            features[:, : self.lengths[k]] = torch.where(gap[:, None, None], answer, features[:, : self.lengths[k]])
             frames[:, : self.lengths[k]] |= gap[:, None]
             latents.append(encoder(features, frames))
         state = torch.full_like(batch.available, GIVEN, dtype=torch.long)
@@ -113,17 +113,18 @@ class RegressionFill(MultimodalModel):
         return Recovery(features, zeros, {k: x[None] for k, x in features.items()})
 
     def _padded(self, batch: SequenceBatch, k: int) -> tuple[Tensor, Tensor]:
-        """Readable features and frames of modality k, at least as long as the ridge's answer."""
-        name = self.schema.names[k]
-        more = max(0, self.lengths[k] - batch.features[name].shape[1])
+        """What an encoder reads of modality k, and its frames, at least as long as the ridge's answer."""
+        modality = self.schema.modalities[k]
+        more = max(0, self.lengths[k] - batch.features[modality.name].shape[1])
         pad = torch.nn.functional.pad
-        return pad(batch.readable(name), (0, 0, 0, more)), pad(batch.frames(name), (0, more))
+        return pad(batch.inputs(modality), (0, 0, 0, more)), pad(batch.frames(modality.name), (0, more))
 
     def _flat(self, batch: SequenceBatch) -> Float[Tensor, "batch all"]:
         """What is available, one row per sample: frames end to end, or their mean over time for long sequences."""
         parts = []
         for k, (modality, length) in enumerate(zip(self.schema.modalities, self.lengths)):
             features, frames = self._padded(batch, k)
+            features = features[..., : modality.dim]
             if length == 1 and not modality.is_vector:
                 count = frames.sum(dim=1).clamp(min=1)[:, None]
                 parts.append(features.sum(dim=1) / count)

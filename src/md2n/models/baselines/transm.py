@@ -132,8 +132,8 @@ class TransM(MultimodalModel):
             [truth_at_positions(batch, m, s) for m, s in zip(self.schema.modalities, self.steps)] if compare else []
         )
         given = batch.available
-        for a, (name, layer) in enumerate(zip(self.schema.names, self.enter_by)):
-            tokens, readable = layer(batch.readable(name), batch.frames(name))
+        for a, (modality, layer) in enumerate(zip(self.schema.modalities, self.enter_by)):
+            tokens, readable = layer(batch.inputs(modality), batch.frames(modality.name))
             rows = given[:, a].nonzero()[:, 0]
             if not len(rows):
                 continue

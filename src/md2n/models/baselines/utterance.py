@@ -75,8 +75,8 @@ def make_utterance_encoder(
         dropout: on the features.
     """
     if modality.is_vector:
-        return VectorEncoder(modality.dim, width, dropout)
-    return (WordEncoder if words else RecurrentEncoder)(modality.dim, width, dropout)
+        return VectorEncoder(modality.input_dim, width, dropout)
+    return (WordEncoder if words else RecurrentEncoder)(modality.input_dim, width, dropout)
 
 
 def closed_up(

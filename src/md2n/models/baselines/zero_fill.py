@@ -39,11 +39,11 @@ class ZeroFill(MultimodalModel):
 
     def _raw(self, batch: SequenceBatch) -> torch.Tensor:
         latents = []
-        for k, (name, encoder) in enumerate(zip(self.backbone.names, self.backbone.encoders)):
+        for k, (modality, encoder) in enumerate(zip(self.schema.modalities, self.backbone.encoders)):
             # A missing modality is shown as one frame of zeros, not left out: that is what zero filling is.
-            frames = batch.frames(name).clone()
+            frames = batch.frames(modality.name).clone()
             frames[:, 0] |= batch.missing[:, k]
-            latents.append(encoder(batch.readable(name), frames))
+            latents.append(encoder(batch.inputs(modality), frames))
         state = torch.full_like(batch.available, GIVEN, dtype=torch.long)
         return self.backbone.fuse(torch.stack(latents, dim=1), state)
 
