@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from md2n.config import from_mapping
+from md2n.data.cell_model import CellModel
 from md2n.data.dataset import MultimodalDataset
 from md2n.data.normalise import Normaliser
 from md2n.data.ready import load
@@ -20,7 +21,7 @@ from md2n.models.base import MultimodalModel
 from md2n.models.catalogue import build
 from md2n.seeding import stream_seed
 from md2n.training.device import choose_device
-from md2n.training.runfiles import NORMALISER, read_config, read_run, read_schema, read_tensors, read_weights
+from md2n.training.runfiles import CELLS, NORMALISER, read_config, read_run, read_schema, read_tensors, read_weights
 from md2n.training.weights import load_weights
 
 
@@ -33,6 +34,7 @@ class LoadedRun:
         config: the resolved configuration.
         schema: modalities in their order, and the task.
         normaliser: fitted on the training split.
+        cells: what single unknown numbers are filled with; mean and deviation alone in a run of an older md2n.
         model: with the chosen weights, in evaluation mode, on ``device``.
         device: where the model is.
         facts: ``run.json``: seed, data checksum, config hash, versions, validation score.
@@ -42,6 +44,7 @@ class LoadedRun:
     config: ExperimentConfig
     schema: Schema
     normaliser: Normaliser
+    cells: CellModel
     model: MultimodalModel
     device: torch.device
     facts: dict[str, Any]
@@ -67,7 +70,9 @@ def load_run(path: Path, device: str = "cpu") -> LoadedRun:
     model.to(where)
     load_weights(model, weights, str(path))
     model.eval()
-    return LoadedRun(path, config, schema, read_normaliser(path), model, where, read_run(path))
+    return LoadedRun(
+        path, config, schema, read_normaliser(path), read_cells(path, schema), model, where, read_run(path)
+    )
 
 
 def read_normaliser(path: Path) -> Normaliser:
@@ -78,6 +83,18 @@ def read_normaliser(path: Path) -> Normaliser:
     """
     tensors, facts = read_tensors(path, NORMALISER)
     return Normaliser.from_state({name: value.numpy() for name, value in tensors.items()}, facts)
+
+
+def read_cells(path: Path, schema: Schema) -> CellModel:
+    """What single unknown numbers are filled with in a run folder.
+
+    Raises:
+        RunError: damaged.
+    """
+    if not (path / f"{CELLS}.json").exists():
+        return CellModel.plain({m.name: m.dim for m in schema.modalities})
+    tensors, facts = read_tensors(path, CELLS)
+    return CellModel.from_state({name: value.numpy() for name, value in tensors.items()}, facts)
 
 
 def fresh_model(config: ExperimentConfig, schema: Schema) -> MultimodalModel:

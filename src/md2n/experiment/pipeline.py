@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from md2n.config import to_mapping
+from md2n.data.cell_model import CellModel
 from md2n.data.ready import load, load_datasets
 from md2n.durable import write_json
 from md2n.errors import DivergenceError
@@ -16,7 +17,7 @@ from md2n.experiment.source import UNKNOWN, gone_on, training_code
 from md2n.training.device import autocast, choose_device
 from md2n.training.observer import Observer, Silent, Together
 from md2n.training.rundir import RunDir
-from md2n.training.runfiles import CONFIG, NORMALISER, is_begun, is_finished, read_config, read_run
+from md2n.training.runfiles import CELLS, CONFIG, NORMALISER, is_begun, is_finished, read_config, read_run
 from md2n.training.sameness import check_same
 from md2n.training.trainer import train
 
@@ -74,6 +75,8 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
         if not begun:
             arrays, kind = data.normaliser.to_state()
             run.save_tensors(NORMALISER, {name: torch.from_numpy(a) for name, a in arrays.items()}, kind)
+            arrays, kind = CellModel.fit(data.samples, data.train.rows, data.normaliser).to_state()
+            run.save_tensors(CELLS, {name: torch.from_numpy(a) for name, a in arrays.items()}, kind)
         meter = TrainingMeter(out, sum(p.numel() for p in model.parameters()), begun)
         try:
             train(model, data.train, data.valid, config.trainer, config.seed, run, Together([watcher, meter]))

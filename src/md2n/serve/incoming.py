@@ -137,7 +137,7 @@ def check_units(samples: Samples, normaliser: Normaliser) -> None:
         seen = ragged.select(rows)
         if not seen.valid.any():
             continue
-        beyond = float(np.mean(np.abs(normaliser.apply(name, seen.values[seen.valid])) >= normaliser.limit))
+        beyond = float(np.mean(np.abs(normaliser.apply(name, seen.values))[seen.known()] >= normaliser.limit))
         if beyond > STRANGE:
             raise DataError(
                 f"{beyond:.0%} of the values of modality '{name}' lie far outside what the model was trained on",

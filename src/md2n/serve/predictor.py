@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from md2n.batch import SequenceBatch
+from md2n.data.cell_model import CellModel
 from md2n.data.dataset import MultimodalDataset, iterate
 from md2n.data.normalise import Normaliser
 from md2n.data.samples import Array, Ragged, Samples
@@ -58,9 +59,10 @@ class Recovered:
     """Every modality of N samples in its own units: as given where given, recovered where not.
 
     Args:
-        features: name -> one ``[T_i, d_k]`` array per sample; a given frame that holds nothing is NaN.
+        features: name -> one ``[T_i, d_k]`` array per sample, without a NaN; a number that was given is as it was.
         spread: name -> the same shapes, standard deviation over draws; zero where given.
-        was_given: name -> ``[N]`` bool.
+        was_given: name -> ``[N]`` bool, True where the sample has the modality.
+        known: name -> one ``[T_i, d_k]`` bool array per sample, True at the numbers that were given.
         samples: the same as a data set, ready for a store.
         notes: what a person should know of how the data were taken.
     """
@@ -68,6 +70,7 @@ class Recovered:
     features: Mapping[str, list[npt.NDArray[np.float32]]]
     spread: Mapping[str, list[npt.NDArray[np.float32]]]
     was_given: Mapping[str, npt.NDArray[np.bool_]]
+    known: Mapping[str, list[npt.NDArray[np.bool_]]]
     samples: Samples
     notes: tuple[str, ...] = ()
 
@@ -79,14 +82,22 @@ class Predictor:
         model: in evaluation mode.
         schema: modalities and task it was built for.
         normaliser: fitted on its training split.
+        cells: what single unknown numbers are filled with; mean and deviation of the training split if not given.
         seed: of the draws; the same seed and data give the same answers.
         batch_size: samples at a time.
     """
 
     def __init__(
-        self, model: MultimodalModel, schema: Schema, normaliser: Normaliser, seed: int = 0, batch_size: int = 64
+        self,
+        model: MultimodalModel,
+        schema: Schema,
+        normaliser: Normaliser,
+        cells: CellModel | None = None,
+        seed: int = 0,
+        batch_size: int = 64,
     ) -> None:
         self.model, self.schema, self.normaliser = model, schema, normaliser
+        self.cells = cells or CellModel.plain({m.name: m.dim for m in schema.modalities})
         self.seed, self.batch_size = seed, batch_size
 
     def predict(
@@ -132,10 +143,12 @@ class Predictor:
         steps: int | None = None,
         check_units: bool = True,
     ) -> Recovered:
-        """The missing modalities of new samples, with a spread for each value.
+        """What is missing of new samples, whole modalities and single numbers, with a spread for each value.
 
-        A recovered sequence has as many frames as the sample's longest available sequence, where the model's
-        sequences share one length, but no more than the training data's longest; which it has otherwise.
+        A number that was given comes back as it was.  Single numbers inside a modality that is there are recovered from
+        the known ones of the same frame (``md2n.data.cell_model``), whole modalities by the method.  A recovered
+        sequence has as many frames as the sample's longest available sequence, where the model's sequences share one
+        length, but no more than the training data's longest; which it has otherwise.
 
         Args:
             data: as for ``predict``.
@@ -155,6 +168,7 @@ class Predictor:
         taken = self._taken(data, groups, check_units)
         features: dict[str, list[Floats]] = {k: [] for k in self.schema.names}
         spread: dict[str, list[Floats]] = {k: [] for k in self.schema.names}
+        known: dict[str, list[npt.NDArray[np.bool_]]] = {k: [] for k in self.schema.names}
         least = {m.name: m.length for m in self.schema.modalities}
         with torch.inference_mode():
             for n, batch in enumerate(taken.batches(self.batch_size, self.device, least)):
@@ -164,19 +178,23 @@ class Predictor:
                     values, widths = _array(said.features[name]), _array(said.spread[name])
                     for i, row in enumerate(batch.rows.tolist()):
                         if bool(batch.available[i, k]):
-                            given = taken.given(name, row)
-                            features[name].append(given)
-                            spread[name].append(np.zeros_like(given))
+                            value, width, flags = taken.filled(name, row, self.cells)
+                            features[name].append(value)
+                            spread[name].append(width)
+                            known[name].append(flags)
                             continue
                         value, width = taken.in_own_units(
                             name, row, values[i, : frames[i, k]], widths[i, : frames[i, k]]
                         )
                         features[name].append(value)
                         spread[name].append(width)
-        flags = {k: r.present for k, r in taken.samples.modalities.items()}
+                        known[name].append(np.zeros(value.shape, np.bool_))
+        was_given = {k: r.present for k, r in taken.samples.modalities.items()}
         told = tuple(
-            f"{int((~f).sum())} of {len(f)} '{k}' recovered by {self.model.card.title}" for k, f in flags.items()
+            f"{int((~f).sum())} of {len(f)} '{k}' recovered by {self.model.card.title}" for k, f in was_given.items()
         )
+        inside = {k: sum(int((~c).sum()) for c, f in zip(known[k], was_given[k]) if f) for k in was_given}
+        told += tuple(f"{n} single numbers of '{k}' recovered from the others" for k, n in inside.items() if n)
         source = {"recovered_from": taken.samples.name, "method": self.model.card.title}
         filled = replace(
             taken.samples,
@@ -185,7 +203,7 @@ class Predictor:
             notes=(*taken.samples.notes, *told),
             source=source,
         )
-        return Recovered(features, spread, flags, filled, taken.notes)
+        return Recovered(features, spread, was_given, known, filled, taken.notes)
 
     @property
     def device(self) -> torch.device:
@@ -235,12 +253,17 @@ class _Taken:
         for batch in iterate(dataset, size, minimum=least):
             yield batch.to(device)
 
-    def given(self, name: str, row: int) -> Floats:
-        """``[T, d]`` as it was given; NaN where a frame holds nothing."""
+    def filled(self, name: str, row: int, cells: CellModel) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+        """``[T, d]`` as it was given, what is unknown recovered; deviations, zero where given; which were given."""
         ragged = self.samples.modalities[name]
         frames = np.array(ragged.sample(row), np.float32)
-        frames[~ragged.valid[ragged.offsets[row] : ragged.offsets[row + 1]]] = np.nan
-        return frames
+        known = ragged.known(slice(int(ragged.offsets[row]), int(ragged.offsets[row + 1])))
+        if known.all():
+            return frames, np.zeros_like(frames), known
+        groups = self.normaliser.groups_of(self.samples)
+        x = self.normaliser.apply(name, np.where(known, frames, 0), None if groups is None else str(groups[row]))
+        value, width = self.in_own_units(name, row, *cells.fill(name, x, known))
+        return np.where(known, frames, value), np.where(known, np.float32(0), width), known
 
     def in_own_units(self, name: str, row: int, value: Floats, width: Floats) -> tuple[Floats, Floats]:
         """Recovered frames and their spread: half the image of one deviation to either side."""
@@ -276,4 +299,4 @@ def load(run: str | Path, *, device: str = "cpu", seed: int = 0) -> Predictor:
     from md2n.experiment.pipeline import load_run
 
     loaded = load_run(Path(run), device=device)
-    return Predictor(loaded.model, loaded.schema, loaded.normaliser, seed=seed)
+    return Predictor(loaded.model, loaded.schema, loaded.normaliser, loaded.cells, seed=seed)

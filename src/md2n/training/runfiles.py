@@ -10,7 +10,7 @@ from md2n.shapes import Tensor
 from md2n.training.weights import decode_tensors
 
 CONFIG, SCHEMA, RUN, MODEL, LOCK = "config.json", "schema.json", "run.json", "model.safetensors", ".lock"
-CHECKPOINTS, NORMALISER = "checkpoints", "normaliser"
+CHECKPOINTS, NORMALISER, CELLS = "checkpoints", "normaliser", "cells"
 
 
 def is_begun(path: Path) -> bool:
