@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from md2n.evaluation.results import PROTOCOLS, ResultRow
+from md2n.evaluation.results import PROTOCOLS, STANDING, ResultRow
 from md2n.experiment.jobs import Job, plan
 from md2n.models.catalogue import MODELS
 from scripts.kept import HASH, KEPT, measured_by, read
@@ -29,7 +29,7 @@ def lacking(rows: Iterable[ResultRow], jobs: Sequence[Job]) -> list[Job]:
 
     def kept(job: Job) -> bool:
         made = job.settings["config_hash"][:HASH], job.settings["code"]["measuring"]
-        return all((job.dataset, job.model, job.seed, p, *made) in held for p in PROTOCOLS.values())
+        return all((job.dataset, job.model, job.seed, p, *made) in held for p in map(PROTOCOLS.get, STANDING))
 
     return [job for job in jobs if not kept(job)]
 
@@ -44,7 +44,7 @@ def told(jobs: Sequence[Job], out: Path = OUT) -> list[str]:
         together[data, min(seeds), max(seeds)][model] = len(seeds)
     return [
         f"md2n benchmark --data {data} --models {','.join(models)} --seeds {last + 1 - first}"
-        f"{f' --first-seed {first}' if first else ''} --protocol {','.join(PROTOCOLS)} "
+        f"{f' --first-seed {first}' if first else ''} --protocol {','.join(STANDING)} "
         f"--out {out}  # {sum(models.values())} runs"
         for (data, first, last), models in together.items()
     ]

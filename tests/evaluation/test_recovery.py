@@ -170,3 +170,17 @@ def test_refusals_name_what_is_wrong() -> None:
         energy_distance(np.ones((3, 1)), np.ones((3, 2)), rng())
     with pytest.raises(DataError, match="not a finite number"):
         RecoveryTally(rng()).add(np.ones((1, 1)), np.full((1, 1), np.nan), np.ones((1, 1, 1)))
+
+
+def test_unknown_numbers_of_the_truth_count_for_nothing() -> None:
+    x, guess, draws = rng(1).normal(size=(40, 3)), rng(2).normal(size=(40, 3)), rng(3).normal(size=(19, 40, 3))
+    known = rng(4).random((40, 3)) < 0.7
+    poisoned = np.where(known, x, np.nan)
+    tally = RecoveryTally(rng())
+    for part in (slice(0, 11), slice(11, 40)):
+        tally.add(poisoned[part], guess[part], draws[:, part], known[part])
+    measures = tally.measures()
+    chosen = x[known]
+    assert measures["recovery_r2"] == pytest.approx(r2(chosen[:, None], guess[known][:, None]))
+    assert measures["recovery_crps"] == pytest.approx(crps(chosen[:, None], draws[:, known][:, :, None]))
+    assert measures["recovery_coverage90"] == pytest.approx(coverage(chosen[:, None], draws[:, known][:, :, None]))

@@ -18,7 +18,9 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder written by `md2n train`.")],
     protocol: Annotated[
         list[str] | None,
-        typer.Option(help="fixed (every pattern) or random (rates 0 to 0.7); repeatable; else as configured."),
+        typer.Option(
+            help="fixed (every pattern), random (rates 0 to 0.7) or inside (single numbers hidden); repeatable."
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="test or valid.")] = "test",
     masks: Annotated[
@@ -36,7 +38,7 @@ def evaluate(
     from md2n.experiment.outcome import run_facts
     from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation
     from md2n.report.render import write_report
-    from md2n.report.tables import fixed_table, rate_table, recovery_table
+    from md2n.report.tables import fixed_table, inside_table, rate_table, recovery_table
 
     loaded = load_run(run, device)
     rows = run_evaluation(
@@ -50,7 +52,7 @@ def evaluate(
         notice=say,
     )
     named = naming(r.model for r in rows)
-    for table in (t(rows, naming=named) for t in (fixed_table, rate_table, recovery_table)):
+    for table in (t(rows, naming=named) for t in (fixed_table, rate_table, inside_table, recovery_table)):
         if table.rows:
             print_table(table)
     examples = recovery_examples(loaded, rows[0].dataset, split)

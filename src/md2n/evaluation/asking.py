@@ -13,7 +13,10 @@ from md2n.batch import SequenceBatch
 from md2n.data.conversation import kept_together, spans
 from md2n.errors import DivergenceError, UsageError
 from md2n.evaluation.protocols import Condition
+from md2n.evaluation.results import PROTOCOLS
 from md2n.models.base import MultimodalModel
+from md2n.seeding import numpy_generator
+from md2n.shapes import Bool, Tensor
 
 
 @runtime_checkable
@@ -99,7 +102,7 @@ def batches(
 
 
 def under(
-    loaded: SequenceBatch, condition: Condition, positions: npt.NDArray[np.int64]
+    loaded: SequenceBatch, condition: Condition, positions: npt.NDArray[np.int64], seed: int = 0
 ) -> tuple[SequenceBatch, SequenceBatch] | None:
     """The samples of a batch that take part in a condition.
 
@@ -107,6 +110,7 @@ def under(
         loaded: the samples at these positions.
         condition: which modalities to hide.
         positions: in the data set.
+        seed: of the numbers hidden inside modalities.
 
     Returns:
         The samples as a method gets them (hidden features and all labels poisoned), and as they are; None where
@@ -117,7 +121,27 @@ def under(
     if not bool(taking_part.any()):
         return None
     whole = loaded if bool(taking_part.all()) else loaded.select(taking_part)
-    return whole.hide(available[taking_part]).poisoned(), whole
+    left = whole.hide_cells(open_cells(whole, condition.inside, seed)) if condition.inside else whole
+    return left.hide(available[taking_part]).poisoned(), whole
+
+
+def open_cells(batch: SequenceBatch, share: float, seed: int) -> dict[str, Bool[Tensor, "batch _time _dim"]]:
+    """Modality -> ``[B, T, d]``, False at the numbers that a share hides; the same in whatever batch a sample is.
+
+    Args:
+        batch: the samples, nothing hidden yet.
+        share: of the known numbers, in [0, 1).
+        seed: of the coins.
+    """
+    flags = {}
+    for name in batch.names:
+        x = batch.features[name]
+        known = to_numpy(batch.known(name).expand_as(x))
+        own = (numpy_generator(seed, PROTOCOLS["inside"], name, row) for row in batch.rows.tolist())
+        coins = np.stack([coin.random(x.shape[1:]) for coin in own])
+        most = np.where(known, coins, -1.0).max(axis=2, keepdims=True)
+        flags[name] = torch.from_numpy((coins >= share) | (coins == most)).to(batch.device)
+    return flags
 
 
 def check_conditions(model: MultimodalModel, dataset: EvaluationSet, conditions: Sequence[Condition]) -> None:

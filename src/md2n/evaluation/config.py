@@ -11,7 +11,8 @@ class EvaluationConfig:
     """How a run is measured where the command does not say.
 
     Args:
-        protocols: ``fixed`` (every pattern in turn), ``random`` (missing rates 0 to 0.7), or both.
+        protocols: ``fixed`` (every pattern in turn), ``random`` (missing rates 0 to 0.7), ``inside`` (single
+            numbers hidden inside what is there); any of them.
         draws: averaged for a prediction; 0 is the method's own number.
         recover_draws: of a recovery, for its mean and spread; 0 is the method's own number.
         recover_steps: network calls of a recovery; 0 is the method's own number.
@@ -19,7 +20,7 @@ class EvaluationConfig:
         batch_size: samples asked for at once.
     """
 
-    protocols: tuple[Literal["fixed", "random"], ...] = ("fixed",)
+    protocols: tuple[Literal["fixed", "random", "inside"], ...] = ("fixed",)
     draws: Annotated[int, Ge(0)] = 0
     recover_draws: Annotated[int, Ge(0)] = 0
     recover_steps: Annotated[int, Ge(0)] = 0

@@ -128,7 +128,7 @@ def evaluate(
     with asking(model):
         for positions, loaded in batches(dataset, batch_size, device, conversations_for(model, dataset)):
             for condition, parts in zip(conditions, collected):
-                shown = under(loaded, condition, positions)
+                shown = under(loaded, condition, positions, seed)
                 if shown is None:
                     continue
                 given, whole = shown
@@ -273,6 +273,7 @@ def evaluate_recovery(
                         to_numpy(whole.truth(name))[frames],
                         to_numpy(back.features[name])[frames],
                         to_numpy(back.draws[name])[:, frames],
+                        to_numpy(whole.real(name))[frames] if name in whole.cells else None,
                     )
                     if name in back.latents:
                         chosen = to_numpy(hidden[:, t])

@@ -46,12 +46,14 @@ class Condition:
         available: ``[N, M]``; True where a method may read.  A row that is False throughout takes no part.
         requested_rate: the rate asked for; None under the fixed protocol.
         realised_rate: share of the present modalities, of the samples that take part, that is hidden.
+        inside: share of the known numbers of available modalities that is hidden (``md2n.evaluation.inside``).
     """
 
     name: str
     available: Flags
     requested_rate: float | None
     realised_rate: float
+    inside: float = 0.0
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:

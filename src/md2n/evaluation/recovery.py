@@ -143,17 +143,18 @@ class RecoveryTally:
         self.draws = 0
         self._rng = rng
         self._most = most
-        self._sse = self._sst = self._crps = self._covered = 0.0
+        self._sse = self._sst = self._crps = self._covered = self._weight = 0.0
         self._keys: Array = np.zeros(0)
         self._kept: Array = np.zeros((3, 0, 0))
 
-    def add(self, truth: Array, recovered: Array, draws: Array) -> None:
+    def add(self, truth: Array, recovered: Array, draws: Array, known: Array | None = None) -> None:
         """Hidden frames of one batch.
 
         Args:
             truth: ``[frames, d]``, normalised.
             recovered: ``[frames, d]``, mean over draws.
             draws: ``[S, frames, d]``, the same S in every call.
+            known: ``[frames, d]``, False where the truth is unknown, which counts for nothing; all known if not given.
 
         Raises:
             DataError: shapes differ, or a recovered value is not a number.
@@ -168,11 +169,17 @@ class RecoveryTally:
             )
         count, self.draws = len(truth), len(draws)
         truth = np.asarray(truth, np.float64)
+        share = 1.0
+        if known is not None:
+            # Nothing is wrong where everything is zero; what that adds to the means is taken off below.
+            truth, recovered, draws = (np.where(known, x, 0.0) for x in (truth, recovered, draws))
+            share = float(np.mean(known))
+        self._weight += count * share
         self.frames += count
         self._sse += float(np.sum(np.square(truth - recovered)))
         self._sst += float(np.sum(np.square(truth)))
         self._crps += count * crps(truth, draws)
-        self._covered += count * coverage(truth, draws) if self.draws > 1 else 0.0
+        self._covered += count * (coverage(truth, draws) - (1 - share)) if self.draws > 1 else 0.0
         # The frames with the smallest random keys are a uniform sample of all seen so far.
         self._keys = np.concatenate([self._keys, self._rng.random(count)])
         new = np.stack([truth, np.asarray(recovered, np.float64), np.asarray(draws[0], np.float64)])
@@ -188,9 +195,9 @@ class RecoveryTally:
         if self.frames > 1:
             told["recovery_energy"] = energy_distance(self.truth, self.draw, self._rng, most=self._most, paired=True)
         if self.frames:
-            told["recovery_crps"] = self._crps / self.frames
+            told["recovery_crps"] = self._crps / self._weight
         if self.frames and self.draws > 1:
-            told["recovery_coverage90"] = self._covered / self.frames
+            told["recovery_coverage90"] = self._covered / self._weight
         return told
 
     @property

@@ -19,7 +19,8 @@ from typing import Any
 from md2n.errors import DataError, StorageError, UsageError, did_you_mean
 
 # Raised whenever what a protocol measures changes; numbers of two versions are never put in one table.
-PROTOCOLS: dict[str, str] = {"fixed": "fixed@1", "random": "random@1"}
+PROTOCOLS: dict[str, str] = {"fixed": "fixed@1", "random": "random@1", "inside": "inside@1"}
+STANDING = ("fixed", "random")  # what the standing benchmark measures under
 RECORDED_PACKAGES = ("torch", "numpy", "scikit-learn", "scipy")
 
 

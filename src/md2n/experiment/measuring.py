@@ -18,6 +18,7 @@ from md2n.durable import make_directory, write_bytes
 from md2n.errors import Md2nError, UsageError, did_you_mean
 from md2n.evaluation.asking import Meter
 from md2n.evaluation.evaluator import ConditionResult, RecoveryResult, evaluate, evaluate_recovery, result_rows
+from md2n.evaluation.inside import evaluate_cells, inside_conditions
 from md2n.evaluation.protocols import Condition, fixed_conditions, load_masks, shared_masks
 from md2n.evaluation.results import PROTOCOLS, Provenance, ResultRow, append_results, provenance, read_entries
 from md2n.experiment.costs import read_cost, record_cost
@@ -113,6 +114,8 @@ class _Bench:
         present, names = self.dataset.present, self.run.schema.names
         if protocol == "fixed":
             return fixed_conditions(present, names)
+        if protocol == "inside":
+            return inside_conditions(present)
         path = masks or run_masks(self.run.path, self.samples.name, self.split)
         seed = self.run.config.evaluation.seed
         return shared_masks(path, present, names, seed, data_checksum=self.checksum, split=self.split)
@@ -148,20 +151,23 @@ class _Bench:
         if found:
             return found
         meter = Meter()
-        results = evaluate_recovery(
-            self.run.model,
-            self.dataset,
-            conditions,
-            batch_size=size,
-            draws=config.recover_draws or None,
-            steps=config.recover_steps or None,
-            seed=config.seed,
-            device=self.run.device,
-            meter=meter,
-        )
+        if protocol == "inside":
+            results = evaluate_cells(self.run.cells, self.dataset, conditions, batch_size=size, seed=config.seed)
+        else:
+            results = evaluate_recovery(
+                self.run.model,
+                self.dataset,
+                conditions,
+                batch_size=size,
+                draws=config.recover_draws or None,
+                steps=config.recover_steps or None,
+                seed=config.seed,
+                device=self.run.device,
+                meter=meter,
+            )
+            self.keep_cost("recovery", protocol, meter)
         for result in results:
             self.save_recovery(protocol, result)
-        self.keep_cost("recovery", protocol, meter)
         return self.append(results, source)
 
     def source(self, protocol: str, conditions: Sequence[Condition], **settings: Any) -> Provenance:

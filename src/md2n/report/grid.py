@@ -78,6 +78,7 @@ class Grid:
 
     Args:
         dataset: its name.
+        protocol: its name.
         metric: name in ``MEASURES``.
         target: recovered modality; empty for predictions.
         models: label -> method, in the order first measured.
@@ -90,6 +91,7 @@ class Grid:
     """
 
     dataset: str
+    protocol: str
     metric: str
     target: str
     models: Mapping[str, str]
@@ -226,6 +228,7 @@ def grid(rows: Sequence[ResultRow], metric: str, *, target: str = "", naming: Na
     ordered = sorted(dict.fromkeys(r.condition for r in chosen), key=lambda c: c == COMPLETE)
     return Grid(
         dataset=chosen[0].dataset,
+        protocol=chosen[0].protocol.partition("@")[0],
         metric=metric,
         target=target,
         models={labels[r.model, r.config_hash]: r.model for r in chosen},

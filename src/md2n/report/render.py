@@ -18,7 +18,7 @@ from md2n.report import figures, style
 from md2n.report.compare import comparison_table
 from md2n.report.figures import RecoveryExample
 from md2n.report.files import remove_others, write_whole
-from md2n.report.grid import Grid, Naming, grid, measured, metrics_of
+from md2n.report.grid import Grid, Naming, grid, measured, metrics_of, targets_of
 from md2n.report.page import filled
 from md2n.report.published import Published, published
 from md2n.report.runs import (
@@ -40,6 +40,7 @@ from md2n.report.tables import (
     published_variants,
     rates_by_method,
     recovery_table,
+    shares_by_method,
 )
 
 CURVES = 3  # panels of the rate figure: ACC2, F1 and ACC7 in the paper's Fig. 3
@@ -204,10 +205,12 @@ def _section(
     drawable = importlib.util.find_spec("matplotlib") is not None
     fixed = measured(rows, dataset, "fixed", split=split)
     random = measured(rows, dataset, "random", split=split)
-    either = fixed or random
+    inside = measured(rows, dataset, "inside", split=split)
+    by_protocol = (("fixed", fixed), ("random", random), ("inside", inside))
+    either = fixed or random or inside
     section.facts = [
         f"split: {split}; data {either[0].data_checksum[:12]}",
-        f"protocols: {', '.join(PROTOCOLS[p] for p, found in (('fixed', fixed), ('random', random)) if found)}",
+        f"protocols: {', '.join(PROTOCOLS[p] for p, rows_of in by_protocol if rows_of)}",
     ]
     if metrics_of(fixed):
         grids = [grid(fixed, m, naming=naming) for m in metrics_of(fixed)]
@@ -230,6 +233,13 @@ def _section(
             drawing = figures.rate_curves(curves, emphasis=_label(curves[0], reference))
             caption = "by realised missing rate, means over seeds with bands of one standard deviation"
             section.pictures.append(Picture("rates", caption, drawing))
+    section.tables += [shares_by_method(grid(inside, m, naming=naming)) for m in metrics_of(inside)]
+    section.tables += [
+        shares_by_method(grid(inside, m, target=t, naming=naming))
+        for t in targets_of(inside)
+        for m in metrics_of(inside, target=t)
+        if m in ("recovery_r2", "recovery_coverage90")
+    ]
     recovered = recovery_table(fixed, naming=naming)
     if recovered.rows:
         section.tables.append(recovered)

@@ -176,7 +176,7 @@ def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: 
 
     Args:
         runs: of any data sets.
-        grid: of the data set and measure, under either protocol.
+        grid: of the data set and measure.
         split: of the data.
         reference: the method of the example, if it was measured.
     """
@@ -185,7 +185,7 @@ def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: 
         return []
     run = next((r for r in chosen if r.model == reference), chosen[0])
     condition = next(iter(grid.incomplete or grid.conditions))
-    protocol = "random" if condition in grid.requested else "fixed"
+    protocol = grid.protocol
     predictions = f"{run.predictions}/{protocol}-{split}/{condition}.npz"
     inside = predictions.removeprefix(f"{run.folder}/")
     file = shlex.quote(predictions) if inside == predictions else f'"$RUN"/{shlex.quote(inside)}'

@@ -66,8 +66,7 @@ def sample_scores(run: RunFacts, grid: Grid, split: str) -> dict[int, float] | N
     """
     files = []
     for condition in grid.incomplete:
-        protocol = "random" if condition in grid.requested else "fixed"
-        files.append(Path(run.predictions) / f"{protocol}-{split}" / f"{condition}.npz")
+        files.append(Path(run.predictions) / f"{grid.protocol}-{split}" / f"{condition}.npz")
     if grid.metric not in PER_SAMPLE or not files or not all(file.is_file() for file in files):
         return None
     return scores_in(files, grid.metric)

@@ -40,6 +40,12 @@ def rate_table(rows: Sequence[ResultRow], metric: str = "", *, naming: Naming | 
     return EMPTY if found is None else rates_by_method(found)
 
 
+def inside_table(rows: Sequence[ResultRow], metric: str = "", *, naming: Naming | None = None) -> Table:
+    """``shares_by_method`` straight from result rows; as ``fixed_table``."""
+    chosen = _first_grid(rows, "inside", metric, naming)
+    return EMPTY if chosen is None else shares_by_method(chosen)
+
+
 def patterns_by_method(grid: Grid, published: Published | None = None) -> Table:
     """Fixed protocol: methods by available sets, their mean, the worst set, the complete data.
 
@@ -95,6 +101,21 @@ def rates_by_method(grid: Grid) -> Table:
         ("method", *columns, "seeds"),
         rows,
         (_how(grid), "Rates are realised ones; where another was asked for it stands in brackets."),
+    )
+
+
+def shares_by_method(grid: Grid) -> Table:
+    """Protocol ``inside``: methods by the share of single numbers hidden inside modalities that are there."""
+    columns = {f"{100 * grid.requested[c]:.0f}%": {m: grid.summary(m, c) for m in grid.models} for c in grid.conditions}
+    cells = {head: _cells(grid, column) for head, column in columns.items()}
+    rows = tuple((Cell(m), *(cells[h][m] for h in columns), _seeds(grid, m)) for m in grid.models)
+    what = f"{grid.target}, {grid.measure.title}" if grid.target else grid.measure.title
+    return Table(
+        f"inside-{_slug(grid.metric)}" + (f"-{grid.target}" if grid.target else ""),
+        f"{grid.dataset}: {what}, by share of single numbers hidden",
+        ("method", *columns, "seeds"),
+        rows,
+        (_how(grid), "Every modality is there; of each frame the share is hidden, one number left at least."),
     )
 
 
