@@ -13,6 +13,7 @@ import torch
 
 from md2n.errors import DataError
 from md2n.modality import Modality
+from md2n.noise import SampleNoise
 from md2n.shapes import Bool, Float, Int, Tensor
 
 
@@ -33,6 +34,8 @@ class SequenceBatch:
         place: ``[B]`` order of the utterances inside a conversation; there where ``conversation`` is.
         cells: modality name -> ``[B, T_k, d_k]``, False at single numbers that may not be read; only of modalities
             with such numbers inside their valid frames.
+        keys: ``[B]`` what says who a sample is, whatever batch or file it is in: its draws go by it (``noise``).  Row
+            numbers where it is None.
     """
 
     features: Mapping[str, Float[Tensor, "batch _time _dim"]]
@@ -44,6 +47,7 @@ class SequenceBatch:
     conversation: Int[Tensor, " batch"] | None = None
     place: Int[Tensor, " batch"] | None = None
     cells: Mapping[str, Bool[Tensor, "batch _time _dim"]] = field(default_factory=dict)
+    keys: Int[Tensor, " batch"] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -64,6 +68,14 @@ class SequenceBatch:
     def missing(self) -> Bool[Tensor, "batch modality"]:
         """True where a model has to do without the modality (hidden or absent)."""
         return ~self.available
+
+    def noise(self, generator: torch.Generator) -> SampleNoise:
+        """Noise that goes by sample: the same for a sample alone and in any batch, in any order.
+
+        Args:
+            generator: on any device; one number is taken from it, the seed.
+        """
+        return SampleNoise.of(self.rows if self.keys is None else self.keys, generator)
 
     def frames(self, name: str) -> Bool[Tensor, "batch time"]:
         """Frames of modality ``name`` that may be read: valid, in an available modality."""
@@ -139,6 +151,7 @@ class SequenceBatch:
             conversation=None if self.conversation is None else self.conversation[index],
             place=None if self.place is None else self.place[index],
             cells={k: c[index] for k, c in self.cells.items()},
+            keys=None if self.keys is None else self.keys[index],
         )
 
     def apart(self, code: Int[Tensor, " batch"]) -> "SequenceBatch":
@@ -168,6 +181,7 @@ class SequenceBatch:
             conversation=None if self.conversation is None else move(self.conversation),
             place=None if self.place is None else move(self.place),
             cells={k: move(c) for k, c in self.cells.items()},
+            keys=None if self.keys is None else move(self.keys),
         )
 
     def poisoned(self) -> "SequenceBatch":

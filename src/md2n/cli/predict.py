@@ -21,12 +21,18 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="A CSV file; stdout if not given.")] = None,
     split: Annotated[str, typer.Option(help="Only this split (train, valid, test).")] = "",
     hide: Annotated[list[str] | None, typer.Option(help="Hide a modality from the model; repeatable.")] = None,
-    draws: Annotated[int | None, typer.Option(help="Draws to average over.")] = None,
+    draws: Annotated[
+        int | None, typer.Option(help="Draws behind the spread; the model's own number, but at least 8, if not given.")
+    ] = None,
     any_units: Annotated[bool, typer.Option("--any-units", help="Skip the check of units.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
 ) -> None:
-    """Predict: one CSV row per sample with its id, label, spread, class probabilities and what it was made from."""
+    """Predict: one CSV row per sample with its id, label, spread, class probabilities and what it was made from.
+
+    The spread is the standard deviation over draws of what is missing: 0 where nothing is.  There is no such column
+    where the method draws nothing, or a single draw is asked for.
+    """
     from md2n.cli.newdata import open_new
     from md2n.cli.output import say
     from md2n.durable import write_bytes
@@ -38,15 +44,18 @@ def predict(
     for note in answer.notes:
         say(f"note: {note}")
     columns = [f"p_{c}" for c in answer.classes]
-    head = ["id", "prediction", "spread", *columns, "available"]
+    spread = answer.spread
+    if spread is None:
+        why = "a single draw has none" if predictor.model.predict_draws else "the method draws nothing"
+        say(f"note: no spread: {why}")
+    head = ["id", "prediction", *([] if spread is None else ["spread"]), *columns, "available"]
     lines = []
     for i, label in enumerate(answer.labels):
-        if answer.classes:
-            best = int(answer.output[i].argmax())
-            told = [str(label), f"{answer.spread[i, best]:.6g}", *(f"{p:.6g}" for p in answer.output[i])]
-        else:
-            told = [f"{float(label):.6g}", f"{answer.spread[i]:.6g}"]
-        lines.append([str(answer.ids[i]), *told, answer.available[i]])
+        best = (int(answer.output[i].argmax()),) if answer.classes else ()
+        width = [] if spread is None else [f"{spread[(i, *best)]:.6g}"]
+        shown = str(label) if answer.classes else f"{float(label):.6g}"
+        each = [f"{p:.6g}" for p in answer.output[i]] if answer.classes else []
+        lines.append([str(answer.ids[i]), shown, *width, *each, answer.available[i]])
     if out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([head, *lines])
     else:

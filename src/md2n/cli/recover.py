@@ -1,4 +1,4 @@
-"""``md2n recover``: new data with gaps in, the same data filled out, with a spread for every value."""
+"""``md2n recover``: new data with gaps in, the same data filled out, a spread for each value if there are draws."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ Examples:
 def recover(
     run: Annotated[Path, typer.Argument(help="A finished run folder of a method that recovers.")],
     data: Annotated[str, typer.Option(help="A store, a ready name, or any file `md2n data import` reads.")],
-    out: Annotated[Path, typer.Option(help="The store to write; modality NAME's spread goes to NAME_spread.")],
+    out: Annotated[Path, typer.Option(help="The store to write; modality NAME's spread, if any, goes to NAME_spread.")],
     split: Annotated[str, typer.Option(help="Only this split (train, valid, test).")] = "",
     hide: Annotated[list[str] | None, typer.Option(help="Hide a modality from the model; repeatable.")] = None,
     draws: Annotated[int | None, typer.Option(help="Draws for mean and spread.")] = None,
@@ -44,6 +44,8 @@ def recover(
     spreads = {f"{k}_spread": Ragged.from_arrays(rows) for k, rows in recovered.spread.items()}
     filled = recovered.samples
     write_store(out, replace(filled, modalities={**filled.modalities, **spreads}))
+    if not spreads:
+        say("note: no spread: the method draws nothing")
     for note in recovered.notes:
         say(f"note: {note}")
     for name, given in recovered.was_given.items():

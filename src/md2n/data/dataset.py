@@ -13,7 +13,7 @@ from md2n.data.normalise import Normaliser
 from md2n.data.samples import Ragged, Samples
 from md2n.errors import UsageError
 from md2n.modality import Schema, Task
-from md2n.seeding import numpy_generator
+from md2n.seeding import numpy_generator, sample_keys
 
 SMALL = 256 * 2**20  # bytes: normalised data up to this size are kept in memory after their first use
 
@@ -50,6 +50,7 @@ class MultimodalDataset:
         known = conversations(samples)
         self.conversation = None if known is None else known[0][self.rows]
         self.place = None if known is None else known[1][self.rows]
+        self._keys = sample_keys(samples.ids[self.rows])
         self._members = None if normaliser is None else normaliser.groups_of(samples)
         self._lengths = {k: r.lengths[self.rows] for k, r in samples.modalities.items()}
         size = sum(4 * int(self._lengths[k].sum()) * r.dim for k, r in samples.modalities.items())
@@ -92,7 +93,8 @@ class MultimodalDataset:
         rows = torch.from_numpy(self.rows[index])
         conversation = None if self.conversation is None else torch.from_numpy(self.conversation[index])
         place = None if self.place is None else torch.from_numpy(self.place[index])
-        return SequenceBatch(features, valid, present, present, labels, rows, conversation, place, cells)
+        keys = torch.from_numpy(self._keys[index])
+        return SequenceBatch(features, valid, present, present, labels, rows, conversation, place, cells, keys)
 
     def _labels(self, label: str) -> npt.NDArray[np.float32] | npt.NDArray[np.int64]:
         classes = self.schema.task.kind == "classification"

@@ -29,6 +29,7 @@ from md2n.diffusion.process import DuplexProcess
 from md2n.diffusion.sampler import first_state
 from md2n.diffusion.score import ScoreNetwork
 from md2n.errors import UsageError, did_you_mean
+from md2n.noise import SequentialNoise
 from md2n.shapes import Bool, Float, Int, Tensor
 
 T_RANGES = ("trained", "as_printed")
@@ -148,6 +149,7 @@ def duplex_loss(
     missing = present & ~side
     from_available, from_missing = mix(latents, available), mix(latents, missing) if duplex else None
     times = draw_times(process, len(latents), generator, t_range, structure)
+    source = SequentialNoise(generator)
     truth = latents.detach() if detach_target else latents
 
     columns = list(latents.unbind(dim=1))
@@ -167,8 +169,8 @@ def duplex_loss(
         if not len(row) + len(gap):
             continue
         clean = truth[row, k]
-        noise = torch.randn(clean.shape, generator=generator, dtype=clean.dtype, device=clean.device)
-        begun = first_state(process, from_available[gap], generator)
+        noise = source.like(clean)
+        begun = first_state(process, from_available[gap], source)
         both, from_both = torch.cat([row, gap]), torch.cat([partner[row], from_available[gap]])
         t = torch.cat([times[row], torch.full_like(gap, process.handover)])
         x_t = torch.cat([process.sample(clean, partner[row], times[row], noise), begun])

@@ -41,6 +41,7 @@ import torch
 
 from md2n.diffusion.process import DuplexProcess, Estimate
 from md2n.errors import ConfigError
+from md2n.noise import Noise
 from md2n.registry import Registry
 from md2n.shapes import Float, Tensor
 
@@ -73,7 +74,7 @@ def timesteps(start: int, count: int, end: int = 0) -> tuple[int, ...]:
 def first_state(
     process: DuplexProcess,
     partner: Float[Tensor, "batch *rest"],
-    generator: torch.Generator,
+    noise: Noise,
     start: Start = "partner",
 ) -> Float[Tensor, "batch *rest"]:
     """Where recovery begins.
@@ -81,10 +82,10 @@ def first_state(
     ``partner``: x_{t2}, drawn exactly, for at t2 the chain is the known partner's.  ``noise``: unit noise at T, the
     p_T of the paper.  Without transfer the chain never carries the partner, and both are unit noise at T.
     """
-    noise = torch.randn(partner.shape, generator=generator, dtype=partner.dtype, device=partner.device)
+    drawn = noise.like(partner, "first state")
     if start == "noise" or process.transfer == "none":
-        return noise
-    return process.sample(partner, partner, process.handover, noise)
+        return drawn
+    return process.sample(partner, partner, process.handover, drawn)
 
 
 class Sampler(abc.ABC):
@@ -164,7 +165,7 @@ class Sampler(abc.ABC):
         self,
         estimate: Estimate,
         partner: Float[Tensor, "batch *rest"],
-        generator: torch.Generator,
+        noise: Noise,
         steps: int,
         start: Start = "partner",
         structure: Estimate | None = None,
@@ -175,7 +176,7 @@ class Sampler(abc.ABC):
         Args:
             estimate: ``(x_t, t)`` to the estimate of x_0^m (``ScoreNetwork.given``).
             partner: x_0^a.
-            generator: on the device of the partner.
+            noise: of the rows of the partner.
             steps: network calls; 1 from the partner is ``one_step``.
             start: ``partner``, at t2; or ``noise``, at T, through all three stages.
             structure: ``(x_t, t)`` to the estimate of x_0^a, for steps past t2; ``estimate`` if not given, for a
@@ -186,7 +187,7 @@ class Sampler(abc.ABC):
             ConfigError: see ``path``.
         """
         path = self.path(steps, start)
-        x: Tensor = first_state(self.process, partner, generator, start)
+        x: Tensor = first_state(self.process, partner, noise, start)
         before: tuple[Tensor, int] | None = None
         for t, s in pairwise(path):
             structuring = t > self.process.handover
@@ -196,10 +197,8 @@ class Sampler(abc.ABC):
                 now = (structure or estimate)(x, t) if structuring else estimate(x, t)
             end = self.aim(now, t, s, before)
             before = None if s == self.process.handover else (now, t)  # past it another end is looked for
-            noise = None
-            if self.sigma(s, t) > 0:
-                noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
-            x = self.step(x, *((partner, end) if structuring else (end, partner)), t, s, noise)
+            fresh = noise.like(x, t) if self.sigma(s, t) > 0 else None
+            x = self.step(x, *((partner, end) if structuring else (end, partner)), t, s, fresh)
         return x
 
 
@@ -259,10 +258,10 @@ def make_sampler(name: str, process: DuplexProcess) -> Sampler:
 
 
 def one_step(
-    estimate: Estimate, process: DuplexProcess, partner: Float[Tensor, "batch *rest"], generator: torch.Generator
+    estimate: Estimate, process: DuplexProcess, partner: Float[Tensor, "batch *rest"], noise: Noise
 ) -> Float[Tensor, "batch *rest"]:
     """The estimate of x_0^m at t2, by one network call: what fusion sees in training; differentiable.
 
     The state is drawn as for ``start="partner"``; without transfer it is unit noise at T.
     """
-    return estimate(first_state(process, partner, generator), process.handover)
+    return estimate(first_state(process, partner, noise), process.handover)

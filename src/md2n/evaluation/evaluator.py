@@ -3,10 +3,9 @@
 What a method is given is ``batch.hide(available).poisoned()``: NaN stands in every feature it may not read and no label
 is known, so a method cannot profit from what it must not see; one that tries answers NaN and is refused by name.
 
-Randomness: every batch of every condition has its own generator, seeded by (seed, condition, position of the batch).
-The same call gives the same bits, whatever other conditions are asked for and in whatever order.  A method without
-randomness gives the same predictions for every batch size, up to rounding; one that draws gives other draws of the same
-distribution, because a generator serves a whole batch.  So results record the batch size.
+Randomness: every condition has its own seed, of (seed, condition), and what is drawn for a sample goes by its id.  The
+same call gives the same bits, whatever other conditions are asked for and in whatever order; and the same predictions
+and draws, up to rounding, for every batch size, order and subset of the samples, on every device.
 """
 
 from collections.abc import Sequence
@@ -49,7 +48,7 @@ class ConditionResult:
         n: samples measured: those that take part and whose label is known.
         measures: name -> value; see ``metrics.measures``.
         output: ``[R]`` or ``[R, C]`` of the R samples that take part.
-        spread: the same shape; standard deviation over draws.
+        spread: the same shape; standard deviation over draws; None where the method gave none.
         labels: ``[R]``.
         rows: ``[R]`` row numbers in the data set.
     """
@@ -58,7 +57,7 @@ class ConditionResult:
     n: int
     measures: dict[str, float]
     output: Array
-    spread: Array
+    spread: Array | None
     labels: Array
     rows: Array
 
@@ -124,7 +123,7 @@ def evaluate(
     """
     meter = meter or Meter()
     check_conditions(model, dataset, conditions)
-    collected: list[list[tuple[Array, Array, Array, Array]]] = [[] for _ in conditions]
+    collected: list[list[tuple[Array, Array | None, Array, Array]]] = [[] for _ in conditions]
     with asking(model):
         for positions, loaded in batches(dataset, batch_size, device, conversations_for(model, dataset)):
             for condition, parts in zip(conditions, collected):
@@ -132,13 +131,12 @@ def evaluate(
                 if shown is None:
                     continue
                 given, whole = shown
-                g = generator(seed, "evaluate", condition.name, int(positions[0]), device=device)
+                g = generator(seed, "evaluate", condition.name)
                 with meter.answering(given.size):
                     told = model.predict(given, g, draws=draws)
                 refuse_nan(told.output, f"under '{condition.name}'")
-                parts.append(
-                    (to_numpy(told.output), to_numpy(told.spread), to_numpy(whole.labels), to_numpy(whole.rows))
-                )
+                spread = None if told.spread is None else to_numpy(told.spread)
+                parts.append((to_numpy(told.output), spread, to_numpy(whole.labels), to_numpy(whole.rows)))
     results = []
     for condition, parts in zip(conditions, collected):
         output, spread, labels, rows = _joined(parts, model)
@@ -172,7 +170,7 @@ def validation_score(
     flags = torch.tensor([pattern_flags(p, names) for p in patterns], device=device)
     outputs, labels, codes = [], [], []
     with asking(model):
-        for positions, loaded in batches(
+        for _, loaded in batches(
             dataset, max(1, batch_size // len(patterns)), device, conversations_for(model, dataset)
         ):
             copies = torch.arange(loaded.size, device=device).repeat(len(patterns))
@@ -184,7 +182,7 @@ def validation_score(
             mixed = loaded.select(copies).apart(code)
             told = model.predict(
                 mixed.hide(flags[code]).poisoned(),
-                generator(seed, "validate", int(positions[0]), device=device),
+                generator(seed, "validate"),
                 draws=draws,
             )
             refuse_nan(told.output, "in validation")
@@ -261,7 +259,7 @@ def evaluate_recovery(
                 kept = concerned if together is None else torch.ones_like(concerned)
                 given, whole = (batch.select(kept) for batch in shown)
                 hidden = whole.present & ~given.available
-                g = generator(seed, "recover", condition.name, int(positions[0]), device=device)
+                g = generator(seed, "recover", condition.name)
                 with meter.answering(int(concerned.sum())):
                     back = model.recover(given, g, draws=draws, steps=steps)
                 meter.draws = len(back.draws[names[0]])
@@ -314,11 +312,13 @@ def result_rows(results: Sequence[ConditionResult | RecoveryResult], source: Pro
 
 
 def _joined(
-    parts: list[tuple[Array, Array, Array, Array]], model: MultimodalModel
-) -> tuple[Array, Array, Array, Array]:
+    parts: list[tuple[Array, Array | None, Array, Array]], model: MultimodalModel
+) -> tuple[Array, Array | None, Array, Array]:
     if parts:
-        output, spread, labels, rows = (np.concatenate(column) for column in zip(*parts))
-        return output, spread, labels, rows
+        outputs, spreads, labels, rows = zip(*parts)
+        held = [s for s in spreads if s is not None]
+        spread = np.concatenate(held) if len(held) == len(parts) else None
+        return np.concatenate(outputs), spread, np.concatenate(labels), np.concatenate(rows)
     classes = model.schema.task.kind == "classification"
     empty = np.zeros((0, model.schema.task.output_dim) if classes else 0, np.float32)
-    return empty, empty, np.zeros(0, np.int64 if classes else np.float32), np.zeros(0, np.int64)
+    return empty, None, np.zeros(0, np.int64 if classes else np.float32), np.zeros(0, np.int64)

@@ -212,7 +212,8 @@ class _Bench:
         record_cost(self.run.path, {kind: read_cost(self.run.path).get(kind, {}) | {protocol: told}})
 
     def save_prediction(self, protocol: str, result: ConditionResult) -> None:
-        arrays = {"output": result.output, "spread": result.spread, "labels": result.labels, "rows": result.rows}
+        arrays = {"output": result.output, "labels": result.labels, "rows": result.rows}
+        arrays |= {} if result.spread is None else {"spread": result.spread}
         shown = {"available": result.condition.available[result.condition.rows], "modalities": self.run.schema.names}
         self.save(protocol, f"{result.condition.name}.npz", ids=self.samples.ids[result.rows], **arrays, **shown)
 

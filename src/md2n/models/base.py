@@ -1,7 +1,8 @@
 """The contract every method keeps: a loss for training, predictions for use, and phases where it trains in several.
 
 A method sees batches, never files, masks files or protocols.  It reads features only where ``batch.available``,
-compares with features only where ``batch.present``, and takes its randomness from the generator it is given.
+compares with features only where ``batch.present``, and takes its randomness from the generator it is given: in
+training as it comes, in use by sample.
 """
 
 import abc
@@ -39,11 +40,12 @@ class Prediction:
 
     Args:
         output: ``[B]`` values (regression) or ``[B, C]`` probabilities (classes); the mean over draws.
-        spread: standard deviation over draws, same shape; zero for a method or a sample without randomness.
+        spread: standard deviation over draws, same shape; zero for a complete sample, which nothing is drawn for.  None
+            where there is no telling: of a single draw, and of a method that draws none.
     """
 
     output: Float[Tensor, " batch"] | Float[Tensor, "batch classes"]
-    spread: Float[Tensor, " batch"] | Float[Tensor, "batch classes"]
+    spread: Float[Tensor, " batch"] | Float[Tensor, "batch classes"] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Recovery:
 
     Args:
         features: name -> ``[B, T_k, d_k]``, the best point estimate where missing, in the units of the batch.
-        spread: name -> ``[B, T_k, d_k]``, standard deviation over draws; zero where available.
+        spread: name -> ``[B, T_k, d_k]``, standard deviation over draws; zero where available.  Empty
+            for a method that draws none.
         draws: name -> ``[S, B, T_k, d_k]``, the draws themselves.
         latents: name -> ``[B, L, D]``, point estimates where missing, for methods that recover in a latent space;
             empty otherwise.
@@ -133,7 +136,19 @@ class MultimodalModel(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
-        """Predictions from what is available; ``draws`` overrides the config, deterministic methods ignore it."""
+        """Predictions from what is available.
+
+        Args:
+            batch: features are read only where available.
+            generator: the seed of all draws; what is drawn for a sample goes by the sample (``batch.noise``), never by
+                its place in the batch or by what else is in it.
+            draws: overrides the config; deterministic methods ignore it.
+        """
+
+    @property
+    def predict_draws(self) -> int:
+        """Draws behind a prediction where ``predict`` is told no number; 0 for a method that draws none."""
+        return 0
 
     def phases(self) -> Sequence[Phase]:
         """How training is divided; one phase over all parameters unless a method says otherwise."""

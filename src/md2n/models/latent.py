@@ -16,6 +16,7 @@ from md2n.modality import Schema
 from md2n.models.backbone import Backbone
 from md2n.models.base import MultimodalModel, Recovery
 from md2n.models.config import FusionConfig
+from md2n.noise import Noise
 from md2n.shapes import Bool, Float, Int, Tensor
 
 RESIDUAL_DECAY = 0.98  # running mean of the decoders' squared error over about fifty steps
@@ -65,11 +66,15 @@ class LatentModel(MultimodalModel):
         task = self.schema.task
         return (task.output_dim,) if task.kind == "classification" else ()
 
-    def deviation(self, each: Float[Tensor, "draw batch *rest"], batch: SequenceBatch) -> Float[Tensor, "batch *rest"]:
-        """Standard deviation of predictions over draws.
+    def deviation(
+        self, each: Float[Tensor, "draw batch *rest"], batch: SequenceBatch
+    ) -> Float[Tensor, "batch *rest"] | None:
+        """Standard deviation of predictions over draws; None of a single one.
 
         A complete sample's draws are the same up to rounding; it says zero.
         """
+        if len(each) == 1:
+            return None
         gap = batch.missing.any(dim=1).view(-1, *[1] * len(self.tail))
         return each.std(dim=0, correction=0) * gap
 
@@ -125,7 +130,7 @@ class LatentModel(MultimodalModel):
         best: Float[Tensor, "batch modality token width"],
         drawn: Float[Tensor, "all modality token width"],
         count: int,
-        generator: torch.Generator,
+        noise: Noise,
     ) -> Recovery:
         """Features from recovered latents.
 
@@ -137,7 +142,7 @@ class LatentModel(MultimodalModel):
             best: point estimates; decoded to ``Recovery.features``.
             drawn: ``count`` draws of the batch, one after another along the rows.
             count: S.
-            generator: of the decoders' noise.
+            noise: of the samples; the decoders have a stream of their own.
         """
         features, spread, draws = {}, {}, {}
         each = drawn.view(count, batch.size, *drawn.shape[1:])
@@ -150,11 +155,11 @@ class LatentModel(MultimodalModel):
                 continue
             decoded = decoder(each[:, rows, k].flatten(0, 1), time).view(count, len(rows), *given.shape[1:])
             residual = getattr(self, f"residual_{k}").to(decoded.dtype)
-            noise = torch.randn(decoded.shape, generator=generator, device=decoded.device, dtype=decoded.dtype)
+            error = noise.fork("decoder", k).rows(rows).draws(count).like(decoded.flatten(0, 1)).view_as(decoded)
             total = (decoded.var(dim=0, correction=0) + residual).sqrt()
             features[name] = given.index_copy(0, rows, decoder(best[rows, k], time))
             spread[name] = spread[name].index_copy(0, rows, total)
-            draws[name] = draws[name].index_copy(1, rows, decoded + residual.sqrt() * noise)
+            draws[name] = draws[name].index_copy(1, rows, decoded + residual.sqrt() * error)
         latents = {m.name: best[:, k] for k, m in enumerate(self.schema.modalities)}
         return Recovery(features, spread, draws, latents)
 

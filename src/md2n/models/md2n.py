@@ -26,6 +26,7 @@ from md2n.models.base import Card, Losses, Prediction, Recovery
 from md2n.models.config import MD2NConfig
 from md2n.models.latent import LatentModel
 from md2n.models.recovery import DuplexRecovery
+from md2n.noise import SequentialNoise
 from md2n.shapes import Float, Int, Tensor
 
 
@@ -72,7 +73,8 @@ class MD2N(LatentModel):
             parts["dec"] = config.gamma * self.decoding_loss(batch, recovered)
         if (config.complete_task or config.complete_view_distillation) and len(rows := self._viewed(batch, generator)):
             seen = present[rows]
-            filled = clean[rows] if bool(seen.all()) else self.recovery.estimate(clean[rows], seen, generator)
+            source = SequentialNoise(generator)
+            filled = clean[rows] if bool(seen.all()) else self.recovery.estimate(clean[rows], seen, source)
             parts |= self.complete_view(
                 batch.select(rows),
                 raw[rows],
@@ -102,20 +104,24 @@ class MD2N(LatentModel):
         count = math.ceil(self.config.complete_share * len(rows))
         return rows[torch.randperm(len(rows), generator=generator, device=rows.device)[:count]]
 
+    @property
+    def predict_draws(self) -> int:
+        return self.config.predict_draws
+
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
         """Predictions as fusion learned to make them.
 
         With ``predict_steps = 1`` the prediction is made from the one-step estimate, which fusion met in training; its
-        spread is that of the predictions from ``draws`` faithful recoveries (of ``recover_steps`` calls each), zero for
+        spread is that of the predictions from ``draws`` faithful recoveries (of ``recover_steps`` calls each), none of
         a single draw.  With more steps prediction and spread are mean and deviation over such draws.
         """
         config, available = self.config, batch.available
-        count, latents = draws or config.predict_draws, self.backbone.encode(batch)
+        count, latents, noise = draws or config.predict_draws, self.backbone.encode(batch), batch.noise(generator)
         if count == 1 and config.predict_steps == 1:
-            output = self.output(self.recovery.estimate(latents, available, generator), available)
-            return Prediction(output, torch.zeros_like(output))
+            output = self.output(self.recovery.estimate(latents, available, noise), available)
+            return Prediction(output)
         steps = config.recover_steps if config.predict_steps == 1 else config.predict_steps
-        filled, drawn = self.recovery.recover(latents, available, generator, steps, count)
+        filled, drawn = self.recovery.recover(latents, available, noise, steps, count)
         each = self.output(drawn, available.repeat(count, 1)).view(count, batch.size, *self.tail)
         output = self.output(filled, available) if config.predict_steps == 1 else each.mean(dim=0)
         return Prediction(output, self.deviation(each, batch))
@@ -135,8 +141,8 @@ class MD2N(LatentModel):
             raise UsageError(
                 "this model was trained without decoders, so it recovers latents only", "train with decoders = true"
             )
-        count = draws or self.config.recover_draws
+        count, noise = draws or self.config.recover_draws, batch.noise(generator)
         best, drawn = self.recovery.recover(
-            self.backbone.encode(batch), batch.available, generator, steps or self.config.recover_steps, count
+            self.backbone.encode(batch), batch.available, noise, steps or self.config.recover_steps, count
         )
-        return self.decoded(batch, best, drawn, count, generator)
+        return self.decoded(batch, best, drawn, count, noise)

@@ -14,6 +14,7 @@ from md2n.diffusion.process import make_process
 from md2n.diffusion.sampler import make_sampler, one_step
 from md2n.diffusion.score import Condition, ScoreNetwork
 from md2n.models.config import DiffusionConfig
+from md2n.noise import Noise, SequentialNoise
 from md2n.shapes import Bool, Float, Tensor
 
 
@@ -71,25 +72,27 @@ class DuplexRecovery(nn.Module):
             structure=self.config.start == "noise",
             estimate=not cascade,
         )
-        return replace(score, estimates=self.estimate(latents, available, generator)) if cascade else score
+        if not cascade:
+            return score
+        return replace(score, estimates=self.estimate(latents, available, SequentialNoise(generator)))
 
     def estimate(
         self,
         latents: Float[Tensor, "batch modality token width"],
         available: Bool[Tensor, "batch modality"],
-        generator: torch.Generator,
+        noise: Noise,
     ) -> Float[Tensor, "batch modality token width"]:
         """The latents with every unavailable one replaced by its one-step estimate: differentiable, no spread.
 
         One network call per modality.  Read only where available.
         """
-        return self._filled(latents, available, generator)[0]
+        return self._filled(latents, available, noise)[0]
 
     def recover(
         self,
         latents: Float[Tensor, "batch modality token width"],
         available: Bool[Tensor, "batch modality"],
-        generator: torch.Generator,
+        noise: Noise,
         steps: int,
         draws: int = 1,
     ) -> tuple[Float[Tensor, "batch modality token width"], Float[Tensor, "all modality token width"]]:
@@ -102,7 +105,7 @@ class DuplexRecovery(nn.Module):
         Args:
             latents: read only where available.
             available: ``[B, M]``.
-            generator: of the draws' noise.
+            noise: of the samples.
             steps: network calls behind a draw.
             draws: S.
 
@@ -113,19 +116,19 @@ class DuplexRecovery(nn.Module):
             ConfigError: more steps than the process has, or fewer than the start asks for.
         """
         if steps == 1:
-            best = self.estimate(latents, available, generator)
+            best = self.estimate(latents, available, noise)
             return best, best.repeat(draws, 1, 1, 1)
         if self.config.cascade:
             # What was drawn conditions what comes after it: no two draws share a condition.
             many = latents.repeat(draws, 1, 1, 1), available.repeat(draws, 1)
-            return self.estimate(latents, available, generator), self._filled(*many, generator, steps)[1]
-        return self._filled(latents, available, generator, steps, draws)
+            return self.estimate(latents, available, noise), self._filled(*many, noise.draws(draws), steps)[1]
+        return self._filled(latents, available, noise, steps, draws)
 
     def _filled(
         self,
         latents: Float[Tensor, "batch modality token width"],
         available: Bool[Tensor, "batch modality"],
-        generator: torch.Generator,
+        noise: Noise,
         steps: int = 0,
         draws: int = 1,
     ) -> tuple[Float[Tensor, "batch modality token width"], Float[Tensor, "all modality token width"]]:
@@ -136,12 +139,12 @@ class DuplexRecovery(nn.Module):
             rows = (~available[:, k]).nonzero()[:, 0]
             if not len(rows):
                 continue
-            partner = self.mix(known[rows], side[rows])
+            partner, own = self.mix(known[rows], side[rows]), noise.rows(rows).fork(k)
             condition = network.encode(known[rows], side[rows], partner, k)
-            point = one_step(network.given(condition), self.process, partner, generator)
+            point = one_step(network.given(condition), self.process, partner, own.fork("estimate"))
             best[k] = best[k].index_copy(0, rows, point.to(latents.dtype))
             if steps:
-                each = self._drawn(network, condition, partner, point, generator, steps, draws)
+                each = self._drawn(network, condition, partner, point, own.fork("draws"), steps, draws)
                 places = (torch.arange(draws, device=rows.device)[:, None] * len(latents) + rows).flatten()
                 drawn[k] = drawn[k].index_copy(0, places, each.to(latents.dtype))
             if self.config.cascade:
@@ -157,7 +160,7 @@ class DuplexRecovery(nn.Module):
         condition: Condition,
         partner: Float[Tensor, "row token width"],
         point: Float[Tensor, "row token width"],
-        generator: torch.Generator,
+        noise: Noise,
         steps: int,
         draws: int,
     ) -> Float[Tensor, "each token width"]:
@@ -165,7 +168,7 @@ class DuplexRecovery(nn.Module):
         return self.sampler.sample(
             network.given(condition.repeat(draws)),
             partner.repeat(draws, 1, 1),
-            generator,
+            noise.draws(draws),
             steps,
             self.config.start,
             first=point.repeat(draws, 1, 1) if sure else None,

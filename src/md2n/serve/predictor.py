@@ -26,6 +26,7 @@ from md2n.seeding import generator
 from md2n.serve.incoming import Given, check_units, group_notes, incoming
 
 Floats = npt.NDArray[np.float32]
+DRAWS = 8  # behind a prediction's spread, unless more are asked for: as many as behind a recovery's
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Answer:
     Args:
         ids: ``[N]`` text.
         output: ``[N]`` values in the label's units, or ``[N, C]`` class probabilities.
-        spread: standard deviation over draws, same shape; zero where nothing was missing or nothing is random.
+        spread: standard deviation over draws, same shape; zero where nothing was missing.  None where there is no
+            telling: the method draws none, or a single draw was asked for.
         classes: class names, empty for real-valued labels.
         available: ``[N]`` what each prediction was made from, as ``audio+text``.
         notes: what a person should know of how the data were taken.
@@ -43,7 +45,7 @@ class Answer:
 
     ids: Array
     output: npt.NDArray[np.float32]
-    spread: npt.NDArray[np.float32]
+    spread: npt.NDArray[np.float32] | None
     classes: tuple[str, ...]
     available: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -60,7 +62,8 @@ class Recovered:
 
     Args:
         features: name -> one ``[T_i, d_k]`` array per sample, without a NaN; a number that was given is as it was.
-        spread: name -> the same shapes, standard deviation over draws; zero where given.
+        spread: name -> the same shapes, standard deviation over draws; zero where given.  Empty for a method that draws
+            none.
         was_given: name -> ``[N]`` bool, True where the sample has the modality.
         known: name -> one ``[T_i, d_k]`` bool array per sample, True at the numbers that were given.
         samples: the same as a data set, ready for a store.
@@ -83,7 +86,8 @@ class Predictor:
         schema: modalities and task it was built for.
         normaliser: fitted on its training split.
         cells: what single unknown numbers are filled with; mean and deviation of the training split if not given.
-        seed: of the draws; the same seed and data give the same answers.
+        seed: of the draws; with the same seed a sample is drawn the same, whatever other samples it comes with.  A
+            sample is known by its id: in a data set its own, in arrays its number.
         batch_size: samples at a time.
     """
 
@@ -114,7 +118,9 @@ class Predictor:
             data: modality name -> ``[N, d]`` or ``[N, T, d]`` array, or one array (or ``None``) per sample; a modality
                 may be left out or ``None``.  Or a data set as ``md2n.data.store.open_store`` gives it.
             groups: the group (actor, subject) of each sample, for models normalised by group.
-            draws: over how many draws to average; the model's own setting if not given.
+            draws: behind the spread, and behind the prediction where that is a mean over draws (IMDer's; MD2N's with
+                ``predict_steps > 1``).  If not given, 8 or the model's own setting, whichever is more.  Ignored by a
+                method that draws none.
             check_units: refuse data whose values lie far outside what the model was trained on.
 
         Raises:
@@ -122,17 +128,18 @@ class Predictor:
             UsageError: another number of groups than of samples.
         """
         taken = self._taken(data, groups, check_units)
+        own = self.model.predict_draws
+        count = draws or (max(own, DRAWS) if own else None)
         outputs, spreads, available = [], [], []
         with torch.inference_mode():
-            for n, batch in enumerate(taken.batches(self.batch_size, self.device)):
-                said = self.model.predict(batch, self._generator("predict", n), draws=draws)
+            for batch in taken.batches(self.batch_size, self.device):
+                said = self.model.predict(batch, generator(self.seed, "predict"), draws=count)
                 outputs.append(_array(said.output))
-                spreads.append(_array(said.spread))
+                spreads += [] if said.spread is None else [_array(said.spread)]
                 available += [pattern_name(tuple(row), batch.names) for row in batch.available.tolist()]
         classes = self.schema.task.classes
-        return Answer(
-            taken.samples.ids, np.concatenate(outputs), np.concatenate(spreads), classes, tuple(available), taken.notes
-        )
+        spread = np.concatenate(spreads) if spreads else None
+        return Answer(taken.samples.ids, np.concatenate(outputs), spread, classes, tuple(available), taken.notes)
 
     def recover(
         self,
@@ -171,11 +178,12 @@ class Predictor:
         known: dict[str, list[npt.NDArray[np.bool_]]] = {k: [] for k in self.schema.names}
         least = {m.name: m.length for m in self.schema.modalities}
         with torch.inference_mode():
-            for n, batch in enumerate(taken.batches(self.batch_size, self.device, least)):
-                said = self.model.recover(batch, self._generator("recover", n), draws=draws, steps=steps)
+            for batch in taken.batches(self.batch_size, self.device, least):
+                said = self.model.recover(batch, generator(self.seed, "recover"), draws=draws, steps=steps)
                 frames = self._frames(batch)
                 for k, name in enumerate(self.schema.names):
-                    values, widths = _array(said.features[name]), _array(said.spread[name])
+                    values = _array(said.features[name])
+                    widths = _array(said.spread[name]) if said.spread else np.zeros_like(values)
                     for i, row in enumerate(batch.rows.tolist()):
                         if bool(batch.available[i, k]):
                             value, width, flags = taken.filled(name, row, self.cells)
@@ -203,15 +211,12 @@ class Predictor:
             notes=(*taken.samples.notes, *told),
             source=source,
         )
-        return Recovered(features, spread, was_given, known, filled, taken.notes)
+        return Recovered(features, spread if said.spread else {}, was_given, known, filled, taken.notes)
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.model.parameters()).device
-
-    def _generator(self, purpose: str, n: int) -> torch.Generator:
-        return generator(self.seed, purpose, n, device=self.device)
 
     def _taken(self, data: Mapping[str, Given] | Samples, groups: Sequence[str] | None, units: bool) -> "_Taken":
         samples = incoming(data, groups, self.schema, self.normaliser.group)

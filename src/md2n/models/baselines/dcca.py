@@ -188,8 +188,7 @@ class DCCA(MultimodalModel):
         return torch.cat(found, dim=1)
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
-        output = self.head.output(self.head(self.codes(batch)))
-        return Prediction(output, torch.zeros_like(output))
+        return Prediction(self.head.output(self.head(self.codes(batch))))
 
 
 class DCCAE(DCCA):

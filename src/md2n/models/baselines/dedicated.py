@@ -97,8 +97,7 @@ class Dedicated(MultimodalModel):
             network = self._network(i)
             pieces.append(network.head.output(self._raw(network, batch.select(rows))))
             order.append(rows)
-        output = torch.cat(pieces)[torch.cat(order).argsort()]
-        return Prediction(output, torch.zeros_like(output))
+        return Prediction(torch.cat(pieces)[torch.cat(order).argsort()])
 
     def _answering(self, batch: SequenceBatch) -> Int[Tensor, " batch"]:
         """The network that answers for every row: that of the largest trained set of which the row has all.

@@ -33,6 +33,7 @@ from md2n.models.baselines.config import DiCMoRConfig
 from md2n.models.baselines.flow import ClassPrior, Flow, bits_per_number
 from md2n.models.baselines.refined import Flags, Latents, RefinedRecovery
 from md2n.models.baselines.side import Mix
+from md2n.noise import Noise
 from md2n.shapes import Float, Int, Tensor
 
 ROWS = 2048  # training latents that actnorm is set on
@@ -112,9 +113,7 @@ class DiCMoR(RefinedRecovery):
                 bits.append(bits_per_number(density[held], code[0].numel()))
         return {"density": self.config.density * torch.stack(bits).mean()}
 
-    def generate(
-        self, latents: Latents, available: Flags, generator: torch.Generator, steps: int | None = None
-    ) -> Latents:
+    def generate(self, latents: Latents, available: Flags, noise: Noise, steps: int | None = None) -> Latents:
         known = torch.where(available[:, :, None, None], latents, 0.0)
         if bool(available.all()):
             return known
@@ -139,14 +138,10 @@ class DiCMoR(RefinedRecovery):
         mixed: Tensor = self.mixes[k](every.view(*side.shape, *every.shape[1:]), side)
         return mixed
 
-    def draws_of_prediction(self, wanted: int | None) -> int:
-        """One: the same recovery every time."""
-        return 1
-
     def repeated(
-        self, batch: SequenceBatch, generator: torch.Generator, count: int, steps: int | None = None
+        self, batch: SequenceBatch, noise: Noise, count: int, steps: int | None = None
     ) -> tuple[Float[Tensor, "all modality token width"], Flags]:
-        one, available = super().repeated(batch, generator, 1, steps)
+        one, available = super().repeated(batch, noise, 1, steps)
         return one.repeat(count, 1, 1, 1), available.repeat(count, 1)
 
 

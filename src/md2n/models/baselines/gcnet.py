@@ -92,16 +92,14 @@ class GCNet(MultimodalModel):
         )
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
-        output = self.head.output(self.head(self._nodes(batch)))
-        return Prediction(output, torch.zeros_like(output))
+        return Prediction(self.head.output(self.head(self._nodes(batch))))
 
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
-        """The reconstructed mean over frames in every frame; its spread is zero, for it says nothing of its error."""
+        """The reconstructed mean over frames in every frame; without a spread, for it says nothing of its error."""
         nodes, features = self._nodes(batch), {}
         for k, (name, layer) in enumerate(zip(self.schema.names, self.reconstruct)):
             given = batch.readable(name)
             features[name] = torch.where(batch.missing[:, k, None, None], layer(nodes)[:, None].expand_as(given), given)
-        spread = {name: torch.zeros_like(x) for name, x in features.items()}
-        return Recovery(features, spread, {name: x[None] for name, x in features.items()})
+        return Recovery(features, {}, {name: x[None] for name, x in features.items()})

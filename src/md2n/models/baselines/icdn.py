@@ -103,5 +103,4 @@ class ICDN(MultimodalModel):
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
         head = self.backbone.head
-        output = head.output(head(self._fused(batch)[1]))
-        return Prediction(output, torch.zeros_like(output))
+        return Prediction(head.output(head(self._fused(batch)[1])))

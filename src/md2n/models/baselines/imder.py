@@ -18,6 +18,7 @@ pairs of a sample and a modality that it misses, in the public code sums over mo
 the first phase, the original's do not.  Decoders lead back to features.
 """
 
+import itertools
 from typing import ClassVar
 
 import torch
@@ -31,6 +32,7 @@ from md2n.models.baselines.refined import Flags, Latents, RefinedRecovery
 from md2n.models.baselines.score_net import ScoreNet
 from md2n.models.baselines.side import Mix
 from md2n.models.baselines.variance_exploding import FIRST_TRAINED, VarianceExploding
+from md2n.noise import Noise
 from md2n.shapes import Float, Tensor
 
 
@@ -107,19 +109,18 @@ class IMDer(RefinedRecovery):
         return (std * score + z).square().mean(dim=(1, 2))
 
     @torch.no_grad()
-    def generate_in_training(self, latents: Latents, available: Flags, generator: torch.Generator) -> Latents:
+    def generate_in_training(self, latents: Latents, available: Flags, noise: Noise) -> Latents:
         """Fewer calls than in use, and no gradient through them."""
-        return self.generate(latents, available, generator, self.config.train_steps)
+        return self.generate(latents, available, noise, self.config.train_steps)
 
-    def generate(
-        self, latents: Latents, available: Flags, generator: torch.Generator, steps: int | None = None
-    ) -> Latents:
+    def generate(self, latents: Latents, available: Flags, noise: Noise, steps: int | None = None) -> Latents:
         columns = list(torch.where(available[:, :, None, None], latents, 0.0).unbind(dim=1))
         for k in range(latents.shape[1]):
             rows = (~available[:, k]).nonzero()[:, 0]
             if len(rows):
                 condition = self.condition(latents[rows], available[rows], k)
-                made = self._one(k, condition, generator, steps or self.config.steps).transpose(1, 2)
+                own = noise.rows(rows).fork(k)
+                made = self._one(k, condition, own, steps or self.config.steps).transpose(1, 2)
                 columns[k] = columns[k].index_copy(0, rows, made.to(latents.dtype))
         return torch.stack(columns, dim=1)
 
@@ -127,22 +128,21 @@ class IMDer(RefinedRecovery):
         self,
         k: int,
         condition: Float[Tensor, "row width token"],
-        generator: torch.Generator,
+        noise: Noise,
         steps: int,
     ) -> Float[Tensor, "row width token"]:
         network, noised = self._score(k), self.config.condition_noise != "none"
-        encoded = [] if noised else network.encode(condition)
-
-        def noise() -> Tensor:
-            return torch.randn(condition.shape, generator=generator, device=condition.device, dtype=condition.dtype)
+        encoded, calls = [] if noised else network.encode(condition), itertools.count()
 
         def score(x: Tensor, t: Tensor) -> Tensor:
-            seen = network.encode(condition + self.process.std(t) * noise()) if noised else encoded
+            seen = encoded
+            if noised:
+                seen = network.encode(condition + self.process.std(t) * noise.like(condition, "condition", next(calls)))
             answer: Tensor = network(x, t, seen)
             return answer
 
-        return self.process.sample(score, noise(), generator, steps)
+        return self.process.sample(score, noise.like(condition, "first state"), noise, steps)
 
-    def draws_of_prediction(self, wanted: int | None) -> int:
-        """As many as asked for."""
-        return wanted or self.config.predict_draws
+    @property
+    def predict_draws(self) -> int:
+        return self.config.predict_draws

@@ -78,8 +78,7 @@ class Majority(MultimodalModel):
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
         constant = self.constant.softmax(dim=0)[None] if self._classes else self.constant
-        output = constant.repeat_interleave(batch.size, dim=0)
-        return Prediction(output, torch.zeros_like(output))
+        return Prediction(constant.repeat_interleave(batch.size, dim=0))
 
 
 def constant_label(labels: Sequence[float], sentiment: bool) -> float:

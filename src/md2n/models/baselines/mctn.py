@@ -156,13 +156,12 @@ class MCTN(MultimodalModel):
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
         _, second = self._encode(batch)
-        output = self.head.output(self.head(self.reader(*second)))
-        return Prediction(output, torch.zeros_like(output))
+        return Prediction(self.head.output(self.head(self.reader(*second))))
 
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
-        """Translations, each position repeated over its stretch of time; their spread is zero."""
+        """Translations, each position repeated over its stretch of time; without a spread."""
         (first, second), (target, others) = self._encode(batch), self._targets(batch)
         pieces: Sequence[Translated] = [self._translate(self.decoder, first, target)]
         if self.hierarchical:
@@ -173,5 +172,4 @@ class MCTN(MultimodalModel):
             for rows, found in (piece[k] for piece in pieces if k in piece):
                 given = given.index_copy(0, rows, over_frames(found, modality.length, given.shape[1]).to(given.dtype))
             features[modality.name] = given
-        spread = {name: torch.zeros_like(x) for name, x in features.items()}
-        return Recovery(features, spread, {name: x[None] for name, x in features.items()})
+        return Recovery(features, {}, {name: x[None] for name, x in features.items()})

@@ -112,22 +112,22 @@ class MeanFill(MultimodalModel):
         return Losses({"task": self.backbone.task_loss(self._raw(batch), batch)})
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
-        output = self.backbone.head.output(self._raw(batch))
-        return Prediction(output, torch.zeros_like(output))
+        return Prediction(self.backbone.head.output(self._raw(batch)))
 
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
         """The training mean, with draws from a normal distribution of the training deviation."""
         features, spread, drawn = {}, {}, {}
+        count, noise = draws or DRAWS, batch.noise(generator)
         for k, name in enumerate(self.schema.names):
             given, gap = batch.readable(name), batch.missing[:, k, None, None]
             # Frames beyond the training split's longest have the last position's.
             place = torch.arange(given.shape[1], device=given.device).clamp(max=len(self._mean(k)) - 1)
             mean = self._mean(k)[place].expand_as(given)
             deviation = getattr(self, f"deviation_{k}")[place].expand_as(given)
-            noise = torch.randn((draws or DRAWS, *given.shape), generator=generator, device=given.device)
+            unit = noise.fork(k).draws(count).like(given.repeat(count, 1, 1)).view(count, *given.shape)
             features[name] = torch.where(gap, mean, given)
             spread[name] = torch.where(gap, deviation, 0.0)
-            drawn[name] = torch.where(gap, mean + deviation * noise, given)
+            drawn[name] = torch.where(gap, mean + deviation * unit, given)
         return Recovery(features, spread, drawn)

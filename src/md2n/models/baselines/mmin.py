@@ -135,8 +135,7 @@ class MMIN(MultimodalModel):
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
         _, codes = self._imagined(self._encode(self.encoders, batch))
-        output = self.head.output(self.head(codes))
-        return Prediction(output, torch.zeros_like(output))
+        return Prediction(self.head.output(self.head(codes)))
 
 
 def mean_square(

@@ -38,5 +38,4 @@ class ModalityDropout(MultimodalModel):
         return Losses({"task": self.backbone.task_loss(self._raw(batch), batch)})
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
-        output = self.backbone.head.output(self._raw(batch))
-        return Prediction(output, torch.zeros_like(output))
+        return Prediction(self.backbone.head.output(self._raw(batch)))

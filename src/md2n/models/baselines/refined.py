@@ -21,6 +21,7 @@ from md2n.models.base import Losses, Phase, Prediction, Recovery
 from md2n.models.baselines.config import RefinedConfig
 from md2n.models.baselines.refiner import Refiner, refine_missing
 from md2n.models.latent import LatentModel
+from md2n.noise import Noise, SequentialNoise
 from md2n.shapes import Bool, Float, Tensor
 
 ENCODERS, RECOVERY = "encoders", "recovery"
@@ -67,21 +68,19 @@ class RefinedRecovery(LatentModel, abc.ABC):
         """
 
     @abc.abstractmethod
-    def generate(
-        self, latents: Latents, available: Flags, generator: torch.Generator, steps: int | None = None
-    ) -> Latents:
+    def generate(self, latents: Latents, available: Flags, noise: Noise, steps: int | None = None) -> Latents:
         """The latents with missing ones generated as in use, unrefined; read only where available.
 
         Args:
             latents: of what is available.
             available: which those are.
-            generator: of what is random.
+            noise: of the samples.
             steps: network calls, where a method has a choice; its config's if not given.
         """
 
-    def generate_in_training(self, latents: Latents, available: Flags, generator: torch.Generator) -> Latents:
+    def generate_in_training(self, latents: Latents, available: Flags, noise: Noise) -> Latents:
         """The same as a training step bears it; as in use unless a method says otherwise."""
-        return self.generate(latents, available, generator)
+        return self.generate(latents, available, noise)
 
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
         config, available, present = self.settings, batch.available, batch.present
@@ -91,8 +90,8 @@ class RefinedRecovery(LatentModel, abc.ABC):
             raw = self.backbone.fuse(latents, given_or_absent(present))
             return Losses({"task": self.backbone.task_loss(raw, batch)})
         clean = self.backbone.encode_in_use(whole)
-        own = self.own_terms(clean, batch, generator)
-        recovered = self._refined_in_training(clean, available, generator)
+        own, source = self.own_terms(clean, batch, generator), SequentialNoise(generator)
+        recovered = self._refined_in_training(clean, available, source)
         raw = self.fused(latents, recovered, available)
         gap = (present & ~available)[:, :, None, None].to(clean.dtype)
         error = (recovered - clean.detach()).square() * gap
@@ -103,48 +102,42 @@ class RefinedRecovery(LatentModel, abc.ABC):
             **own,
         }
         if config.complete_task or config.complete_view_distillation:
-            filled = clean if bool(present.all()) else self._refined_in_training(clean, present, generator)
+            filled = clean if bool(present.all()) else self._refined_in_training(clean, present, source)
             parts |= self.complete_view(
                 batch, raw, latents, filled, config.complete_task, config.complete_view_distillation
             )
         return Losses(parts)
 
-    def _refined_in_training(self, clean: Latents, available: Flags, generator: torch.Generator) -> Latents:
-        generated = self.generate_in_training(clean, available, generator)
+    def _refined_in_training(self, clean: Latents, available: Flags, noise: Noise) -> Latents:
+        generated = self.generate_in_training(clean, available, noise)
         refined = refine_missing(self.refiners, generated, ~available)
         # What is available stays on the way of gradients, whatever generated the rest: decoders read it, too.
         return torch.where(available[:, :, None, None], clean, refined)
 
-    def refined(
-        self, latents: Latents, available: Flags, generator: torch.Generator, steps: int | None = None
-    ) -> Latents:
+    def refined(self, latents: Latents, available: Flags, noise: Noise, steps: int | None = None) -> Latents:
         """The latents with missing ones generated and refined."""
-        generated = self.generate(latents, available, generator, steps)
+        generated = self.generate(latents, available, noise, steps)
         return refine_missing(self.refiners, generated, ~available)
 
     def repeated(
-        self, batch: SequenceBatch, generator: torch.Generator, count: int, steps: int | None = None
+        self, batch: SequenceBatch, noise: Noise, count: int, steps: int | None = None
     ) -> tuple[Float[Tensor, "all modality token width"], Bool[Tensor, "all modality"]]:
         """``count`` recoveries of the batch, one after another along the rows; and what was available in each."""
         many = batch.available.repeat(count, 1)
-        return self.refined(self.backbone.encode(batch).repeat(count, 1, 1, 1), many, generator, steps), many
+        return self.refined(self.backbone.encode(batch).repeat(count, 1, 1, 1), many, noise.draws(count), steps), many
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
         """Mean and deviation of the predictions from as many recoveries (one, where there is no randomness)."""
-        count = self.draws_of_prediction(draws)
-        drawn, many = self.repeated(batch, generator, count)
+        count = (draws or self.predict_draws) if self.predict_draws else 1
+        drawn, many = self.repeated(batch, batch.noise(generator), count)
         each = self.output(drawn, many).view(count, batch.size, *self.tail)
         return Prediction(each.mean(dim=0), self.deviation(each, batch))
-
-    @abc.abstractmethod
-    def draws_of_prediction(self, wanted: int | None) -> int:
-        """How many recoveries a prediction is made of."""
 
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
         """Every missing modality decoded: from the mean of the drawn latents; and the draws."""
-        count = draws or self.settings.recover_draws
-        drawn, _ = self.repeated(batch, generator, count, steps)
+        count, noise = draws or self.settings.recover_draws, batch.noise(generator)
+        drawn, _ = self.repeated(batch, noise, count, steps)
         best = drawn.view(count, batch.size, *drawn.shape[1:]).mean(dim=0)
-        return self.decoded(batch, best, drawn, count, generator)
+        return self.decoded(batch, best, drawn, count, noise)

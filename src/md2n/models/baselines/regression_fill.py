@@ -78,8 +78,7 @@ class RegressionFill(MultimodalModel):
         return Losses({"task": self.backbone.task_loss(self._raw(batch), batch)})
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
-        output = self.backbone.head.output(self._raw(batch))
-        return Prediction(output, torch.zeros_like(output))
+        return Prediction(self.backbone.head.output(self._raw(batch)))
 
     def _raw(self, batch: SequenceBatch) -> Float[Tensor, "batch outputs"]:
         """Raw outputs of the head, gaps filled: to fusion, in training too, what is filled is given."""
@@ -99,7 +98,7 @@ class RegressionFill(MultimodalModel):
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
-        """The ridge's answer; its spread is zero, for a regression says nothing of how sure it is."""
+        """The ridge's answer, without a spread, for a regression says nothing of how sure it is."""
         filled = self._filled(batch)
         features = {}
         for k, modality in enumerate(self.schema.modalities):
@@ -109,8 +108,7 @@ class RegressionFill(MultimodalModel):
                 answer = answer.expand(-1, given.shape[1], -1)
             answer = torch.nn.functional.pad(answer, (0, 0, 0, max(0, given.shape[1] - answer.shape[1])))
             features[modality.name] = torch.where(batch.missing[:, k, None, None], answer[:, : given.shape[1]], given)
-        zeros = {k: torch.zeros_like(x) for k, x in features.items()}
-        return Recovery(features, zeros, {k: x[None] for k, x in features.items()})
+        return Recovery(features, {}, {k: x[None] for k, x in features.items()})
 
     def _padded(self, batch: SequenceBatch, k: int) -> tuple[Tensor, Tensor]:
         """What an encoder reads of modality k, and its frames, at least as long as the ridge's answer."""

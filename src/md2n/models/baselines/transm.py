@@ -191,21 +191,19 @@ class TransM(MultimodalModel):
         )
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
-        output = self.head.output(self.head(self._joint(batch)[0]))
-        return Prediction(output, torch.zeros_like(output))
+        return Prediction(self.head.output(self.head(self._joint(batch)[0])))
 
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
-        """Replacements, each position repeated over its stretch of time; their spread is zero."""
+        """Replacements, each position repeated over its stretch of time; without a spread."""
         replaced, _, _ = self._translated(batch, compare=False)
         features = {}
         for k, modality in enumerate(self.schema.modalities):
             given = batch.readable(modality.name)
             answer = over_frames(replaced[k], modality.length, given.shape[1])
             features[modality.name] = torch.where(batch.missing[:, k, None, None], answer, given)
-        spread = {name: torch.zeros_like(x) for name, x in features.items()}
-        return Recovery(features, spread, {name: x[None] for name, x in features.items()})
+        return Recovery(features, {}, {name: x[None] for name, x in features.items()})
 
 
 def _pool(

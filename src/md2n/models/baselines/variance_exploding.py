@@ -16,6 +16,7 @@ from itertools import pairwise
 
 import torch
 
+from md2n.noise import Noise
 from md2n.shapes import Float, Tensor
 
 LAST = 1e-3  # where the way back ends
@@ -43,14 +44,14 @@ class VarianceExploding:
         return (torch.expm1(2 * t * math.log(self.sigma)) / (2 * math.log(self.sigma))).sqrt()
 
     def sample(
-        self, score: Score, start: Float[Tensor, "row *rest"], generator: torch.Generator, steps: int
+        self, score: Score, start: Float[Tensor, "row *rest"], noise: Noise, steps: int
     ) -> Float[Tensor, "row *rest"]:
         """x_0, from the noise at t = 1 down.
 
         Args:
             score: of x_t and t, a tensor of one element.
             start: standard normal noise, which is scaled to std(1) here.
-            generator: of the noise on the way.
+            noise: of the rows, on the way.
             steps: calls of ``score``.
         """
         times = torch.linspace(1.0, LAST, steps + 1, dtype=start.dtype, device=start.device)
@@ -60,5 +61,5 @@ class VarianceExploding:
             moved = speed[i].square() * (t - s)
             x = x + moved * score(x, t[None])
             if i + 1 < steps:
-                x = x + moved.sqrt() * torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+                x = x + moved.sqrt() * noise.like(x, i)
         return x
