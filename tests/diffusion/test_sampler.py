@@ -9,10 +9,15 @@ from torch import Tensor
 from md2n.diffusion.process import make_process
 from md2n.diffusion.sampler import SAMPLERS, Start, first_state, make_sampler, one_step, timesteps
 from md2n.errors import ConfigError, UsageError
+from md2n.noise import SequentialNoise
 from md2n.seeding import generator
 
 PROCESS = make_process(100, 20, 80)
 PARTNER = torch.randn(2, 3, 4, generator=generator(0, "partner")).double()
+
+
+def noise(seed: int = 0) -> SequentialNoise:
+    return SequentialNoise(generator(seed, "z"))
 
 
 class Asked:
@@ -61,7 +66,7 @@ def test_steps_are_network_calls(name: str, start: Start, transfer: str, first: 
     sampler = make_sampler(name, make_process(100, 20, 80, transfer=transfer))
     for steps in counts:
         network = Asked(PARTNER)
-        sampler.sample(network, PARTNER, generator(0, "z"), steps, start)
+        sampler.sample(network, PARTNER, noise(), steps, start)
         assert len(network.times) == len(set(network.times)) == steps
         assert network.times[0] == first
         assert sorted(network.times, reverse=True) == network.times
@@ -71,11 +76,11 @@ def test_steps_are_network_calls(name: str, start: Start, transfer: str, first: 
 def test_from_noise_the_structure_stage_asks_the_available_side() -> None:
     sampler = make_sampler("deterministic", PROCESS)
     own, other = Asked(PARTNER), Asked(PARTNER)
-    sampler.sample(own, PARTNER, generator(0, "z"), 10, "noise", other)
+    sampler.sample(own, PARTNER, noise(), 10, "noise", other)
     assert min(other.times) > 80 == max(own.times)
     assert (len(other.times), len(own.times)) == (2, 8)
     with pytest.raises(ConfigError, match="recovery from noise in 1 sampling steps"):
-        sampler.sample(own, PARTNER, generator(0, "z"), 1, "noise")
+        sampler.sample(own, PARTNER, noise(), 1, "noise")
 
 
 @pytest.mark.parametrize("name", ["deterministic", "multistep"])
@@ -85,7 +90,7 @@ def test_each_stage_follows_its_own_network(name: str) -> None:
     Answers that never change do not drift, so a multistep stride must be the deterministic one in both stages.
     """
     own, other = Asked(PARTNER + 3), Asked(PARTNER - 5)
-    out = make_sampler(name, PROCESS).sample(own, PARTNER, generator(0, "z"), 10, "noise", other)
+    out = make_sampler(name, PROCESS).sample(own, PARTNER, noise(), 10, "noise", other)
     x, plain = other.states[0], make_sampler("deterministic", PROCESS)
     path = plain.path(10, "noise")
     for (t, s), seen in zip(pairwise(path), other.states + own.states):
@@ -105,7 +110,7 @@ def test_a_network_that_knows_the_end_is_believed(name: str) -> None:
     """The last stride adds no noise: what comes out is the last estimate, to the bit."""
     truth = torch.randn(PARTNER.shape, generator=generator(1, "truth")).double()
     for steps in (1, 5, 80):
-        out = make_sampler(name, PROCESS).sample(Asked(truth), PARTNER, generator(0, "z"), steps)
+        out = make_sampler(name, PROCESS).sample(Asked(truth), PARTNER, noise(), steps)
         assert torch.equal(out, truth)
 
 
@@ -115,9 +120,9 @@ def test_one_step_is_sampling_with_one_step() -> None:
 
     for transfer in ("constant", "none"):
         process = make_process(100, 20, 80, transfer=transfer)
-        once = one_step(network, process, PARTNER, generator(0, "z"))
+        once = one_step(network, process, PARTNER, noise())
         for name in SAMPLERS.names():
-            assert torch.equal(once, make_sampler(name, process).sample(network, PARTNER, generator(0, "z"), 1))
+            assert torch.equal(once, make_sampler(name, process).sample(network, PARTNER, noise(), 1))
 
 
 @pytest.mark.parametrize("name", SAMPLERS.names())
@@ -130,7 +135,7 @@ def test_recovery_is_differentiable_in_network_and_partner(name: str) -> None:
         lambda g: sampler.sample(lambda x, t: weight * x, partner, g, 4),
     ):
         weight.grad = partner.grad = None
-        run(generator(0, "z")).square().sum().backward()
+        run(noise()).square().sum().backward()
         assert weight.grad is not None
         assert float(weight.grad) != 0
         assert partner.grad is not None
@@ -143,7 +148,7 @@ def test_chance_comes_from_the_generator_alone() -> None:
 
     for name in SAMPLERS.names():
         sampler = make_sampler(name, PROCESS)
-        draws = [sampler.sample(network, PARTNER, generator(seed, "z"), 4) for seed in (0, 0, 1)]
+        draws = [sampler.sample(network, PARTNER, noise(seed), 4) for seed in (0, 0, 1)]
         assert torch.equal(draws[0], draws[1])
         assert not torch.allclose(draws[0], draws[2])
 
@@ -152,7 +157,7 @@ def test_only_the_ancestral_sampler_adds_noise_on_the_way() -> None:
     network = Asked(torch.zeros_like(PARTNER))
     for name, draws in (("deterministic", 1), ("multistep", 1), ("ancestral", 4)):
         g, same = generator(0, "z"), generator(0, "z")
-        make_sampler(name, PROCESS).sample(network, PARTNER, g, 4)
+        make_sampler(name, PROCESS).sample(network, PARTNER, SequentialNoise(g), 4)
         for _ in range(draws):  # the last of four strides gets none
             torch.randn(PARTNER.shape, generator=same, dtype=torch.float64)
         assert torch.equal(torch.rand(3, generator=g), torch.rand(3, generator=same))
@@ -173,7 +178,7 @@ def test_multistep_goes_halfway_along_the_drift_of_the_estimate() -> None:
 
 def test_a_first_state_from_noise_does_not_know_the_partner() -> None:
     for process, start in ((PROCESS, "noise"), (make_process(100, 20, 80, transfer="none"), "partner")):
-        one, other = (first_state(process, p, generator(0, "z"), start) for p in (PARTNER, PARTNER + 5))  # type: ignore[arg-type]
+        one, other = (first_state(process, p, noise(), start) for p in (PARTNER, PARTNER + 5))  # type: ignore[arg-type]
         assert torch.equal(one, other)
 
 

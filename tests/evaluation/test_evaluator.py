@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from md2n.batch import SequenceBatch
 from md2n.errors import DataError, DivergenceError, UsageError
 from md2n.evaluation import metrics
 from md2n.evaluation.asking import Meter
@@ -13,6 +14,7 @@ from md2n.evaluation.evaluator import evaluate, evaluate_recovery, result_rows, 
 from md2n.evaluation.protocols import fixed_conditions, random_conditions
 from md2n.evaluation.results import provenance
 from md2n.modality import Task
+from md2n.models.base import Prediction
 from tests.evaluation.world import HiddenReader, Honest, LabelThief, Recovering, World
 
 CLASSES = Task("classification", classes=("low", "high"))
@@ -105,8 +107,52 @@ def test_a_random_method_repeats_whatever_else_is_asked() -> None:
     assert np.array_equal(told[4].spread, alone.spread)
     assert alone.spread.min() > 0
     assert not np.array_equal(alone.output, evaluate(model, world, everything[4:5], draws=3, seed=6)[0].output)
-    # Conditions and batches have draws of their own.
+    # Conditions and samples have draws of their own.
     assert np.unique(np.concatenate([told[0].spread, told[4].spread])).size == 100
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_a_samples_draws_are_its_own_in_every_batch_order_and_subset(batch_size: int) -> None:
+    world, wanted = World(), conditions_of(World())[1:3]
+    model = Recovering(world.schema, noise=1.0)
+    told = evaluate(model, world, wanted, batch_size=50, draws=3)
+    back = evaluate_recovery(model, world, wanted, batch_size=50, draws=3)
+    few = Reversed(world, np.arange(40, 4, -1))
+    some = [replace(c, available=c.available[few.order]) for c in wanted]
+    for whole, part in zip(told, evaluate(model, few, some, batch_size=batch_size, draws=3)):
+        assert part.spread is not None and whole.spread is not None
+        np.testing.assert_allclose(part.output, whole.output[few.order], rtol=1e-5)
+        np.testing.assert_allclose(part.spread, whole.spread[few.order], rtol=1e-4)
+    again = evaluate_recovery(model, world, wanted, batch_size=batch_size, draws=3)
+    for whole, part in zip(back, again):
+        np.testing.assert_allclose(part.draw, whole.draw, rtol=1e-5, atol=1e-6)
+    scores = [validation_score(model, world, batch_size=b).loss for b in (batch_size, 50)]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-5)
+
+
+class Reversed:
+    """Some samples of a world, in an order of their own; who they are stays."""
+
+    def __init__(self, world: World, order: np.ndarray) -> None:
+        self.world, self.order = world, order
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def batch(self, positions: np.ndarray) -> SequenceBatch:
+        return self.world.batch(self.order[positions])
+
+
+def test_a_method_that_draws_nothing_has_no_spread() -> None:
+    world = World()
+    assert evaluate(Constant(world.schema), world, conditions_of(world)[:1])[0].spread is None
+
+
+class Constant(Honest):
+    """Answers zero, and has no draws to tell of."""
+
+    def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
+        return Prediction(torch.zeros(batch.size))
 
 
 def test_the_training_mode_of_every_part_comes_back_and_no_gradient_is_kept() -> None:

@@ -76,8 +76,8 @@ class Honest(MultimodalModel):
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
         self.calls += [batch.size]
         count = draws or 1
-        noise = self.noise * torch.randn(count, batch.size, generator=generator)
-        told = torch.stack([self._output(self._mean(batch) + n) for n in noise])
+        noise = self.noise * batch.noise(generator).draws(count).like(torch.zeros(count * batch.size))
+        told = torch.stack([self._output(self._mean(batch) + n) for n in noise.view(count, batch.size)])
         return Prediction(told.mean(dim=0), told.std(dim=0, correction=0))
 
 
@@ -87,11 +87,12 @@ class Recovering(Honest):
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
-        mean, count = self._mean(batch), draws or 4
+        mean, count, samples = self._mean(batch), draws or 4, batch.noise(generator)
         features, spread, every, latents = {}, {}, {}, {}
         for k, name in enumerate(batch.names):
             shape = batch.features[name].shape
-            drawn = mean[None, :, None, None] + self.noise * torch.randn(count, *shape, generator=generator)
+            noise = samples.fork(k).draws(count).like(torch.zeros(count * shape[0], *shape[1:])).view(count, *shape)
+            drawn = mean[None, :, None, None] + self.noise * noise
             drawn = torch.where(batch.available[None, :, k, None, None], batch.readable(name)[None], drawn)
             every[name], features[name] = drawn, drawn.mean(dim=0)
             spread[name] = drawn.std(dim=0, correction=0)

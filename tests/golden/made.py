@@ -46,11 +46,13 @@ def samplers() -> Numbers:
     world, partner = make_world()
     made = make_process(1000, 200, 800, "scaled_linear", "constant", "exact")
     rows = partner.expand(4, -1)
+
+    def noise() -> SequentialNoise:
+        return SequentialNoise(generator(0, "golden"))
+
     return {
         f"{name} from the {start}": flat(
-            make_sampler(name, made).sample(
-                world.given(made, rows), rows, SequentialNoise(generator(0, "golden")), 8, start
-            )
+            make_sampler(name, made).sample(world.given(made, rows), rows, noise(), 8, start)
         )
         for name, start in product(("multistep", "deterministic", "ancestral"), STARTS)
     }

@@ -13,6 +13,7 @@ from md2n.diffusion.process import DuplexProcess, make_process
 from md2n.diffusion.sampler import SAMPLERS, Ancestral, Deterministic, Start, first_state, make_sampler
 from md2n.diffusion.schedule import SCHEDULES
 from md2n.diffusion.transfer import TRANSFERS
+from md2n.noise import SampleNoise, SequentialNoise
 from md2n.seeding import generator
 from tests.laws.worlds import make_world, recovered, walk
 
@@ -223,7 +224,7 @@ def test_starting_at_the_partner_draws_exactly_the_marginal_at_t2() -> None:
     mean, covariance = world.marginal(process, partner, 800)
     rows = partner.expand(50, -1)
     e = torch.randn(50, 3, generator=generator(0, "z"), dtype=torch.float64)
-    drawn = first_state(process, rows, generator(0, "z"))
+    drawn = first_state(process, rows, SequentialNoise(generator(0, "z")))
     torch.testing.assert_close(drawn, mean + e @ torch.linalg.cholesky(covariance).T, rtol=0, atol=1e-12)
     moved = GaussianPair(world.mean + 5, 3 * world.covariance).marginal(process, partner, 800)
     torch.testing.assert_close(moved, (mean, covariance))
@@ -237,7 +238,8 @@ def test_the_sampling_loop_draws_what_the_steps_say(name: str, start: Start) -> 
     process = make_process(200, 40, 160, "vp_linear")
     sampler = make_sampler(name, process)
     rows = partner.expand(20_000, -1)
-    x = sampler.sample(world.given(process, rows), rows, generator(0, "z"), 40, start, lambda x_t, t: rows)
+    noise = SampleNoise.of(torch.arange(len(rows)), generator(0, "z"))
+    x = sampler.sample(world.given(process, rows), rows, noise, 40, start, lambda x_t, t: rows)
     begun = torch.zeros(3).double(), torch.eye(3).double()
     if start == "partner":
         begun = world.marginal(process, partner, 160)

@@ -115,6 +115,43 @@ def test_a_seed_fixes_predictions_and_recoveries(folder, recovering: Predictor, 
     assert not np.array_equal(first.spread["rows"][0], other.spread["rows"][0])
 
 
+def spreads(predictor: Predictor, data: dict | Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Predictions, their spread, and the first column of what is recovered of ``rows``."""
+    answer, back = predictor.predict(data), predictor.recover(data)
+    assert answer.spread is not None
+    return answer.output, answer.spread, np.stack([x[:, 0] for x in back.features["rows"]])
+
+
+@pytest.mark.parametrize("known", ["ids", "arrays"])
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_draws_are_a_samples_own(recovering: Predictor, digits: Samples, known: str, batch_size: int) -> None:
+    """In any batch, order and subset: by its id in a data set, by what it holds in arrays, which bring no ids."""
+    some = digits.select(np.arange(12))
+    hidden = replace(some, modalities={k: r for k, r in some.modalities.items() if k != "rows"})
+    order = np.asarray([7, 2, 11, 0, 9, 10, 1, 3])
+
+    def part(rows: np.ndarray) -> dict | Samples:
+        return hidden.select(rows) if known == "ids" else {k: x[rows] for k, x in arrays(hidden).items()}
+
+    other = Predictor(recovering.model, recovering.schema, recovering.normaliser, batch_size=batch_size)
+    for whole, chosen in zip(spreads(recovering, part(np.arange(12))), spreads(other, part(order))):
+        np.testing.assert_allclose(chosen, whole[order], rtol=1e-4, atol=1e-6)
+
+
+def test_a_method_that_draws_tells_a_spread_unasked_and_predicts_the_same(recovering: Predictor, given: dict) -> None:
+    given.pop("rows")
+    unasked, single = recovering.predict(given), recovering.predict(given, draws=1)
+    assert (unasked.spread > 0).all()
+    assert np.array_equal(unasked.spread, recovering.predict(given, draws=8).spread)
+    assert np.array_equal(unasked.output, single.output)  # to the bit: both are the one-step estimate's
+    assert single.spread is None
+
+
+def test_a_method_that_draws_nothing_tells_no_spread(dropout: Predictor, given: dict) -> None:
+    assert dropout.predict(given).spread is None
+    assert dropout.predict(given, draws=5).spread is None
+
+
 def test_nothing_missing_has_no_spread(recovering: Predictor, given: dict) -> None:
     assert not recovering.predict(given, draws=3).spread.any()
 
@@ -236,7 +273,8 @@ def test_groups_may_be_given_apart(grouped: Predictor) -> None:
     samples = shifted(people(seed=7), "new-", 0)
     x = {k: [r.sample(i) if len(r.sample(i)) else None for i in range(90)] for k, r in samples.modalities.items()}
     who = samples.groups["subject"]
-    assert same(grouped.predict(samples), grouped.predict(x, groups=list(who)))
+    # Arrays bring no ids, so their draws are others; what is predicted takes none.
+    assert np.array_equal(grouped.predict(samples).output, grouped.predict(x, groups=list(who)).output)
     assert same(grouped.predict(samples), grouped.predict(replace(samples, groups={}), groups=list(who)))
 
 

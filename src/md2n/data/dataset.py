@@ -28,6 +28,7 @@ class MultimodalDataset:
         label: label column; the set's default if empty.
         schema: of the model, where it exists already (new data); otherwise that of the samples.  Labels are unknown
             where the data have no column of its task.
+        keys: ``[N]`` of all samples: what their draws go by.  Made of their ids if not given.
 
     Raises:
         UsageError: ``label`` is no column, or there is no schema and there are no labels.
@@ -40,6 +41,7 @@ class MultimodalDataset:
         normaliser: Normaliser | None = None,
         label: str = "",
         schema: Schema | None = None,
+        keys: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self.samples = samples
         self.rows = np.asarray(rows, np.int64)
@@ -50,7 +52,7 @@ class MultimodalDataset:
         known = conversations(samples)
         self.conversation = None if known is None else known[0][self.rows]
         self.place = None if known is None else known[1][self.rows]
-        self._keys = sample_keys(samples.ids[self.rows])
+        self._keys = sample_keys(samples.ids[self.rows]) if keys is None else keys[self.rows]
         self._members = None if normaliser is None else normaliser.groups_of(samples)
         self._lengths = {k: r.lengths[self.rows] for k, r in samples.modalities.items()}
         size = sum(4 * int(self._lengths[k].sum()) * r.dim for k, r in samples.modalities.items())

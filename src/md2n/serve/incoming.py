@@ -1,10 +1,12 @@
 """New data as people hand them over, made into samples of a model's schema; what does not fit is refused by name."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from md2n.data.normalise import Normaliser
 from md2n.data.samples import UNASSIGNED, Array, Ragged, Samples
@@ -120,6 +122,19 @@ def _fitting(modality: Modality, found: Ragged | None, count: int) -> Ragged:
 
 def _absent(dim: int, count: int) -> Ragged:
     return Ragged(np.zeros((0, dim), np.float32), np.zeros(count + 1, np.int64), np.zeros(0, np.bool_))
+
+
+def content_keys(samples: Samples) -> npt.NDArray[np.int64]:
+    """``[N]`` 63-bit numbers that say who a sample is by what it holds: arrays bring no ids, and any order."""
+    keys = np.empty(len(samples), np.int64)
+    for i in range(len(samples)):
+        told = hashlib.blake2b(digest_size=8)
+        for name, ragged in samples.modalities.items():
+            valid = ragged.valid[ragged.offsets[i] : ragged.offsets[i + 1]]
+            frames = np.asarray(ragged.sample(i), np.float32)[valid]
+            told.update(f"{name} {len(frames)} ".encode() + valid.tobytes() + frames.tobytes())
+        keys[i] = int.from_bytes(told.digest(), "big") >> 1
+    return keys
 
 
 def check_units(samples: Samples, normaliser: Normaliser) -> None:

@@ -23,7 +23,7 @@ from md2n.missing import pattern_name
 from md2n.modality import Schema
 from md2n.models.base import MultimodalModel, Recovers
 from md2n.seeding import generator
-from md2n.serve.incoming import Given, check_units, group_notes, incoming
+from md2n.serve.incoming import Given, check_units, content_keys, group_notes, incoming
 
 Floats = npt.NDArray[np.float32]
 DRAWS = 8  # behind a prediction's spread, unless more are asked for: as many as behind a recovery's
@@ -87,7 +87,7 @@ class Predictor:
         normaliser: fitted on its training split.
         cells: what single unknown numbers are filled with; mean and deviation of the training split if not given.
         seed: of the draws; with the same seed a sample is drawn the same, whatever other samples it comes with.  A
-            sample is known by its id: in a data set its own, in arrays its number.
+            sample is known by its id, or in arrays, which bring none, by what it holds.
         batch_size: samples at a time.
     """
 
@@ -223,7 +223,9 @@ class Predictor:
         if units:
             check_units(samples, self.normaliser)
         adapted = self.normaliser.adapted(samples)
-        return _Taken(samples, adapted, self.schema, group_notes(samples, adapted, groups is not None))
+        notes = group_notes(samples, adapted, groups is not None)
+        keys = None if isinstance(data, Samples) else content_keys(samples)
+        return _Taken(samples, adapted, self.schema, notes, keys)
 
     def _frames(self, batch: SequenceBatch) -> npt.NDArray[np.int64]:
         """``[B, M]`` how many frames a recovered modality gets."""
@@ -248,13 +250,15 @@ class _Taken:
     normaliser: Normaliser
     schema: Schema
     notes: tuple[str, ...]
+    keys: npt.NDArray[np.int64] | None
 
     def batches(
         self, size: int, device: torch.device, least: Mapping[str, int] | None = None
     ) -> Iterator[SequenceBatch]:
         """All samples in order; labels, which the data may well have under other names, are left out."""
         unlabelled = replace(self.samples, labels={}, default_label="")
-        dataset = MultimodalDataset(unlabelled, np.arange(len(unlabelled)), self.normaliser, schema=self.schema)
+        rows = np.arange(len(unlabelled))
+        dataset = MultimodalDataset(unlabelled, rows, self.normaliser, schema=self.schema, keys=self.keys)
         for batch in iterate(dataset, size, minimum=least):
             yield batch.to(device)
 

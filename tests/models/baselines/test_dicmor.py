@@ -11,10 +11,11 @@ from md2n.modality import Modality, Schema, Task
 from md2n.models.baselines.config import DiCMoRConfig
 from md2n.models.baselines.dicmor import ACTNORM, DiCMoR, class_count, class_of
 from md2n.models.config import FusionConfig, LatentConfig
+from md2n.noise import SequentialNoise
 from md2n.seeding import generator
 from tests.worlds import CLASSES, REAL, WORLDS, every_pattern, make_batch
 
-NONE = generator(0, "none")
+NONE = SequentialNoise(generator(0, "none"))
 
 
 def model(world: str = "sequences", config: DiCMoRConfig | None = None) -> DiCMoR:
@@ -128,7 +129,7 @@ def test_draws_differ_by_the_decoders_error_alone() -> None:
         recovery = one.recover(batch, generator(0, "r"), draws=3)
     gap = batch.missing[:, 1]
     torch.testing.assert_close(recovery.spread["audio"][gap], torch.full_like(recovery.spread["audio"][gap], 2.0))
-    assert not bool(one.predict(batch, generator(0, "p"), draws=4).spread.any())
+    assert one.predict(batch, generator(0, "p"), draws=4).spread is None
 
 
 def test_classes_of_labels() -> None:

@@ -13,6 +13,7 @@ from md2n.models.baselines.config import IMDerConfig, ScoreNetConfig
 from md2n.models.baselines.imder import IMDer
 from md2n.models.baselines.score_net import ScoreNet
 from md2n.models.baselines.variance_exploding import VarianceExploding
+from md2n.noise import SequentialNoise
 from md2n.seeding import generator
 from tests.worlds import WORLDS, every_pattern, make_batch
 
@@ -104,7 +105,7 @@ def test_a_complete_batch_has_no_score_loss_and_no_draw() -> None:
     one, batch = model().train(), make_batch(WORLDS["sequences"])
     clean = one.backbone.encode_in_use(batch)
     own = one.own_terms(clean, batch, generator(0, "loss"))
-    assert torch.equal(one.generate_in_training(clean, batch.available, generator(0, "loss")), clean)
+    assert torch.equal(one.generate_in_training(clean, batch.available, SequentialNoise(generator(0, "loss"))), clean)
     assert float(own["score"].detach()) == 0.0
     own["score"].backward()  # type: ignore[no-untyped-call]
 
@@ -133,15 +134,16 @@ def test_every_way_to_noise_the_condition_trains_and_draws(noise: str) -> None:
 def test_several_draws_have_a_spread_where_something_is_missing() -> None:
     one, batch = model("vectors"), every_pattern(make_batch(WORLDS["vectors"]))
     with torch.no_grad():
-        assert not bool(one.predict(batch, generator(0, "p")).spread.any())
-        spread = one.predict(batch, generator(0, "p"), draws=4).spread.any(dim=1)
-    assert torch.equal(spread, batch.missing.any(dim=1))
+        assert one.predict(batch, generator(0, "p")).spread is None
+        spread = one.predict(batch, generator(0, "p"), draws=4).spread
+    assert spread is not None
+    assert torch.equal(spread.any(dim=1), batch.missing.any(dim=1))
 
 
 def test_the_point_estimate_is_the_mean_of_the_draws() -> None:
     one, batch = model("vectors"), hidden(make_batch(WORLDS["vectors"]), True, False)
     with torch.no_grad():
-        drawn, _ = one.repeated(batch, generator(0, "r"), 3, 2)
+        drawn, _ = one.repeated(batch, batch.noise(generator(0, "r")), 3, 2)
         recovery = one.recover(batch, generator(0, "r"), draws=3, steps=2)
     torch.testing.assert_close(recovery.latents["eda"], drawn.view(3, 12, 2, 8, 32).mean(dim=0)[:, 1])
 

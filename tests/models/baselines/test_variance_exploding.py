@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from md2n.models.baselines.variance_exploding import LAST, VarianceExploding
+from md2n.noise import SampleNoise, SequentialNoise
 from md2n.seeding import generator
 
 PROCESS = VarianceExploding(25.0)
@@ -36,7 +37,7 @@ class Gaussian:
 
     def drawn(self, steps: int, rows: int = 40_000) -> Tensor:
         start = torch.randn(rows, 2, generator=generator(0, "start"), dtype=torch.float64)
-        return PROCESS.sample(self.score, start, generator(1, "noise"), steps)
+        return PROCESS.sample(self.score, start, SampleNoise.of(torch.arange(rows), generator(1, "noise")), steps)
 
 
 def test_the_score_of_a_gaussian_is_the_gradient_of_its_density() -> None:
@@ -75,8 +76,8 @@ def test_times_go_down_from_one_and_each_is_asked_once() -> None:
         asked.append(float(t))
         return torch.zeros_like(x)
 
-    PROCESS.sample(score, torch.zeros(3, 2), generator(0, "n"), 5)
+    PROCESS.sample(score, torch.zeros(3, 2), SequentialNoise(generator(0, "n")), 5)
     step = (1 - LAST) / 5
     assert asked == pytest.approx([1 - i * step for i in range(5)], abs=1e-6)
-    one = PROCESS.sample(score, torch.ones(3, 2), generator(0, "n"), 1)
+    one = PROCESS.sample(score, torch.ones(3, 2), SequentialNoise(generator(0, "n")), 1)
     torch.testing.assert_close(one, PROCESS.std(torch.tensor(1.0)).expand(3, 2))
