@@ -1,9 +1,10 @@
-"""Conversations travel with their samples."""
+"""Conversations, and who a sample is, travel with their samples."""
 
 from dataclasses import replace
 
 import torch
 
+from md2n.seeding import generator
 from tests.worlds import WORLDS, make_batch
 
 CODES, PLACES = torch.arange(12) // 4, torch.arange(12) % 4
@@ -24,6 +25,25 @@ def test_without_conversations_there_are_none_anywhere() -> None:
     for other in (batch, batch.select(torch.tensor([1])), batch.to("cpu"), batch.apart(torch.zeros(12).long())):
         assert other.conversation is None
         assert other.place is None
+
+
+def test_who_a_sample_is_goes_where_it_goes_and_so_does_its_noise() -> None:
+    batch = replace(make_batch(WORLDS["vectors"]), keys=torch.arange(12) * 1000, conversation=CODES, place=PLACES)
+    index, x = torch.tensor([9, 2]), torch.zeros(12, 3)
+    whole = batch.noise(generator(0, "draws")).like(x)
+    chosen = batch.select(index)
+    for moved in (chosen, chosen.to("cpu"), chosen.apart(torch.zeros(2).long()), chosen.poisoned(), chosen.complete()):
+        assert moved.keys is not None
+        assert moved.keys.tolist() == [9000, 2000]
+        assert torch.equal(moved.noise(generator(0, "draws")).like(x[:2]), whole[index])
+
+
+def test_without_keys_a_sample_is_its_row() -> None:
+    batch = make_batch(WORLDS["vectors"])
+    named = replace(batch, keys=batch.rows)
+    assert batch.keys is batch.select(torch.tensor([1])).to("cpu").keys is None
+    x = torch.zeros(12, 3)
+    assert torch.equal(batch.noise(generator(0, "draws")).like(x), named.noise(generator(0, "draws")).like(x))
 
 
 def test_copies_that_are_told_apart_share_no_conversation() -> None:

@@ -110,6 +110,13 @@ def test_hidden_views_a_split_and_draws(capsys, md2n_run: Path):
     assert {r["available"] for r in rows} == {"fourier+moments"}
     assert all(float(r["spread"]) > 0 for r in rows)
     assert ask(capsys, *arguments, "--draws", 3).out == said.out
+    unasked = ask(capsys, *arguments)
+    assert all(float(r["spread"]) > 0 for r in table(unasked.out))
+    assert unasked.out == ask(capsys, *arguments, "--draws", 8).out
+    single = ask(capsys, *arguments, "--draws", 1)
+    assert "note: no spread: a single draw has none" in single.err
+    drop = [{k: v for k, v in r.items() if k != "spread"} for r in table(unasked.out)]
+    assert table(single.out) == drop
     assert ask(capsys, *arguments, "--draws", 3, "--seed", 1).out != said.out
 
 
@@ -121,7 +128,8 @@ def test_real_labels_and_unlabelled_data_of_strangers(capsys, made: Path, tmp_pa
     assert said.code == 0
     assert "note: the model normalises each subject apart" in said.err
     rows = table(said.out)
-    assert list(rows[0]) == ["id", "prediction", "spread", "available"]
+    assert list(rows[0]) == ["id", "prediction", "available"]
+    assert "note: no spread: the method draws nothing" in said.err
     assert np.isfinite([float(r["prediction"]) for r in rows]).all()
     assert {r["available"] for r in rows} == {"audio+video+pulse", "audio+pulse"}
 
@@ -194,6 +202,15 @@ def test_a_recovered_store_is_whole_keeps_what_was_there_and_can_be_used(capsys,
     assert used.code == 0
     assert "left out, for the model does not know it: rows_spread" in used.err
     assert ask(capsys, *arguments).code == 0  # an older store makes way
+
+
+def test_a_method_that_draws_nothing_recovers_without_spreads(capsys, made: Path, sixty: Path, tmp_path: Path):
+    run, out = trained(made, "regression_fill", sixty_digits()), tmp_path / "filled"
+    said = ask(capsys, "recover", run, "--data", sixty, "--hide", "rows", "--out", out)
+    assert said.code == 0
+    assert "note: no spread: the method draws nothing" in said.err
+    assert open_store(out).names == NAMES
+    assert open_store(out).present.all()
 
 
 def test_recover_refuses_before_the_work(capsys, dropout: Path, md2n_run: Path, sixty: Path, tmp_path: Path):

@@ -148,8 +148,7 @@ def test_what_a_sample_is_answered_and_drawn_does_not_depend_on_its_batch(case: 
     model, batch = case
     whole = with_draws(model, batch)
     everyone = torch.arange(batch.size)
-    shuffled = torch.randperm(batch.size, generator=generator(1, "order"))
-    for index in (*everyone[:3, None], everyone[:7], everyone[7:], everyone.flip(0), shuffled, everyone[[4, 4]]):
+    for index in (everyone[3:4], everyone[8:9], everyone[:7], everyone.flip(0), everyone[[4, 4]]):
         for key, part in with_draws(model, batch.select(index)).items():
             torch.testing.assert_close(part, whole[key][index], atol=1e-4, rtol=1e-4, msg=lambda m, k=key: f"{k}: {m}")
 

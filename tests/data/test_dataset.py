@@ -12,6 +12,7 @@ from md2n.data.normalise import Normaliser
 from md2n.data.samples import Samples
 from md2n.data.store import open_store, write_store
 from md2n.errors import UsageError
+from md2n.seeding import sample_keys
 from tests.data.sets import small
 
 ROWS = np.asarray([7, 2, 11, 3, 0, 5, 28], np.int64)
@@ -93,6 +94,21 @@ def test_new_data_need_no_labels(column):
     for samples in (bare, other):
         labels = MultimodalDataset(samples, ROWS, schema=schema).batch(np.arange(2)).labels
         assert labels.isnan().all() if column == "score" else labels.tolist() == [-1, -1]
+
+
+def test_a_samples_key_is_of_its_id_alone():
+    samples = small()
+    keys = sample_keys(samples.ids)
+    assert len(set(keys.tolist())) == len(samples)
+    assert (keys >= 0).all()
+    dataset = MultimodalDataset(samples, ROWS)
+    assert dataset.batch(np.asarray([4, 0, 2])).keys.tolist() == keys[ROWS[[4, 0, 2]]].tolist()
+    few = samples.select(ROWS[[2]])
+    assert MultimodalDataset(few, np.asarray([0])).batch(np.asarray([0])).keys.tolist() == [keys[ROWS[2]]]
+    twins = replace(samples, ids=np.full(len(samples), "twin"))
+    assert len(set(MultimodalDataset(twins, ROWS).batch(np.arange(7)).keys.tolist())) == 1
+    own = MultimodalDataset(samples, ROWS, keys=np.arange(len(samples)))
+    assert own.batch(np.asarray([1, 0])).keys.tolist() == ROWS[[1, 0]].tolist()
 
 
 def test_refusals():

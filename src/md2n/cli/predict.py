@@ -45,9 +45,6 @@ def predict(
         say(f"note: {note}")
     columns = [f"p_{c}" for c in answer.classes]
     spread = answer.spread
-    if spread is None:
-        why = "a single draw has none" if predictor.model.predict_draws else "the method draws nothing"
-        say(f"note: no spread: {why}")
     head = ["id", "prediction", *([] if spread is None else ["spread"]), *columns, "available"]
     lines = []
     for i, label in enumerate(answer.labels):
@@ -64,6 +61,9 @@ def predict(
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([head, *lines])
         write_bytes(out, text.getvalue().encode())
+    if spread is None:
+        why = "a single draw has none" if predictor.model.predict_draws else "the method draws nothing"
+        say(f"note: no spread: {why}")
 
 
 predict.__doc__ = f"{predict.__doc__}\n{EXAMPLES}"
