@@ -92,7 +92,7 @@ def recovery() -> None:
     with torch.inference_mode():
         print(f"prediction, whole: {cpu_seconds(lambda: model.predict(seen, generator(0, 'b'))):.3f} CPU-s")
         for calls in (1, 4, 10, 50):
-            draw = cpu_seconds(partial(model.recovery.recover, latents, flags, generator(0, "b"), calls))
+            draw = cpu_seconds(partial(model.recovery.recover, latents, flags, seen.noise(generator(0, "b")), calls))
             print(f"recovery of one modality, {calls} network calls: {draw:.3f} CPU-s (IMDer's code: 11.4)")
 
 
