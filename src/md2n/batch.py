@@ -75,7 +75,12 @@ class SequenceBatch:
         Args:
             generator: on any device; one number is taken from it, the seed.
         """
-        return SampleNoise.of(self.rows if self.keys is None else self.keys, generator)
+        return SampleNoise.of(self.sample_keys, generator)
+
+    @property
+    def sample_keys(self) -> Int[Tensor, " batch"]:
+        """``[B]`` ``keys``, or row numbers where there are none."""
+        return self.rows if self.keys is None else self.keys
 
     def frames(self, name: str) -> Bool[Tensor, "batch time"]:
         """Frames of modality ``name`` that may be read: valid, in an available modality."""

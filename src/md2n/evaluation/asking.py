@@ -137,7 +137,7 @@ def open_cells(batch: SequenceBatch, share: float, seed: int) -> dict[str, Bool[
     for name in batch.names:
         x = batch.features[name]
         known = to_numpy(batch.known(name).expand_as(x))
-        own = (numpy_generator(seed, PROTOCOLS["inside"], name, row) for row in batch.rows.tolist())
+        own = (numpy_generator(seed, PROTOCOLS["inside"], name, row) for row in batch.sample_keys.tolist())
         coins = np.stack([coin.random(x.shape[1:]) for coin in own])
         most = np.where(known, coins, -1.0).max(axis=2, keepdims=True)
         flags[name] = torch.from_numpy((coins >= share) | (coins == most)).to(batch.device)

@@ -94,6 +94,6 @@ def _noise(batch: SequenceBatch, shape: tuple[int, ...], seed: int, *stream: str
     time, dim = shape[1:]
     own = [
         numpy_generator(seed, "inside draws", *stream, row).standard_normal((time, dim, DRAWS), np.float32)
-        for row in batch.rows.tolist()
+        for row in batch.sample_keys.tolist()
     ]
     return np.moveaxis(np.stack(own), -1, 0)
