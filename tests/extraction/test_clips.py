@@ -65,7 +65,7 @@ def test_a_transcript_may_stand_beside_its_clip_and_words_in_a_folder(tmp_path: 
     (words / "a.csv").write_text("word,start,end\nset,0,1\n")
     found = read_clips(clips, words=words)
     assert found.clips[0].words is None
-    assert found.notes[0] == "clip 'a': there are two files of words, a.csv and a.align"
+    assert found.notes[0] == "clip 'a': there are two files of words, a.align and a.csv (keep one)"
 
 
 def test_words_in_time_are_the_transcript_where_there_is_no_other(tmp_path: Path) -> None:

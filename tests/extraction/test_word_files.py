@@ -111,7 +111,7 @@ def test_what_cannot_be_is_refused_by_name(name: str, content: str, said: str, t
 
 
 def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no file"):
+    with pytest.raises(DataError, match="a.csv' does not exist"):
         read_words(tmp_path / "a.csv")
     (tmp_path / "b.csv").write_bytes(b"word\x80,start,end\n")
     with pytest.raises(DataError, match="no text in UTF-8"):
@@ -125,5 +125,5 @@ def test_a_tier_is_chosen_or_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no tier 'wrods'"):
         read_words(path, "wrods")
     path.write_text(LONG.replace('"words"', '"tokens"'))
-    with pytest.raises(UsageError, match="has 2 tiers: phones, tokens"):
+    with pytest.raises(UsageError, match="has 2 tiers, none of which ends in 'words': phones, tokens"):
         read_words(path)

@@ -42,8 +42,8 @@ SRC is one of
   a folder of CMU SDK .csd files, the one with 'label' in its name holding the labels
   a folder with samples.csv (id, split, y..., a column of .npy paths per modality) and its .npy files
   a folder with labels.csv (id, split, y...) and a sub-folder per modality, in it one file per clip:
-    COVAREP .mat; OpenFace, py-feat or FACET .csv; start_s,end_s and numbers .csv; .npy; .npz;
-    a modality may also be one .csd file
+    COVAREP .mat; .csv, .tsv or .txt of OpenFace, py-feat, FACET, openSMILE, or start_s,end_s and numbers;
+    .npy; .npz; a modality may also be one .csd file; words/ holds .csv, .TextGrid or .align for --align words
   a ready name
 
 \b
@@ -53,6 +53,7 @@ Examples:
   md2n data import data.npz --out mine --label y_mood --kind y_age=regression
   md2n data import my-folder --out mine --classes y=no,yes --drop-empty
   md2n data import my-clips --out mine --align words --label arousal
+  md2n data import my-clips --out mine --align words --tier 'anna - words'
 """
 
 CHECK_HELP = """What is wrong with a data set: leaks, dead features, labels, gaps that give the label away.
@@ -102,6 +103,9 @@ def import_source(
     label: Annotated[str, typer.Option(help="The label column used by default.")] = "",
     modalities: Chosen = "",
     align: Annotated[str, typer.Option(help=".csd, labels.csv: none, labels, words, or a modality to align to.")] = "",
+    tier: Annotated[
+        str, typer.Option(help="The tier of words in TextGrids (labels.csv); * for anything: '* - words'.")
+    ] = "",
     known: Annotated[
         str, typer.Option(help="mosi, mosei, ch-sims, iemocap, or none; recognised if not given (pickle, .csd).")
     ] = "",
@@ -140,6 +144,7 @@ def import_source(
             modalities=_words(modalities),
             split=split,
             align=align,
+            tier=tier,
             known={"": None, "none": ""}.get(known, known),
             kinds=dict(_pair(k, "--kind") for k in kind or ()),
             classes={c: _words(names) for c, names in (_pair(k, "--classes") for k in classes or ())},

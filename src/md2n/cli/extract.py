@@ -48,6 +48,9 @@ def extract(
         str, typer.Option(help="word: frames averaged over words; SECONDS: over so many; none: kept.")
     ] = "none",
     words: Annotated[Path | None, typer.Option(help="Folder with words in time: NAME.csv, .TextGrid, .align.")] = None,
+    tier: Annotated[
+        str, typer.Option(help="The tier of words in TextGrids, where there are several; * for anything: '* - words'.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Of splits, where the table has none.")] = 0,
     name: Annotated[str, typer.Option(help="Of the data set; that of the store if not given.")] = "",
     workers: Annotated[
@@ -78,7 +81,9 @@ def extract(
         told = "the folder of the clips is not given" if clips is None else "--out is not given"
         raise UsageError(told, "see `md2n extract --help`")
     patterns = dict(_pair(c) for c in column or ())
-    found = read_clips(clips, labels, labels=label or (), groups=group or (), columns=patterns, words=words, seed=seed)
+    found = read_clips(
+        clips, labels, labels=label or (), groups=group or (), columns=patterns, words=words, tier=tier, seed=seed
+    )
     extractors = front_ends(text, audio, vision)
     for note in found.notes:
         say(f"note: {note}")

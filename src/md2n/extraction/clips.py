@@ -5,8 +5,8 @@ The table is ``labels.csv`` or ``manifest.csv``, UTF-8 with a header.  Its colum
 - ``file``: path of the clip, relative to the folder; ``id``: its name, the file's path without its ending if there is
   no such column.  One of the two is needed; a line without a file is the media file of its name, or a transcript alone.
 - ``transcript``: what is said; where it is empty, a ``.txt`` of the clip's name beside it.
-- ``words``: a file with words in time (see ``word_files``); where it is empty, one of the clip's name in the folder of
-  words, or a ``.TextGrid`` or ``.align`` beside the clip.
+- ``words``: a file with words in time (see ``data.readers.word_files``); where it is empty, one of the clip's name in
+  the folder of words, or a ``.TextGrid`` or ``.align`` beside the clip.
 - ``split``: train, valid, test, or empty; without the column splits are made (see ``splits``).
 - **labels**: ``y``, ``label``, and every column that starts with ``y_`` or ``label_``, or those named by the caller; a
   column with fewer than two values is left out.
@@ -23,17 +23,15 @@ from pathlib import Path
 from typing import Any
 
 from md2n.data.readers.arrays import SPLIT_WORDS
+from md2n.data.readers.cells import read_text
 from md2n.data.readers.folder import read_table, target_of
 from md2n.data.samples import SPLITS
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.extraction.base import Clip, Word
 from md2n.extraction.splits import made_splits
-from md2n.extraction.word_files import read_words
+from md2n.extraction.word_source import WordSource
 
 TABLES = ("labels.csv", "manifest.csv")
-WORDS = (".csv", ".TextGrid", ".align")
-WORDS_BESIDE = (".TextGrid", ".align")
-"""A ``.csv`` beside a clip may be anything."""
 GROUPS = ("speaker", "actor", "subject", "video", "session")
 VIDEO = (".mp4", ".mkv", ".mpg", ".mpeg", ".avi", ".mov", ".webm", ".m4v", ".flv", ".wmv")
 SOUND = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aac", ".opus")
@@ -84,6 +82,7 @@ def read_clips(
     groups: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
     words: Path | None = None,
+    tier: str = "",
     seed: int = 0,
 ) -> Listing:
     """The clips of a folder.
@@ -96,17 +95,21 @@ def read_clips(
         columns: further columns out of file names: name -> a pattern whose first group is the value; empty where it
             does not match.
         words: folder of files with words in time.
+        tier: that of the words, where files have several.
         seed: of splits that are made.
 
     Raises:
         DataError: the folder or the table is missing, the table does not hold together, or no line can be used.
-        UsageError: no such label or group column, or a pattern that is none.
+        UsageError: no such label or group column, a pattern that is none, or a tier that is in no file.
     """
     found = find_table(folder)
     table = table or found
     cells = _media_files(folder) if table is None else read_table(table)
     if not {"file", "id"} & set(cells):
         raise DataError(f"{table} has neither a column 'file' nor 'id'", "name the clips' files in 'file'")
+    for column in ("file", "words"):
+        if column in cells:
+            cells[column] = [_path(cell, folder) for cell in cells[column]]
     count = len(next(iter(cells.values())))
     files = [_file(folder, cells, i) for i in range(count)]
     ids = cells.get("id") or [str(Path(f).with_suffix("").as_posix()) if f else "" for f in cells["file"]]
@@ -120,7 +123,9 @@ def read_clips(
     if not rows:
         raise DataError(f"no line of {table} can be used: {next(iter(refused.values()))}", "mend the table")
     notes: list[str] = [f"{folder} has no {' or '.join(TABLES)}: every media file is a clip"] if table is None else []
-    clips = [_clip(folder, ids[i], files[i], cells, i, words, notes) for i in rows]
+    source = WordSource(folder, words, tier)
+    clips = [_clip(folder, ids[i], files[i], cells, i, source, notes) for i in rows]
+    source.check_tier()
     chosen = list(labels) or [c for c in cells if c in ("y", "label") or c.startswith(("y_", "label_"))]
     held = {c: sorted({cells[c][i] for i in rows} - {""}) for c in chosen}
     # A column that was not asked for and teaches nothing; what is asked for and teaches nothing, `data check` reports.
@@ -157,6 +162,11 @@ def _media_files(folder: Path) -> dict[str, list[str]]:
     if not found:
         raise DataError(f"{folder} holds no {' or '.join(TABLES)} and no media file", "give the folder of the clips")
     return {"file": sorted(p.as_posix() for p in found)}
+
+
+def _path(cell: str, folder: Path) -> str:
+    """Windows parts folders by backslashes; a file that has one in its name keeps it."""
+    return cell if "\\" not in cell or (folder / cell).exists() else cell.replace("\\", "/")
 
 
 def _file(folder: Path, cells: Mapping[str, Sequence[str]], row: int) -> Path | None:
@@ -215,18 +225,19 @@ def _clip(
     media: Path | None,
     cells: Mapping[str, Sequence[str]],
     row: int,
-    words: Path | None,
+    source: WordSource,
     notes: list[str],
 ) -> Clip:
     beside = media or folder / one
+    stem = beside.name if media is None else beside.stem  # an id may have a dot in it
     said = cells["transcript"][row] if "transcript" in cells else ""
     found: tuple[Word, ...] | None = None
     try:
-        said = said or _text(beside.with_name(f"{_stem(beside, media)}.txt"))
-        place = _words_file(folder, cells["words"][row] if "words" in cells else "", beside, media, one, words)
-        found = read_words(place) if place else None
+        said = said or _text(beside.with_name(f"{stem}.txt"))
+        found, more = source.words(cells["words"][row] if "words" in cells else "", one, beside.with_name(stem))
+        notes += [f"clip '{one}': {note}" for note in more]
     except (DataError, UsageError) as error:
-        notes.append(f"clip '{one}': {error.message}")
+        notes.append(f"clip '{one}': {error.message}" + (f" ({error.hint})" if error.hint else ""))
     if found and not said:
         said = " ".join(w.text for w in found)
     if len(said.split()) > LONGEST_TRANSCRIPT:
@@ -234,27 +245,5 @@ def _clip(
     return Clip(one, media, said.strip() or None, found)
 
 
-def _stem(path: Path, media: Path | None) -> str:
-    # An id may have a dot in it; a file's ending is no part of its name.
-    return path.name if media is None else path.stem
-
-
 def _text(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    try:
-        return path.read_text(encoding="utf-8-sig").strip()
-    except (UnicodeDecodeError, OSError) as error:
-        raise DataError(f"{path} is no text in UTF-8", "save it as UTF-8") from error
-
-
-def _words_file(folder: Path, told: str, beside: Path, media: Path | None, one: str, words: Path | None) -> Path | None:
-    if told:
-        return (words or folder) / told
-    stems = dict.fromkeys((one, _stem(beside, media)))
-    places = [words / f"{s}{e}" for s in stems for e in WORDS] if words else []
-    places = [p for p in places if p.is_file()]
-    if len(places) > 1:
-        raise DataError(f"there are two files of words, {places[0].name} and {places[1].name}", "keep one")
-    near = [beside.with_name(f"{_stem(beside, media)}{e}") for e in WORDS_BESIDE]
-    return next(iter(places or [p for p in near if p.is_file()]), None)
+    return read_text(path).strip() if path.is_file() and path.stat().st_size else ""

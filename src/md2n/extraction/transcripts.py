@@ -7,8 +7,8 @@ finding them in the sound.
 import re
 import unicodedata
 
-PAUSES = frozenset({"", "sil", "sp", "spn", "<eps>", "<p:>"})
-"""How the field's files write that nothing is said."""
+from md2n.data.readers.pauses import PAUSES
+
 LONGEST_NUMBER = 9
 """Figures; longer ones are said figure by figure."""
 

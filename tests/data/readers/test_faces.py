@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from md2n.data.readers.faces import read_face_table
-from md2n.data.readers.timed_table import read_words
 from md2n.errors import DataError
 
 OPENFACE = "frame, face_id, timestamp, confidence, success, gaze_0_x, AU01_r, AU45_r, AU28_c"
@@ -149,15 +148,7 @@ def test_what_cannot_be_read_is_named_with_the_next_step(tmp_path, lines, text, 
 
 def test_what_is_no_table_is_refused(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"\x89HDF\r\n\x1a\n\xff\xfe")
-    with pytest.raises(DataError, match="no table in UTF-8 but a HDF5 file"):
+    with pytest.raises(DataError, match="no text in UTF-8 or UTF-16 but a HDF5 file"):
         read_face_table(tmp_path / "a.csv")
     with pytest.raises(DataError, match="does not exist"):
         read_face_table(tmp_path / "b.csv")
-
-
-def test_words_in_time(tmp_path):
-    track = read_words(write(tmp_path / "w.csv", "word,start_s,end_s", "yes,0,0.5", "sp,0.5,0.6"))
-    assert track.features.tolist() == ["yes", "sp"]
-    assert track.intervals.tolist() == [[0, 0.5], [0.5, 0.6]]
-    with pytest.raises(DataError, match="no column 'word', only: start_s, end_s"):
-        read_words(write(tmp_path / "w.csv", "start_s,end_s", "0,1"))

@@ -8,7 +8,6 @@ import pytest
 
 from md2n.data.readers.csd import open_sequence, overlaps, video_of
 from md2n.data.readers.sdk import read_sdk, standard_folds
-from md2n.data.readers.segments import PAUSE
 from md2n.errors import DataError, UsageError
 
 
@@ -101,7 +100,7 @@ def brute(paths: dict[str, Path], modality: str, align: str, known: bool = False
                 steps = [
                     (max(s, start), min(e, end))
                     for w, (s, e) in zip(reference[video].features, reference[video].intervals)
-                    if shares_time((s, e), (start, end)) and not (align == "words" and w == PAUSE)
+                    if shares_time((s, e), (start, end)) and not (align == "words" and w == "sp")
                 ]
             rows = []
             for step in steps:

@@ -1,11 +1,12 @@
 """One modality as a folder with a file per clip: ``audio/clip1.mat``, ``vision/clip1.csv``, ``text/clip1.npy``.
 
 - ``.mat``: COVAREP (``covarep``);
-- ``.csv``, ``.tsv``: OpenFace, py-feat, FACET, or ``start_s, end_s`` and numbers (``faces``); in a folder of words,
-  ``word, start_s, end_s``;
+- ``.csv``, ``.tsv``, ``.txt``: OpenFace, py-feat, FACET, openSMILE, or ``start_s, end_s`` and numbers (``faces``);
 - ``.npz``: ``features [T, d]`` and ``intervals [T, 2]`` in seconds;
-- ``.npy``: ``[T, d]``, or ``[d]`` for a vector, without times.
+- ``.npy``: ``[T, d]``, or ``[d]`` for a vector, without times;
+- in a folder of words: see ``word_files``.
 
+A ``.txt`` may also be a transcript or a letter: it is read where it looks like a table and the clip has no other file.
 A file that bears the clip's id holds the clip, and its time begins with the clip.  A file that bears the name of the
 clip's recording holds the recording, and the clip is cut from it.
 """
@@ -26,7 +27,8 @@ from md2n.data.readers.folder import load_npy
 from md2n.data.readers.frames import as_features, as_numbers
 from md2n.data.readers.segments import Segment
 from md2n.data.readers.timed import ClipFrames, shifted, track_of
-from md2n.data.readers.timed_table import read_words
+from md2n.data.readers.timed_table import TXT, is_table
+from md2n.data.readers.word_files import SUFFIXES, read_word_file
 from md2n.data.samples import Array
 from md2n.errors import DataError
 
@@ -66,6 +68,8 @@ def read_archive(path: Path) -> ClipFrames:
     if "intervals" not in found:
         return ClipFrames(track_of(features, None), (), ".npz")
     intervals = as_numbers(found["intervals"], f"'{path}', 'intervals'").astype(np.float64)
+    if not len(features) and not intervals.size:
+        intervals = intervals.reshape(0, 2)
     if intervals.shape != (len(features), 2):
         raise DataError(
             f"'{path}': features {features.shape} and intervals {intervals.shape} do not agree",
@@ -84,14 +88,38 @@ READ: dict[str, Callable[[Path], ClipFrames]] = {
     ".mat": read_covarep,
     ".csv": read_face_table,
     ".tsv": read_face_table,
+    TXT: read_face_table,
 }
-READ_WORDS: dict[str, Callable[[Path], ClipFrames]] = {
-    suffix: lambda path: ClipFrames(read_words(path), (), "words in time") for suffix in (".csv", ".tsv")
-}
+
+
+def list_files(folder: Path, words: bool = False) -> tuple[dict[str, Path], list[str]]:
+    """Clip or recording -> its file in a folder of a modality, and the names of the files that are not read.
+
+    Args:
+        folder: it.
+        words: True for a folder of words in time.
+
+    Raises:
+        DataError: two files of one clip.
+    """
+    read = SUFFIXES if words else tuple(READ)
+    there = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    able = [p for p in there if p.suffix.lower() in read]
+    files: dict[str, Path] = {}
+    for file in sorted(able, key=lambda p: p.suffix.lower() == TXT):
+        if file.suffix.lower() == TXT and (file.stem in files or not is_table(file)):
+            continue
+        other = files.setdefault(file.stem, file)
+        if other is not file:
+            raise DataError(f"'{folder}' has two files of '{file.stem}': {other.name}, {file.name}", "keep one")
+    taken = set(files.values())
+    return dict(sorted(files.items())), [p.name for p in there if p not in taken]
 
 
 def _framed(values: Array, what: str) -> Array:
     features = as_features(values, what)
+    if not features.size and features.ndim < 2:  # nothing was measured: no frame, not one of no number
+        return features.reshape(0, 0)
     if features.ndim not in (1, 2):
         raise DataError(f"{what} has shape {features.shape}", "give [frames, features] or [features]")
     return features[None, :] if features.ndim == 1 else features
@@ -103,23 +131,16 @@ class FolderPieces:
     Args:
         folder: it.
         words: True for a folder of words in time, which is no modality.
+        tier: of words, where their files have several; see ``word_files``.
 
     Raises:
         DataError: two files of one clip.
     """
 
-    def __init__(self, folder: Path, *, words: bool = False) -> None:
+    def __init__(self, folder: Path, *, words: bool = False, tier: str = "") -> None:
         self.folder = folder
-        self.files: dict[str, Path] = {}
-        self._read = READ_WORDS if words else READ
-        self._strange = []
-        for file in sorted(p for p in folder.iterdir() if not p.name.startswith(".")):
-            if file.suffix.lower() not in self._read:
-                self._strange.append(file.name)
-                continue
-            other = self.files.setdefault(file.stem, file)
-            if other is not file:
-                raise DataError(f"'{folder}' has two files of '{file.stem}': {other.name}, {file.name}", "keep one")
+        self.files, self._strange = list_files(folder, words)
+        self._words, self._tier = words, tier
         self._first: tuple[Path, ClipFrames] | None = None
         self._last: tuple[str, ClipFrames] | None = None
         self._layouts: dict[str, int] = {}
@@ -157,8 +178,9 @@ class FolderPieces:
         if self._last is not None and self._last[0] == stem:  # clips of one recording stand together
             return self._last[1]
         path = self.files[stem]
-        read = self._read[path.suffix.lower()](path)
-        self._agree(path, read)
+        read = read_word_file(path, self._tier) if self._words else READ[path.suffix.lower()](path)
+        if len(read.track.features):
+            self._agree(path, read)
         self._layouts[read.layout] = self._layouts.get(read.layout, 0) + 1
         self._several += read.several
         for note in read.notes:
@@ -169,7 +191,7 @@ class FolderPieces:
     def _agree(self, path: Path, read: ClipFrames) -> None:
         """One modality is the same columns throughout."""
         if self._first is None:
-            self._first = path, replace(read, track=read.track.select(np.arange(min(1, len(read.track.features)))))
+            self._first = path, replace(read, track=read.track.select(np.arange(1)))
             return
         other, first = self._first
         count, expected = read.track.features.shape[1:], first.track.features.shape[1:]
@@ -200,25 +222,26 @@ class FolderPieces:
         if first is not None and first.left_out:
             found.append(
                 f"{name}: {len(first.names)} columns were read from {first.layout}; others were left out "
-                f"({_some(first.left_out)})"
+                f"({some_of(first.left_out)})"
             )
         strangers = sorted(set(self.files) - set(known))
         if strangers:
-            found.append(f"{name}: {len(strangers)} files of no clip in the table were left out ({_some(strangers)})")
+            found.append(f"{name}: {len(strangers)} files of no clip in the table were left out ({some_of(strangers)})")
         if self._strange:
-            found.append(f"{name}: {len(self._strange)} files of other kinds were left out ({_some(self._strange)})")
+            found.append(f"{name}: {len(self._strange)} files of other kinds were left out ({some_of(self._strange)})")
         if self._several:
             found.append(f"{name}: {self._several} files show several faces, of which the one seen most was kept")
         if self._beyond:
-            told = _some(self._beyond)
+            told = some_of(self._beyond)
             found.append(f"{name}: {len(self._beyond)} clips have no frame between start_s and end_s ({told})")
         return found + [f"{name}: {note} ({count} files)" for note, count in self._said.items()]
 
 
-def _some(names: Sequence[str]) -> str:
+def some_of(names: Sequence[str]) -> str:
+    """The first of these names, for a message."""
     return ", ".join(names[:SOME]) + (", ..." if len(names) > SOME else "")
 
 
 def _difference(here: set[str], there: set[str]) -> str:
-    parts = [f"only here: {_some(sorted(here))}"] if here else []
-    return "; ".join([*parts, *([f"only there: {_some(sorted(there))}"] if there else [])])
+    parts = [f"only here: {some_of(sorted(here))}"] if here else []
+    return "; ".join([*parts, *([f"only there: {some_of(sorted(there))}"] if there else [])])

@@ -5,8 +5,8 @@
     mine/labels.csv          id,split,y,speaker
     mine/text/clip1.npy      my own array
     mine/audio/clip1.mat     COVAREP
-    mine/vision/clip1.csv    OpenFace, py-feat or FACET
-    mine/words/clip1.csv     word,start_s,end_s: no modality, but what --align words aligns to
+    mine/vision/clip1.csv    OpenFace, py-feat or FACET; openSMILE
+    mine/words/clip1.csv     word,start_s,end_s, or clip1.TextGrid: no modality, but what --align words aligns to
 
 Instead of a sub-folder a modality may be one ``.csd`` file (``audio.csd``), whose segments bear the clips' names.  A
 clip without a file lacks that modality.
@@ -25,8 +25,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from md2n.data.readers.arrays import from_arrays
-from md2n.data.readers.clip_files import READ, FolderPieces
-from md2n.data.readers.csd import open_sequence
+from md2n.data.readers.clip_files import READ, FolderPieces, list_files, some_of
+from md2n.data.readers.csd import open_sequence, video_of
 from md2n.data.readers.files import fingerprints, plain_name
 from md2n.data.readers.folder import read_table, take_facts
 from md2n.data.readers.segments import (
@@ -38,6 +38,8 @@ from md2n.data.readers.segments import (
     require_features,
     require_reference,
 )
+from md2n.data.readers.timed_table import TXT
+from md2n.data.readers.word_files import SUFFIXES
 from md2n.data.samples import Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 
@@ -54,6 +56,7 @@ def read_clip_features(
     modalities: Sequence[str] = (),
     split: str = "split",
     align: str = "none",
+    tier: str = "",
     kinds: Mapping[str, str] | None = None,
     classes: Mapping[str, Sequence[str]] | None = None,
     drop_empty: bool = False,
@@ -67,6 +70,7 @@ def read_clip_features(
         modalities: which ones; all if not given.
         split: the column that holds the split.
         align: ``none``, ``labels`` (one mean per clip), ``words`` or the name of a modality; see ``segments``.
+        tier: the tier of words, where their files have several; see ``word_files``.
         kinds: label column -> ``regression`` or ``classification`` where the rule guesses wrong.
         classes: label column -> class names in order.
         drop_empty: leave out clips without any modality instead of refusing them.
@@ -84,24 +88,32 @@ def read_clip_features(
     segments = _segments(facts.ids, columns, table)
     notes = [f"column '{c}' of {LABELS} is empty and was left out" for c, cells in columns.items() if not any(cells)]
     places, passed = _places(table.parent)
-    notes += [f"'{one}' holds no feature files and was left out" for one in passed]
+    notes += [_nothing_in(one, files) for one, files in passed.items() if one != WORDS]
     for modality in modalities:
         if modality not in places or modality == WORDS:
             raise UsageError(f"'{table.parent}' has no modality '{modality}'", did_you_mean(modality, places))
-    wanted = {k: v for k, v in places.items() if not modalities or k in modalities or k == WORDS}
-    require_reference(align, wanted)
+    # Words are read where something is aligned to them.
+    wanted = {k: v for k, v in places.items() if (align == WORDS if k == WORDS else not modalities or k in modalities)}
+    if align == WORDS and WORDS in passed:
+        raise DataError(
+            f"'{table.parent / WORDS}' holds no files of words ({some_of(passed[WORDS]) or 'it is empty'})",
+            f"put a file per clip into it that ends in {', '.join(SUFFIXES)}",
+        )
+    require_reference(align, {*wanted, *({WORDS} & places.keys())})
+    if tier and align != WORDS:
+        raise UsageError(f"a tier is named ('{tier}'), but nothing is aligned to words", "add --align words")
     known = {s.id for s in segments} | {s.recording for s in segments}
     with ExitStack() as stack:
         sources: dict[str, Pieces] = {}
         having: set[str] = set()
         for modality, place in wanted.items():
-            sources[modality] = pieces = _open(stack, modality, place)
-            held = pieces.files if isinstance(pieces, FolderPieces) else pieces.segments
+            sources[modality] = pieces = _open(stack, modality, place, segments, tier)
+            held = list(pieces.files) if isinstance(pieces, FolderPieces) else pieces.segments
             if modality != WORDS:
-                having |= set(held)
-            if not known & set(held):
+                having |= {*held, *map(video_of, held)}
+            if not known & {*held, *map(video_of, held)}:
                 raise DataError(
-                    f"'{place}' holds nothing of the clips in '{table}': it has '{next(iter(held))}', the table "
+                    f"'{place}' holds nothing of the clips in '{table}': it has '{held[0]}', the table "
                     f"'{segments[0].recording}'",
                     "name each file by the clip's id, or by its recording",
                 )
@@ -174,14 +186,25 @@ def _segments(ids: Sequence[str], columns: dict[str, list[str]], table: Path) ->
     return found
 
 
-def _places(root: Path) -> tuple[dict[str, Path], list[str]]:
-    """Modality -> its folder or ``.csd`` file, in order, and the folders that hold nothing that is read."""
+def _nothing_in(folder: str, files: Sequence[str]) -> str:
+    """What is said of a sub-folder that holds nothing that is read."""
+    if not files:
+        return f"'{folder}' holds no feature files and was left out"
+    return (
+        f"'{folder}' holds no feature files but {some_of(files)} and was left out; read are {', '.join(READ)} "
+        f"({TXT} where it is a table of frames)"
+    )
+
+
+def _places(root: Path) -> tuple[dict[str, Path], dict[str, list[str]]]:
+    """Modality -> its folder or ``.csd`` file, in order; and folders that hold nothing that is read -> their files."""
     found: dict[str, Path] = {}
-    passed = []
+    passed = {}
     for place in sorted(p for p in root.iterdir() if not p.name.startswith((".", "__"))):
         if place.is_dir():
-            if not any(f.suffix.lower() in READ for f in place.iterdir()):
-                passed.append(place.name)
+            files, others = list_files(place, plain_name(place.name) == WORDS)
+            if not files:
+                passed[place.name] = others
                 continue
             modality = plain_name(place.name)
         elif place.suffix.lower() == ".csd":
@@ -201,15 +224,17 @@ def _places(root: Path) -> tuple[dict[str, Path], list[str]]:
     return {m: found[m] for m in [*(m for m in FIRST if m in found), *(m for m in found if m not in FIRST)]}, passed
 
 
-def _open(stack: ExitStack, modality: str, place: Path) -> FolderPieces | SequencePieces:
+def _open(
+    stack: ExitStack, modality: str, place: Path, segments: Sequence[Segment], tier: str
+) -> FolderPieces | SequencePieces:
     if place.is_dir():
-        return FolderPieces(place, words=modality == WORDS)
+        return FolderPieces(place, words=modality == WORDS, tier=tier)
     sequence = stack.enter_context(open_sequence(place))
     if modality != WORDS:
         require_features(modality, sequence)
-    return SequencePieces(sequence)
+    return SequencePieces(sequence, segments)
 
 
 def _strangers(modality: str, source: SequencePieces, known: set[str]) -> list[str]:
-    left = sorted(set(source.segments) - known)
+    left = sorted(set(source.segments) - set(source.holds(known)))
     return [f"{modality}: {len(left)} segments of no clip in the table were left out ({left[0]}, ...)"] if left else []

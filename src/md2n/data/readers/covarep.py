@@ -1,6 +1,7 @@
 """COVAREP's ``.mat`` files: 74 acoustic columns, a row every 10 ms.
 
-The file holds ``features [T, 74]`` and ``names`` (a cell array of 74 words).  Row i is measured around 0.005 + 0.01 i
+The file holds ``features [T, 74]`` and ``names`` (a cell array of 74 words; older versions wrote 36, which name nothing
+for sure).  Row i is measured around 0.005 + 0.01 i
 seconds, so it stands for the ten milliseconds from 0.01 i on.  COVAREP writes infinities and NaN where a measure has no
 value; such rows are invalid.  MATLAB writes two layouts: version 5 (and 4), read by SciPy, and 7.3, which is HDF5.
 
@@ -29,8 +30,8 @@ def read_covarep(path: Path) -> ClipFrames:
     """The rows of one ``.mat`` file.
 
     Raises:
-        DataError: missing, empty, truncated, no MATLAB file, without ``features``, or without a row; names that do not
-            fit the columns.
+        DataError: missing, empty, truncated, no MATLAB file, without ``features``, or without a row; as many names as
+            rows, where they are not as many as columns.
     """
     import h5py
 
@@ -53,13 +54,19 @@ def read_covarep(path: Path) -> ClipFrames:
             "take the file away if the clip has no sound, or " + AGAIN,
         )
     names = tuple(_words(found[NAMES])) if NAMES in found else ()
+    notes: tuple[str, ...] = ()
     if names and len(names) != features.shape[1]:
-        raise DataError(
-            f"'{path}' has {len(names)} names for {features.shape[1]} columns",
-            f"'{FEATURES}' is [frames, columns]" + ("; transpose it" if len(names) == len(features) else ""),
-        )
+        if len(names) == len(features):
+            raise DataError(
+                f"'{path}' has {len(names)} names for {features.shape[1]} columns",
+                f"'{FEATURES}' is [frames, columns]; transpose it",
+            )
+        notes = (f"{len(names)} names stand beside {features.shape[1]} columns, so the names are not believed",)
+        names = ()
     starts = HOP_S * np.arange(len(features))
-    return ClipFrames(track_of(features, np.stack([starts, starts + HOP_S], axis=1)), names, "COVAREP .mat")
+    return ClipFrames(
+        track_of(features, np.stack([starts, starts + HOP_S], axis=1)), names, "COVAREP .mat", notes=notes
+    )
 
 
 def _version_5(path: Path) -> dict[str, Any]:

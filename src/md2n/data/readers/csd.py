@@ -80,12 +80,16 @@ class Sequence:
         where = f"'{self.path}', segment '{segment}'"
         group = self._data[segment]
         try:
-            features, intervals = group["features"][()], np.asarray(group["intervals"][()], np.float64)
+            features, intervals = (_held(group[name][()]) for name in ("features", "intervals"))
+            intervals = np.asarray(intervals, np.float64)
         except (KeyError, OSError, TypeError, ValueError) as error:
             raise DataError(
                 f"{where} has no readable features and intervals: {error}", "download the .csd file again"
             ) from error
-        features = np.asarray(features)
+        if not _count(features) and not _count(intervals):
+            # An extractor that saw nothing writes (0, d), (0,) or no shape at all: the video is there, without a frame.
+            nothing = np.zeros(0, np.str_) if self.words else np.zeros((0, self.dim), np.float32)
+            return Track(nothing, np.zeros((0, 2)), np.zeros(0, np.int64))
         if intervals.ndim != 2 or intervals.shape[1] != 2 or len(intervals) != len(features):
             raise DataError(
                 f"{where}: features {features.shape} and intervals {intervals.shape} do not agree",
@@ -142,9 +146,28 @@ def open_sequence(path: str | Path) -> Iterator[Sequence]:
         first = data[segments[0]].get("features") if isinstance(data[segments[0]], h5py.Group) else None
         if first is None:
             raise DataError(f"'{file}', segment '{segments[0]}' has no features", "download the .csd file again")
+        first = _telling(data, first)
         words = first.dtype.kind in "SUO"
-        dim = 1 if first.ndim < 2 else int(np.prod(first.shape[1:]))
+        dim = 1 if len(first.shape or ()) < 2 else int(np.prod(first.shape[1:]))
         yield Sequence(file, keys[0], dim, words, segments, data)
+
+
+def _held(value: Any) -> Array:
+    """The array of a data set; a null data set, which has no shape, holds nothing."""
+    return np.zeros(0) if getattr(value, "shape", ()) is None else np.asarray(value)
+
+
+def _count(array: Array) -> int:
+    return len(array) if array.ndim else 1
+
+
+def _telling(data: Any, first: Any) -> Any:
+    """The first features that hold a frame, for those without one need not tell their size; else ``first``."""
+    for segment in data:
+        held = data[segment].get("features") if hasattr(data[segment], "get") else None
+        if held is not None and getattr(held, "shape", None) and held.shape[0]:
+            return held
+    return first
 
 
 def _as_text(features: Array) -> Array:

@@ -17,7 +17,7 @@ ACCEPTS: Mapping[str, frozenset[str]] = {
     "sdk": frozenset({"known", "align", "modalities"}),
     "npz": frozenset({"split", "kinds", "classes"}),
     "folder": frozenset({"split", "kinds", "classes"}),
-    "clips": frozenset({"split", "kinds", "classes", "align", "modalities"}),
+    "clips": frozenset({"split", "kinds", "classes", "align", "tier", "modalities"}),
 }
 TABLES = {TABLE: "folder", LABELS: "clips"}
 WORDS = {
@@ -36,6 +36,7 @@ def read(
     modalities: Sequence[str] = (),
     split: str = "",
     align: str = "",
+    tier: str = "",
     known: str | None = None,
     kinds: Mapping[str, str] | None = None,
     classes: Mapping[str, Sequence[str]] | None = None,
@@ -51,6 +52,7 @@ def read(
         modalities: which ones, in this order; all if not given.
         split: an alternative split column (``data.npz``, ``samples.csv``, ``labels.csv``).
         align: what ``.csd`` sequences and clips are aligned to: ``none``, ``labels``, ``words`` or a modality.
+        tier: the tier of words in TextGrids of clips, where there are several.
         known: a known data set (``md2n.data.schema``); None recognises it, ``""`` declares nothing.
         kinds: label column -> ``regression`` or ``classification`` (``data.npz``, ``samples.csv``, ``labels.csv``).
         classes: label column -> class names (``data.npz``, ``samples.csv``, ``labels.csv``).
@@ -65,7 +67,7 @@ def read(
         stored = open_store(path)
         return stored.only(modalities) if modalities else stored
     chosen = READERS.check(reader) if reader else detect(path)
-    special = {"split": split, "align": align, "known": known, "kinds": kinds, "classes": classes}
+    special = {"split": split, "align": align, "tier": tier, "known": known, "kinds": kinds, "classes": classes}
     given: dict[str, Any] = {k: v for k, v in special.items() if v not in (None, "", {}) or (k == "known" and v == "")}
     for option in given:
         if option not in ACCEPTS[chosen]:

@@ -1,4 +1,6 @@
-"""Tables of faces as OpenFace, py-feat and FACET (iMotions) write them, told apart by the names of their columns.
+"""Tables of frames: faces of OpenFace, py-feat and FACET (iMotions), and whatever else has a known layout.
+
+They are told apart by the names of their columns.
 
 - **OpenFace** (``timestamp``, ``AU01_r``): features are the 17 intensities ``AU.._r`` and 18 occurrences ``AU.._c``;
   time is ``timestamp`` in seconds; a frame failed where ``success`` is 0.
@@ -6,6 +8,8 @@
   that ``approx_time`` lets conclude; a frame failed where ``FaceScore`` is empty or 0.
 - **FACET** (``AU1 Evidence``, and ``FrameTime`` or ``MediaTime``): features are all ``.. Evidence`` and ``.. Degrees``,
   35 in its last version; time is in milliseconds; a frame failed where they are empty, or ``NoOfFaces`` is 0.
+  Without a header line: ``facet_bare``.
+- **openSMILE** (``name``, ``frameTime``; or ``file``, ``start``, ``end``): ``opensmile``.
 - **anybody** (``start_s``, ``end_s``): features are all other columns; times are in seconds.
 
 FACET's columns may also be plain ``AU1``.  A failed frame is NaN throughout, which is to say invalid.  Of several faces
@@ -22,8 +26,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from md2n.data.readers.facet_bare import is_bare_facet, read_bare_facet
+from md2n.data.readers.opensmile import is_opensmile, read_opensmile
 from md2n.data.readers.timed import ClipFrames, lasting, track_of
-from md2n.data.readers.timed_table import SPAN, Table, open_table, read_spans
+from md2n.data.readers.timed_table import SPAN, Table, no_header, open_table, read_spans
 from md2n.data.samples import Array
 from md2n.errors import DataError
 
@@ -37,7 +43,8 @@ LONGEST_STEP_S = 2.0
 """Times of frames further apart than this are milliseconds."""
 RECOGNISED = (
     "recognised are OpenFace (timestamp, AU01_r ...), py-feat (FaceScore, AU01 ..., frame, approx_time), FACET "
-    "(FrameTime, AU1 Evidence ...), and start_s, end_s with columns of numbers"
+    "(FrameTime, AU1 Evidence ...), openSMILE (name, frameTime ...; file, start, end ...), and start_s, end_s with "
+    "columns of numbers"
 )
 
 
@@ -48,6 +55,10 @@ def read_face_table(path: Path) -> ClipFrames:
         DataError: no table, an unknown layout, a cell that is no number, or times that do not rise.
     """
     table = open_table(path)
+    if not table.header:
+        if is_bare_facet(table):
+            return read_bare_facet(table)
+        raise no_header(table, "start_s, end_s and each column of numbers")
     if any(table.find(name) is not None for name in SPAN):
         return read_spans(table)
     if table.matching(_OPENFACE):
@@ -56,6 +67,8 @@ def read_face_table(path: Path) -> ClipFrames:
         return _py_feat(table)
     if table.matching(_FACET_UNIT):
         return _facet(table)
+    if is_opensmile(table):
+        return read_opensmile(table)
     some = ", ".join(table.header[:8]) + (", ..." if len(table.header) > 8 else "")
     raise DataError(f"'{path}' has columns that are not known: {some}", RECOGNISED)
 

@@ -14,8 +14,8 @@
 A path may not leave the folder.
 """
 
-import csv
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,12 +23,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from md2n.data.readers.arrays import from_arrays
+from md2n.data.readers.cells import NAMES, read_text, rows_of, separator_of, with_slashes, without_end
 from md2n.data.readers.files import fingerprints, require_file, what_is
 from md2n.data.readers.labels import MOST_CLASSES
 from md2n.data.samples import Array, Samples
 from md2n.errors import DataError, UnsafeFileError, UsageError, did_you_mean
 
 TABLE = "samples.csv"
+HEADS = frozenset({"id", "file"})
+"""Columns that tables of samples and of clips have."""
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
@@ -160,29 +163,30 @@ def take_facts(
 
 
 def read_table(table: Path) -> dict[str, list[str]]:
-    """The columns of a CSV file with a header, stripped text.
+    """The columns of a table with a header, stripped text; cells are parted by commas, semicolons or tabs.
+
+    A path with backslashes, as Windows writes it, is given with slashes where a file beside the table has that name.
 
     Raises:
-        DataError: not there, no UTF-8, no line below the header, two columns of one name, or a line of another length.
+        DataError: not there, no text, no line below the header, two columns of one name, or a line of another length.
     """
-    require_file(table)
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            lines = [line for line in csv.reader(stream) if line]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"'{table}' is not a UTF-8 table: {error}", "save it as CSV, UTF-8") from error
-    header = [cell.strip() for cell in lines[0]] if lines else []
-    twice = sorted({c for c in header if header.count(c) > 1})
-    if twice:
-        raise DataError(f"'{table}' has two columns called '{twice[0]}'", "name each column once")
-    if len(lines) < 2:
+    text = read_text(table)
+    separator = separator_of(text.lstrip("\r\n ").split("\n", 1)[:1], HEADS)
+    rows = rows_of(text, table, separator)
+    header = without_end(rows[0][1]) if rows else []
+    twice = next((c for c, count in Counter(header).items() if count > 1), None)
+    if twice is not None:
+        raise DataError(f"'{table}' has two columns called '{twice}'", "name each column once")
+    if len(rows) < 2:
         raise DataError(f"'{table}' holds no sample", "one line per sample below the header")
-    for number, line in enumerate(lines[1:], start=2):
-        if len(line) != len(header):
+    for number, line in rows[1:]:
+        if len(line) < len(header) or any(line[len(header) :]):
             raise DataError(
-                f"'{table}', line {number} has {len(line)} cells, the header has {len(header)}", "fill or quote cells"
+                f"'{table}', line {number} has {len(line)} cells, the header has {len(header)}",
+                f"fill cells, or quote those that hold a {NAMES[separator]}",
             )
-    return {column: [line[i].strip() for line in lines[1:]] for i, column in enumerate(header)}
+    cells = [[with_slashes(cell, table.parent) for cell in line] for _, line in rows[1:]]
+    return {column: [line[i] for line in cells] for i, column in enumerate(header)}
 
 
 def check_unique(ids: Sequence[str], table: Path) -> None:

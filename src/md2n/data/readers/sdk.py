@@ -104,7 +104,7 @@ def read_sdk(
             notes += [f"recognised as {known_set(known).title} by its video ids"] if known else []
         facts = known_set(known) if known else KnownSet(title=name)
         names = _label_names(annotation, facts)
-        pieces = {k: SequencePieces(s) for k, s in sequences.items()}
+        pieces = {k: SequencePieces(s, segments) for k, s in sequences.items()}
         arrays = cut(pieces, segments, align)
         notes += [note for k, p in pieces.items() for note in p.note(k)]
     arrays.pop(WORDS, None)

@@ -9,24 +9,24 @@ By ``align``:
   across the border of two segments is a step of both, and brings to neither the sound of the other.
 
 "Overlap" is ``csd.overlaps``; a mean counts every overlapping frame once.  A frame with a NaN or an infinity (COVAREP)
-takes no part in a mean; a step without any frame is invalid.  Of a sequence of words, the steps ``sp`` (short pause)
-are left out.  A segment for which a modality has no frame is a natural gap.
+takes no part in a mean; a step without any frame is invalid.  Of a sequence of words, pauses (``pauses.is_pause``) are
+left out.  A segment for which a modality has no frame is a natural gap.
 
 Frames without times (an array alone) fit a step if there is one of them, which holds throughout, or one for each step.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from md2n.data.readers.csd import Intervals, Sequence, Track, overlaps
+from md2n.data.readers.csd import Intervals, Sequence, Track, overlaps, video_of
 from md2n.data.readers.frames import NonFinite, count_nonfinite
+from md2n.data.readers.pauses import is_pause
 from md2n.data.samples import Array
 from md2n.errors import DataError, UsageError, did_you_mean
 
-PAUSE = "sp"
 WORDS = "words"
 
 
@@ -58,28 +58,82 @@ class Pieces(Protocol):
 class SequencePieces:
     """The pieces of an open ``.csd`` file: a segment is looked for by its own name, then by its recording's.
 
+    A file that was aligned before holds pieces of recordings, ``video[0]``, ``video[1]``, numbered by what it was
+    aligned to: labels, or words.  ``video[3]`` is the piece of the segment ``video[3]`` if the times of that
+    recording's pieces say so; else the recording's frames are taken from all of its pieces, by their times.
+
     Args:
         sequence: open.
+        segments: all that will be asked for, if numbers are to be held against times.
     """
 
-    def __init__(self, sequence: Sequence) -> None:
+    def __init__(self, sequence: Sequence, segments: Iterable[Segment] = ()) -> None:
         self.dropped = 0
         """Frames without a usable interval, in the recordings asked for so far."""
         self.segments = sequence.segments
         self._sequence = sequence
         self._known = frozenset(sequence.segments)
         self._last: tuple[str, Track] | None = None
+        self._pieces: dict[str, list[str]] = {}
+        for key in sequence.segments:
+            if video_of(key) != key:
+                self._pieces.setdefault(video_of(key), []).append(key)
+        self._wanted = {s.id: s for s in segments}
+        self._numbered: dict[str, bool] = {}
+        self._read: tuple[str, dict[str, Track]] = "", {}
 
     def of(self, segment: Segment) -> Track | None:
-        key = next((k for k in (segment.id, segment.recording) if k in self._known), None)
-        if key is None:
+        key = segment.recording
+        whole = key in self._known or key in self._pieces
+        if segment.id in self._known and (not whole or self._is_own(segment)):
+            key = segment.id
+        elif not whole:
             return None
         if self._last is None or self._last[0] != key:  # segments of one recording stand together: one track is kept
-            track = self._sequence.track(key)
+            track = self._track(key) if key in self._known else self._joined(key)
             self.dropped += track.dropped
             self._last = key, track
         track = self._last[1]
         return track.select(overlaps(track.intervals, segment.start, segment.end))
+
+    def _is_own(self, segment: Segment) -> bool:
+        """False where a number in the name is that of something else, as the times of the recording's pieces tell."""
+        video = video_of(segment.id)
+        if video == segment.id or not self._wanted or not np.isfinite([segment.start, segment.end]).any():
+            return True
+        if video not in self._numbered:
+            self._numbered[video] = all(map(self._within, self._pieces[video]))
+        return self._numbered[video]
+
+    def _within(self, key: str) -> bool:
+        """True where a piece has times of the segment of its name alone."""
+        wanted = self._wanted.get(key)
+        return wanted is not None and bool(overlaps(self._track(key).intervals, wanted.start, wanted.end).all())
+
+    def _track(self, key: str) -> Track:
+        """Of one segment; those of one recording are kept until another recording is asked for."""
+        video = video_of(key)
+        if self._read[0] != video:
+            self._read = video, {}
+        held = self._read[1]
+        if key not in held:
+            held[key] = self._sequence.track(key)
+        return held[key]
+
+    def _joined(self, video: str) -> Track:
+        """The frames of a recording out of all its pieces; what stands in two of them is taken once."""
+        held = [self._track(key) for key in self._pieces[video]]
+        tracks = [t for t in held if len(t.features)] or held[:1]
+        features = np.concatenate([t.features for t in tracks])
+        intervals = np.concatenate([t.intervals for t in tracks])
+        frames = [(a, b, row.tobytes()) for (a, b), row in zip(intervals.tolist(), features)]
+        first = {frame: i for i, frame in reversed(list(enumerate(frames)))}
+        order = np.array(sorted(first.values(), key=lambda i: (*intervals[i], i)), np.int64)
+        return Track(features[order], intervals[order], np.arange(len(order)), sum(t.dropped for t in held))
+
+    def holds(self, names: Collection[str]) -> list[str]:
+        """The segments that belong to one of these clips or recordings."""
+        return [key for key in self.segments if key in names or video_of(key) in names]
 
     def note(self, name: str) -> tuple[str, ...]:
         """What was left out, in a sentence for the notes, if anything was."""
@@ -147,7 +201,7 @@ def _steps(pieces: Mapping[str, Track], align: str, segment: Segment) -> Interva
             "words",
         )
     if align == WORDS:
-        return np.asarray(reference.intervals[reference.features != PAUSE])
+        return np.asarray(reference.intervals[[not is_pause(str(word)) for word in reference.features]])
     return reference.intervals
 
 
@@ -160,7 +214,8 @@ def _onto(steps: Intervals, piece: Track, name: str, align: str, segment: Segmen
     if count != len(steps):
         raise DataError(
             f"'{name}' of '{segment.id}' has {count} frames without times, '{align}' has {len(steps)} steps",
-            f"give one frame per step of '{align}', or frames with times (an .npz with features and intervals)",
+            f"give one frame per step of '{align}'{' (pauses are no steps)' if align == WORDS else ''}, or frames with "
+            "times (an .npz with features and intervals)",
         )
     return piece.features
 

@@ -4,26 +4,27 @@ Programs differ in what they put before the header (iMotions: facts about the st
 around names (OpenFace).  An empty cell, ``nan`` and ``NA`` mean that nothing was measured.
 """
 
-import csv
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from md2n.data.readers.csd import Track
-from md2n.data.readers.files import require_file, what_is
+from md2n.data.readers.cells import Rows, first_lines, read_text, rows_of, separator_of, without_end
 from md2n.data.readers.timed import ClipFrames, track_of
 from md2n.data.samples import Array
 from md2n.errors import DataError
 
 HEADER_WITHIN = 60
-SEPARATORS = ",;\t"
+_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?nan|[+-]?inf", re.IGNORECASE)
 MARKS = frozenset({"timestamp", "frame", "frametime", "mediatime", "approx_time", "facescore", "start_s", "word"})
+TABLE_MARKS = MARKS | {"start", "tmin", "text", "label"}
+"""Names of columns, in small letters, that make a ``.txt`` a table of frames or of words."""
+TXT = ".txt"
 NOTHING = frozenset({"", "na", "n/a", "none", "null", "-nan(ind)", "nan(ind)", "#n/a"})
 SPAN = ("start_s", "end_s")
-WORD = "word"
 ABSENT = "take the file away if the clip lacks this modality, or export it again"
 
 
@@ -33,8 +34,8 @@ class Table:
 
     Args:
         path: the file.
-        header: names of the columns, stripped.
-        rows: stripped cells, as many in each as the header has.
+        header: names of the columns, stripped; empty where the first line holds numbers alone.
+        rows: stripped cells, as many in each as the header (the first line) has.
         lines: line of the file on which each row stands.
     """
 
@@ -82,52 +83,63 @@ class Table:
             ) from error
 
 
-def open_table(path: Path) -> Table:
+def is_table(path: Path) -> bool:
+    """Whether a ``.txt`` is a table: one of its first lines names columns, or its first ones are rows of numbers."""
+    lines = [line for line in first_lines(path, HEADER_WITHIN) if line.strip()]
+    separator = separator_of(lines, TABLE_MARKS)
+    rows = [[c.strip().lower() for c in line.split(separator)] for line in lines]
+    if any(len(row) > 1 and TABLE_MARKS & {*row} for row in rows):
+        return True
+    return bool(rows) and all(len(row) > 2 and all(not c or _NUMBER.fullmatch(c) for c in row) for row in rows[:3])
+
+
+def open_table(path: Path, marks: frozenset[str] = MARKS) -> Table:
     """A table separated by commas, semicolons or tabs.
+
+    Args:
+        path: of a text file.
+        marks: names of columns, in small letters; the first row that holds one of them is the header, else the first.
 
     Raises:
         DataError: missing, empty, no text, without a row, two columns of one name, or rows of different lengths.
     """
-    require_file(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"'{path}' is no table in UTF-8 but a {what_is(path)}", "export it as CSV, UTF-8") from error
-    separator = _separator(text.splitlines()[:HEADER_WITHIN])
-    reader = csv.reader(text.splitlines(), delimiter=separator)
-    try:
-        cells = [(reader.line_num, [c.strip() for c in row]) for row in reader if any(c.strip() for c in row)]
-    except csv.Error as error:
-        raise DataError(f"'{path}' is no table: {error}", "export it as CSV, UTF-8") from error
+    text = read_text(path)
+    cells = rows_of(text, path, separator_of(text.splitlines()[:HEADER_WITHIN], marks))
     if not cells:
         raise DataError(f"'{path}' is empty", ABSENT)
-    marked = (i for i, (_, row) in enumerate(cells[:HEADER_WITHIN]) if len(row) > 1 and MARKS & {*map(str.lower, row)})
+    marked = (i for i, (_, row) in enumerate(cells[:HEADER_WITHIN]) if len(row) > 1 and marks & {*map(str.lower, row)})
     at = next(marked, 0)
-    header = cells[at][1]
-    while header and not header[-1]:
-        header = header[:-1]
-    named = [h for h in header if h]
-    twice = sorted({h for h in named if named.count(h) > 1})
-    if twice:
-        raise DataError(f"'{path}' has two columns called '{twice[0]}'", "name each column once")
+    header = without_end(cells[at][1])
+    if len(header) > 1 and all(_NUMBER.fullmatch(c) for c in header):
+        return _rows(path, (), cells, len(header))
+    counted = Counter(h for h in header if h)
+    twice = next((h for h, count in counted.items() if count > 1), None)
+    if twice is not None:
+        raise DataError(f"'{path}' has two columns called '{twice}'", "name each column once")
+    return _rows(path, tuple(header), cells[at + 1 :], len(header))
+
+
+def _rows(path: Path, header: tuple[str, ...], cells: Rows, width: int) -> Table:
     rows, lines = [], []
-    for line, row in cells[at + 1 :]:
-        if len(row) < len(header) or any(row[len(header) :]):
+    for line, row in cells:
+        if len(row) < width or any(row[width:]):
             raise DataError(
-                f"'{path}', line {line} has {len(row)} cells, the header has {len(header)}",
+                f"'{path}', line {line} has {len(row)} cells, the {'header' if header else 'first line'} has {width}",
                 "the file may be cut off; export it again",
             )
-        rows.append(row[: len(header)])
+        rows.append(row[:width])
         lines.append(line)
     if not rows:
         raise DataError(f"'{path}' has a header but no frame", ABSENT)
-    return Table(path, tuple(header), rows, lines)
+    return Table(path, header, rows, lines)
 
 
-def _separator(head: Sequence[str]) -> str:
-    """What parts most cells of the header; numbers with a comma for a point are no cells, so other lines count last."""
-    marked = [line for line in head if any(m in line.lower() for m in MARKS) and any(s in line for s in SEPARATORS)]
-    return max(SEPARATORS, key=lambda s: max((line.count(s) for line in marked[:1] or head), default=0))
+def no_header(table: Table, names: str) -> DataError:
+    """What is said of a table without a header line; ``names`` are the columns that its first line should name."""
+    first = ",".join(table.rows[0][:4]) + (",..." if len(table.rows[0]) > 4 else "")
+    return DataError(
+        f"'{table.path}' has no header line: its first line is '{first}'", f"write a first line that names {names}"
+    )
 
 
 def spans(table: Table) -> Array:
@@ -161,18 +173,3 @@ def read_spans(table: Table) -> ClipFrames:
     return ClipFrames(
         track_of(features, intervals), tuple(table.header[i] for i in others), "CSV with start_s and end_s"
     )
-
-
-def read_words(path: Path) -> Track:
-    """Words in time: columns ``word``, ``start_s``, ``end_s``.
-
-    Raises:
-        DataError: no such columns, or a row without a usable interval.
-    """
-    table = open_table(path)
-    place = table.find(WORD)
-    if place is None:
-        raise DataError(
-            f"'{path}' has no column '{WORD}', only: {', '.join(table.header)}", "name the columns word, start_s, end_s"
-        )
-    return track_of(np.array([row[place] for row in table.rows], dtype=np.str_), spans(table))
