@@ -15,11 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from md2n.durable import write_bytes
+from md2n.errors import DataError
 from md2n.extraction.base import Clip, Extractor, Track, Word
+from md2n.extraction.whole import check_whole
 
 VERSION = 2
 """Of the kept files: raised when the same key would mean another content."""
 EXTRACTED, ABSENT, FAILED = "extracted", "absent", "failed"
+FROM_FILE = ("audio", "vision")
+"""Modalities that are measured from the clip's file alone."""
 WORDS = "words"
 """Stands where a modality's name stands, for the words in time that a clip was aligned to."""
 
@@ -68,14 +72,20 @@ class Piece:
 
 
 def content_of(clip: Clip) -> str:
-    """Checksum of a clip's file; empty where there is none, or none that can be read (which its front end will say)."""
+    """Checksum of a clip's file; empty where there is none, or none that can be read (which its front end will say).
+
+    What is told of a file's end goes with it: a file that was cut off, and kept before that was told, is done again.
+    """
     if clip.media is None:
         return ""
     try:
         with clip.media.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        return " ".join((content, *check_whole(clip.media)))
     except OSError:
         return ""
+    except DataError:
+        return f"{content} cut off"
 
 
 def words_key(clip: Clip, content: str, aligner: str) -> str:
@@ -97,7 +107,7 @@ def key_of(clip: Clip, extractor: Extractor, content: str, words: str) -> str:
         words: ``words_key(...)``.
     """
     facts = [VERSION, clip.id, extractor.modality, extractor.fingerprint]
-    facts += [] if extractor.modality in ("audio", "vision") else [clip.transcript, words]
+    facts += [] if extractor.modality in FROM_FILE else [clip.transcript, words]
     facts += [] if extractor.modality == "text" else [content]
     return _name(facts)
 

@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 
 from md2n.errors import DataError, UsageError
 from md2n.extraction.base import ModalityAbsentError
+from md2n.extraction.whole import check_whole
 
 RATE_HZ = 16_000
 SHORT_S, SHORT_PART = 0.5, 0.1
@@ -114,7 +115,7 @@ def duration_s(path: Path) -> float:
     """Length that the file says it has, in seconds; 0 where it does not say.
 
     Raises:
-        DataError: it is not there, or is no media file.
+        DataError: it is not there, is no media file, or was cut off.
         UsageError: PyAV is not installed.
     """
     with _opened(path) as file:
@@ -133,6 +134,7 @@ def _opened(path: Path) -> Iterator[Any]:
     if not path.stat().st_size:
         raise DataError(f"{path} is empty", "copy or record it again")
     try:
+        check_whole(path)
         with av.open(str(path)) as file:
             yield file
     except av.error.FFmpegError as error:

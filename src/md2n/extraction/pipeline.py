@@ -20,6 +20,7 @@ from md2n.extraction.kept import (
     ABSENT,
     EXTRACTED,
     FAILED,
+    FROM_FILE,
     WORDS,
     Outcome,
     Piece,
@@ -30,6 +31,7 @@ from md2n.extraction.kept import (
     words_key,
     write_piece,
 )
+from md2n.extraction.whole import check_whole
 from md2n.extraction.workers import Died, each
 
 
@@ -116,9 +118,12 @@ class _Extraction:
 
     def _track(self, clip: Clip, modality: str) -> Piece:
         track = self.extractors[modality].extract(clip)
+        notes = track.notes
+        if modality in FROM_FILE and clip.media is not None:
+            notes += check_whole(clip.media)
         if not track.valid.any():
-            return Piece(ABSENT, f"none of its {len(track.valid)} frames could be measured", notes=track.notes)
-        return Piece(EXTRACTED, track=track, notes=track.notes)
+            return Piece(ABSENT, f"none of its {len(track.valid)} frames could be measured", notes=notes)
+        return Piece(EXTRACTED, track=track, notes=notes)
 
 
 def _piece(measure: Callable[[], Piece]) -> Piece:
@@ -179,7 +184,7 @@ def extract(
     for clip in listing.clips:
         parts = tuple(part for part, path in places[clip.id].items() if path not in before)
         if WORDS in parts:  # whatever takes its times from words is done with them
-            parts = tuple(p for p in places[clip.id] if p in parts or p not in ("audio", "vision"))
+            parts = tuple(p for p in places[clip.id] if p in parts or p not in FROM_FILE)
             before -= {places[clip.id][p] for p in parts}
         if parts:
             jobs.append(_Job(replace(clip, words=_words_of(clip, places[clip.id])), parts))
