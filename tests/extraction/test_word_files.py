@@ -111,7 +111,7 @@ def test_what_cannot_be_is_refused_by_name(name: str, content: str, said: str, t
 
 
 def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="a.csv' does not exist"):
+    with pytest.raises(DataError, match=r"a.csv' does not exist"):
         read_words(tmp_path / "a.csv")
     (tmp_path / "b.csv").write_bytes(b"word\x80,start,end\n")
     with pytest.raises(DataError, match="no text in UTF-8"):

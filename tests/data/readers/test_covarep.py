@@ -65,6 +65,13 @@ def test_a_single_row_stays_a_row(tmp_path):
     assert read_covarep(version_5(tmp_path / "a.mat", features=frames(1))).track.features.shape == (1, 3)
 
 
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_names_that_do_not_fit_the_columns_are_not_believed(tmp_path, count):
+    read = read_covarep(version_5(tmp_path / "a.mat", features=frames(), names=cells(list("abcd"[:count]))))
+    np.testing.assert_array_equal(read.track.features, frames().astype(np.float32))
+    assert read.names == () and read.notes == (f"{count} names stand beside 3 columns, so the names are not believed",)
+
+
 @pytest.mark.skipif(
     ROOT is None or not (ROOT / "covarep_reference").is_dir(), reason="no covarep_reference in the data root"
 )

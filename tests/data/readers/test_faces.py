@@ -152,3 +152,37 @@ def test_what_is_no_table_is_refused(tmp_path):
         read_face_table(tmp_path / "a.csv")
     with pytest.raises(DataError, match="does not exist"):
         read_face_table(tmp_path / "b.csv")
+
+
+def bare(path: Path, columns: int = 35, count: int = 6, without: int = 2, end: str = ",") -> Path:
+    lines = []
+    for t in range(count):
+        cells = ["0"] * columns if t < without else [f"{t + i / 100:g}" for i in range(columns)]
+        lines.append(f"{t},{(t + 1) / 30:.6f},{','.join(cells)}{end}")
+    return write(path, *lines)
+
+
+@pytest.mark.parametrize("end", ["", ","])
+def test_facet_without_a_header_line(tmp_path, end):
+    read = read_face_table(bare(tmp_path / "a.csv", end=end))
+    assert (read.layout, read.names) == ("FACET without header", ())
+    assert read.track.features.shape == (6, 35)
+    assert np.isnan(read.track.features[:2]).all()
+    np.testing.assert_allclose(read.track.features[2:, 3], [2.03, 3.03, 4.03, 5.03], rtol=1e-6)
+    np.testing.assert_allclose(read.track.intervals[:, 0], np.arange(1, 7) / 30, atol=1e-6)
+    assert [n.split(" ")[0] for n in read.notes] == ["FACET", "rows"]
+    assert len(read_face_table(bare(tmp_path / "a.csv", without=0)).notes) == 1
+
+
+@pytest.mark.parametrize("columns", [2, 34, 36])
+def test_numbers_without_a_header_line_are_not_guessed_at(tmp_path, columns):
+    with pytest.raises(DataError, match=r"has no header line: its first line is '0,0.033333,0,") as caught:
+        read_face_table(bare(tmp_path / "a.csv", columns))
+    assert "start_s, end_s" in caught.value.hint
+
+
+def test_a_count_that_leaps_is_no_facet(tmp_path):
+    path = bare(tmp_path / "a.csv")
+    path.write_text("".join(line + "\n" for line in path.read_text().splitlines()[::2]))
+    with pytest.raises(DataError, match="has no header line"):
+        read_face_table(path)

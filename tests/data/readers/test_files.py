@@ -201,7 +201,7 @@ def test_damaged_and_hostile_npy(tmp_path):
 def test_a_table_that_is_no_text(tmp_path):
     root = folder(tmp_path)
     (root / "samples.csv").write_bytes(b"id,audio\n\xff\xfe,\n")
-    with pytest.raises(DataError, match="samples.csv' is no text in UTF-8 or UTF-16"):
+    with pytest.raises(DataError, match=r"samples.csv' is no text in UTF-8 or UTF-16"):
         read_folder(root)
 
 

@@ -117,7 +117,9 @@ MODALITIES = ("text", "audio", "vision")
 
 
 def read(paths: dict[str, Path], **options):
-    return read_sdk({k: paths[k] for k in MODALITIES}, paths["labels"], words=paths["words"], known="", **options)
+    return read_sdk(
+        {k: paths[k] for k in MODALITIES if k in paths}, paths["labels"], words=paths["words"], known="", **options
+    )
 
 
 @pytest.mark.parametrize("align", ["none", "labels", "words", "text", "audio"])

@@ -178,7 +178,7 @@ def _segments(ids: Sequence[str], columns: dict[str, list[str]], table: Path) ->
             except ValueError as error:
                 raise DataError(
                     f"'{table}', line {i + 2}: start_s '{starts[i]}' and end_s '{ends[i]}' are no two numbers",
-                    "give both, in seconds, or leave both empty",
+                    "give both, in seconds with a point for decimals, or leave both empty",
                 ) from error
             if not (math.isfinite(start) and math.isfinite(end) and end > start):
                 raise DataError(f"'{table}', line {i + 2}: the clip ends before it starts", "start_s < end_s")
