@@ -53,7 +53,7 @@ Examples:
   md2n data import data.npz --out mine --label y_mood --kind y_age=regression
   md2n data import my-folder --out mine --classes y=no,yes --drop-empty
   md2n data import my-clips --out mine --align words --label arousal
-  md2n data import my-clips --out mine --align words --tier 'anna - words'
+  md2n data import my-clips --out mine --align words --tier tokens
 """
 
 CHECK_HELP = """What is wrong with a data set: leaks, dead features, labels, gaps that give the label away.
