@@ -85,7 +85,7 @@ def grid(**tiers: str) -> str:
     return head + "".join(f'"IntervalTier"\n"{tier}"\n0\n1\n1\n0\n1\n"{word}"\n' for tier, word in tiers.items())
 
 
-def test_words_are_found_whatever_their_form_and_a_transcript_is_not_taken_for_one(tmp_path: Path) -> None:
+def test_words_are_read_whatever_their_form_and_a_transcript_is_not_taken_for_one(tmp_path: Path) -> None:
     clips = folder(tmp_path / "clips", "file\na.wav\nb.wav\nc.wav\nd.wav\n", files=("a.wav", "b.wav", "c.wav", "d.wav"))
     words = tmp_path / "words"
     words.mkdir()
@@ -94,9 +94,9 @@ def test_words_are_found_whatever_their_form_and_a_transcript_is_not_taken_for_o
     (words / "b.tsv").write_text("word\tstart_s\tend_s\nso\t0\t1\n")
     (words / "c.txt").write_text("word;start_s;end_s\nso;0;1\n")
     (words / "d.txt").write_text("so it is\n")
-    found = read_clips(clips, words=words)
-    assert [c.words for c in found.clips] == [(Word("so", 0.0, 1.0),)] * 3 + [None]
-    assert all("clip" not in note for note in found.notes)
+    listing = read_clips(clips, words=words)
+    assert [c.words for c in listing.clips] == [(Word("so", 0.0, 1.0),)] * 3 + [None]
+    assert all("clip" not in note for note in listing.notes)
     with pytest.raises(DataError, match="there is no folder"):
         read_clips(clips, words=tmp_path / "wrods")
 
@@ -105,9 +105,12 @@ def test_a_tier_is_asked_for_with_an_option_that_is_there(tmp_path: Path) -> Non
     clips = folder(tmp_path, "file\na.wav\nb.wav\n", files=("a.wav", "b.wav"))
     (tmp_path / "a.TextGrid").write_text(grid(ann="so", ben="no"))
     (tmp_path / "b.TextGrid").write_text(grid(**{"ann - words": "so", "ann - phones": "S"}))
-    found = read_clips(clips)
-    assert [c.words for c in found.clips] == [None, (Word("so", 0.0, 1.0),)]
-    assert "has 2 tiers, none of which ends in 'words': ann, ben" in found.notes[0] and "--tier 'ann'" in found.notes[0]
+    listing = read_clips(clips)
+    assert [c.words for c in listing.clips] == [None, (Word("so", 0.0, 1.0),)]
+    assert (
+        "has 2 tiers, none of which ends in 'words': ann, ben" in listing.notes[0]
+        and "--tier 'ann'" in listing.notes[0]
+    )
     named = read_clips(clips, tier="ann*")
     assert [len(c.words or ()) for c in named.clips] == [1, 2]
     assert [c.words is None for c in read_clips(clips, tier="ben").clips] == [False, True]

@@ -73,7 +73,7 @@ def test_a_head_that_promises_more_sound_than_the_whole_file_has_is_wrong_itself
 
 
 @pytest.mark.parametrize(
-    "made",
+    "sizes",
     [
         {},
         {"data": 0, "riff": 0},
@@ -86,8 +86,8 @@ def test_a_head_that_promises_more_sound_than_the_whole_file_has_is_wrong_itself
         {"pcm": b""},
     ],
 )
-def test_a_writer_that_did_not_know_promises_nothing(tmp_path, made):
-    assert check_whole(wav(tmp_path / "a.wav", **made)) == ()
+def test_a_writer_that_did_not_know_promises_nothing(tmp_path, sizes):
+    assert check_whole(wav(tmp_path / "a.wav", **sizes)) == ()
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.w64", "a.caf", "a.avi", "a.wmv", "a.aiff", "a.au", "a.mp3", "a.mka"])
@@ -134,10 +134,10 @@ def test_an_extraction_lists_what_was_cut_off(tmp_path):
     assert done.kept == ("whole", "wrong head", "a little") and set(done.left_out) == {"cut"}
     with (write_summary(tmp_path / "told", done) / "summary.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    found = {r["clip"]: (r["state"], r["reason"] + r["notes"]) for r in rows if r["modality"] == "audio"}
-    assert found["whole"] == ("extracted", "")
-    assert found["cut"][0] == "failed" and "was cut off" in found["cut"][1]
-    assert "the file itself looks whole" in found["wrong head"][1] and "the last 3202" in found["a little"][1]
+    audio = {r["clip"]: (r["state"], r["reason"] + r["notes"]) for r in rows if r["modality"] == "audio"}
+    assert audio["whole"] == ("extracted", "")
+    assert audio["cut"][0] == "failed" and "was cut off" in audio["cut"][1]
+    assert "the file itself looks whole" in audio["wrong head"][1] and "the last 3202" in audio["a little"][1]
     assert [r["reason"] for r in rows if r["state"] == "note"] == list(listing.notes)
     assert any("clip 'cut'" in note and "gone.csv' does not exist" in note for note in listing.notes)
     # Nothing is done again that was done, and the same is told; what was cut off is tried again.

@@ -81,8 +81,8 @@ class WordSource:
 
 def _by_name(folder: Path, deep: bool = True) -> dict[str, list[Path]]:
     """Files of words by their path in a folder, without the ending."""
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*") if deep else folder.iterdir()):
         if path.suffix.lower() in SUFFIXES and path.is_file():
-            found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
-    return found
+            files.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
+    return files

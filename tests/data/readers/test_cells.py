@@ -54,9 +54,9 @@ def test_raw_clips_are_listed_with_paths_of_windows(tmp_path):
     (tmp_path / "s1" / "a.wav").write_bytes(b"sound")
     (tmp_path / "labels.csv").write_text("file;words\ns1\\a.wav;s1\\a.align\ns1\\gone.wav;\n")
     (tmp_path / "s1" / "a.align").write_text("0 25000 so\n")
-    found = read_clips(tmp_path)
-    assert [c.id for c in found.clips] == ["s1/a", "s1/gone"]
-    assert found.clips[0].media == tmp_path / "s1" / "a.wav" and found.clips[0].transcript == "so"
+    clips = read_clips(tmp_path).clips
+    assert [c.id for c in clips] == ["s1/a", "s1/gone"]
+    assert clips[0].media == tmp_path / "s1" / "a.wav" and clips[0].transcript == "so"
 
 
 def test_what_a_header_is_parted_by_is_seen_by_its_names():
@@ -79,17 +79,17 @@ def test_a_name_with_a_backslash_in_it_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("id,y\nä,1\n".encode("cp1252"), "no text in UTF-8 or UTF-16"),
         ("id,y\na,1\n".encode("utf-16-le"), "holds zero bytes: it is no text, or UTF-16 without its mark"),
         (b"\xff\xfei\x00d\x00,", "no text in UTF-8 or UTF-16"),
     ],
 )
-def test_what_is_no_text_is_named(tmp_path, content, said):
+def test_what_is_no_text_is_named(tmp_path, content, message):
     path = tmp_path / "samples.csv"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read_table(path)
     assert "samples.csv" in caught.value.message and "UTF-8" in caught.value.hint
 
@@ -99,3 +99,11 @@ def test_a_line_of_another_length_is_named_with_its_separator(tmp_path):
     with pytest.raises(DataError, match="line 2 has 3 cells, the header has 2") as caught:
         read_table(tmp_path / "samples.csv")
     assert "semicolon" in caught.value.hint
+
+
+@pytest.mark.parametrize("header", ["id|split|y", "id split y", "id:split:y"])
+def test_cells_that_are_parted_otherwise_are_named(tmp_path, header):
+    (tmp_path / "samples.csv").write_text(f"{header}\na|train|1\n")
+    with pytest.raises(DataError, match="has one column, 'id") as caught:
+        read_table(tmp_path / "samples.csv")
+    assert "commas, semicolons or tabs" in caught.value.hint

@@ -46,7 +46,10 @@ def test_a_folder_of_letters_is_left_out_by_name(tmp_path):
         (root / "said" / f"{one}.txt").write_text("hello, you")
     (root / "raw").mkdir()
     (root / "raw" / "a.mp4").write_bytes(b"film")
+    (root / "vision.csv").write_text("id,smile\na,1\n")
+    (root / "readme.txt").write_text("hello")
     notes = "\n".join(read_clip_features(root).notes)
+    assert "1 files beside labels.csv were left out (vision.csv): a modality is a sub-folder or a .csd" in notes
     assert "'said' holds no feature files but a.txt, b.txt, c.txt, ... and was left out; read are .npy" in notes
     assert "'raw' holds no feature files but a.mp4 and was left out" in notes
 

@@ -104,7 +104,7 @@ def list_files(folder: Path, words: bool = False) -> tuple[dict[str, Path], list
     """
     read = SUFFIXES if words else tuple(READ)
     there = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    able = [p for p in there if p.suffix.lower() in read]
+    able = [p for p in there if p.suffix.lower() in read and p.is_file()]
     files: dict[str, Path] = {}
     for file in sorted(able, key=lambda p: p.suffix.lower() == TXT):
         if file.suffix.lower() == TXT and (file.stem in files or not is_table(file)):
@@ -112,8 +112,8 @@ def list_files(folder: Path, words: bool = False) -> tuple[dict[str, Path], list
         other = files.setdefault(file.stem, file)
         if other is not file:
             raise DataError(f"'{folder}' has two files of '{file.stem}': {other.name}, {file.name}", "keep one")
-    taken = set(files.values())
-    return dict(sorted(files.items())), [p.name for p in there if p not in taken]
+    used = set(files.values())
+    return dict(sorted(files.items())), [p.name for p in there if p not in used]
 
 
 def _framed(values: Array, what: str) -> Array:

@@ -89,6 +89,7 @@ def read_clip_features(
     notes = [f"column '{c}' of {LABELS} is empty and was left out" for c, cells in columns.items() if not any(cells)]
     places, passed = _places(table.parent)
     notes += [_nothing_in(one, files) for one, files in passed.items() if one != WORDS]
+    notes += _beside(table)
     for modality in modalities:
         if modality not in places or modality == WORDS:
             raise UsageError(f"'{table.parent}' has no modality '{modality}'", did_you_mean(modality, places))
@@ -194,6 +195,14 @@ def _nothing_in(folder: str, files: Sequence[str]) -> str:
         f"'{folder}' holds no feature files but {some_of(files)} and was left out; read are {', '.join(READ)} "
         f"({TXT} where it is a table of frames)"
     )
+
+
+def _beside(table: Path) -> list[str]:
+    """What is said of feature files that lie beside the table, where none is looked for."""
+    kinds = set(READ) - {TXT}
+    files = sorted(p.name for p in table.parent.iterdir() if p.suffix.lower() in kinds and p.is_file() and p != table)
+    where = f"beside {table.name} were left out ({some_of(files)}): a modality is a sub-folder or a .csd"
+    return [f"{len(files)} files {where}"] if files else []
 
 
 def _places(root: Path) -> tuple[dict[str, Path], dict[str, list[str]]]:

@@ -164,7 +164,8 @@ def _chosen(
         )
     order = order[first]
     names = tuple(table.header[i] for i in columns)
-    others = tuple(h for i, h in enumerate(table.header) if h and i not in set(columns))
+    read = frozenset(columns)
+    others = tuple(h for i, h in enumerate(table.header) if h and i not in read)
     track = track_of(features[order], lasting(times[order]))
     return ClipFrames(track, names, layout, others, several, notes)
 

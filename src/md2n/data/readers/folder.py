@@ -177,6 +177,10 @@ def read_table(table: Path) -> dict[str, list[str]]:
     twice = next((c for c, count in Counter(header).items() if count > 1), None)
     if twice is not None:
         raise DataError(f"'{table}' has two columns called '{twice}'", "name each column once")
+    if len(header) == 1 and re.search(r"[|\s:]", header[0]):
+        raise DataError(
+            f"'{table}' has one column, '{header[0]}'", "part the cells by commas, semicolons or tabs, not otherwise"
+        )
     if len(rows) < 2:
         raise DataError(f"'{table}' holds no sample", "one line per sample below the header")
     for number, line in rows[1:]:

@@ -121,7 +121,7 @@ class SequencePieces:
         return held[key]
 
     def _joined(self, video: str) -> Track:
-        """The frames of a recording out of all its pieces; what stands in two of them is taken once."""
+        """The frames of a recording out of all its pieces; a frame in two of them counts once."""
         held = [self._track(key) for key in self._pieces[video]]
         tracks = [t for t in held if len(t.features)] or held[:1]
         features = np.concatenate([t.features for t in tracks])

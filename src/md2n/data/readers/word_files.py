@@ -68,12 +68,12 @@ def read_word_file(path: Path, tier: str = "") -> ClipFrames:
         raise DataError(
             f"'{path}' holds no words that are understood", f"give a file that ends in {', '.join(SUFFIXES)}"
         )
-    found = read(path, tier)
-    words = [label for label in found.labels if not is_pause(label.text)]
+    content = read(path, tier)
+    words = [label for label in content.labels if not is_pause(label.text)]
     _check(path, words)
     intervals = np.array([label[1:] for label in words], np.float64).reshape(-1, 2)
     track = track_of(np.array([label.text for label in words], np.str_), intervals)
-    return ClipFrames(track, (), "words in time", notes=found.notes)
+    return ClipFrames(track, (), "words in time", notes=content.notes)
 
 
 def _table(path: Path, tier: str) -> _Labels:
