@@ -73,4 +73,6 @@ def test_the_summary_is_there_for_machines(tmp_path: Path) -> None:
         ("<b>ü", "text", "absent"),
         ("<b>ü", "audio", "extracted"),
         ("line 4", "", "left out"),
+        *(("", "", "note") for _ in SUMMARY.notes),
     ]
+    assert [r["reason"] for r in lines[5:]] == list(SUMMARY.notes) != []

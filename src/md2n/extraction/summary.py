@@ -35,8 +35,8 @@ def facts(summary: Summary) -> dict[str, Any]:
 
 
 def write_summary(folder: Path, summary: Summary, more: Mapping[str, Any] | None = None) -> Path:
-    """Writes ``summary.json`` and ``summary.csv`` (one line per clip and modality, per note, and per
-    line left out).
+    """Writes ``summary.json`` and ``summary.csv`` (one line per clip and modality, per line left out, and
+    per note).
 
     Args:
         folder: made if absent.
@@ -55,10 +55,10 @@ def write_summary(folder: Path, summary: Summary, more: Mapping[str, Any] | None
     writer.writerow(COLUMNS)
     for o in summary.outcomes:
         writer.writerow((o.clip, o.modality, o.state, o.reason, o.frames, o.valid, "; ".join(o.notes), o.anew))
-    for note in summary.notes:
-        writer.writerow(("", "", "note", note, 0, 0, "", ""))
     for clip, reason in summary.left_out.items():
         writer.writerow((clip, "", "left out", reason, 0, 0, "", ""))
+    for note in summary.notes:
+        writer.writerow(("", "", "note", note, 0, 0, "", ""))
     write_bytes(folder / "summary.csv", out.getvalue().encode())
     write_json(folder / "summary.json", {**(more or {}), **facts(summary)})
     return folder
