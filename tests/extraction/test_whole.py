@@ -20,6 +20,7 @@ from tests.extraction.test_media import tone, write
 
 pytest.importorskip("av", reason="PyAV (extra 'video') is not installed")
 PCM = (voice(2.0, 120.0) * 8_000).astype("<i2").tobytes()
+ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + bytes(14) + b"\xff" * 99
 HEAD = struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16)
 
 
@@ -110,7 +111,9 @@ def test_an_ogg_file_without_its_last_page_is_told(tmp_path):
     assert "may have been cut off" in check_whole(cut(path, 0.6))[0]
 
 
-@pytest.mark.parametrize("content", [b"", b"RIFF", b"RIFF\x10\0\0\0WAVE" + bytes(99), b"caff" + b"\x7f" * 99, b"OggS"])
+@pytest.mark.parametrize(
+    "content", [b"", b"RIFF", b"RIFF\x10\0\0\0WAVE" + bytes(99), b"caff" + b"\xff" * 99, b"OggS", ASF]
+)
 def test_what_is_no_whole_head_is_left_to_its_reader(tmp_path, content):
     for name in ("a.wav", "a.ogg"):
         (tmp_path / name).write_bytes(content)

@@ -36,7 +36,7 @@ def check_whole(path: Path) -> tuple[str, ...]:
             promised, sure = _promised(file)
             if path.suffix.lower() in (".ogg", ".oga", ".opus", ".ogv") and _without_end(file, size):
                 return ("its last page is not marked as the end: it may have been cut off",)
-    except (OSError, struct.error, OverflowError):  # its front end says what is wrong with it
+    except (OSError, struct.error, OverflowError, ValueError):  # its front end says what is wrong with it
         return ()
     if promised - size <= 1:  # the byte that fills up an odd number
         return ()
@@ -53,7 +53,8 @@ def _promised(file: BinaryIO) -> tuple[int, bool]:
     if head[:4] in (b"RIFF", b"RF64"):
         return _riff(file, head)
     if head[:16] == _W64:
-        return int(struct.unpack("<Q", head[16:24])[0]), True
+        length = int(struct.unpack("<Q", head[16:24])[0])
+        return length if length < 1 << 62 else 0, True
     if head[:4] == b"caff":
         return _caf(file), True
     return (_asf(file) if head[:16] == _ASF else 0), True

@@ -186,3 +186,10 @@ def test_a_count_that_leaps_is_no_facet(tmp_path):
     path.write_text("".join(line + "\n" for line in path.read_text().splitlines()[::2]))
     with pytest.raises(DataError, match="has no header line"):
         read_face_table(path)
+
+
+def test_a_cell_of_facet_that_is_no_number_is_named_by_its_place(tmp_path):
+    path = bare(tmp_path / "a.csv")
+    path.write_text(path.read_text().replace("3.02", "high"))
+    with pytest.raises(DataError, match="line 4, column '5' holds 'high'"):
+        read_face_table(path)

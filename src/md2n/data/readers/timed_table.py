@@ -76,9 +76,9 @@ class Table:
             return float(cell)
         except ValueError as error:
             comma = "; decimals need a point, not a comma" if re.fullmatch(r"-?\d+,\d+", cell) else ""
+            name = self.header[column] if self.header else column + 1
             raise DataError(
-                f"'{self.path}', line {self.lines[row]}, column '{self.header[column]}' holds '{cell}', which is no "
-                "number",
+                f"'{self.path}', line {self.lines[row]}, column '{name}' holds '{cell}', which is no number",
                 f"leave the cell empty where nothing was measured{comma}",
             ) from error
 
