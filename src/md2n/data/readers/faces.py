@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.data.readers.facet_bare import is_bare_facet, read_bare_facet
+from md2n.data.readers.frames import as_features
 from md2n.data.readers.opensmile import is_opensmile, read_opensmile
 from md2n.data.readers.timed import ClipFrames, lasting, track_of
 from md2n.data.readers.timed_table import SPAN, Table, no_header, open_table, read_spans
@@ -144,7 +145,7 @@ def _chosen(
     if not np.isfinite(times).all():
         line = table.lines[int(np.flatnonzero(~np.isfinite(times))[0])]
         raise DataError(f"'{table.path}', line {line} has no time", "export the table again")
-    features = table.numbers(columns).astype(np.float32)
+    features = as_features(table.numbers(columns), f"'{table.path}'")
     features[~valid] = np.nan
     rows = np.arange(len(times))
     person = table.find("face_id", "identity")

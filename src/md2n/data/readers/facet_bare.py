@@ -6,6 +6,7 @@ of the head) in an order that the file does not tell.  A row whose 35 numbers ar
 
 import numpy as np
 
+from md2n.data.readers.frames import as_features
 from md2n.data.readers.timed import ClipFrames, lasting, track_of
 from md2n.data.readers.timed_table import Table
 from md2n.errors import DataError
@@ -30,7 +31,7 @@ def read_bare_facet(table: Table) -> ClipFrames:
     Raises:
         DataError: a cell is no number.
     """
-    features = table.numbers(range(2, 2 + COLUMNS)).astype(np.float32)
+    features = as_features(table.numbers(range(2, 2 + COLUMNS)), f"'{table.path}'")
     without = (features == 0).all(axis=1)
     features[without] = np.nan
     notes = ["FACET without a header line: the 35 columns have no names"]

@@ -13,6 +13,7 @@ import re
 import numpy as np
 import numpy.typing as npt
 
+from md2n.data.readers.frames import as_features
 from md2n.data.readers.timed import ClipFrames, lasting, track_of
 from md2n.data.readers.timed_table import Table
 from md2n.errors import DataError
@@ -21,7 +22,7 @@ FRAME_TIME = "frametime"
 RECORDING = ("name", "file")
 SPAN = ("start", "end")
 FACTS = {*RECORDING, *SPAN, FRAME_TIME, "frameindex"}
-_CLOCK = re.compile(r"(?:(?P<days>\d+) days?,? *)?(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d+)?)")
+_CLOCK = re.compile(r"(?:(?P<days>\d{1,6}) days?,? *)?(?P<hours>\d{1,6}):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d+)?)")
 
 
 def is_opensmile(table: Table) -> bool:
@@ -52,7 +53,7 @@ def read_opensmile(table: Table) -> ClipFrames:
             f"'{table.path}' holds {len(names)} recordings: {names[0]}, {names[1]}" + (", ..." if names[2:] else ""),
             "write one table per recording, named by the clip",
         )
-    features = table.numbers(columns).astype(np.float32)
+    features = as_features(table.numbers(columns), f"'{table.path}'")
     place = table.find(FRAME_TIME)
     intervals = None
     if len(features) > 1:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from md2n.data.readers.cells import Rows, first_lines, read_text, rows_of, separator_of, without_end
+from md2n.data.readers.frames import as_features
 from md2n.data.readers.timed import ClipFrames, track_of
 from md2n.data.samples import Array
 from md2n.errors import DataError
@@ -169,7 +170,7 @@ def read_spans(table: Table) -> ClipFrames:
     others = [i for i, name in enumerate(table.header) if name and name.lower() not in SPAN]
     if not others:
         raise DataError(f"'{table.path}' holds times but no feature", "a column per feature beside start_s and end_s")
-    features = table.numbers(others).astype(np.float32)
+    features = as_features(table.numbers(others), f"'{table.path}'")
     return ClipFrames(
         track_of(features, intervals), tuple(table.header[i] for i in others), "CSV with start_s and end_s"
     )
