@@ -106,10 +106,10 @@ def test_a_row_has_the_same_bits_alone_in_any_batch_and_in_any_order(dtype: torc
     for index in ([2], [4, 3, 2, 1, 0], [1, 1, 3], [0, 4]):
         chosen = torch.tensor(index)
         x = zeros(len(index), 4, 3, dtype=dtype)
-        made_apart = SampleNoise.of(keys[chosen], generator(3, "noise")).like(x, "a")
-        assert torch.equal(made_apart, whole[chosen])
-        taken_apart = SampleNoise.of(keys, generator(3, "noise")).rows(chosen).like(x, "a")
-        assert torch.equal(taken_apart, whole[chosen])
+        separate = SampleNoise.of(keys[chosen], generator(3, "noise")).like(x, "a")
+        assert torch.equal(separate, whole[chosen])
+        chosen_rows = SampleNoise.of(keys, generator(3, "noise")).rows(chosen).like(x, "a")
+        assert torch.equal(chosen_rows, whole[chosen])
 
 
 def sample_keys_of(*ids: str) -> Tensor:

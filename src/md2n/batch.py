@@ -34,7 +34,7 @@ class SequenceBatch:
         place: ``[B]`` order of the utterances inside a conversation; there where ``conversation`` is.
         cells: modality name -> ``[B, T_k, d_k]``, False at single numbers that may not be read; only of modalities
             with such numbers inside their valid frames.
-        keys: ``[B]`` what says who a sample is, whatever batch or file it is in: its draws go by it (``noise``).  Row
+        keys: ``[B]`` say who a sample is, whatever batch or file it is in: its draws go by it (``noise``).  Row
             numbers where it is None.
     """
 

@@ -126,18 +126,18 @@ def with_draws(model: MultimodalModel, batch: SequenceBatch) -> dict[str, Tensor
     """Predictions, recoveries and every draw of a batch, samples first."""
     with torch.no_grad():
         prediction = model.predict(batch, generator(7, "use"), draws=2)
-        told = {"output": prediction.output}
-        told |= {} if prediction.spread is None else {"spread": prediction.spread}
+        drawn = {"output": prediction.output}
+        drawn |= {} if prediction.spread is None else {"spread": prediction.spread}
         if isinstance(model, Recovers):
             recovery = model.recover(batch, generator(8, "use"), draws=2, steps=2)
             for k, name in enumerate(batch.names):
                 # Frames past a given sample's end are nobody's.
                 real = (batch.frames(name) | batch.missing[:, k, None])[..., None]
-                told[f"features.{name}"] = torch.where(real, recovery.features[name], 0.0)
-                told[f"draws.{name}"] = torch.where(real, recovery.draws[name], 0.0).transpose(0, 1)
+                drawn[f"features.{name}"] = torch.where(real, recovery.features[name], 0.0)
+                drawn[f"draws.{name}"] = torch.where(real, recovery.draws[name], 0.0).transpose(0, 1)
                 if recovery.spread:
-                    told[f"spread.{name}"] = torch.where(real, recovery.spread[name], 0.0)
-    return told
+                    drawn[f"spread.{name}"] = torch.where(real, recovery.spread[name], 0.0)
+    return drawn
 
 
 def test_what_a_sample_is_answered_and_drawn_does_not_depend_on_its_batch(case: Case) -> None:

@@ -115,11 +115,11 @@ def test_a_random_method_repeats_whatever_else_is_asked() -> None:
 def test_a_samples_draws_are_its_own_in_every_batch_order_and_subset(batch_size: int) -> None:
     world, wanted = World(), conditions_of(World())[1:3]
     model = Recovering(world.schema, noise=1.0)
-    told = evaluate(model, world, wanted, batch_size=50, draws=3)
+    answers = evaluate(model, world, wanted, batch_size=50, draws=3)
     back = evaluate_recovery(model, world, wanted, batch_size=50, draws=3)
     few = Reversed(world, np.arange(40, 4, -1))
     some = [replace(c, available=c.available[few.order]) for c in wanted]
-    for whole, part in zip(told, evaluate(model, few, some, batch_size=batch_size, draws=3)):
+    for whole, part in zip(answers, evaluate(model, few, some, batch_size=batch_size, draws=3)):
         assert part.spread is not None and whole.spread is not None
         np.testing.assert_allclose(part.output, whole.output[few.order], rtol=1e-5)
         np.testing.assert_allclose(part.spread, whole.spread[few.order], rtol=1e-4)

@@ -50,9 +50,9 @@ def predict(
     for i, label in enumerate(answer.labels):
         best = (int(answer.output[i].argmax()),) if answer.classes else ()
         width = [] if spread is None else [f"{spread[(i, *best)]:.6g}"]
-        shown = str(label) if answer.classes else f"{float(label):.6g}"
+        answered = str(label) if answer.classes else f"{float(label):.6g}"
         each = [f"{p:.6g}" for p in answer.output[i]] if answer.classes else []
-        lines.append([str(answer.ids[i]), shown, *width, *each, answer.available[i]])
+        lines.append([str(answer.ids[i]), answered, *width, *each, answer.available[i]])
     if out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([head, *lines])
     else:

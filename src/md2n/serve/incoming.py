@@ -128,12 +128,12 @@ def content_keys(samples: Samples) -> npt.NDArray[np.int64]:
     """``[N]`` 63-bit numbers that say who a sample is by what it holds: arrays bring no ids, and any order."""
     keys = np.empty(len(samples), np.int64)
     for i in range(len(samples)):
-        told = hashlib.blake2b(digest_size=8)
+        content = hashlib.blake2b(digest_size=8)
         for name, ragged in samples.modalities.items():
             valid = ragged.valid[ragged.offsets[i] : ragged.offsets[i + 1]]
             frames = np.asarray(ragged.sample(i), np.float32)[valid]
-            told.update(f"{name} {len(frames)} ".encode() + valid.tobytes() + frames.tobytes())
-        keys[i] = int.from_bytes(told.digest(), "big") >> 1
+            content.update(f"{name} {len(frames)} ".encode() + valid.tobytes() + frames.tobytes())
+        keys[i] = int.from_bytes(content.digest(), "big") >> 1
     return keys
 
 
