@@ -74,7 +74,8 @@ def _npz(
         notes: facts a user must know.
     """
     classes = {column: task.classes} if task.classes else None
-    whole = read_npz(folder, label=column, split=split, kinds={column: task.kind}, classes=classes)
+    # Codes with -1 in the gaps, as these files have them.
+    whole = read_npz(folder, label=column, split=split, kinds={column: task.kind}, classes=classes, unknown=(-1,))
     chosen = np.flatnonzero(whole.groups[only] == "True") if only else np.arange(len(whole))
     return replace(
         whole,

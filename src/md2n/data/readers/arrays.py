@@ -39,6 +39,7 @@ def from_arrays(
     name: str = "arrays",
     kinds: Mapping[str, str] | None = None,
     classes: Mapping[str, Sequence[str]] | None = None,
+    unknown: Sequence[Any] = (),
     default_label: str = "",
     present: Mapping[str, Any] | None = None,
     valid: Mapping[str, Any] | None = None,
@@ -58,6 +59,8 @@ def from_arrays(
         name: of the data set.
         kinds: label column -> ``regression`` or ``classification``, where ``readers.labels`` would guess wrong.
         classes: label column -> class names in the order of their codes.
+        unknown: label values that mean "not known", besides None, NaN and the like; ``(-1,)`` for codes with -1 in the
+            gaps.
         default_label: the label column used by default; the first if not given.
         present: modality name -> ``[N]``, False where a sample lacks it, whatever the array holds there.
         valid: modality name -> ``[N, T]``, False at padding, or in the shape of the array, False at single unknown
@@ -94,7 +97,7 @@ def from_arrays(
         modalities[modality], counted[modality] = _ragged(
             given, modality, count, present.get(modality), valid.get(modality), dims.get(modality)
         )
-    columns = _columns(labels, kinds or {}, classes or {})
+    columns = _columns(labels, kinds or {}, classes or {}, unknown)
     if default_label and default_label not in columns:
         raise UsageError(f"there is no label column '{default_label}'", did_you_mean(default_label, columns))
     samples = Samples(
@@ -178,12 +181,14 @@ def _from_list(given: list[Any], what: str, flags: Array | None, dim: int | None
         raise DataError(f"{what}: {error.message}", error.hint) from error
 
 
-def _columns(labels: Any, kinds: Mapping[str, str], classes: Mapping[str, Sequence[str]]) -> dict[str, LabelColumn]:
+def _columns(
+    labels: Any, kinds: Mapping[str, str], classes: Mapping[str, Sequence[str]], unknown: Sequence[Any]
+) -> dict[str, LabelColumn]:
     named = {} if labels is None else dict(labels) if isinstance(labels, Mapping) else {"y": labels}
     for key in (*kinds, *classes):
         if key not in named:
             raise UsageError(f"there is no label column '{key}'", did_you_mean(key, named))
-    return {k: label_column(v, k, kind=kinds.get(k), classes=classes.get(k)) for k, v in named.items()}
+    return {k: label_column(v, k, kind=kinds.get(k), classes=classes.get(k), unknown=unknown) for k, v in named.items()}
 
 
 def split_codes(splits: Any, count: int, what: str = "split") -> Array:

@@ -23,6 +23,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from md2n.data.readers.arrays import from_arrays
 from md2n.data.readers.clip_files import READ, FolderPieces, list_files, some_of
@@ -59,6 +60,7 @@ def read_clip_features(
     tier: str = "",
     kinds: Mapping[str, str] | None = None,
     classes: Mapping[str, Sequence[str]] | None = None,
+    unknown: Sequence[Any] = (),
     drop_empty: bool = False,
 ) -> Samples:
     """Read a folder of features that were measured of clips.
@@ -73,6 +75,7 @@ def read_clip_features(
         tier: the tier of words, where their files have several; see ``word_files``.
         kinds: label column -> ``regression`` or ``classification`` where the rule guesses wrong.
         classes: label column -> class names in order.
+        unknown: label values that mean "not known", besides empty cells and the like.
         drop_empty: leave out clips without any modality instead of refusing them.
 
     Raises:
@@ -84,7 +87,9 @@ def read_clip_features(
     columns = {k: v for k, v in read_table(table).items() if k not in PASSED_OVER}
     by_rule = [c for c in columns if c in ("y", "label") or c.startswith(("y_", "label_"))]
     named = [c for c in dict.fromkeys([label, *(kinds or {}), *(classes or {})]) if c in columns and c not in by_rule]
-    facts = take_facts(columns, table, split=split, labels=[*by_rule, *named], kinds=kinds, classes=classes)
+    facts = take_facts(
+        columns, table, split=split, labels=[*by_rule, *named], kinds=kinds, classes=classes, unknown=unknown
+    )
     segments = _segments(facts.ids, columns, table)
     notes = [f"column '{c}' of {LABELS} is empty and was left out" for c, cells in columns.items() if not any(cells)]
     places, passed = _places(table.parent)
@@ -146,6 +151,7 @@ def read_clip_features(
         name=name or table.resolve().parent.name,
         kinds=kinds,
         classes=facts.classes,
+        unknown=unknown,
         default_label=label,
         notes=notes,
         source={

@@ -8,7 +8,8 @@
   empty where the sample lacks the modality.  A file holds ``[T, d]``, or ``[d]`` for a vector.
 - **labels**: ``y``, ``label``, and every column that starts with ``y_`` or ``label_`` (or those named by the caller).
   Cells that are all whole numbers, written without a point, are classes if they take at most fifty values; cells that
-  are all numbers are real values; anything else is classes, named by their words.  Empty is unknown.
+  are all numbers are real values; anything else is classes, named by their words.  An empty cell, ``nan``, ``NA`` and
+  the like (``readers.labels``) are unknown.
 - everything else is a group column: speaker, subject, video.
 
 A path may not leave the folder.
@@ -25,7 +26,7 @@ import numpy as np
 from md2n.data.readers.arrays import from_arrays
 from md2n.data.readers.cells import NAMES, read_text, rows_of, separator_of, with_slashes, without_end
 from md2n.data.readers.files import fingerprints, require_file, what_is
-from md2n.data.readers.labels import MOST_CLASSES
+from md2n.data.readers.labels import MOST_CLASSES, as_number, is_unknown
 from md2n.data.samples import Array, Samples
 from md2n.errors import DataError, UnsafeFileError, UsageError, did_you_mean
 
@@ -44,6 +45,7 @@ def read_folder(
     split: str = "split",
     kinds: Mapping[str, str] | None = None,
     classes: Mapping[str, Sequence[str]] | None = None,
+    unknown: Sequence[Any] = (),
     drop_empty: bool = False,
 ) -> Samples:
     """Read a folder with ``samples.csv``.
@@ -56,6 +58,7 @@ def read_folder(
         split: the column that holds the split.
         kinds: label column -> ``regression`` or ``classification`` where the rule guesses wrong.
         classes: label column -> class names in order.
+        unknown: label values that mean "not known", besides empty cells and the like.
         drop_empty: leave out samples without any modality instead of refusing them.
 
     Raises:
@@ -67,7 +70,7 @@ def read_folder(
     table = table / TABLE if table.is_dir() else table
     root = table.parent
     columns = read_table(table)
-    facts = take_facts(columns, table, split=split, labels=labels, kinds=kinds, classes=classes)
+    facts = take_facts(columns, table, split=split, labels=labels, kinds=kinds, classes=classes, unknown=unknown)
     features: dict[str, Any] = {}
     for column in list(columns):
         cells = [c for c in columns[column] if c]
@@ -100,6 +103,7 @@ def read_folder(
             name=name or root.resolve().name,
             kinds=kinds,
             classes=facts.classes,
+            unknown=unknown,
             default_label=label,
             source={"reader": "folder", "files": fingerprints([table])},
             drop_empty=drop_empty,
@@ -132,6 +136,7 @@ def take_facts(
     labels: Sequence[str] | None = None,
     kinds: Mapping[str, str] | None = None,
     classes: Mapping[str, Sequence[str]] | None = None,
+    unknown: Sequence[Any] = (),
 ) -> Facts:
     """Ids, splits and labels of a table; their columns are taken out of ``columns``.
 
@@ -156,7 +161,7 @@ def take_facts(
     targets: dict[str, Any] = {}
     orders = dict(classes or {})
     for column in chosen:
-        targets[column], order = target_of(columns.pop(column), (kinds or {}).get(column), orders.get(column))
+        targets[column], order = target_of(columns.pop(column), (kinds or {}).get(column), orders.get(column), unknown)
         if order is not None:
             orders[column] = order
     return Facts(ids, splits, targets, orders)
@@ -211,23 +216,22 @@ def check_unique(ids: Sequence[str], table: Path) -> None:
 
 
 def target_of(
-    cells: Sequence[str], kind: str | None, classes: Sequence[str] | None
+    cells: Sequence[str], kind: str | None, classes: Sequence[str] | None, unknown: Sequence[Any] = ()
 ) -> tuple[Any, Sequence[str] | None]:
-    """Values of a label column and its class names, where it has some."""
-    known = [c for c in cells if c]
-    words = np.array(cells, dtype=np.str_)
-    try:
-        numbers = np.array([float(c) if c else np.nan for c in cells])
-    except ValueError:
-        return words, classes
-    if classes is not None:
-        return (words if set(known) <= set(classes) else numbers), classes
-    whole = bool(known) and all(_WHOLE.fullmatch(c) for c in known)
-    codes = sorted({int(c) for c in known}) if whole else []
-    if kind == "regression" or not whole or (kind is None and len(codes) > MOST_CLASSES):
-        return numbers, None
-    # Words, so that -1 stays a class: in a table the empty cell is the unknown one.
-    return np.array([str(int(c)) if c else "" for c in cells], dtype=np.str_), [str(c) for c in codes]
+    """Values of a label column, as ``label_column`` takes them, and its class names, where it has some."""
+    meant = set(classes or ()) - {""}
+    words = ["" if is_unknown(c, unknown) and c not in meant else c for c in cells]
+    known = [w for w in words if w]
+    numbers = [as_number(w) for w in known]
+    if None in numbers or (classes is not None and set(known) <= meant):
+        return np.array(words, dtype=np.str_), classes
+    values = np.full(len(words), np.nan)
+    values[[bool(w) for w in words]] = numbers
+    whole = bool(known) and all(_WHOLE.fullmatch(w) for w in known)
+    codes = sorted({int(w) for w in known}) if whole else []
+    if classes is not None or kind == "regression" or not whole or (kind is None and len(codes) > MOST_CLASSES):
+        return values, classes
+    return np.array([str(int(w)) if w else "" for w in words], dtype=np.str_), [str(c) for c in codes]
 
 
 def _array(root: Path, cell: str, column: str, line: int, table: Path) -> Array:

@@ -13,7 +13,7 @@ Frames with a NaN or an infinity are invalid, whatever the lengths say; they are
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from md2n.data.readers.files import fingerprints
 from md2n.data.readers.frames import NonFinite, as_features, as_numbers, concat, count_nonfinite, finish
-from md2n.data.readers.labels import label_column
+from md2n.data.readers.labels import is_missing, is_unknown, label_column
 from md2n.data.readers.unpickle import load_pickle
 from md2n.data.samples import SPLITS, Array, LabelColumn, Ragged, Samples
 from md2n.data.schema import KnownSet, known_set, recognise
@@ -51,7 +51,13 @@ class _Told:
 
 
 def read_mmsa(
-    path: str | Path, *, name: str = "", known: str | None = None, label: str = "", drop_empty: bool = False
+    path: str | Path,
+    *,
+    name: str = "",
+    known: str | None = None,
+    label: str = "",
+    unknown: Sequence[Any] = (),
+    drop_empty: bool = False,
 ) -> Samples:
     """Read an MMSA pickle without running anything in it.
 
@@ -61,6 +67,7 @@ def read_mmsa(
         known: ``mosi``, ``mosei``, ``ch-sims`` or ``iemocap``: declares the label range and enables the checks of
             ``md2n.data.schema``.  None recognises the set by its split sizes; ``""`` declares nothing.
         label: the label column used by default; ``regression_labels`` where the file has it, if not given.
+        unknown: label values that mean "not known", besides NaN and None.
         drop_empty: leave out samples that have no modality instead of refusing them.
 
     Returns:
@@ -78,7 +85,7 @@ def read_mmsa(
     schema = recognise(sizes) if known is None else known
     facts = known_set(schema) if schema else KnownSet(title=file.stem)
     told = _Told([f"recognised as {facts.title} by its split sizes"] if schema and known is None else [])
-    labels = _labels(parts, ids, facts, file)
+    labels = _labels(parts, ids, facts, file, unknown)
     modalities: dict[str, Ragged] = {}
     counted: dict[str, NonFinite] = {}
     used: set[str] = set()
@@ -225,12 +232,14 @@ def _valid(part: Part, cube: Array, modality: str, what: str, told: _Told) -> np
     return np.asarray(before & after)
 
 
-def _labels(parts: Mapping[str, Part], ids: Mapping[str, Array], facts: KnownSet, file: Path) -> dict[str, LabelColumn]:
+def _labels(
+    parts: Mapping[str, Part], ids: Mapping[str, Array], facts: KnownSet, file: Path, unknown: Sequence[Any]
+) -> dict[str, LabelColumn]:
     columns: dict[str, LabelColumn] = {}
     for key in (*REGRESSION_KEYS, CLASSES_KEY):
         if not all(part.get(key) is not None for part in parts.values()):
             continue
-        arrays = [as_numbers(part[key], f"'{file}': {split}/{key}") for split, part in parts.items()]
+        arrays = [_targets(part[key], f"'{file}': {split}/{key}") for split, part in parts.items()]
         for split, array in zip(parts, arrays):
             if len(array) != len(ids[split]):
                 raise DataError(
@@ -245,17 +254,32 @@ def _labels(parts: Mapping[str, Part], ids: Mapping[str, Array], facts: KnownSet
         if values.ndim == 3 and values.shape[2] == 2:
             columns |= _emotions(values, facts)
         elif key == CLASSES_KEY:
-            columns[key] = _classes(values.reshape(-1), parts)
+            columns[key] = _classes(values.reshape(-1), parts, unknown)
         else:
-            columns |= _real(values.reshape(len(values), -1), key, facts)
+            columns |= _real(values.reshape(len(values), -1), key, facts, unknown)
     return columns
 
 
-def _real(values: Array, key: str, facts: KnownSet) -> dict[str, LabelColumn]:
+def _targets(value: Any, what: str) -> Array:
+    """Numbers, NaN where the file has None or another word for nothing."""
+    array = np.asarray(value)
+    if array.dtype.kind in "OUST":
+        array = array.astype(object)
+        array[np.frompyfunc(is_missing, 1, 1)(array).astype(np.bool_)] = np.nan
+    return as_numbers(array, what)
+
+
+def _real(values: Array, key: str, facts: KnownSet, unknown: Sequence[Any]) -> dict[str, LabelColumn]:
     names = [key, *(f"{key}_{i}" for i in range(1, values.shape[1]))]
     return {
         name: label_column(
-            values[:, i], name, kind="regression", low=facts.low, high=facts.high, sentiment=facts.sentiment
+            values[:, i],
+            name,
+            kind="regression",
+            unknown=unknown,
+            low=facts.low,
+            high=facts.high,
+            sentiment=facts.sentiment,
         )
         for i, name in enumerate(names)
     }
@@ -268,10 +292,12 @@ def _emotions(values: Array, facts: KnownSet) -> dict[str, LabelColumn]:
     return {n: label_column(values[:, i].argmax(axis=1), n, classes=("no", "yes")) for i, n in enumerate(names)}
 
 
-def _classes(values: Array, parts: Mapping[str, Part]) -> LabelColumn:
+def _classes(values: Array, parts: Mapping[str, Part], unknown: Sequence[Any]) -> LabelColumn:
     """Named by ``annotations`` ("Positive") where each code has exactly one, in the order of the codes."""
     words = [str(w) for part in parts.values() for w in part.get("annotations", ())]
-    pairs = sorted({(float(v), w) for v, w in zip(values, words)}) if len(words) == len(values) else []
+    named = zip(values, words) if len(words) == len(values) else ()
+    pairs = sorted({(float(v), w) for v, w in named if not is_unknown(v, unknown) and not is_missing(w)})
     if pairs and len({c for c, _ in pairs}) == len({w for _, w in pairs}) == len(pairs):
-        return label_column(words, CLASSES_KEY, classes=[w for _, w in pairs])
-    return label_column(values, CLASSES_KEY, kind="classification")
+        known = ["" if is_unknown(v, unknown) else w for v, w in zip(values, words)]
+        return label_column(known, CLASSES_KEY, classes=[w for _, w in pairs])
+    return label_column(values, CLASSES_KEY, kind="classification", unknown=unknown)

@@ -35,6 +35,7 @@ def read_npz(
     split: str = "split",
     kinds: Mapping[str, str] | None = None,
     classes: Mapping[str, Sequence[str]] | None = None,
+    unknown: Sequence[Any] = (),
     drop_empty: bool = False,
 ) -> Samples:
     """Read a ``data.npz``.
@@ -46,6 +47,7 @@ def read_npz(
         split: key of the split.
         kinds: label column -> ``regression`` or ``classification`` where the rule guesses wrong.
         classes: label column -> class names in the order of their codes.
+        unknown: label values that mean "not known", besides NaN and the like; ``(-1,)`` for codes with -1 in the gaps.
         drop_empty: leave out samples without any modality instead of refusing them.
 
     Raises:
@@ -86,6 +88,7 @@ def read_npz(
             name=name or (file.resolve().parent.name if file.name == "data.npz" else file.stem),
             kinds=kinds,
             classes=classes,
+            unknown=unknown,
             default_label=label or ("y" if "y" in labels else ""),
             present=flags["m_"],
             valid=flags["t_"],

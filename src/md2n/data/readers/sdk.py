@@ -5,18 +5,19 @@ A label whose video a modality does not have, or has no frame for, is a natural 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from md2n.data.readers.csd import Sequence, open_sequence, video_of
 from md2n.data.readers.files import fingerprints
 from md2n.data.readers.frames import finish
-from md2n.data.readers.labels import label_column
+from md2n.data.readers.labels import is_unknown, label_column
 from md2n.data.readers.segments import WORDS, Segment, SequencePieces, cut, require_features, require_reference
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
 from md2n.data.schema import KnownSet, known_set
@@ -63,6 +64,7 @@ def read_sdk(
     words: str | Path | None = None,
     folds: Folds | None = None,
     label: str = "",
+    unknown: Iterable[Any] = (),
     drop_empty: bool = False,
 ) -> Samples:
     """Read computational sequences and cut them into labelled samples.
@@ -77,6 +79,7 @@ def read_sdk(
         words: the ``.csd`` file with the words themselves, which ``align="words"`` needs; it is no modality.
         folds: split name -> video ids; the standard folds of ``known`` if not given, no split without either.
         label: the label column used by default; the first if not given.
+        unknown: label values that mean "not known", besides NaN.
         drop_empty: leave out samples that have no modality instead of refusing them.
 
     Returns:
@@ -109,7 +112,7 @@ def read_sdk(
         notes += [note for k, p in pieces.items() for note in p.note(k)]
     arrays.pop(WORDS, None)
     modalities = {k: Ragged.from_arrays(a, dim=sequences[k].dim) for k, (a, _) in arrays.items()}
-    columns = _columns(np.stack([s.values for s in segments]), names, facts, notes)
+    columns = _columns(np.stack([s.values for s in segments]), names, facts, notes, tuple(unknown))
     if label and label not in columns:
         raise UsageError(f"'{labels}' has no label column '{label}'", did_you_mean(label, columns))
     videos = [s.recording for s in segments]
@@ -177,11 +180,13 @@ def _label_names(annotation: Sequence, facts: KnownSet) -> tuple[str, ...]:
     return ("sentiment", *(f"label_{i}" for i in range(1, count)))
 
 
-def _columns(values: Array, names: tuple[str, ...], facts: KnownSet, notes: list[str]) -> dict[str, LabelColumn]:
+def _columns(
+    values: Array, names: tuple[str, ...], facts: KnownSet, notes: list[str], unknown: tuple[Any, ...]
+) -> dict[str, LabelColumn]:
     columns = {}
     for i, column in enumerate(names):
         low, high = facts.label_range(i)
-        held = values[:, i]
+        held = np.array([np.nan if is_unknown(v, unknown) else v for v in values[:, i]])
         if facts.clip:
             outside = int(((held < low) | (held > high)).sum())
             if outside:
