@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,38 @@ def store(tmp_path: Path, **more) -> Path:
     path = tmp_path / "store"
     assert ask("import", npz(tmp_path, **more), "--out", path).exit_code == 0
     return path
+
+
+def test_import_says_what_labels_were_taken_for_and_takes_what_a_person_says(tmp_path):
+    path = tmp_path / "store"
+    done = ask("import", npz(tmp_path, y=np.array([0, -1, 1, 0, 1])), "--out", path, "--unknown", "-1")
+    assert "label 'y': 2 classes (0, 1); known of 4 of 5" in done.stderr
+    assert "2 label columns; 'y' is the default, --label NAME chooses another" in done.stderr
+    done = ask("import", path, "--out", path, "--range", "y_score=-3,3", "--label", "y_score", "--sentiment")
+    assert "label 'y_score': sentiment, 0 to 1" in done.stderr
+    samples = open_store(path)
+    assert (samples.default_label, samples.label().task.sentiment) == ("y_score", True)
+    done = ask("import", npz(tmp_path), "--out", path, "--label", "y_score", "--name", samples.name)
+    assert "as declared when it was imported before" in done.stderr and open_store(path).label().task.sentiment
+    assert ask("import", npz(tmp_path), "--out", path, "--known", "none").exit_code == 0
+    assert not open_store(path).label("y_score").task.sentiment
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--range", "y"], "--range 'y' is not LOW,HIGH"),
+        (["--range", "z=0,1"], "no label column 'z'"),
+        (["--sentiment"], "needs a range with zero inside"),
+        (["--range", "y_score=0,0.5"], r"labels 'y_score' .* outside the declared range \[0, 0.5\].*s3"),
+    ],
+)
+def test_import_refuses_what_cannot_be_meant_and_leaves_the_store(tmp_path, capsys, options, message):
+    path = store(tmp_path)
+    before = open_store(path).label("y_score").values.tolist()
+    code, said = refused(capsys, "import", npz(tmp_path), "--out", path, *options)
+    assert code in (2, 3) and re.search(message, said, re.DOTALL)
+    assert open_store(path).label("y_score").values.tolist() == before
 
 
 def test_every_layout_can_be_imported(tmp_path):

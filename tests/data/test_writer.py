@@ -10,7 +10,7 @@ from md2n.data.growing import GrowingArray
 from md2n.data.samples import SPLITS, Ragged, Samples
 from md2n.data.store import StoreWriter, checksum, open_intervals, open_store, verify_store, write_store
 from md2n.errors import DataError, UsageError
-from md2n.modality import Modality
+from md2n.modality import Modality, Task
 from md2n.seeding import numpy_generator
 from tests.data.sets import FREE, MOOD, SCORE, assert_same, small
 
@@ -221,3 +221,19 @@ def test_intervals_that_do_not_fit_are_refused(tmp_path):
     ):
         writer.append("one", {"b": np.ones(1)}, intervals={"b": np.zeros((1, 2))})
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("gap", [None, float("nan"), "", "NA", "nan"])
+def test_every_word_for_nothing_is_unknown(tmp_path, gap):
+    signs = Task("classification", "sign", ("-1", "1"))
+    with StoreWriter(tmp_path / "s", name="s", dims={"a": 1}, labels={"sign": signs, "score": SCORE}) as writer:
+        writer.append("one", {"a": np.ones(1)}, {"sign": gap, "score": gap})
+        writer.append("two", {"a": np.ones(1)}, {"sign": "-1", "score": "0.5"})
+        for wrong in (-1, 2, "?"):  # -1 is no code, and this task has a class of that name
+            with pytest.raises(DataError, match=rf"'{wrong}' is no class of 'sign'".replace("?", r"\?")):
+                writer.append("three", {"a": np.ones(1)}, {"sign": wrong})
+        with pytest.raises(DataError, match="label 'score' is '0,5'"):
+            writer.append("three", {"a": np.ones(1)}, {"score": "0,5"})
+    held = open_store(tmp_path / "s").labels
+    assert held["sign"].values.tolist() == [-1, 0]
+    assert np.isnan(held["score"].values[0]) and held["score"].values[1] == 0.5

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from md2n.data.declaration import Meaning
 from md2n.data.ready import data_root
 from md2n.errors import DataError, UsageError
 from md2n.extraction.base import Word
@@ -38,6 +39,18 @@ def test_files_transcripts_labels_groups_and_splits_are_found(tmp_path: Path) ->
     assert found.groups == {"speaker": ["s1", "b c, ü"]}  # who is not known is a group of one
     assert found.refused == () and found.notes == ()
     assert read_clips(clips, groups=["note"]).groups == {"note": ["loud", "b c, ü"]}
+
+
+def test_what_is_said_of_labels_is_checked_before_anything_is_extracted(tmp_path: Path) -> None:
+    files = tuple(f"{n}.wav" for n in "abcd")
+    clips = folder(tmp_path, "file,label\na.wav,-1\nb.wav,2\nc.wav,NA\nd.wav,1\n", files=files)
+    assert read_clips(clips).columns()["label"].task.classes == ("-1", "1", "2")
+    column = read_clips(clips, meaning=Meaning(known="mosi")).columns()["label"]
+    assert column.task.sentiment and column.values[[0, 1, 3]].tolist() == [-1, 2, 1]
+    fewer = read_clips(clips, meaning=Meaning(unknown=("-1",))).columns()["label"]
+    assert (fewer.task.classes, fewer.values.tolist()) == (("1", "2"), [-1, 1, -1, 0])
+    with pytest.raises(DataError, match=r"outside the declared range \[-1, 1\]: 2 \(first: b\)"):
+        read_clips(clips, meaning=Meaning(known="ch-sims"))
 
 
 def test_clips_are_named_by_their_path_or_as_the_table_says(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ SRC is one of
     COVAREP .mat; .csv, .tsv or .txt of OpenFace, py-feat, FACET, openSMILE, or start_s,end_s and numbers;
     .npy; .npz; a modality may also be one .csd file; words/ holds .csv, .TextGrid or .align for --align words
   a ready name
+  a store: to say more of its labels, or to take some of its modalities
 
 \b
 Examples:
@@ -54,6 +55,9 @@ Examples:
   md2n data import my-folder --out mine --classes y=no,yes --drop-empty
   md2n data import my-clips --out mine --align words --label arousal
   md2n data import my-clips --out mine --align words --tier tokens
+  md2n data import my-clips --out mine --known mosi
+  md2n data import my-store --out my-store --range y=-1,1 --sentiment
+  md2n data import data.npz --out mine --unknown -1
 """
 
 CHECK_HELP = """What is wrong with a data set: leaks, dead features, labels, gaps that give the label away.
@@ -107,7 +111,11 @@ def import_source(
         str, typer.Option(help="The tier of words in TextGrids (labels.csv); * for anything: '* - words'.")
     ] = "",
     known: Annotated[
-        str, typer.Option(help="mosi, mosei, ch-sims, iemocap, or none; recognised if not given (pickle, .csd).")
+        str,
+        typer.Option(
+            help="The labels are those of mosi, mosei, ch-sims or iemocap (range, sentiment), or none of these; "
+            "a pickle or .csd is recognised if not given."
+        ),
     ] = "",
     split: Annotated[str, typer.Option(help="An alternative split column (data.npz, samples.csv, labels.csv).")] = "",
     kind: Annotated[
@@ -116,6 +124,16 @@ def import_source(
     classes: Annotated[
         list[str] | None, typer.Option(help="COLUMN=name,name,... in the order of the codes; repeatable.")
     ] = None,
+    unknown: Annotated[
+        list[str] | None, typer.Option(help="A label value that means 'not known', such as -1; repeatable.")
+    ] = None,
+    range_: Annotated[
+        list[str] | None,
+        typer.Option("--range", help="LOW,HIGH of the default label, or COLUMN=LOW,HIGH; repeatable."),
+    ] = None,
+    sentiment: Annotated[
+        bool, typer.Option("--sentiment", help="The default label is a sentiment: its zero is neutral (needs a range).")
+    ] = False,
     reader: Annotated[
         str, typer.Option(help="mmsa, sdk, npz, folder or clips, if the choice is not to be made here.")
     ] = "",
@@ -123,19 +141,31 @@ def import_source(
     data_root: Root = None,
 ) -> None:
     """Other people's files into a store."""
+    from contextlib import suppress
     from dataclasses import replace
 
+    from md2n.cli.description import label_lines
     from md2n.cli.output import say
+    from md2n.data.declaration import Meaning, declare, keep_meaning
     from md2n.data.readers.detect import read
     from md2n.data.ready import READY
-    from md2n.data.store import write_store
+    from md2n.data.store import is_store, open_intervals, open_store, write_store
+    from md2n.errors import DataError
 
+    meant: dict[str, Any] = {
+        "ranges": dict(label_range(r) for r in range_ or ()),
+        "sentiment": ("",) if sentiment else (),
+        "unknown": tuple(unknown or ()),
+    }
+    intervals = {}
     if source in READY and not Path(source).exists() and not reader:
         samples = _open(source, modalities, split, data_root)
         if label:
             samples = replace(samples, default_label=samples.label(label).task.label)
-        samples = replace(samples, name=name or samples.name)
+        samples = declare(replace(samples, name=name or samples.name), Meaning({"none": ""}.get(known, known), **meant))
     else:
+        if is_store(Path(source)) and not reader:
+            intervals = open_intervals(source)
         samples = read(
             source,
             reader=reader,
@@ -149,10 +179,18 @@ def import_source(
             kinds=dict(_pair(k, "--kind") for k in kind or ()),
             classes={c: _words(names) for c, names in (_pair(k, "--classes") for k in classes or ())},
             drop_empty=drop_empty,
+            **meant,
         )
-    write_store(out, samples)
+    if is_store(out) and not (known or any(meant.values())):
+        with suppress(DataError):  # an older store that cannot be read is replaced like any other
+            samples, kept = keep_meaning(samples, open_store(out))
+            for note in kept:
+                say(f"note: {note}")
+    write_store(out, samples, {k: times for k, times in intervals.items() if k in samples.names})
     for note in samples.notes:
         say(f"note: {note}")
+    for line in label_lines(samples):
+        say(line)
     say(f"{len(samples)} samples of {', '.join(samples.names)}; next: md2n data check {out}")
     typer.echo(str(out))
 
@@ -249,6 +287,24 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     if not (column and equals and value):
         raise UsageError(f"{option} '{text}' is not COLUMN=VALUE", f"for example: {option} y=regression")
     return column, value
+
+
+def label_range(text: str) -> tuple[str, tuple[float, float]]:
+    """Column ("" for the default one), least and greatest value, from what ``--range`` is given.
+
+    Raises:
+        UsageError: no two numbers.
+    """
+    from md2n.errors import UsageError
+
+    column, equals, ends = text.rpartition("=")
+    try:
+        low, high = map(float, ends.split(","))
+    except ValueError:
+        raise UsageError(
+            f"--range '{text}' is not LOW,HIGH or COLUMN=LOW,HIGH", "for example: --range -3,3, or --range y_mood=0,10"
+        ) from None
+    return column if equals else "", (low, high)
 
 
 def _print_json(content: Any) -> None:

@@ -130,6 +130,23 @@ def label_facts(column: "LabelColumn") -> dict[str, Any]:
     return facts
 
 
+def label_lines(samples: "Samples") -> list[str]:
+    """A line per label column: what it was taken for; where there are several, how to choose."""
+    default = samples.default_label or next(iter(samples.labels), "")
+    lines = []
+    for name, column in samples.labels.items():
+        facts, task = label_facts(column), column.task
+        if task.kind == "classification":
+            some = ", ".join(task.classes[:8]) + (", ..." if len(task.classes) > 8 else "")
+            told = f"{len(task.classes)} classes ({some})"
+        else:
+            told = f"{'sentiment' if task.sentiment else 'real values'}, {_range(facts) or 'none known'}"
+        lines.append(f"label '{name}': {told}; known of {facts['known']} of {len(samples)}")
+    if len(lines) > 1:
+        lines.append(f"{len(lines)} label columns; '{default}' is the default, --label NAME chooses another")
+    return lines
+
+
 def _range(facts: dict[str, Any]) -> str:
     if not facts["known"]:
         return ""

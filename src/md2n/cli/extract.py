@@ -37,6 +37,18 @@ def extract(
         Path | None, typer.Option(help="The table; labels.csv or manifest.csv in the folder if not given.")
     ] = None,
     label: Annotated[list[str] | None, typer.Option(help="A label column; repeatable, the first is default.")] = None,
+    known: Annotated[
+        str, typer.Option(help="The label is that of mosi, mosei, ch-sims or iemocap: its range, and a sentiment.")
+    ] = "",
+    range_: Annotated[
+        list[str] | None, typer.Option("--range", help="LOW,HIGH of the first label, or COLUMN=LOW,HIGH; repeatable.")
+    ] = None,
+    sentiment: Annotated[
+        bool, typer.Option("--sentiment", help="The first label is a sentiment: its zero is neutral (needs a range).")
+    ] = False,
+    unknown: Annotated[
+        list[str] | None, typer.Option(help="A label value that means 'not known', such as -1; repeatable.")
+    ] = None,
     group: Annotated[list[str] | None, typer.Option(help="A group column, such as speaker; repeatable.")] = None,
     column: Annotated[
         list[str] | None, typer.Option(help="NAME=PATTERN: a column out of file names; repeatable.")
@@ -63,7 +75,9 @@ def extract(
 ) -> None:
     """Extract words, voices and faces from clips into a store; what a clip lacks is missing there."""
     from md2n.cli.clip_bar import watched
+    from md2n.cli.data import label_range
     from md2n.cli.output import say
+    from md2n.data.declaration import Meaning
     from md2n.data.store import check_place
     from md2n.durable import make_directory
     from md2n.errors import UsageError
@@ -81,8 +95,17 @@ def extract(
         told = "the folder of the clips is not given" if clips is None else "--out is not given"
         raise UsageError(told, "see `md2n extract --help`")
     patterns = dict(_pair(c) for c in column or ())
+    meaning = Meaning(known, dict(label_range(r) for r in range_ or ()), ("",) if sentiment else (), unknown or ())
     found = read_clips(
-        clips, labels, labels=label or (), groups=group or (), columns=patterns, words=words, tier=tier, seed=seed
+        clips,
+        labels,
+        labels=label or (),
+        groups=group or (),
+        columns=patterns,
+        words=words,
+        tier=tier,
+        seed=seed,
+        meaning=meaning,
     )
     extractors = front_ends(text, audio, vision)
     for note in found.notes:

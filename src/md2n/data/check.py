@@ -223,6 +223,9 @@ def _label(column: LabelColumn, split: Array) -> list[Finding]:
     if not known.any():
         return [Finding("error", "no-known-label", f"label '{name}' is unknown for every sample", "give some labels")]
     found = []
+    if _maybe_unknown(task.classes):
+        message = f"label '{name}' has a class '-1' ({int((values == task.classes.index('-1')).sum())} samples)"
+        found.append(Finding("info", "minus-one", message, "if -1 means 'not known', import again with --unknown -1"))
     if not known.all():
         parts = {s: int((~known & (split == code)).sum()) for code, s in enumerate(SPLITS)}
         told = ", ".join(f"{s} {n}" for s, n in parts.items() if n) or "in no split"
@@ -250,6 +253,12 @@ def _label(column: LabelColumn, split: Array) -> list[Finding]:
             message = f"label '{name}': {wild} codes name none of the {len(task.classes)} classes"
             found.append(Finding("error", "label-range", message, "codes run from 0; -1 is unknown"))
     return found
+
+
+def _maybe_unknown(classes: tuple[str, ...]) -> bool:
+    """True where -1 stands beside codes 0, 1, 2 and on; -1, 0, 1 are the three signs."""
+    codes = {c for c in classes if c.isdecimal()}
+    return "-1" in classes and len(codes) == len(classes) - 1 and "0" in codes and len(codes) > 2
 
 
 def _classes(column: LabelColumn, known: Array, split: Array) -> list[Finding]:

@@ -4,6 +4,7 @@ A store is written beside its place and renamed, so a reader sees an old one or 
 what is in it, ``writer`` writes it.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,13 @@ __all__ = [
 ]
 
 
-def write_store(path: Path | str, samples: Samples) -> Path:
+def write_store(path: Path | str, samples: Samples, intervals: Mapping[str, Array] | None = None) -> Path:
     """Writes the samples as a store; an older store in its place is replaced once the new one is whole.
+
+    Args:
+        path: of the store.
+        samples: may be those of the older store.
+        intervals: modality -> ``[frames, 2]`` start and end of its frames in seconds, where they have places in time.
 
     Raises:
         DataError: something that is no store stands there.
@@ -54,8 +60,9 @@ def write_store(path: Path | str, samples: Samples) -> Path:
         normalise_by=samples.normalise_by,
         notes=samples.notes,
         source=samples.source,
+        intervals=tuple(intervals or ()),
     ) as writer:
-        writer.extend(samples)
+        writer.extend(samples, intervals)
     return Path(path)
 
 

@@ -33,6 +33,7 @@ from md2n.data.manifest import (
     standing,
     table_of,
 )
+from md2n.data.readers.labels import as_number, is_missing
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
 from md2n.durable import BESIDE, encode_json, flush_directory, refused
 from md2n.errors import DataError, UsageError, did_you_mean
@@ -146,7 +147,8 @@ class StoreWriter:
             sample: its id.
             features: modality -> ``[T, d]`` or ``[d]``; absent where ``None`` or not given.  Frames with a NaN or an
                 infinity become invalid.
-            labels: label column -> value, class name or code; unknown where ``None`` or not given.
+            labels: label column -> value, class name or code 0, 1, ...; unknown where ``None``, NaN, empty, or not
+                given.
             split: ``train``, ``valid``, ``test`` or "".
             groups: group column -> member; all of them.
             intervals: modality -> ``[T, 2]`` start and end of its frames in seconds; unknown where not given.
@@ -374,14 +376,15 @@ def _words(words: Array) -> bytes:
 
 def _value(given: float | str | None, task: Task, column: str, sample: str) -> Array:
     """``[1]`` a label as the store keeps it."""
+    if is_missing(given) and given not in task.classes:
+        return np.asarray([-1], np.int64) if task.classes else np.asarray([np.nan], np.float32)
     if task.kind == "regression":
-        try:
-            return np.asarray([np.nan if given is None else float(given)], np.float32)
-        except ValueError as error:
-            raise DataError(f"sample '{sample}': label '{column}' is {given!r}", "give a number, or None") from error
-    code = task.classes.index(given) if given in task.classes else -1 if given is None else given
-    if not isinstance(code, int | np.integer) or not -1 <= code < len(task.classes):
-        raise DataError(
-            f"sample '{sample}': '{given}' is no class of '{column}'", did_you_mean(str(given), task.classes)
-        )
+        number = as_number(given)
+        if number is None:
+            raise DataError(f"sample '{sample}': label '{column}' is {given!r}", "give a number, or None")
+        return np.asarray([number], np.float32)
+    code = task.classes.index(given) if given in task.classes else given
+    if not isinstance(code, int | np.integer) or not 0 <= code < len(task.classes):
+        hint = did_you_mean(str(given), task.classes)
+        raise DataError(f"sample '{sample}': '{given}' is no class of '{column}'", f"{hint}; None where it is unknown")
     return np.asarray([code], np.int64)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from md2n.data.readers.labels import label_column
 from md2n.data.samples import LabelColumn
 from md2n.data.store import StoreWriter
 from md2n.errors import DataError
@@ -57,7 +56,7 @@ def write_clips(
         StorageError: it cannot be written.
     """
     listing = gathered.listing
-    labels = {k: label_column(v, k, classes=listing.classes.get(k)) for k, v in listing.labels.items()}
+    labels = listing.columns()
     kept: list[str] = []
     empty: dict[str, str] = {}
     outcomes: list[Outcome] = []
@@ -73,6 +72,7 @@ def write_clips(
             "reader": "extract",
             "front_ends": {e.modality: e.fingerprint for e in gathered.extractors},
             "align": gathered.step,
+            **({"schema": listing.meaning.known} if listing.meaning.known else {}),
         },
         intervals=[e.modality for e in gathered.extractors],
     ) as writer:

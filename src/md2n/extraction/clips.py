@@ -18,14 +18,18 @@ of its media files.  A line that cannot be used is listed with its reason, and t
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from md2n.data.declaration import Meaning, declare_columns
 from md2n.data.readers.arrays import SPLIT_WORDS
 from md2n.data.readers.cells import read_text
 from md2n.data.readers.folder import read_table, target_of
-from md2n.data.samples import SPLITS
+from md2n.data.readers.labels import is_unknown, label_column
+from md2n.data.samples import SPLITS, LabelColumn
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.extraction.base import Clip, Word
 from md2n.extraction.splits import made_splits
@@ -52,6 +56,7 @@ class Listing:
         splits: a word per clip.
         notes: what a person should know.
         refused: lines that could not be used: what they are called, and why.
+        meaning: what is said of the labels besides.
     """
 
     clips: tuple[Clip, ...]
@@ -61,6 +66,20 @@ class Listing:
     splits: tuple[str, ...]
     notes: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
+    meaning: Meaning = field(default_factory=Meaning)
+
+    def columns(self) -> dict[str, LabelColumn]:
+        """The label columns with what they mean.
+
+        Raises:
+            DataError: labels outside the range declared, or words in its place.
+            UsageError: something is said of a column that is not there.
+        """
+        unknown = self.meaning.unknown
+        read = {k: label_column(v, k, classes=self.classes.get(k), unknown=unknown) for k, v in self.labels.items()}
+        return declare_columns(
+            read, self.meaning, data="the table", ids=np.array([c.id for c in self.clips], dtype=np.str_)
+        )
 
 
 def find_table(folder: Path) -> Path | None:
@@ -84,6 +103,7 @@ def read_clips(
     words: Path | None = None,
     tier: str = "",
     seed: int = 0,
+    meaning: Meaning | None = None,
 ) -> Listing:
     """The clips of a folder.
 
@@ -97,9 +117,11 @@ def read_clips(
         words: folder of files with words in time.
         tier: that of the words, where files have several.
         seed: of splits that are made.
+        meaning: what is said of the labels: their range, whether they are a sentiment, which values are unknown.
 
     Raises:
-        DataError: the folder or the table is missing, the table does not hold together, or no line can be used.
+        DataError: the folder or the table is missing, the table does not hold together, or no line can be used; labels
+            outside their range.
         UsageError: no such label or group column, a pattern that is none, or a tier that is in no file.
     """
     found = find_table(folder)
@@ -127,13 +149,14 @@ def read_clips(
     clips = [_clip(folder, ids[i], files[i], cells, i, source, notes) for i in rows]
     source.check_tier()
     chosen = list(labels) or [c for c in cells if c in ("y", "label") or c.startswith(("y_", "label_"))]
-    held = {c: sorted({cells[c][i] for i in rows} - {""}) for c in chosen}
+    meaning = meaning or Meaning()
+    held = {c: sorted({cells[c][i] for i in rows if not is_unknown(cells[c][i], meaning.unknown)}) for c in chosen}
     # A column that was not asked for and teaches nothing; what is asked for and teaches nothing, `data check` reports.
     empty = [c for c in chosen if len(held[c]) < (1 if labels else 2)]
     for c in empty:
         told = f"holds nothing but '{held[c][0]}'" if held[c] else "is empty"
         notes.append(f"label column '{c}' {told} and was left out")
-    targets = {c: target_of([cells[c][i] for i in rows], None, None) for c in chosen if c not in empty}
+    targets = {c: target_of([cells[c][i] for i in rows], None, None, meaning.unknown) for c in chosen if c not in empty}
     members = {
         # Who is not known is a group of one, not one of a group of unknowns.
         c: [cells[c][i] or ids[i] for i in rows]
@@ -146,7 +169,7 @@ def read_clips(
     else:
         splits, rule = made_splits(names, next(iter(members.items()), None), seed)
         notes.append(rule)
-    return Listing(
+    listing = Listing(
         tuple(clips),
         {c: values for c, (values, _) in targets.items()},
         {c: order for c, (_, order) in targets.items() if order is not None},
@@ -154,7 +177,10 @@ def read_clips(
         splits,
         tuple(notes),
         tuple((ids[i] or f"line {i + 2}", why) for i, why in refused.items()),
+        meaning,
     )
+    listing.columns()  # what is wrong with labels is said before hours of extraction, not after
+    return listing
 
 
 def _media_files(folder: Path) -> dict[str, list[str]]:

@@ -160,6 +160,10 @@ def make_head(kind: str, width: int, task: Task, dropout: float) -> Head:
         )
     if chosen == "seven_class":
         if not task.sentiment:
-            raise ConfigError("head 'seven_class' is for sentiment in [-3, 3]", "set fusion.head to 'l1'")
+            raise ConfigError(
+                f"head 'seven_class' is for sentiment in [-3, 3], which label '{task.label}' is not declared to be",
+                "if it is one, say so: `md2n data import DATA --out STORE --known mosi`, and train on STORE; "
+                "if not, set the method's head to 'l1' (of md2n: --set model.fusion.head=l1)",
+            )
         return SevenClassHead(width, task, dropout)
     return ClassHead(width, task, dropout) if classes else RegressionHead(width, task, dropout)

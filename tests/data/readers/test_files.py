@@ -290,8 +290,8 @@ def test_options_that_a_layout_does_not_have(tmp_path):
     path = npz(tmp_path)
     with pytest.raises(UsageError, match=r"is read as npz, which has no option 'align'\n.*align is for sdk"):
         read(path, align="words")
-    with pytest.raises(UsageError, match=r"no option 'known'\n.*known is for mmsa, sdk"):
-        read(path, known="mosi")
+    with pytest.raises(UsageError, match=r"is a store, which has no option 'kinds'\n.*where the files .* are imported"):
+        read(write_store(tmp_path / "store", read(path)), kinds={"y": "regression"})
     with pytest.raises(UsageError, match=r"no reader is called 'np'\n.*did you mean 'npz'"):
         read(path, reader="np")
     with pytest.raises(UsageError, match="has no modality 'vision'"):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from md2n.data.declaration import Meaning, declare
 from md2n.data.readers.frames import NonFinite, as_features, count_nonfinite, finish
 from md2n.data.readers.labels import label_column
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
@@ -47,6 +48,9 @@ def from_arrays(
     notes: Sequence[str] = (),
     source: Mapping[str, Any] | None = None,
     drop_empty: bool = False,
+    known: str = "",
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    sentiment: Sequence[str] = (),
 ) -> Samples:
     """Samples from arrays in memory.
 
@@ -69,14 +73,19 @@ def from_arrays(
         notes: facts to keep with the data.
         source: provenance to keep with the data.
         drop_empty: leave out samples without any modality instead of refusing them.
+        known: a known data set (``md2n.data.schema``) whose label range and sentiment the labels have.
+        ranges: label column -> least and greatest value of a real-valued label.
+        sentiment: label columns whose sign carries the meaning and whose zero is neutral: ACC2, F1 and ACC7 are
+            measured of them.
 
     Returns:
         The samples; numbers that are none are counted in the notes.
 
     Raises:
         DataError: counts, shapes or dtypes do not hold together; a modality in no sample that ``dims`` does not name;
-            a sample without any modality.
-        UsageError: ``default_label``, ``kinds``, ``classes``, ``present`` or ``valid`` names nothing.
+            a sample without any modality; labels outside their range.
+        UsageError: ``default_label``, ``kinds``, ``classes``, ``present``, ``valid``, ``known``, ``ranges`` or
+            ``sentiment`` names nothing, or a range that is none.
 
     >>> import numpy as np
     >>> samples = from_arrays({"audio": np.ones((2, 3)), "text": [np.ones((4, 5)), None]}, labels=[0.5, -1.0])
@@ -111,6 +120,7 @@ def from_arrays(
         notes=tuple(notes),
         source={"reader": "arrays", **(source or {})},
     )
+    samples = declare(samples, Meaning(known, ranges or {}, sentiment))
     return finish(samples, counted, drop_empty=drop_empty, may_be_absent=frozenset(dims))
 
 

@@ -1,9 +1,11 @@
 """Which reader fits what stands at a path: by content, not by hope."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from md2n.data.declaration import Meaning, declare
 from md2n.data.readers import READERS
 from md2n.data.readers.clips import LABELS
 from md2n.data.readers.files import UNDERSTOOD, kind_of, plain_name, require_file, what_is
@@ -13,12 +15,13 @@ from md2n.data.store import is_store, open_store
 from md2n.errors import DataError, UsageError, did_you_mean
 
 ACCEPTS: Mapping[str, frozenset[str]] = {
-    "mmsa": frozenset({"known"}),
-    "sdk": frozenset({"known", "align", "modalities"}),
+    "mmsa": frozenset(),
+    "sdk": frozenset({"align", "modalities"}),
     "npz": frozenset({"split", "kinds", "classes"}),
     "folder": frozenset({"split", "kinds", "classes"}),
     "clips": frozenset({"split", "kinds", "classes", "align", "tier", "modalities"}),
 }
+RECOGNISE = frozenset({"mmsa", "sdk"})  # readers that know a set by its content, and more of it than its labels
 TABLES = {TABLE: "folder", LABELS: "clips"}
 WORDS = {
     "text": ("glove", "bert", "wordvector", "text", "language"),
@@ -40,6 +43,9 @@ def read(
     known: str | None = None,
     kinds: Mapping[str, str] | None = None,
     classes: Mapping[str, Sequence[str]] | None = None,
+    unknown: Sequence[Any] = (),
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    sentiment: Sequence[str] = (),
     drop_empty: bool = False,
 ) -> Samples:
     """Read whatever is at a path: a store, a pickle, a ``data.npz``, or a folder of ``.csd``, ``.npy`` or clips' files.
@@ -53,29 +59,56 @@ def read(
         split: an alternative split column (``data.npz``, ``samples.csv``, ``labels.csv``).
         align: what ``.csd`` sequences and clips are aligned to: ``none``, ``labels``, ``words`` or a modality.
         tier: the tier of words in TextGrids of clips, where there are several.
-        known: a known data set (``md2n.data.schema``); None recognises it, ``""`` declares nothing.
+        known: a known data set (``md2n.data.schema``), whose label range and sentiment the labels have; None recognises
+            it (pickle, ``.csd``), ``""`` declares nothing.
         kinds: label column -> ``regression`` or ``classification`` (``data.npz``, ``samples.csv``, ``labels.csv``).
         classes: label column -> class names (``data.npz``, ``samples.csv``, ``labels.csv``).
+        unknown: label values that mean "not known", besides empty cells, NaN and the like.
+        ranges: label column ("" for the default one) -> least and greatest value.
+        sentiment: label columns ("" for the default one) whose sign carries the meaning and whose zero is neutral.
         drop_empty: leave out samples without any modality instead of refusing them.
 
     Raises:
-        DataError: nothing there, nothing that is understood, or damaged; the message names what was found.
+        DataError: nothing there, nothing that is understood, or damaged; the message names what was found.  Labels
+            outside their range.
         UsageError: an option that this layout does not have, or a name that it does not hold.
     """
     path = Path(source)
+    special = {"split": split, "align": align, "tier": tier, "kinds": kinds, "classes": classes}
+    given: dict[str, Any] = {k: v for k, v in special.items() if v not in (None, "", {})}
     if is_store(path) and not reader:
-        stored = open_store(path)
-        return stored.only(modalities) if modalities else stored
+        return _stored(path, name, label, modalities, given, Meaning(known or "", ranges or {}, sentiment, unknown))
     chosen = READERS.check(reader) if reader else detect(path)
-    special = {"split": split, "align": align, "tier": tier, "known": known, "kinds": kinds, "classes": classes}
-    given: dict[str, Any] = {k: v for k, v in special.items() if v not in (None, "", {}) or (k == "known" and v == "")}
     for option in given:
         if option not in ACCEPTS[chosen]:
             able = ", ".join(r for r, options in ACCEPTS.items() if option in options)
             raise UsageError(f"'{path}' is read as {chosen}, which has no option '{option}'", f"{option} is for {able}")
     if modalities and "modalities" in ACCEPTS[chosen]:
         given["modalities"] = modalities
-    samples: Samples = READERS.get(chosen)(path, name=name, label=label, drop_empty=drop_empty, **given)
+    recognises = chosen in RECOGNISE
+    if recognises:
+        given["known"] = known
+    samples: Samples = READERS.get(chosen)(
+        path, name=name, label=label, unknown=unknown, drop_empty=drop_empty, **given
+    )
+    samples = declare(samples, Meaning("" if recognises else known or "", ranges or {}, sentiment))
+    return samples.only(modalities) if modalities else samples
+
+
+def _stored(
+    path: Path, name: str, label: str, modalities: Sequence[str], given: Mapping[str, Any], meaning: Meaning
+) -> Samples:
+    """The samples of a store, with more said of their labels; all else that is said of them is settled."""
+    if given:
+        raise UsageError(
+            f"'{path}' is a store, which has no option '{next(iter(given))}'",
+            "give the option where the files themselves are imported",
+        )
+    samples = open_store(path)
+    if label:
+        samples.label(label)
+        samples = replace(samples, default_label=label)
+    samples = declare(replace(samples, name=name or samples.name), meaning)
     return samples.only(modalities) if modalities else samples
 
 
@@ -131,6 +164,7 @@ def read_sdk_folder(
     modalities: Sequence[str] = (),
     align: str = "none",
     known: str | None = None,
+    unknown: Sequence[Any] = (),
     drop_empty: bool = False,
 ) -> Samples:
     """Read a folder of ``.csd`` files; their roles are told by their names.
@@ -170,6 +204,7 @@ def read_sdk_folder(
         align=align,
         words=words[0] if words else None,
         label=label,
+        unknown=unknown,
         drop_empty=drop_empty,
     )
 

@@ -141,13 +141,15 @@ def _text(value: Any) -> str:
 
 def _one_column(values: Any, name: str) -> Array:
     if isinstance(values, np.ma.MaskedArray):
-        values = values.astype(object).filled(None)
+        whole = np.array(values.data, dtype=object)
+        whole[np.ma.getmaskarray(values)] = None
+        values = whole
     array = np.asarray(values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2:
         raise DataError(
-            f"label '{name}' has {array.shape[1]} columns: its shape is {array.shape}",
+            f"label '{name}' has shape {array.shape}: {array.shape[1]} columns",
             f"a model predicts one column, chosen by name: give each its own ({name}_first = {name}[:, 0] and so on), "
             f"then choose one with --label; where the columns are a code of classes, take {name}.argmax(axis=1)",
         )
@@ -208,7 +210,7 @@ def _numbers(words: Array, name: str) -> Array:
     if None in numbers:
         wrong = known[numbers.index(None)]
         raise DataError(
-            f"label '{name}' holds text ('{wrong}'), so it cannot be real-valued", "read it as classification"
+            f"label '{name}' holds text, so it cannot be real-valued: '{wrong}'", "read it as classification"
         )
     return _filled(np.array(numbers, np.float64), words == "")
 

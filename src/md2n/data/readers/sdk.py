@@ -120,7 +120,7 @@ def read_sdk(
         name=name or known or Path(labels).stem,
         modalities=modalities,
         labels=columns,
-        split=_split(videos, standard_folds(facts.folds) if folds is None and facts.folds else folds, notes),
+        split=_split(videos, folds, facts, notes),
         ids=np.array([s.id for s in segments], dtype=np.str_),
         groups={"video": np.array(videos, dtype=np.str_)},
         default_label=label or names[0],
@@ -197,7 +197,13 @@ def _columns(
     return columns
 
 
-def _split(videos: list[str], folds: Folds | None, notes: list[str]) -> Array:
+def _split(videos: list[str], folds: Folds | None, facts: KnownSet, notes: list[str]) -> Array:
+    if folds is None and facts.folds:
+        standard = standard_folds(facts.folds)
+        if any(video in ids for ids in standard.values() for video in videos):
+            folds = standard
+        else:  # labels like those of the known set, of videos of one's own
+            notes.append(f"no video is one of {facts.title}'s, so its folds do not apply")
     if folds is None:
         notes.append("no folds were given, so no sample belongs to a split")
         return np.full(len(videos), UNASSIGNED, np.uint8)

@@ -1,0 +1,195 @@
+"""What a label means, said after it was read: its range, whether zero is neutral, which value is no label.
+
+A reader sees numbers; that they are a sentiment in [-3, 3] only a person or a known data set can say.  It decides which
+measures and heads a label has, so it can be said of whatever was read, and of a store that was written before.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from md2n.data.readers.labels import UNUSED, is_unknown, label_column
+from md2n.data.samples import Array, LabelColumn, Samples
+from md2n.data.schema import known_set
+from md2n.errors import DataError, UsageError, did_you_mean
+
+ROUNDING = 1e-5  # a hair's breadth beyond a range is rounding to float32
+SHOWN = 5  # ids in a message
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a person says of labels.  A label column may be named by "", which is the default one.
+
+    Args:
+        known: a data set of ``md2n.data.schema``: the default column has the range of its label, and columns with the
+            names of its other labels have theirs.
+        ranges: label column -> least and greatest value, before what ``known`` says.
+        sentiment: label columns whose sign carries the meaning and whose zero is neutral; they need a range.
+        unknown: label values that mean "not known".
+    """
+
+    known: str = ""
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    sentiment: Sequence[str] = ()
+    unknown: Sequence[Any] = ()
+
+
+def declare(samples: Samples, meaning: Meaning) -> Samples:
+    """The same samples with more said of their labels; ``md2n data check`` holds them against the known set.
+
+    Raises:
+        DataError: as ``declare_columns``.
+        UsageError: as ``declare_columns``.
+    """
+    columns = declare_columns(
+        samples.labels, meaning, default=samples.default_label, data=samples.name, ids=samples.ids
+    )
+    source = {**samples.source, "schema": meaning.known} if meaning.known else samples.source
+    return replace(samples, labels=columns, source=source)
+
+
+def declare_columns(
+    columns: Mapping[str, LabelColumn], meaning: Meaning, *, default: str = "", data: str, ids: Array
+) -> dict[str, LabelColumn]:
+    """The same label columns with more said of them.
+
+    Whole numbers that were read as classes become real values where a range is declared.
+
+    Args:
+        columns: as read.
+        meaning: what is said.
+        default: name of the default column; the first if empty.
+        data: name of the data, for messages.
+        ids: ``[N]`` of the samples.
+
+    Raises:
+        DataError: labels outside their range, named by their samples; words where a range is declared.
+        UsageError: no such known set or label column, a range that is none, a sentiment without a range around zero.
+    """
+    meant = _meant(columns, meaning, default or next(iter(columns), ""))
+    found = {}
+    for name, column in columns.items():
+        if name not in meant and not len(meaning.unknown):
+            found[name] = column
+            continue
+        low, high, signed = meant.get(name, (column.task.low, column.task.high, column.task.sentiment))
+        found[name] = _again(column, name, meaning.unknown, low, high, signed, ranged=name in meant)
+        check_range(found[name], name, data, ids)
+    return found
+
+
+def outside_range(column: LabelColumn) -> Array:
+    """``[N]``; True where a known real-valued label lies outside the range declared."""
+    values, task = np.asarray(column.values), column.task
+    if task.kind != "regression":
+        return np.zeros(len(values), np.bool_)
+    return np.isfinite(values) & ((values < task.low - ROUNDING) | (values > task.high + ROUNDING))
+
+
+def check_range(column: LabelColumn, name: str, data: str, ids: Array) -> None:
+    """Refuses real-valued labels outside the range declared.
+
+    Raises:
+        DataError: how many, which values, of which samples.
+    """
+    wrong = np.flatnonzero(outside_range(column))
+    if len(wrong):
+        task, values = column.task, np.asarray(column.values)
+        raise DataError(
+            f"{len(wrong)} labels '{name}' of '{data}' lie outside the declared range [{task.low:g}, {task.high:g}]: "
+            f"{', '.join(f'{v:g}' for v in values[wrong[:SHOWN]])} (first: {', '.join(map(str, ids[wrong[:SHOWN]]))})",
+            f"correct the labels, or declare the range they have: md2n data import ... --range {name}=LOW,HIGH",
+        )
+
+
+def keep_meaning(samples: Samples, older: Samples) -> tuple[Samples, list[str]]:
+    """What was declared of the labels of an older import of the same data, which is not lost by importing again.
+
+    Args:
+        samples: as read now.
+        older: what is replaced; data of another name say nothing.
+
+    Returns:
+        The samples, and a note per label column that is concerned.
+    """
+    notes = []
+    for name, column in samples.labels.items() if older.name == samples.name else ():
+        before = older.labels[name].task if name in older.labels else column.task
+        if not (math.isfinite(before.low) and math.isfinite(before.high)) or math.isfinite(column.task.low):
+            continue
+        told = f"label '{name}': {'sentiment' if before.sentiment else 'range'} [{before.low:g}, {before.high:g}]"
+        try:
+            signed = (name,) if before.sentiment else ()
+            declared = declare(samples, Meaning(ranges={name: (before.low, before.high)}, sentiment=signed))
+        except DataError:
+            notes.append(f"{told}, declared when it was imported before, does not hold any more and was dropped")
+            continue
+        known = str(older.source.get("schema", ""))
+        samples = replace(declared, source={**samples.source, "schema": known}) if known else declared
+        notes.append(f"{told} is as declared when it was imported before; --known none drops it")
+    return samples, notes
+
+
+def _meant(columns: Mapping[str, LabelColumn], meaning: Meaning, default: str) -> dict[str, tuple[float, float, bool]]:
+    """Label column -> low, high, sentiment, of the columns of which something is said."""
+    found: dict[str, tuple[float, float, bool]] = {}
+    if meaning.known:
+        facts = known_set(meaning.known)
+        places = {name: facts.labels.index(name) for name in columns if name in facts.labels}
+        for name, place in ({default: 0} | places).items() if default else ():
+            low, high = facts.label_range(place)
+            if math.isfinite(low):
+                found[name] = (low, high, facts.sentiment and place == 0)
+    for given, (low, high) in meaning.ranges.items():
+        name = _column(columns, given or default)
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise UsageError(f"label '{name}': [{low:g}, {high:g}] is no range", "two numbers, the lower first: -3,3")
+        signed = found[name][2] if name in found else columns[name].task.sentiment
+        found[name] = (float(low), float(high), signed)
+    for given in meaning.sentiment:
+        name = _column(columns, given or default)
+        low, high = found[name][:2] if name in found else (columns[name].task.low, columns[name].task.high)
+        if not (math.isfinite(low) and math.isfinite(high) and low < 0 < high):
+            raise UsageError(
+                f"label '{name}': a sentiment needs a range with zero inside, not [{low:g}, {high:g}]",
+                f"declare it as well: --range {name}=-3,3",
+            )
+        found[name] = (low, high, True)
+    return found
+
+
+def _column(columns: Mapping[str, LabelColumn], name: str) -> str:
+    if name not in columns:
+        told = f"there is no label column '{name}'" if name else "there are no labels of which to say anything"
+        raise UsageError(told, did_you_mean(name, columns))
+    return name
+
+
+def _again(
+    column: LabelColumn, name: str, unknown: Sequence[Any], low: float, high: float, sentiment: bool, ranged: bool
+) -> LabelColumn:
+    """The column as it would have been read with this known."""
+    task = column.task
+    if task.kind == "regression":
+        return label_column(
+            column.values, name, kind="regression", unknown=unknown, low=low, high=high, sentiment=sentiment
+        )
+    words = np.array([*task.classes, ""], dtype=object)[np.asarray(column.values, np.int64)]
+    if not ranged:
+        left = [c for c in task.classes if not c.startswith(UNUSED) and not is_unknown(c, unknown)]
+        return label_column(words.astype(np.str_), name, classes=left, unknown=unknown)
+    try:
+        return label_column(
+            words.astype(np.str_), name, kind="regression", unknown=unknown, low=low, high=high, sentiment=sentiment
+        )
+    except DataError as error:
+        raise DataError(
+            f"label '{name}' has a range declared, but its values are words: {', '.join(task.classes[:SHOWN])}",
+            f"name the column that holds numbers: --range NAME={low:g},{high:g}, or --label NAME",
+        ) from error
