@@ -1,6 +1,7 @@
 """Measures: known answers, the same as scikit-learn where it has the same, and what they refuse."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from md2n.evaluation import metrics
 from md2n.modality import Task
 
 SENTIMENT = Task("regression", low=-3, high=3, sentiment=True)
+SIMS = Task("regression", low=-1, high=1, sentiment=True)
 CLASSES = Task("classification", classes=("a", "b", "c", "d"))
 
 
@@ -46,7 +48,59 @@ def test_class_measures_are_sklearns(seed: int) -> None:
     told = metrics.measures(CLASSES, p, y)
     assert told["accuracy"] == pytest.approx(reference.accuracy_score(y, p.argmax(1)))
     assert told["macro_f1"] == pytest.approx(reference.f1_score(y, p.argmax(1), average="macro"))
+    assert told["weighted_f1"] == pytest.approx(reference.f1_score(y, p.argmax(1), average="weighted"))
     assert told["cross_entropy"] == pytest.approx(reference.log_loss(y, p, labels=range(4)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+def test_balanced_accuracy_is_sklearns_and_sees_small_classes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.choice(4, 300, p=[0.88, 0.06, 0.06, 0])
+    p = rng.dirichlet(np.full(4, 0.5), 300)
+    assert metrics.balanced_accuracy(p, y) == pytest.approx(reference.balanced_accuracy_score(y, p.argmax(1)))
+    always = np.tile([1.0, 0, 0, 0], (300, 1))
+    assert metrics.balanced_accuracy(always, y) == pytest.approx(1 / 3)
+    assert metrics.accuracy(always, y) > 0.8
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_measures_of_ch_sims_are_those_of_its_code(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    y = (np.round(np.clip(rng.normal(0, 0.6, 457), -1, 1) * 5) / 5).astype(np.float32)
+    p = y + rng.normal(0, 0.4, 457)
+
+    def places(values: np.ndarray, edges: list[float]) -> np.ndarray:
+        """As MMSA's __eval_sims_regression puts them: low < value <= high, after clipping."""
+        clipped, found = np.clip(values, -1, 1), np.zeros(len(values), int)
+        for i, (low, high) in enumerate(pairwise(edges)):
+            found[(clipped > low) & (clipped <= high)] = i
+        return found
+
+    told = metrics.measures(SIMS, p, y)
+    for name, edges in (
+        ("acc2_nonpositive", [-1.01, 0.0, 1.01]),
+        ("acc3_sims", [-1.01, -0.1, 0.1, 1.01]),
+        ("acc5_sims", [-1.01, -0.7, -0.1, 0.1, 0.7, 1.01]),
+    ):
+        assert told[name] == pytest.approx(reference.accuracy_score(places(y, edges), places(p, edges))), name
+    assert told["f1_weighted_nonpositive"] == pytest.approx(reference.f1_score(y > 0, p > 0, average="weighted"))
+    assert not {"acc7", "acc5"} & set(told)
+
+
+def test_an_edge_belongs_to_the_bin_below_it_though_labels_are_float32() -> None:
+    edges = np.array([0.1, -0.1, 0.7, -0.7], np.float32)
+    inside = np.array([0.0, -0.2, 0.3, -0.9])
+    assert metrics.acc5_sims(inside, edges) == 1.0
+    assert metrics.acc3_sims(np.array([0.0, -0.2]), edges[:2]) == 1.0
+    assert metrics.acc2_nonpositive(np.array([0.0, 0.0, 1e-9]), np.array([-1.0, 0.0, 1.0])) == 1.0
+
+
+def test_acc5_clips_to_two_and_rounds_halves_to_even() -> None:
+    p = np.array([2.4, -9.0, 0.5, 1.5, 2.5, -0.5])
+    y = np.array([3.0, -2.0, 0.0, 2.0, 2.0, 0.0])
+    assert metrics.acc5(p, y) == 1.0
+    assert metrics.acc7(p, y) == pytest.approx(4 / 6)  # 2.4 is no 3, and -9 no -2
 
 
 def test_the_two_conventions_part_at_zero() -> None:
@@ -84,7 +138,7 @@ def test_unknown_labels_are_dropped() -> None:
 def test_what_is_not_defined_is_left_out() -> None:
     assert metrics.measures(SENTIMENT, np.ones(2), np.full(2, np.nan)) == {}
     zeros = metrics.measures(SENTIMENT, np.ones(2), np.zeros(2))
-    assert set(zeros) == {"acc2_nonnegative", "f1_weighted_nonnegative", "acc7", "mae"}
+    assert set(zeros) == {"acc2_nonnegative", "f1_weighted_nonnegative", "acc7", "acc5", "mae"}
     assert set(metrics.measures(Task("regression"), np.arange(3.0), np.arange(3.0))) == {"mae", "pearson_r", "r2"}
 
 
@@ -96,7 +150,7 @@ def test_acc7_is_no_measure_of_a_narrower_scale() -> None:
 
 
 def test_every_measure_has_a_title_and_the_primary_one_is_measured() -> None:
-    for task in (SENTIMENT, CLASSES, Task("regression")):
+    for task in (SENTIMENT, SIMS, CLASSES, Task("regression")):
         names = metrics.scores_of(task)
         assert set(names) <= set(metrics.MEASURES)
         assert metrics.primary(task) in names

@@ -20,7 +20,8 @@ PACKAGE = Path(__file__).parents[1]
 # Below md2n/: folders with all that is in them, and files, which have a part in every run.
 TRAINING = (
     "training", "data", "batch.py", "missing.py", "modality.py", "noise.py", "seeding.py", "evaluation/asking.py",
-    "evaluation/evaluator.py", "evaluation/metrics.py", "experiment/loading.py",
+    "evaluation/evaluator.py", "evaluation/metrics.py", "evaluation/pairs.py", "evaluation/sentiment.py",
+    "experiment/loading.py",
 )  # fmt: skip
 MEASURING = (*TRAINING, "evaluation", "experiment/measuring.py")
 # Import writes a store, from there on the data's own checksum tells; and settings are compared by their values.
