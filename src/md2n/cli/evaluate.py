@@ -11,6 +11,7 @@ Examples:
   md2n evaluate runs/digits
   md2n evaluate runs/digits --protocol random --masks masks/digits.npz
   md2n evaluate runs/digits --protocol fixed --protocol random --split valid
+  md2n evaluate runs/digits --hide edges=0.7
 """
 
 
@@ -26,6 +27,10 @@ def evaluate(
     masks: Annotated[
         Path | None, typer.Option(help="Shared masks of the random protocol; drawn and saved if absent.")
     ] = None,
+    hide: Annotated[
+        list[str] | None,
+        typer.Option(help="MODALITY=RATE: measure with it hidden from that part of the samples; repeatable."),
+    ] = None,
     draws: Annotated[int | None, typer.Option(help="Draws per sample; the model's own setting if not given.")] = None,
     recovery: Annotated[bool, typer.Option(help="Measure recovered modalities too.")] = True,
     data: Annotated[str, typer.Option(help="Other data than the run was trained on (name or store).")] = "",
@@ -33,12 +38,13 @@ def evaluate(
 ) -> None:
     """Measure a run under a protocol; rows are appended to its results.jsonl, tables and figures are written."""
     from md2n.cli.output import print_table, say
+    from md2n.cli.rates import rates
     from md2n.cli.reporting import naming
     from md2n.experiment.ledger import RESULTS, read_run_results
     from md2n.experiment.outcome import run_facts
     from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation
     from md2n.report.render import write_report
-    from md2n.report.tables import fixed_table, inside_table, rate_table, recovery_table
+    from md2n.report.tables import fixed_table, hidden_table, inside_table, rate_table, recovery_table
 
     loaded = load_run(run, device)
     rows = run_evaluation(
@@ -46,13 +52,14 @@ def evaluate(
         protocols=tuple(protocol) if protocol else None,
         split=split,
         masks=masks,
+        hide=rates(hide or ()),
         draws=draws,
         recovery=recovery,
         data=data or None,
         notice=say,
     )
     named = naming(r.model for r in rows)
-    for table in (t(rows, naming=named) for t in (fixed_table, rate_table, inside_table, recovery_table)):
+    for table in (t(rows, naming=named) for t in (fixed_table, rate_table, hidden_table, inside_table, recovery_table)):
         if table.rows:
             print_table(table)
     examples = recovery_examples(loaded, rows[0].dataset, split)

@@ -12,6 +12,7 @@ Examples:
   md2n train --data ravdess_av --model modality_dropout --seed 3 --out runs/dropout-3
   md2n train paper --data mosi_clean --out runs/paper --set trainer.epochs=40
   md2n train my.toml --data my-store --out runs/mine --device cuda
+  md2n train --data my-store --hide image=0.7 --out runs/few-images
 
 Stopped at any moment, the same command goes on where it was.
 """
@@ -28,18 +29,28 @@ def train(
     sets: Annotated[
         list[str] | None, typer.Option("--set", help="Override one setting, e.g. trainer.epochs=4; repeatable.")
     ] = None,
+    hide: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="MODALITY=RATE: hide it from that part of the training and validation samples for good; repeatable."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "",
     track: Annotated[bool, typer.Option(help="Also write TensorBoard files (extra 'track').")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Train a method and keep the checkpoint that validation prefers."""
+    import json
+
     from md2n.cli.progress import watch
+    from md2n.cli.rates import rates
     from md2n.experiment.config import resolve
     from md2n.experiment.pipeline import run_training
 
     chosen = list(sets or [])
     if device:
         chosen.append(f"trainer.device={device}")
+    chosen += [f"data.hide={{{', '.join(f'{json.dumps(k)} = {r}' for k, r in rates(hide).items())}}}"] if hide else []
     resolved = resolve(config, chosen, data=data or None, model=model or None, seed=seed)
     with watch(out, quiet=quiet, track=track) as observer:
         run_training(resolved, out, observer)

@@ -1,9 +1,10 @@
 """Settings of how data come in; no arrays and no torch here."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Gt
+from annotated_types import Ge, Gt, Le
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class DataConfig:
             preference, empty turns it off.
         limit: normalised values are clipped to +-limit.
         root: folder of the ready sets, where it is not found by itself.
+        hide: modality -> rate at which it is hidden from training and validation samples for good, drawn once per
+            sample by its id and the run's seed.
     """
 
     name: str = "digits"
@@ -32,3 +35,5 @@ class DataConfig:
     group: str = "auto"
     limit: Annotated[float, Gt(0)] = 10.0
     root: str = ""
+    # A table that is empty leaves no trace in a configuration's hash: runs of before there was it are the same.
+    hide: Mapping[str, Annotated[float, Ge(0), Le(1)]] = field(default_factory=dict)

@@ -12,6 +12,9 @@ exactly, not the 60.6% that a published implementation realises where it prints 
 nested: what is hidden at 0.1 is hidden at 0.2, so a curve shows the rate and not eight drawings.  ``nested=False``
 draws each afresh.
 
+``hidden@1``: chosen modalities are hidden, each at a rate of its own, as ``md2n.missing.left_at_rates`` tells: from
+whom depends on the seed and the samples' ids alone.  One condition, named by what is hidden: ``image=0.7``.
+
 Masks are saved because no library promises the same random stream for ever; a saved file is bound to the data.
 """
 
@@ -19,6 +22,7 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +31,7 @@ import numpy.typing as npt
 
 from md2n.errors import DataError, StorageError, UsageError
 from md2n.evaluation.results import PROTOCOLS
-from md2n.missing import incomplete_patterns, pattern_flags
+from md2n.missing import incomplete_patterns, left_at_rates, pattern_flags
 from md2n.modality import set_name
 from md2n.seeding import numpy_generator
 
@@ -42,9 +46,9 @@ class Condition:
     """One way of hiding modalities from a whole data set.
 
     Args:
-        name: ``text+audio`` (what is left), ``complete``, or ``rate=0.3``.
+        name: ``text+audio`` (what is left), ``complete``, ``rate=0.3``, or ``image=0.7`` (what is hidden).
         available: ``[N, M]``; True where a method may read.  A row that is False throughout takes no part.
-        requested_rate: the rate asked for; None under the fixed protocol.
+        requested_rate: the rate asked for under the random protocol; None under the others.
         realised_rate: share of the present modalities, of the samples that take part, that is hidden.
         inside: share of the known numbers of available modalities that is hidden (``md2n.evaluation.inside``).
     """
@@ -114,6 +118,29 @@ def random_conditions(
         available[rows[:hidden], columns[:hidden]] = False
         conditions.append(_condition(f"rate={rate:g}", available, present, rate))
     return tuple(conditions)
+
+
+def hidden_condition(
+    present: Flags, names: tuple[str, ...], ids: Iterable[str], rates: Mapping[str, float], seed: int
+) -> Condition:
+    """``hidden@1``: the condition in which modalities are hidden at rates of their own.
+
+    Args:
+        present: ``[N, M]``; what the data hold.
+        names: modality names, in the order of the columns.
+        ids: ``[N]`` of the samples.
+        rates: modality -> rate in [0, 1]; one at least.
+        seed: of the drawing.
+
+    Raises:
+        DataError: a sample has no modality.
+        UsageError: no rate, a modality that is not there, or a rate out of range.
+    """
+    _check(present, names)
+    if not rates:
+        raise UsageError("nothing is hidden: no rate was given", "name a modality and a rate, as in image=0.7")
+    available = left_at_rates(present, names, ids, rates, seed)
+    return _condition(",".join(f"{n}={rates[n]:g}" for n in names if n in rates), available, present, None)
 
 
 def save_masks(

@@ -19,7 +19,13 @@ from typing import Any
 from md2n.errors import DataError, StorageError, UsageError, did_you_mean
 
 # Raised whenever what a protocol measures changes; numbers of two versions are never put in one table.
-PROTOCOLS: dict[str, str] = {"fixed": "fixed@1", "random": "random@1", "inside": "inside@1"}
+PROTOCOLS: dict[str, str] = {
+    "fixed": "fixed@1",
+    "random": "random@1",
+    "inside": "inside@1",
+    "hidden": "hidden@1",
+}
+STANDARD = ("fixed", "random", "inside")  # need nothing said besides their name; "hidden" needs rates
 STANDING = ("fixed", "random")  # what the standing benchmark measures under
 RECORDED_PACKAGES = ("torch", "numpy", "scikit-learn", "scipy")
 
@@ -76,8 +82,8 @@ class ResultRow(Provenance):
     """One measured number.
 
     Args:
-        condition: name of the condition: ``text+audio``, ``complete``, ``rate=0.3``.
-        rate_requested: missing rate asked for; None under the fixed protocol.
+        condition: name of the condition: ``text+audio``, ``complete``, ``rate=0.3``, ``image=0.7``.
+        rate_requested: missing rate asked for under the random protocol; None under the others.
         rate_realised: share of present modalities that was hidden.
         n: samples measured.
         metric: name in ``md2n.evaluation.metrics.MEASURES``.

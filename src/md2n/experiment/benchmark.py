@@ -20,7 +20,7 @@ from typing import Any
 
 from md2n.durable import make_directory, write_json
 from md2n.errors import InterruptedRun, RunError, UsageError, did_you_mean
-from md2n.evaluation.results import PROTOCOLS, ResultRow
+from md2n.evaluation.results import PROTOCOLS, STANDARD, ResultRow
 from md2n.experiment.jobs import EVALUATED, REMEASURE, RETRAIN, Job, plan
 from md2n.experiment.ledger import RESULTS, Ledger, read_run_results
 from md2n.experiment.measuring import check_masks
@@ -108,8 +108,8 @@ def check_protocols(protocols: Sequence[str]) -> None:
         UsageError: the hint names the nearest.
     """
     for protocol in protocols:
-        if protocol not in PROTOCOLS:
-            raise UsageError(f"no protocol is called '{protocol}'", did_you_mean(protocol, PROTOCOLS))
+        if protocol not in STANDARD:
+            raise UsageError(f"no protocol of a benchmark is called '{protocol}'", did_you_mean(protocol, STANDARD))
 
 
 def check_shared_masks(jobs: Sequence[Job], protocols: Sequence[str]) -> None:

@@ -3,8 +3,8 @@
 import hashlib
 import io
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,16 @@ from md2n.errors import Md2nError, UsageError, did_you_mean
 from md2n.evaluation.asking import Meter
 from md2n.evaluation.evaluator import ConditionResult, RecoveryResult, evaluate, evaluate_recovery, result_rows
 from md2n.evaluation.inside import evaluate_cells, inside_conditions
-from md2n.evaluation.protocols import Condition, fixed_conditions, load_masks, shared_masks
-from md2n.evaluation.results import PROTOCOLS, Provenance, ResultRow, append_results, provenance, read_entries
+from md2n.evaluation.protocols import Condition, fixed_conditions, hidden_condition, load_masks, shared_masks
+from md2n.evaluation.results import (
+    PROTOCOLS,
+    STANDARD,
+    Provenance,
+    ResultRow,
+    append_results,
+    provenance,
+    read_entries,
+)
 from md2n.experiment.costs import read_cost, record_cost
 from md2n.experiment.loading import LoadedRun, data_checksum, evaluation_data, load_run
 from md2n.experiment.source import UNKNOWN, measuring_code
@@ -42,6 +50,7 @@ def run_evaluation(
     *,
     split: str = "test",
     masks: Path | None = None,
+    hide: Mapping[str, float] | None = None,
     draws: int | None = None,
     recovery: bool = True,
     data: str | None = None,
@@ -55,9 +64,10 @@ def run_evaluation(
 
     Args:
         run: a run folder, or a loaded run.
-        protocols: ``fixed``, ``random``; the configuration's if not given.
+        protocols: ``fixed``, ``random``; the configuration's if neither they nor ``hide`` are given.
         split: train, valid or test.
         masks: the random protocol's masks, drawn and saved there the first time; in the run folder if not given.
+        hide: modality -> rate in [0, 1] at which it is hidden; one condition of the protocol ``hidden``.
         draws: averaged for a prediction; the configuration's if not given.
         recovery: whether recovered modalities are measured, where the method recovers.
         data: other data than the run was trained on.
@@ -69,19 +79,23 @@ def run_evaluation(
 
     Raises:
         RunError: the run is not finished, or damaged.
-        UsageError: no such protocol, split or device.
+        UsageError: no such protocol, split or device; a modality to hide that is not there, or a rate out of range.
         DataError: the data do not fit the run.
         StorageError: results cannot be written.
     """
     loaded = run if isinstance(run, LoadedRun) else load_run(run, device)
-    for name in (chosen := tuple(protocols or loaded.config.evaluation.protocols)):
-        if name not in PROTOCOLS:
-            raise UsageError(f"no protocol is called '{name}'", did_you_mean(name, PROTOCOLS))
+    chosen = tuple(protocols or (() if hide else loaded.config.evaluation.protocols))
+    for name in chosen:
+        if name not in STANDARD:
+            hint = "give the rates: --hide image=0.7" if name in PROTOCOLS else did_you_mean(name, STANDARD)
+            told = f"the protocol '{name}' needs rates" if name in PROTOCOLS else f"no protocol is called '{name}'"
+            raise UsageError(told, hint)
+    chosen += ("hidden",) if hide else ()
     samples, dataset, checksum = evaluation_data(loaded, split, data)
     if data is None and checksum != loaded.facts["data"]["checksum"]:
         notice(f"the data '{samples.name}' are not the ones this run was trained on (their checksum has changed)")
     averaged = loaded.config.evaluation.draws if draws is None else draws
-    bench = _Bench(loaded, samples, dataset, checksum, split, averaged, data is not None, notice)
+    bench = _Bench(loaded, samples, dataset, checksum, split, averaged, data is not None, notice, hide or {})
     rows: list[ResultRow] = []
     for name in chosen:
         conditions = bench.conditions(name, masks)
@@ -109,6 +123,7 @@ class _Bench:
     draws: int
     foreign: bool
     notice: Callable[[str], None]
+    hide: Mapping[str, float] = field(default_factory=dict)
 
     def conditions(self, protocol: str, masks: Path | None) -> tuple[Condition, ...]:
         present, names = self.dataset.present, self.run.schema.names
@@ -116,6 +131,14 @@ class _Bench:
             return fixed_conditions(present, names)
         if protocol == "inside":
             return inside_conditions(present)
+        if protocol == "hidden":
+            ids = self.samples.ids[self.dataset.rows]
+            found = hidden_condition(present, names, ids, self.hide, self.run.config.evaluation.seed)
+            for k, name in enumerate(names):
+                if name in self.hide:
+                    gone, held = int((present & ~found.available)[:, k].sum()), int(present[:, k].sum())
+                    self.notice(f"{found.name}: '{name}' is hidden from {gone} of the {held} samples that have it")
+            return (found,)
         path = masks or run_masks(self.run.path, self.samples.name, self.split)
         seed = self.run.config.evaluation.seed
         return shared_masks(path, present, names, seed, data_checksum=self.checksum, split=self.split)
@@ -171,6 +194,8 @@ class _Bench:
         return self.append(results, source)
 
     def source(self, protocol: str, conditions: Sequence[Condition], **settings: Any) -> Provenance:
+        if protocol == "hidden":
+            settings["hide"] = {name: float(rate) for name, rate in self.hide.items()}
         shown = hashlib.sha256(b"".join(np.packbits(c.available).tobytes() for c in conditions)).hexdigest()[:12]
         return provenance(
             dataset=self.samples.name,

@@ -6,6 +6,7 @@ import torch
 
 from md2n.config import to_mapping
 from md2n.data.cell_model import CellModel
+from md2n.data.hide import hidden_counts, hide_for_good
 from md2n.data.ready import load, load_datasets
 from md2n.durable import write_json
 from md2n.errors import DivergenceError
@@ -57,15 +58,21 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
             told = read_run(out)["result"]
             watcher.notice(f"{out} is done: validation {told['score']:.4g} after epoch {told['epoch']}")
             return out
-    samples = load(config.data.name, config.data)
+    whole = load(config.data.name, config.data)
+    samples = hide_for_good(whole, config.data.hide, config.seed)
+    hidden = hidden_counts(whole, samples)
     # The saved normalisation rather than a new fit: the same bits even under another version of numpy.
     data = load_datasets(samples, config.data, read_normaliser(out) if begun else None)
     model = fresh_model(config, data.schema)
     facts = {
         "name": samples.name,
-        "checksum": data_checksum(samples, config.data.name),
+        "checksum": data_checksum(whole, config.data.name),
         "samples": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
+        **({"hidden": hidden} if hidden else {}),
     }
+    for name, parts in hidden.items():
+        told = " and ".join(f"{n} of {of} {split} samples" for split, (n, of) in parts.items())
+        watcher.notice(f"'{name}' is hidden for good from {told}")
     code = training_code(config.model.name)
     with RunDir(out, mapping, watcher.notice) as run:
         if begun:

@@ -78,7 +78,6 @@ class Grid:
 
     Args:
         dataset: its name.
-        protocol: its name.
         metric: name in ``MEASURES``.
         target: recovered modality; empty for predictions.
         models: label -> method, in the order first measured.
@@ -88,6 +87,7 @@ class Grid:
         realised: condition -> missing rate.
         counts: condition -> samples measured.
         aside: labels of ceilings.
+        protocol: ``fixed``, ``random`` or ``hidden``.
     """
 
     dataset: str
@@ -166,7 +166,7 @@ def measured(rows: Sequence[ResultRow], dataset: str, protocol: str, *, split: s
     Args:
         rows: any result rows, in the order written.
         dataset: name.
-        protocol: ``fixed`` or ``random``.
+        protocol: ``fixed``, ``random`` or ``hidden``.
         split: of the data.
 
     Raises:
@@ -190,11 +190,15 @@ def measured(rows: Sequence[ResultRow], dataset: str, protocol: str, *, split: s
 
 def _check_masks(rows: Iterable[ResultRow], dataset: str, protocol: str) -> None:
     """Rows say in their settings which modalities were hidden from whom; those that do not say are let pass."""
-    models: dict[str, dict[str, None]] = {}
+    # Conditions of the hidden protocol are measured one by one; those of the others together, under one set of masks.
+    apart: dict[str, dict[str, dict[str, None]]] = {}
     for r in rows:
         if "masks" in r.settings:
+            models = apart.setdefault(r.condition if protocol == "hidden" else "", {})
             models.setdefault(str(r.settings["masks"]), {})[r.model] = None
-    if len(models) > 1:
+    for models in apart.values():
+        if len(models) < 2:
+            continue
         told = "; ".join(f"{masks[:12]}: {', '.join(found)}" for masks, found in models.items())
         raise DataError(
             f"results of '{dataset}' under '{protocol}' were measured with {len(models)} sets of masks ({told})",

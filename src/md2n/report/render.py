@@ -35,6 +35,7 @@ from md2n.report.samples import scores_by_label
 from md2n.report.table import Cell, Table
 from md2n.report.tables import (
     equity_table,
+    hidden_by_method,
     patterns_by_method,
     published_table,
     published_variants,
@@ -206,11 +207,12 @@ def _section(
     fixed = measured(rows, dataset, "fixed", split=split)
     random = measured(rows, dataset, "random", split=split)
     inside = measured(rows, dataset, "inside", split=split)
-    by_protocol = (("fixed", fixed), ("random", random), ("inside", inside))
-    either = fixed or random or inside
+    hidden = measured(rows, dataset, "hidden", split=split)
+    by_protocol = {"fixed": fixed, "random": random, "inside": inside, "hidden": hidden}
+    either = fixed or random or inside or hidden
     section.facts = [
         f"split: {split}; data {either[0].data_checksum[:12]}",
-        f"protocols: {', '.join(PROTOCOLS[p] for p, rows_of in by_protocol if rows_of)}",
+        f"protocols: {', '.join(PROTOCOLS[p] for p, rows_of in by_protocol.items() if rows_of)}",
     ]
     if metrics_of(fixed):
         grids = [grid(fixed, m, naming=naming) for m in metrics_of(fixed)]
@@ -240,6 +242,7 @@ def _section(
         for m in metrics_of(inside, target=t)
         if m in ("recovery_r2", "recovery_coverage90")
     ]
+    section.tables += [hidden_by_method(grid(hidden, m, naming=naming)) for m in metrics_of(hidden)]
     recovered = recovery_table(fixed, naming=naming)
     if recovered.rows:
         section.tables.append(recovered)
@@ -250,7 +253,7 @@ def _section(
 
 def _explained(table: Table, failures: Sequence[Failure], notes: Sequence[str], naming: Naming) -> Table:
     """Tables of predictions say which runs they lack, and how settings were chosen."""
-    if not table.name.startswith(("patterns", "rates")):
+    if not table.name.startswith(("patterns", "rates", "hidden")):
         return table
     told = with_failures(table, failures, naming)
     return replace(told, notes=(*told.notes, *notes))

@@ -176,7 +176,7 @@ def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: 
 
     Args:
         runs: of any data sets.
-        grid: of the data set and measure.
+        grid: of the data set and measure, under any protocol.
         split: of the data.
         reference: the method of the example, if it was measured.
     """
@@ -190,7 +190,8 @@ def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: 
     inside = predictions.removeprefix(f"{run.folder}/")
     file = shlex.quote(predictions) if inside == predictions else f'"$RUN"/{shlex.quote(inside)}'
     look = "import numpy, sys; [print(k, v.shape, v[:3], sep='\\t') for k, v in numpy.load(sys.argv[1]).items()]"
-    again = ["md2n", "evaluate", '"$RUN"', "--protocol", protocol, "--split", split]
+    asked = ["--hide", shlex.quote(condition)] if protocol == "hidden" else ["--protocol", protocol]
+    again = ["md2n", "evaluate", '"$RUN"', *asked, "--split", split]
     again += ["--masks", shlex.quote(run.masks)] if run.masks and protocol == "random" else []
     again += ["--no-recovery"] if protocol == "random" else []  # a benchmark measured none; it may take minutes
     where = [grid.dataset, grid.metric, PROTOCOLS[protocol], split]

@@ -119,6 +119,30 @@ def shares_by_method(grid: Grid) -> Table:
     )
 
 
+def hidden_table(rows: Sequence[ResultRow], metric: str = "", *, naming: Naming | None = None) -> Table:
+    """``hidden_by_method`` straight from result rows; as ``fixed_table``."""
+    found = _first_grid(rows, "hidden", metric, naming)
+    return EMPTY if found is None else hidden_by_method(found)
+
+
+def hidden_by_method(grid: Grid) -> Table:
+    """Hidden protocol: methods by what was hidden, at a rate for each modality."""
+    cells = {c: _cells(grid, {m: grid.summary(m, c) for m in grid.models}) for c in grid.conditions}
+    rows = tuple((Cell(m), *(cells[c][m] for c in grid.conditions), _seeds(grid, m)) for m in grid.models)
+    realised = ", ".join(f"{c} {100 * grid.realised[c]:.1f}%" for c in grid.conditions)
+    return Table(
+        f"hidden-{_slug(grid.metric)}",
+        f"{grid.dataset}: {grid.measure.title}, single modalities hidden at a rate",
+        ("method", *grid.conditions, "seeds"),
+        rows,
+        (
+            _how(grid),
+            f"Samples measured: {_counts(grid)}. The others have the modality; every sample keeps one. "
+            f"Hidden of all that is present: {realised}.",
+        ),
+    )
+
+
 def high_rates(grid: Grid) -> tuple[str, ...]:
     """The conditions of ``HIGH_RATES``; none where one of them was not measured."""
     found = tuple(c for c in grid.conditions if grid.requested.get(c) in HIGH_RATES)

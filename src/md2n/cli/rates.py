@@ -1,0 +1,29 @@
+"""``--hide MODALITY=RATE``, as ``md2n train`` and ``md2n evaluate`` take it."""
+
+from collections.abc import Iterable
+
+
+def rates(given: Iterable[str]) -> dict[str, float]:
+    """Modality -> rate; several may be given at once, with commas.
+
+    Raises:
+        UsageError: no MODALITY=RATE, a rate that is no number, or a modality named twice.
+
+    >>> rates(["image=0.7", "text=0.3,audio=0"])
+    {'image': 0.7, 'text': 0.3, 'audio': 0.0}
+    """
+    from md2n.errors import UsageError
+
+    found: dict[str, float] = {}
+    for text in (part.strip() for one in given for part in one.split(",") if part.strip()):
+        name, equals, rate = text.rpartition("=")
+        try:
+            number = float(rate)
+        except ValueError:
+            equals = ""
+        if not (equals and name.strip()):
+            raise UsageError(f"--hide '{text}' is not MODALITY=RATE", "for example: --hide image=0.7")
+        if name.strip() in found:
+            raise UsageError(f"--hide names '{name.strip()}' twice", "give one rate for each modality")
+        found[name.strip()] = number
+    return found
