@@ -49,6 +49,28 @@ def test_a_config_file_and_its_overrides(capsys, tmp_path, sixty):
     assert (config["model"]["name"], config["trainer"]["epochs"]) == ("zero_fill", 1)
 
 
+def test_a_modality_is_hidden_for_good(capsys, tmp_path, sixty):
+    out = tmp_path / "run"
+    said = ask(
+        capsys,
+        "train",
+        "--data",
+        sixty,
+        "--model",
+        "zero_fill",
+        "--out",
+        out,
+        "--hide",
+        "edges=0.5,rows=0",
+        *sets("zero_fill"),
+    )
+    assert said.code == 0 and "'edges' is hidden for good from" in said.err
+    assert json.loads((out / "config.json").read_text())["data"]["hide"] == {"edges": 0.5, "rows": 0.0}
+    for wrong, code, message in (("edges=2", 4, "data.hide"), ("edges", 2, "MODALITY=RATE"), ("a=0.1", 2, "to hide")):
+        refused(capsys, code, message, "train", "--data", sixty, "--out", tmp_path / "no", "--hide", wrong)
+    assert not (tmp_path / "no").exists()
+
+
 def test_what_cannot_be_trained_leaves_nothing(capsys, tmp_path, sixty):
     out = tmp_path / "run"
     broken = tmp_path / "broken.toml"

@@ -60,6 +60,16 @@ def test_the_random_protocol_shares_masks(capsys, dropout: Path, md2n_run: Path,
     assert len(settings[0]) == 1
 
 
+def test_single_modalities_are_hidden_at_rates(capsys, dropout: Path):
+    said = ask(capsys, "evaluate", dropout, "--hide", "edges=0.5", "--hide", "rows=0.25")
+    assert said.code == 0
+    assert "| method | rows=0.25,edges=0.5 | seeds |" in said.out
+    assert "'edges' is hidden from" in said.err
+    assert "hidden@1" in (dropout / "report" / "index.html").read_text()
+    for wrong, message in (("edges", "is not MODALITY=RATE"), ("edges=2", "rate lies in"), ("edgs=0.1", "to hide")):
+        refused(capsys, 2, message, "evaluate", dropout, "--hide", wrong)
+
+
 def test_recovery_is_measured_and_drawn(capsys, md2n_run: Path):
     said = ask(capsys, "evaluate", md2n_run, "--split", "valid")
     assert said.code == 0

@@ -12,6 +12,7 @@ from md2n.errors import DataError, UsageError
 from md2n.evaluation.protocols import (
     RATES,
     fixed_conditions,
+    hidden_condition,
     load_masks,
     random_conditions,
     save_masks,
@@ -176,3 +177,16 @@ def test_bad_requests_are_refused() -> None:
 def _written(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
+
+
+def test_the_hidden_protocol_is_one_condition_named_by_what_it_hides() -> None:
+    ids = [f"s{i}" for i in range(100)]
+    made = hidden_condition(complete(100), NAMES, ids, {"vision": 0.7, "text": 0.1}, 0)
+    assert made.name == "text=0.1,vision=0.7"
+    assert made.requested_rate is None and made.excluded == 0
+    assert (~made.available).sum(axis=0).tolist() == [10, 0, 70]
+    assert made.realised_rate == pytest.approx(80 / 300)
+    with pytest.raises(UsageError, match=r"no rate was given\n.*image=0.7"):
+        hidden_condition(complete(3), NAMES, ids[:3], {}, 0)
+    with pytest.raises(DataError, match="hold no modality"):
+        hidden_condition(np.zeros((3, 3), bool), NAMES, ids[:3], {"text": 0.5}, 0)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from md2n.config import to_mapping
 from md2n.data.store import write_store
 from md2n.errors import ConfigError, DataError, DivergenceError, InterruptedRun, RunError, UsageError
 from md2n.evaluation.results import read_results
@@ -18,6 +19,7 @@ from md2n.modality import set_name
 from md2n.models.catalogue import MODELS
 from md2n.seeding import generator
 from md2n.training.runfiles import read_run
+from md2n.training.sameness import identity_hash
 from tests.experiment.made import Hearing, StopAfter, lines, made, outcome, short, store
 
 
@@ -219,3 +221,49 @@ def test_a_matrix_that_cannot_be_decomposed_ends_with_the_next_step(
     monkeypatch.setattr(torch.linalg, "eigh", lambda matrix: eigh(matrix * torch.nan))
     with pytest.raises(DivergenceError, match=r"cannot be decomposed: linalg(.*\n)*.*lower trainer.learning_rate"):
         run_training(short(data, "dcca"), tmp_path / "run")
+
+
+def test_what_is_hidden_for_good_is_the_same_for_every_method_and_after_a_stop(data: Path, tmp_path: Path) -> None:
+    sets = ("data.hide={pulse = 0.5}",)
+    counts = {}
+    for model in ("modality_dropout", "zero_fill"):
+        hearing = Hearing()
+        run_training(short(data, model, sets), tmp_path / model, hearing)
+        counts[model] = read_run(tmp_path / model)["data"]["hidden"]
+        assert any("'pulse' is hidden for good from" in told for told in hearing.told)
+    assert counts["modality_dropout"] == counts["zero_fill"]
+    assert set(counts["zero_fill"]) == {"pulse"}
+    with pytest.raises(InterruptedRun):
+        run_training(short(data, sets=sets), tmp_path / "stopped", StopAfter(3))
+    run_training(short(data, sets=sets), tmp_path / "stopped")
+    assert outcome(tmp_path / "stopped") == outcome(tmp_path / "modality_dropout")
+    run_training(short(data), tmp_path / "whole")
+    assert outcome(tmp_path / "whole") != outcome(tmp_path / "modality_dropout")
+    assert read_run(tmp_path / "whole")["data"]["checksum"] == read_run(tmp_path / "stopped")["data"]["checksum"]
+    with pytest.raises(RunError, match=r"data\.hide\.pulse is 0\.5 in the folder and absent now"):
+        run_training(short(data), tmp_path / "stopped")
+
+
+def test_an_empty_hide_leaves_no_trace_in_the_name_of_an_experiment(data: Path) -> None:
+    mapping = to_mapping(short(data))
+    assert mapping["data"].pop("hide") == {}
+    assert identity_hash(mapping) == identity_hash(to_mapping(short(data)))
+    assert identity_hash(to_mapping(short(data, sets=("data.hide={pulse = 0.5}",)))) != identity_hash(mapping)
+
+
+def test_the_hidden_protocol_is_measured_beside_the_others(data: Path, tmp_path: Path) -> None:
+    run = run_training(short(data), tmp_path / "run")
+    told: list[str] = []
+    rows = run_evaluation(run, hide={"pulse": 0.5}, recovery=False, notice=told.append)
+    assert {(r.protocol, r.condition) for r in rows} == {("hidden@1", "pulse=0.5")}
+    assert rows[0].settings["hide"] == {"pulse": 0.5} and "'pulse' is hidden from" in told[0]
+    again = run_evaluation(run, hide={"pulse": 0.5}, recovery=False)
+    assert again == rows
+    run_evaluation(run, ["fixed"], hide={"pulse": 0.25}, recovery=False)
+    held = read_results(run / "results.jsonl")
+    assert {r.condition for r in held if r.protocol == "hidden@1"} == {"pulse=0.5", "pulse=0.25"}
+    assert {r.condition for r in held if r.protocol == "fixed@1"} == {"video", "pulse", "complete"}
+    with pytest.raises(UsageError, match="no modality 'pulze' to hide"):
+        run_evaluation(run, hide={"pulze": 0.5})
+    with pytest.raises(UsageError, match="protocol 'hidden' needs rates"):
+        run_evaluation(run, ["hidden"])

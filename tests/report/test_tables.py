@@ -11,6 +11,7 @@ from md2n.report.table import Table
 from md2n.report.tables import (
     equity_table,
     fixed_table,
+    hidden_table,
     patterns_by_method,
     published_table,
     published_variants,
@@ -248,3 +249,17 @@ def test_equity_compares_methods_that_have_all_seeds() -> None:
 def test_complete_comes_last_whatever_the_order_of_rows() -> None:
     table = patterns_by_method(grid(measured(ROWS[::-1], "mosi", "fixed"), "acc2_nonzero"))
     assert table.columns[-2:] == ("complete", "seeds")
+
+
+def test_hidden_conditions_have_a_table_of_their_own_and_masks_each() -> None:
+    rows = []
+    for condition, value in (("image=0.3", 0.8), ("image=0.7", 0.6)):
+        made = fixed_rows("md2n", {condition: value}, protocol="hidden@1")
+        rows += [replace(r, settings={"masks": condition}) for r in made]
+    table = hidden_table([*ROWS, *rows])
+    assert table.columns == ("method", "image=0.3", "image=0.7", "seeds")
+    assert column(table, "image=0.7") == {"md2n": "60.0 ± 1.0"}
+    assert "image=0.7" not in fixed_table([*ROWS, *rows]).columns
+    other = [replace(r, model="zero_fill", settings={"masks": "x"}) for r in rows]
+    with pytest.raises(DataError, match="2 sets of masks"):
+        hidden_table([*rows, *other])

@@ -89,7 +89,7 @@ def outside_range(column: LabelColumn) -> Array:
     values, task = np.asarray(column.values), column.task
     if task.kind != "regression":
         return np.zeros(len(values), np.bool_)
-    return np.isfinite(values) & ((values < task.low - ROUNDING) | (values > task.high + ROUNDING))
+    return np.asarray(np.isfinite(values) & ((values < task.low - ROUNDING) | (values > task.high + ROUNDING)))
 
 
 def check_range(column: LabelColumn, name: str, data: str, ids: Array) -> None:

@@ -41,7 +41,7 @@ def hide_for_good(samples: Samples, rates: Mapping[str, float], seed: int) -> Sa
             others = [n for n in samples.names if n != name]
             raise UsageError(
                 f"hide {name}={rates[name]:g}: no training sample would keep '{name}'",
-                f"give a lower rate, or leave it out: --set \"data.modalities={others}\"",
+                f'give a lower rate, or leave it out: --set "data.modalities={others}"',
             )
     hidden = present & ~left
     return replace(

@@ -109,7 +109,7 @@ def check_protocols(protocols: Sequence[str]) -> None:
     """
     for protocol in protocols:
         if protocol not in STANDARD:
-            raise UsageError(f"no protocol of a benchmark is called '{protocol}'", did_you_mean(protocol, STANDARD))
+            raise UsageError(f"no protocol is called '{protocol}'", did_you_mean(protocol, STANDARD))
 
 
 def check_shared_masks(jobs: Sequence[Job], protocols: Sequence[str]) -> None:

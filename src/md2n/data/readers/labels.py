@@ -206,7 +206,7 @@ def _are_whole(numbers: Array) -> bool:
 def _numbers(words: Array, name: str) -> Array:
     """Text as real values; the empty one is NaN."""
     known = [w for w in map(str, words) if w]
-    numbers = _with_commas(known, name) or [as_number(w) for w in known]
+    numbers: Sequence[float | None] = _with_commas(known, name) or [as_number(w) for w in known]
     if None in numbers:
         wrong = known[numbers.index(None)]
         raise DataError(
