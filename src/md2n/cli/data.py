@@ -57,7 +57,7 @@ Examples:
   md2n data import my-clips --out mine --align words --tier tokens
   md2n data import my-clips --out mine --known mosi
   md2n data import my-store --out my-store --range y=-1,1 --sentiment
-  md2n data import data.npz --out mine --unknown -1
+  md2n data import data.npz --out mine --unknown=-1
 """
 
 CHECK_HELP = """What is wrong with a data set: leaks, dead features, labels, gaps that give the label away.
