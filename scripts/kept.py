@@ -22,7 +22,7 @@ from statistics import fmean
 from typing import Any
 
 from md2n.durable import make_directory, write_bytes
-from md2n.evaluation.results import STANDARD, ResultRow
+from md2n.evaluation.results import STANDING, ResultRow
 from md2n.experiment.source import measuring_code, shared_code, training_code
 from md2n.models.catalogue import MODELS
 from md2n.report.grid import measured
@@ -82,7 +82,7 @@ def keep(folder: Path, rows: Sequence[ResultRow], runs: Iterable[RunFacts], fail
     lines += [_line(r, r.condition, r.value) for r in others]
     whole = [_row(dict(zip(COLUMNS, line))) for line in lines]
     for dataset in {r.dataset for r in whole}:
-        for protocol in STANDARD:
+        for protocol in STANDING:
             measured(whole, dataset, protocol)
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([COLUMNS, *sorted(lines)])
