@@ -70,6 +70,15 @@ class InterruptedRun(Md2nError):  # noqa: N818 - not an error of the program: th
     exit_code = 130
 
 
+def install_hint(extra: str) -> str:
+    """The hint for an optional package that is not installed: how to get md2n's extra, from an index or from a clone.
+
+    >>> install_hint("plot")
+    "pip install 'md2n[plot]', or from a clone of md2n: pip install -e '.[plot]'"
+    """
+    return f"pip install 'md2n[{extra}]', or from a clone of md2n: pip install -e '.[{extra}]'"
+
+
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """The hint for an unknown name: the nearest known one, or all of them.
 

@@ -1,8 +1,10 @@
 """The report folder: complete, self-contained, escaped, the same bytes for the same rows."""
 
+import html
 import json
 import re
 import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from md2n.errors import DataError
+from md2n.errors import DataError, install_hint
 from md2n.evaluation.results import PROTOCOLS
-from md2n.report.figures import RecoveryExample
+from md2n.report.figures import RecoveryExample, recovered_images
 from md2n.report.grid import Naming
-from md2n.report.render import inline_svg, write_report
+from md2n.report.render import Picture, inline_svg, write_report
 from md2n.report.runs import Failure, RunFacts
 from tests.report.made import fixed_rows, random_rows, recovery_rows, scores
 
@@ -56,6 +58,26 @@ class Balance(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+
+
+class Boxed(HTMLParser):
+    """Counts elements of one name, and those outside any box that scrolls."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__()
+        self.name, self.boxes, self.count, self.loose = name, [], 0, 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "div":
+            self.boxes.append(("class", "wide") in attrs)
+        if tag == self.name:
+            self.count += 1
+            self.loose += not any(self.boxes)
+
+    def handle_endtag(self, tag):
+        if tag == "div":
+            self.boxes.pop()
 
 
 def test_the_folder_holds_tables_figures_and_one_page(tmp_path: Path) -> None:
@@ -161,11 +183,43 @@ def test_examples_of_recovery_are_drawn_with_their_data_set(tmp_path: Path) -> N
 def test_without_matplotlib_the_tables_are_there_and_the_page_says_what_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    page = write_report(tmp_path, ROWS)
-    assert "matplotlib is not installed" in page.read_text()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # importing it fails, as where it is not installed
+    truth = np.random.default_rng(0).normal(size=(100, 2))
+    page = write_report(tmp_path, ROWS, examples=[RecoveryExample("mosi", "m", "audio", "text", truth, truth, truth)])
+    assert install_hint("plot") in html.unescape(page.read_text())
     assert "<svg" not in page.read_text()
     assert (tmp_path / "tables" / "mosi-recovery.csv").exists()
+
+
+def test_the_verdict_is_the_first_thing_said_of_a_data_set(tmp_path: Path) -> None:
+    text = write_report(tmp_path, ROWS).read_text()
+    sentence = "md2n: ACC2 70.0 % on average over 6 incomplete patterns, worst 60.0 % (audio); 10.0 points better than "
+    assert 0 < text.index(sentence) < text.index("<svg")
+
+
+def test_pictures_of_the_caller_are_on_the_page_of_their_data_set(tmp_path: Path) -> None:
+    drawn = recovered_images(*[[np.eye(8)]] * 3)
+    page = write_report(tmp_path, ROWS, pictures={"mosi": [Picture("recovered-digits", "as recovered", drawn)]})
+    first, _, second = page.read_text().partition('<section id="other-set">')
+    assert "as recovered" in first and "as recovered" not in second
+    assert (tmp_path / "figures" / "mosi-recovered-digits.png").exists()
+
+
+def test_conditions_are_rows_on_the_page_where_that_is_narrower(tmp_path: Path) -> None:
+    alone = write_report(tmp_path / "one", fixed_rows("md2n", scores(0.8, 0.6))).read_text()
+    heads = re.findall(r'<th scope="col"[^>]*>([^<]*)</th>', alone.partition("</thead>")[0])
+    assert heads == ["available", "md2n"]
+    # The files keep methods as rows, however many there are.
+    assert (tmp_path / "one" / "tables" / "mosi-patterns-acc2-nonzero.csv").read_text().startswith("method,")
+    many = sum((fixed_rows(f"m{i}", scores(0.8, 0.6)) for i in range(12)), [])
+    heads = re.findall(r'<th scope="col"[^>]*>([^<]*)</th>', write_report(tmp_path / "many", many).read_text())
+    assert heads[:3] == ["method", "mean of incomplete", "worst"]
+
+
+def test_every_table_and_drawing_scrolls_in_a_box_of_its_own(tmp_path: Path) -> None:
+    text = write_report(tmp_path, ROWS).read_text()
+    boxes = [Boxed(name, text) for name in ("table", "svg")]
+    assert all(box.count > 1 and not box.loose for box in boxes)
 
 
 def test_origins_tell_where_numbers_come_from(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -76,3 +77,15 @@ def test_numbers_are_rounded_as_in_print(value: float, digits: int, shown: str) 
 
 def test_rounding_keeps_halves_away_from_zero() -> None:
     assert [rounded(v, 1) for v in (0.25, 0.35, -0.25, 0.249)] == [0.3, 0.4, -0.3, 0.2]
+
+
+def test_a_table_of_one_kind_of_columns_can_be_read_either_way() -> None:
+    row = (Cell("m"), Cell(value=1.0, best=True), Cell(value=2.0), Cell(value=3.0))
+    wide = Table("t", "title", ("method", "a", "b", "c"), (row,), ("note",), across="available")
+    tall = wide.tall()
+    assert tall.columns == ("available", "m")
+    assert [[c.plain for c in r] for r in tall.rows] == [["a", "1.0"], ["b", "2.0"], ["c", "3.0"]]
+    assert tall.rows[0][1].best and tall.notes == wide.notes and tall.tall() == tall
+    assert replace(wide, across="").tall() == replace(wide, across="")
+    full = replace(wide, rows=(row,) * 3)
+    assert full.tall() == full

@@ -1,9 +1,14 @@
 """``md2n benchmark``: methods x data sets x seeds under one protocol, resumable."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from md2n.experiment.jobs import Job
+    from md2n.report.table import Table
 
 EXAMPLES = """
 \b
@@ -39,62 +44,75 @@ def benchmark(
     plan_only: Annotated[
         bool, typer.Option("--plan", help="Only say what would be run, with network calls and expected time.")
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Run every method on every data set with every seed, then write the report."""
+    from md2n.cli.counting import counted
     from md2n.cli.output import print_table, say
+
+    with counted(f"planning the benchmark in {out}", quiet):
+        from md2n.errors import RunError, UsageError
+        from md2n.experiment.benchmark import check_protocols, check_shared_masks, plan, run_benchmark
+        from md2n.experiment.tuning import Terms, check_terms, keep_terms, open_trials, settle
+        from md2n.models.catalogue import MODELS
+
+        protocols = _words(protocol)
+        if not protocols:
+            raise UsageError("no protocol is named", "give --protocol fixed, random, or both with a comma")
+        check_protocols(protocols)
+        terms = Terms(tune, preset, tuple(sorted({s.partition("=")[0]: s for s in sets or ()}.values())))
+        check_terms(out, terms)
+        named = _words(models)
+        asked = MODELS.names() if "all" in named else named
+        jobs = plan(_words(data), asked, seeds, out, preset, sets or (), keep_stale, first_seed)
+        if not jobs:
+            raise UsageError("there is nothing to run", "name data sets and methods, for instance --data digits")
+        if tune or plan_only:  # else it is checked with the runs that are to do
+            check_shared_masks(jobs, protocols)
+        tables = _plan_tables(jobs, tune, protocols, workers or _cores()) if plan_only else []
+    if plan_only:
+        for table in tables:
+            print_table(table)
+        return
     from md2n.cli.reporting import report_of
     from md2n.durable import make_directory
-    from md2n.errors import RunError, UsageError
-    from md2n.experiment.benchmark import check_protocols, check_shared_masks, plan, run_benchmark
-    from md2n.experiment.tuning import Terms, check_terms, keep_terms, open_trials, settle
-    from md2n.models.catalogue import MODELS
     from md2n.training.lock import FolderLock
     from md2n.training.runfiles import LOCK
 
-    protocols = _words(protocol)
-    if not protocols:
-        raise UsageError("no protocol is named", "give --protocol fixed, random, or both with a comma")
-    check_protocols(protocols)
-    terms = Terms(tune, preset, tuple(sorted({s.partition("=")[0]: s for s in sets or ()}.values())))
-    check_terms(out, terms)
-    named = _words(models)
-    asked = MODELS.names() if "all" in named else named
-    jobs = plan(_words(data), asked, seeds, out, preset, sets or (), keep_stale, first_seed)
-    if not jobs:
-        raise UsageError("there is nothing to run", "name data sets and methods, for instance --data digits")
-    if tune or plan_only:  # else it is checked with the runs that are to do
-        check_shared_masks(jobs, protocols)
-    if plan_only:
-        from md2n.experiment.planning import plan_table, planned
-        from md2n.experiment.tuning import chosen_jobs, space_table, trials
-
-        if tune:
-            print_table(space_table(jobs, tune))
-        everything = [*trials(jobs, tune), *chosen_jobs(jobs, tune)]
-        print_table(plan_table(planned(everything, protocols, say), workers or _cores()))
-        return
     make_directory(out)
-    with FolderLock(out / LOCK, "benchmarking in"):
+    page = None
+    with FolderLock(out / LOCK, "benchmarking in"), counted(f"benchmark in {out}", quiet, every=True) as count:
         tried = open_trials(jobs, tune)
         keep_terms(out, terms)
         if tried:
             say(f"search: {terms.told}")
-            run_benchmark(tried, (), workers or _cores(), say)
+            run_benchmark(tried, (), workers or _cores(), say, count)
         settled, waiting = settle(jobs, tune, say)
-        failed = run_benchmark(settled, protocols, workers or _cores(), say) if settled else []
+        failed = run_benchmark(settled, protocols, workers or _cores(), say, count) if settled else []
         try:
             page = report_of([out], out / "report")
         except RunError as error:
             say(f"no report: {error.message}")
-        else:
-            say(f"report: {page}")
-            typer.echo(str(out / "report"))
+    if page is not None:
+        say(f"report: {page}")
+        typer.echo(str(out / "report"))
     for job in failed:
         say(f"failed: {job.told}; see {job.failed}")
     for job in waiting:
         say(f"not run: {job.told}; trials of its search did not end, the same command makes them again")
     if failed or waiting:
         raise typer.Exit(1)
+
+
+def _plan_tables(jobs: "Sequence[Job]", tune: int, protocols: tuple[str, ...], workers: int) -> "list[Table]":
+    """What would be tried and what would be run."""
+    from md2n.cli.output import say
+    from md2n.experiment.planning import plan_table, planned
+    from md2n.experiment.tuning import chosen_jobs, space_table, trials
+
+    everything = [*trials(jobs, tune), *chosen_jobs(jobs, tune)]
+    tables = [space_table(jobs, tune)] if tune else []
+    return [*tables, plan_table(planned(everything, protocols, say), workers)]
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -1,9 +1,12 @@
 """``md2n demo``: the main job on the embedded digits, from training to a recovered modality, in about three minutes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from md2n.report.render import Picture
 
 METHODS = ("zero_fill", "modality_dropout", "md2n")
 HIDDEN = "rows"
@@ -23,55 +26,69 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
 ) -> None:
-    """Train MD2N and two floors on digits, compare them under every missing pattern, recover a hidden view."""
-    from md2n.cli.output import print_table, say
+    """Train MD2N and two simpler methods on digits, compare them under every missing pattern, recover a hidden view."""
+    from md2n.cli.counting import counted
+    from md2n.cli.output import print_line, print_table, say
     from md2n.cli.progress import watch
+    from md2n.cli.reporting import naming, say_what_is_left_out
     from md2n.experiment.config import resolve
-    from md2n.experiment.pipeline import run_evaluation, run_training
     from md2n.report.render import write_report
     from md2n.report.tables import fixed_table, recovery_table
+    from md2n.report.verdict import verdict
 
     say("Handwritten digits seen through four views of unequal worth; any of them may be missing.")
+    from md2n.experiment.pipeline import run_evaluation, run_training
+
     rows = []
     for method in METHODS:
         run = out / "runs" / method
         config = resolve("digits", [], model=method, seed=seed)
         with watch(run, quiet=quiet, title=method) as observer:
             run_training(config, run, observer)
-        rows += run_evaluation(run, protocols=("fixed",), notice=say)
-    for table in (fixed_table(rows), recovery_table(rows)):
+        with counted(f"evaluating {method}", quiet) as count:
+            rows += run_evaluation(run, protocols=("fixed",), notice=say, progress=count)
+    named = naming(METHODS)
+    if sentence := verdict(rows, naming=named):
+        print_line(sentence)
+    for table in (fixed_table(rows, naming=named), recovery_table(rows, naming=named)):
         if table.rows:
             print_table(table)
-    page = write_report(out / "report", rows)
-    _recover(out, seed)
-    say(f"\nopen {page} to look at it; the recovered '{HIDDEN}' of the test split are in {out / 'recovered'}")
+    say_what_is_left_out()
+    pictures = _recover(out, seed, quiet)
+    page = write_report(out / "report", rows, naming=named, pictures={rows[0].dataset: pictures})
+    say(f"open {page} to look at it; the recovered '{HIDDEN}' of the test split are in {out / 'recovered'}")
 
 
 demo.__doc__ = f"{demo.__doc__}\n{EXAMPLES}"
 
 
-def _recover(out: Path, seed: int) -> None:
-    """Hides the best view of the test split from MD2N, recovers it, and draws some of the digits it gives back."""
-    from importlib.util import find_spec
+def _recover(out: Path, seed: int, quiet: bool) -> "list[Picture]":
+    """Hides the best view of the test split from MD2N, recovers it, and draws some of the digits it gives back.
 
+    Returns:
+        The drawing; nothing where figures cannot be drawn.
+    """
+    from md2n.cli.counting import counted
     from md2n.cli.newdata import open_new
-    from md2n.cli.output import say
     from md2n.data.store import write_store
     from md2n.report.figures import recovered_images
+    from md2n.report.render import Picture
+    from md2n.report.style import undrawable
     from md2n.serve.predictor import load
 
     predictor = load(out / "runs" / "md2n", seed=seed)
     truth = open_new("digits", predictor.schema.names, "test", ())
     hidden = open_new("digits", predictor.schema.names, "test", (HIDDEN,))
-    recovered = predictor.recover(hidden)
+    with counted(f"recovering '{HIDDEN}'", quiet) as count:
+        recovered = predictor.recover(hidden, progress=lambda done, total: count(done, total, "samples"))
     write_store(out / "recovered", recovered.samples)
-    if find_spec("matplotlib") is None:
-        say("pictures need matplotlib: pip install 'md2n[plot]'")
-        return
+    if undrawable():
+        return []
     chosen = [int(i) for i in range(0, len(truth), max(1, len(truth) // 10))][:10]
-    recovered_images(
-        out / "report" / "recovered",
+    figure = recovered_images(
         [truth.modalities[HIDDEN].sample(i) for i in chosen],
         [recovered.features[HIDDEN][i] for i in chosen],
         [recovered.spread[HIDDEN][i] for i in chosen],
     )
+    caption = f"'{HIDDEN}' of {len(chosen)} test samples: as it was, as recovered from the other views, and the spread"
+    return [Picture(f"recovered-{HIDDEN}", caption, figure)]

@@ -35,33 +35,42 @@ def evaluate(
     recovery: Annotated[bool, typer.Option(help="Measure recovered modalities too.")] = True,
     data: Annotated[str, typer.Option(help="Other data than the run was trained on (name or store).")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Measure a run under a protocol; rows are appended to its results.jsonl, tables and figures are written."""
-    from md2n.cli.output import print_table, say
-    from md2n.cli.rates import rates
-    from md2n.cli.reporting import naming
-    from md2n.experiment.ledger import RESULTS, read_run_results
-    from md2n.experiment.outcome import run_facts
-    from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation
-    from md2n.report.render import write_report
-    from md2n.report.tables import fixed_table, hidden_table, inside_table, rate_table, recovery_table
+    from md2n.cli.counting import counted
+    from md2n.cli.output import print_line, print_table, say
 
-    loaded = load_run(run, device)
-    rows = run_evaluation(
-        loaded,
-        protocols=tuple(protocol) if protocol else None,
-        split=split,
-        masks=masks,
-        hide=rates(hide or ()),
-        draws=draws,
-        recovery=recovery,
-        data=data or None,
-        notice=say,
-    )
+    with counted(f"evaluating {run}", quiet) as count:
+        from md2n.cli.rates import rates
+        from md2n.cli.reporting import naming, say_what_is_left_out
+        from md2n.experiment.ledger import RESULTS, read_run_results
+        from md2n.experiment.outcome import run_facts
+        from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation
+        from md2n.report.render import write_report
+        from md2n.report.tables import fixed_table, hidden_table, inside_table, rate_table, recovery_table
+        from md2n.report.verdict import verdict
+
+        loaded = load_run(run, device)
+        rows = run_evaluation(
+            loaded,
+            protocols=tuple(protocol) if protocol else None,
+            split=split,
+            masks=masks,
+            hide=rates(hide or ()),
+            draws=draws,
+            recovery=recovery,
+            data=data or None,
+            notice=say,
+            progress=count,
+        )
     named = naming(r.model for r in rows)
+    if sentence := verdict(rows, naming=named):
+        print_line(sentence)
     for table in (t(rows, naming=named) for t in (fixed_table, rate_table, hidden_table, inside_table, recovery_table)):
         if table.rows:
             print_table(table)
+    say_what_is_left_out()
     examples = recovery_examples(loaded, rows[0].dataset, split)
     # The page has all that holds of this run, not only what was asked for now.
     held = [r for r in read_run_results(run / RESULTS, say) if r.dataset == rows[0].dataset]

@@ -71,70 +71,100 @@ def extract(
     pictures: Annotated[int, typer.Option(help="Clips shown on the page that tells of it all.", min=0)] = 2,
     check: Annotated[str, typer.Option(help="Draw this clip, and extract no other.")] = "",
     get_models: Annotated[bool, typer.Option("--get-models", help="Fetch the models of geoAU, and end.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Extract words, voices and faces from clips into a store; what a clip lacks is missing there."""
-    from md2n.cli.clip_bar import watched
-    from md2n.cli.data import label_range
+    from md2n.cli.counting import counted
     from md2n.cli.output import say
-    from md2n.data.declaration import Meaning
-    from md2n.data.store import check_place
-    from md2n.durable import make_directory
     from md2n.errors import UsageError
-    from md2n.extraction.clips import read_clips
-    from md2n.extraction.front_ends import front_ends
-    from md2n.extraction.pipeline import extract, kept_folder, kept_pieces
-    from md2n.extraction.summary import write_summary
-    from md2n.report.extraction import write_page
-    from md2n.training.lock import FolderLock
 
     if get_models:
         _get_models()
         return
     if clips is None or out is None:
-        told = "the folder of the clips is not given" if clips is None else "--out is not given"
-        raise UsageError(told, "see `md2n extract --help`")
+        absent = "the folder of the clips is not given" if clips is None else "--out is not given"
+        raise UsageError(absent, "for example: md2n extract clips/ --out my-store")
     patterns = dict(_pair(c) for c in column or ())
-    meaning = Meaning(known, dict(label_range(r) for r in range_ or ()), ("",) if sentiment else (), unknown or ())
-    found = read_clips(
-        clips,
-        labels,
-        labels=label or (),
-        groups=group or (),
-        columns=patterns,
-        words=words,
-        tier=tier,
-        seed=seed,
-        meaning=meaning,
-    )
-    extractors = front_ends(text, audio, vision)
-    for note in found.notes:
-        say(f"note: {note}")
-    if check:
-        _check(found, extractors, check, out)
-        typer.echo(str(out))
-        return
-    step = _step(align)
-    aligner = _aligner() if step == "word" and any(c.transcript and not c.words for c in found.clips) else None
-    check_place(out)
-    make_directory(kept_folder(out))
-    with FolderLock(kept_folder(out) / "lock", "extracting into"), watched(quiet) as watch:
-        summary = extract(
-            found, extractors, out, step=step, aligner=aligner, workers=workers or _cores(), name=name, told=watch
+    with counted(f"extracting {clips}", quiet) as count:
+        from md2n.cli.data import label_range
+        from md2n.data.declaration import Meaning
+        from md2n.data.store import check_place
+        from md2n.durable import make_directory
+        from md2n.extraction.clips import read_clips
+        from md2n.extraction.front_ends import front_ends
+        from md2n.extraction.pipeline import extract, kept_folder
+        from md2n.training.lock import FolderLock
+
+        meaning = Meaning(known, dict(label_range(r) for r in range_ or ()), ("",) if sentiment else (), unknown or ())
+        found = read_clips(
+            clips,
+            labels,
+            labels=label or (),
+            groups=group or (),
+            columns=patterns,
+            words=words,
+            tier=tier,
+            seed=seed,
+            meaning=meaning,
         )
+        extractors = front_ends(text, audio, vision)
+        for note in found.notes:
+            say(f"note: {note}")
+        if check:
+            _check(found, extractors, check, out)
+        else:
+            step = _step(align)
+            spoken = step == "word" and any(c.transcript and not c.words for c in found.clips)
+            aligner = _aligner() if spoken else None
+            check_place(out)
+            make_directory(kept_folder(out))
+            with FolderLock(kept_folder(out) / "lock", "extracting into"):
+                summary = extract(
+                    found,
+                    extractors,
+                    out,
+                    step=step,
+                    aligner=aligner,
+                    workers=workers or _cores(),
+                    name=name,
+                    told=lambda done, total, outcome: count(done, total, f"{outcome.clip} {outcome.modality}"),
+                )
+            _write_page(found, extractors, summary, out, name, pictures, aligner)
+    typer.echo(str(out))
+
+
+def _write_page(
+    found: "Listing",
+    extractors: "Sequence[Extractor]",
+    summary: "Summary",
+    out: Path,
+    name: str,
+    pictures: int,
+    aligner: "Aligner | None",
+) -> None:
+    """Says what became of the clips, and writes it and some pictures beside the store."""
+    from md2n.cli.output import say
+    from md2n.errors import UsageError
+    from md2n.extraction.pipeline import kept_pieces
+    from md2n.extraction.summary import write_summary
+    from md2n.report.extraction import write_page
+    from md2n.report.style import undrawable
+
     named = {e.modality: e.name for e in extractors}
     _tell(summary, named)
     beside = out.with_name(f"{out.name}.extraction")
     write_summary(beside, summary, {"name": name or out.name, "front_ends": named})
-    shown = [c for c in found.clips if c.id in summary.kept][:pictures]
-    try:
-        drawn = _drawn({c.id: (c, kept_pieces(c, extractors, out, aligner)) for c in shown}, extractors)
-    except UsageError as error:  # the store stands; what it is drawn with need not be here
-        say(f"note: no pictures of clips: {error.message}")
-        drawn = {}
+    chosen = [c for c in found.clips if c.id in summary.kept][:pictures]
+    drawn: dict[str, bytes] = {}
+    if chosen and (reason := undrawable()):
+        say(f"note: {reason}")
+    else:
+        try:
+            drawn = _drawn({c.id: (c, kept_pieces(c, extractors, out, aligner)) for c in chosen}, extractors)
+        except UsageError as error:  # the store is whole; what it is drawn with need not be here
+            say(f"note: no pictures of clips: {error.message}; next: {error.hint}")
     page = write_page(beside, summary, name=name or out.name, front_ends=named, pictures=drawn)
     say(f"look at {page}; next: md2n data check {out}")
-    typer.echo(str(out))
 
 
 def _get_models() -> None:
@@ -147,8 +177,9 @@ def _check(found: "Listing", extractors: "Sequence[Extractor]", chosen: str, out
     """Draws one clip, with words in time where they can be had."""
     from md2n.cli.output import say
     from md2n.durable import make_directory, write_bytes
-    from md2n.errors import UsageError, did_you_mean
+    from md2n.errors import UsageError, did_you_mean, install_hint
     from md2n.extraction.pipeline import pieces_of
+    from md2n.report.style import undrawable
 
     if out.suffix.lower() != ".png":
         raise UsageError(f"'{out}' is no .png, which --check draws", "give --out PICTURE.png")
@@ -163,9 +194,9 @@ def _check(found: "Listing", extractors: "Sequence[Extractor]", chosen: str, out
         except UsageError as error:  # the picture is worth having without words
             say(f"note: {error.message}")
             aligner = None
+    if undrawable():
+        raise UsageError("matplotlib, which draws pictures, is not installed", install_hint("plot"))
     drawn = _drawn({clip.id: (clip, pieces_of(clip, extractors, aligner))}, extractors)
-    if not drawn:
-        raise UsageError("matplotlib, which draws pictures, is not installed", "pip install 'md2n[plot]'")
     make_directory(out.absolute().parent)
     write_bytes(out, drawn[clip.id])
 
@@ -173,15 +204,11 @@ def _check(found: "Listing", extractors: "Sequence[Extractor]", chosen: str, out
 def _drawn(
     clips: "Mapping[str, tuple[Clip, Mapping[str, Piece]]]", extractors: "Sequence[Extractor]"
 ) -> dict[str, bytes]:
-    """Clip -> PNG; empty where matplotlib is not installed."""
-    import importlib.util
-
+    """Clip -> PNG."""
     from md2n.extraction.look import look
     from md2n.report.clip import clip_figure
     from md2n.report.style import png
 
-    if importlib.util.find_spec("matplotlib") is None:
-        return {}
     landmarker = next((e.landmarks for e in extractors if hasattr(e, "landmarks")), None)
     return {k: png(clip_figure(look(clip, pieces, landmarker)), dpi=110) for k, (clip, pieces) in clips.items()}
 

@@ -4,6 +4,8 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from md2n.report.table import Table
 
 
@@ -13,20 +15,50 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def print_table(table: "Table") -> None:
-    """A table on stdout: drawn on a terminal, Markdown in a pipe."""
+def print_line(text: str) -> None:
+    """A sentence of a result on stdout: broken between words on a terminal, a paragraph of Markdown in a pipe."""
     from rich.console import Console
-    from rich.table import Table as Drawn
     from rich.text import Text
 
+    console = Console()
+    if console.is_terminal:
+        console.print(Text(text))
+    else:
+        sys.stdout.write(f"{text}\n\n")
+
+
+def print_table(table: "Table") -> None:
+    """A table on stdout: drawn on a terminal, in several pieces where it is too narrow; Markdown in a pipe.
+
+    Nothing is cut: words go on in the next line, columns in the next piece.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    table = table.tall()
     console = Console()
     if not console.is_terminal:
         sys.stdout.write(table.markdown() + "\n")
         return
     # Text, for in a plain string rich takes [brackets] for markup.
-    drawn = Drawn(title=Text(table.title), caption=Text("\n".join(table.notes)))
-    for column, numeric in zip(table.columns, table.numeric):
-        drawn.add_column(Text(column), justify="right" if numeric else "left")
-    for row in table.rows:
-        drawn.add_row(*(Text(c.plain, style="bold" if c.best else "") for c in row))
-    console.print(drawn)
+    console.print(Text(table.title, style="italic"))
+    _draw(console, table)
+    for note in table.notes:
+        console.print(Text(note, style="dim"))
+    console.print()
+
+
+def _draw(console: "Console", table: "Table") -> None:
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    from md2n.cli.fitting import pieces
+
+    for piece in pieces(table, console.width):
+        drawn = Drawn()
+        for column, width in piece.items():
+            side = "right" if table.numeric[column] else "left"
+            drawn.add_column(Text(table.columns[column]), justify=side, width=width, overflow="fold")  # type: ignore[arg-type]
+        for row in table.rows:
+            drawn.add_row(*(Text(row[c].plain, style="bold" if row[c].best else "") for c in piece))
+        console.print(drawn)

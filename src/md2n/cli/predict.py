@@ -27,20 +27,26 @@ def predict(
     any_units: Annotated[bool, typer.Option("--any-units", help="Skip the check of units.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Predict: one CSV row per sample with its id, label, spread, class probabilities and what it was made from.
 
     The spread is the standard deviation over draws of what is missing: 0 where nothing is.  There is no such column
     where the method draws nothing, or a single draw is asked for.
     """
-    from md2n.cli.newdata import open_new
+    from md2n.cli.counting import counted
     from md2n.cli.output import say
     from md2n.durable import write_bytes
-    from md2n.serve.predictor import load
 
-    predictor = load(run, device=device, seed=seed)
-    samples = open_new(data, predictor.schema.names, split, tuple(hide or ()))
-    answer = predictor.predict(samples, draws=draws, check_units=not any_units)
+    with counted(f"predicting with {run}", quiet) as count:
+        from md2n.cli.newdata import open_new
+        from md2n.serve.predictor import load
+
+        predictor = load(run, device=device, seed=seed)
+        samples = open_new(data, predictor.schema.names, split, tuple(hide or ()))
+        answer = predictor.predict(
+            samples, draws=draws, check_units=not any_units, progress=lambda done, total: count(done, total, "samples")
+        )
     for note in answer.notes:
         say(f"note: {note}")
     columns = [f"p_{c}" for c in answer.classes]

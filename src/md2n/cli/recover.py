@@ -24,23 +24,33 @@ def recover(
     any_units: Annotated[bool, typer.Option("--any-units", help="Skip the check of units.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Recover missing modalities in their own units into a new store; what was there stays as it was."""
     from dataclasses import replace
 
-    from md2n.cli.newdata import open_new
+    from md2n.cli.counting import counted
     from md2n.cli.output import say
     from md2n.data.samples import Ragged
     from md2n.data.store import is_store, write_store
     from md2n.errors import DataError
-    from md2n.serve.predictor import load
 
     # Before the work, not after it.
     if out.exists() and not is_store(out) and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"'{out}' exists and is not a store", "choose another --out, or move it away")
-    predictor = load(run, device=device, seed=seed)
-    samples = open_new(data, predictor.schema.names, split, tuple(hide or ()))
-    recovered = predictor.recover(samples, draws=draws, steps=steps, check_units=not any_units)
+    with counted(f"recovering with {run}", quiet) as count:
+        from md2n.cli.newdata import open_new
+        from md2n.serve.predictor import load
+
+        predictor = load(run, device=device, seed=seed)
+        samples = open_new(data, predictor.schema.names, split, tuple(hide or ()))
+        recovered = predictor.recover(
+            samples,
+            draws=draws,
+            steps=steps,
+            check_units=not any_units,
+            progress=lambda done, total: count(done, total, "samples"),
+        )
     spreads = {f"{k}_spread": Ragged.from_arrays(rows) for k, rows in recovered.spread.items()}
     filled = recovered.samples
     write_store(out, replace(filled, modalities={**filled.modalities, **spreads}))

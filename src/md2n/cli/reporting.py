@@ -23,6 +23,15 @@ def naming(models: Iterable[str]) -> "Naming":
     )
 
 
+def say_what_is_left_out() -> None:
+    """One line where no figure can be drawn: what the report lacks and how to get it."""
+    from md2n.cli.output import say
+    from md2n.report.style import undrawable
+
+    if reason := undrawable():
+        say(reason)
+
+
 def report_of(paths: Sequence[Path], folder: Path) -> Path:
     """Writes the report of runs and benchmarks.
 
@@ -42,6 +51,7 @@ def report_of(paths: Sequence[Path], folder: Path) -> Path:
     from md2n.experiment.outcome import read_outcomes
     from md2n.report.render import write_report
 
+    say_what_is_left_out()
     found = read_outcomes(paths, say)
     named = naming([r.model for r in found.rows] + [f.model for f in found.failures])
     return write_report(folder, found.rows, naming=named, runs=found.runs, failures=found.failures, notes=found.notes)

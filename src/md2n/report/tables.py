@@ -47,14 +47,14 @@ def inside_table(rows: Sequence[ResultRow], metric: str = "", *, naming: Naming 
 
 
 def patterns_by_method(grid: Grid, published: Published | None = None) -> Table:
-    """Fixed protocol: methods by available sets, their mean, the worst set, the complete data.
+    """Fixed protocol: methods by the mean over available sets, the worst set, each set, the complete data.
 
     Args:
         grid: of one measure.
         published: adds the paper's mean over the same sets where it prints them all.
     """
     sets = grid.incomplete
-    heads = [*sets, "mean of incomplete", "worst"] + ([COMPLETE] if COMPLETE in grid.conditions else [])
+    heads = ["mean of incomplete", "worst", *sets] + ([COMPLETE] if COMPLETE in grid.conditions else [])
     columns: dict[str, dict[str, Summary | None]] = {}
     for head in heads:
         for label in grid.models:
@@ -84,15 +84,15 @@ def patterns_by_method(grid: Grid, published: Published | None = None) -> Table:
         ("method", *heads, "seeds", *extra),
         tuple(map(tuple, rows)),
         tuple(notes),
+        across="available",
     )
 
 
 def rates_by_method(grid: Grid) -> Table:
-    """Random protocol: methods by missing rate (the realised one is named), and the mean over 30% to 70%."""
+    """Random protocol: methods by the mean over 30% to 70%, and by missing rate (the realised one is named)."""
     high = high_rates(grid)
-    columns = {rate_head(grid, c): {m: grid.summary(m, c) for m in grid.models} for c in grid.conditions}
-    if high:
-        columns[HIGH_HEAD] = {m: grid.mean_over(m, high) for m in grid.models}
+    columns = {HIGH_HEAD: {m: grid.mean_over(m, high) for m in grid.models}} if high else {}
+    columns |= {rate_head(grid, c): {m: grid.summary(m, c) for m in grid.models} for c in grid.conditions}
     cells = {head: _cells(grid, column) for head, column in columns.items()}
     rows = tuple((Cell(m), *(cells[h][m] for h in columns), _seeds(grid, m)) for m in grid.models)
     return Table(
@@ -101,6 +101,7 @@ def rates_by_method(grid: Grid) -> Table:
         ("method", *columns, "seeds"),
         rows,
         (_how(grid), "Rates are realised ones; where another was asked for it stands in brackets."),
+        across="missing rate",
     )
 
 

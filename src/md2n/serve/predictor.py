@@ -4,7 +4,7 @@
 sample's array, or by NaN.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,7 @@ class Predictor:
         groups: Sequence[str] | None = None,
         draws: int | None = None,
         check_units: bool = True,
+        progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Answer:
         """Predictions for new samples, whatever each of them misses.
 
@@ -122,6 +123,7 @@ class Predictor:
                 ``predict_steps > 1``).  If not given, 8 or the model's own setting, whichever is more.  Ignored by a
                 method that draws none.
             check_units: refuse data whose values lie far outside what the model was trained on.
+            progress: told, after every batch, how many samples are answered for, of how many.
 
         Raises:
             DataError: unknown modality, wrong feature size, nothing available in a sample, or foreign units.
@@ -132,7 +134,7 @@ class Predictor:
         count = draws or (max(own, DRAWS) if own else None)
         outputs, spreads, available = [], [], []
         with torch.inference_mode():
-            for batch in taken.batches(self.batch_size, self.device):
+            for batch in taken.batches(self.batch_size, self.device, progress):
                 said = self.model.predict(batch, generator(self.seed, "predict"), draws=count)
                 outputs.append(_array(said.output))
                 spreads += [] if said.spread is None else [_array(said.spread)]
@@ -149,6 +151,7 @@ class Predictor:
         draws: int | None = None,
         steps: int | None = None,
         check_units: bool = True,
+        progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Recovered:
         """What is missing of new samples, whole modalities and single numbers, with a spread for each value.
 
@@ -163,6 +166,7 @@ class Predictor:
             draws: how many draws the mean and spread are taken over.
             steps: network calls per draw.
             check_units: as for ``predict``.
+            progress: as for ``predict``.
 
         Raises:
             UsageError: the method recovers nothing.
@@ -178,7 +182,7 @@ class Predictor:
         known: dict[str, list[npt.NDArray[np.bool_]]] = {k: [] for k in self.schema.names}
         least = {m.name: m.length for m in self.schema.modalities}
         with torch.inference_mode():
-            for batch in taken.batches(self.batch_size, self.device, least):
+            for batch in taken.batches(self.batch_size, self.device, progress, least):
                 said = self.model.recover(batch, generator(self.seed, "recover"), draws=draws, steps=steps)
                 frames = self._frames(batch)
                 for k, name in enumerate(self.schema.names):
@@ -253,14 +257,21 @@ class _Taken:
     keys: npt.NDArray[np.int64] | None
 
     def batches(
-        self, size: int, device: torch.device, least: Mapping[str, int] | None = None
+        self,
+        size: int,
+        device: torch.device,
+        progress: Callable[[int, int], None],
+        least: Mapping[str, int] | None = None,
     ) -> Iterator[SequenceBatch]:
         """All samples in order; labels, which the data may well have under other names, are left out."""
         unlabelled = replace(self.samples, labels={}, default_label="")
         rows = np.arange(len(unlabelled))
         dataset = MultimodalDataset(unlabelled, rows, self.normaliser, schema=self.schema, keys=self.keys)
+        done = 0
         for batch in iterate(dataset, size, minimum=least):
             yield batch.to(device)
+            done += batch.size
+            progress(done, len(dataset))
 
     def filled(self, name: str, row: int, cells: CellModel) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
         """``[T, d]`` as it was given, what is unknown recovered; deviations, zero where given; which were given."""

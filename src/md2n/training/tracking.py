@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from md2n.errors import UsageError
+from md2n.errors import UsageError, install_hint
 from md2n.training.observer import EpochReport, StepReport
 
 
@@ -23,7 +23,7 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise UsageError("tensorboard is not installed", "pip install 'md2n[track]'") from error
+            raise UsageError("tensorboard is not installed", install_hint("track")) from error
         self._open: Any = lambda step: SummaryWriter(str(folder), purge_step=step)
         self._writer: Any = None
 

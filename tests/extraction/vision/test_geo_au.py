@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from md2n.data.ready import data_root
-from md2n.errors import DataError, UsageError
+from md2n.errors import DataError, UsageError, install_hint
 from md2n.extraction.base import Clip, Extractor, ModalityAbsentError
 from md2n.extraction.media import Picture, pictures
 from md2n.extraction.vision import geo_au
@@ -132,7 +132,7 @@ def test_an_absent_package_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr("importlib.import_module", absent)
     with pytest.raises(UsageError, match="LiteRT, which runs the face models") as told:
         GeoAU().prepare()
-    assert told.value.hint == "pip install 'md2n[face]'"
+    assert told.value.hint == install_hint("face")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float
 
-from md2n.errors import DataError, UsageError
+from md2n.errors import DataError, UsageError, install_hint
 from md2n.extraction.audio.columns import NAMES
 from md2n.extraction.audio.frames import HOP, RATE_HZ
 from md2n.extraction.audio.front_end import NAME, covarep_like
@@ -124,7 +124,7 @@ def _descriptors(signal: Float[np.ndarray, " sample"]) -> Float[np.ndarray, "fra
         from afx_audio.extractors.egemaps import extract_egemaps_lld
     except ImportError as error:
         raise UsageError(
-            "afx-audio, which measures egemaps, is not installed", "pip install 'md2n[audio]', or --audio covarep-like"
+            "afx-audio, which measures egemaps, is not installed", f"{install_hint('audio')}; or --audio covarep-like"
         ) from error
     found: np.ndarray = np.nan_to_num(extract_egemaps_lld(signal, RATE_HZ)["egemaps_lld"].T, posinf=0.0, neginf=0.0)
     return found.astype(np.float32)

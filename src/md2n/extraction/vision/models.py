@@ -24,7 +24,7 @@ import numpy.typing as npt
 from jaxtyping import Float32
 
 from md2n.durable import make_directory, write_bytes
-from md2n.errors import DataError, UsageError
+from md2n.errors import DataError, UsageError, install_hint
 
 PACKAGE = "mediapipe==0.10.21"
 WHEEL_OF = (
@@ -160,8 +160,7 @@ class Network:
         try:
             litert = importlib.import_module("ai_edge_litert.interpreter")
         except ImportError as error:
-            hint = "pip install 'md2n[face]'"
-            raise UsageError("LiteRT, which runs the face models, is not installed", hint) from error
+            raise UsageError("LiteRT, which runs the face models, is not installed", install_hint("face")) from error
         with _hushed():
             self._run = litert.Interpreter(model_path=str(path), num_threads=1)
             self._run.allocate_tensors()

@@ -1,0 +1,73 @@
+"""How the columns of a table fit on a terminal of a certain width: in one piece, or in several below one another."""
+
+from rich.cells import cell_len
+
+from md2n.report.table import Table
+
+FRAME = 3  # what a column takes beside its text: a blank at either side and a line
+EDGE = 1  # the line in front of the first column
+NARROW = 12  # a column of words may become so narrow; one of numbers is never broken
+
+
+def pieces(table: Table, width: int) -> list[dict[int, int]]:
+    """The columns of every piece, and how wide each of them is.
+
+    The columns that name the rows come first in every piece.  Words are broken where a column is narrower than they
+    are.
+
+    Args:
+        table: with at least one column.
+        width: of the terminal, in characters.
+
+    Returns:
+        One mapping per piece: column number -> width of its text in characters.
+    """
+    least = [_least(table, c) for c in range(len(table.columns))]
+    heads = _naming_columns(table, least, width)
+    found, piece = [], list(heads)
+    for column in range(len(heads), len(table.columns)):
+        if len(piece) > len(heads) and _taken([least[c] for c in [*piece, column]]) > width:
+            found.append(piece)
+            piece = list(heads)
+        piece.append(column)
+    return [_shared(table, columns, least, width) for columns in [*found, piece]]
+
+
+def _naming_columns(table: Table, least: list[int], width: int) -> list[int]:
+    """The first column, and what words follow it in a table of numbers, unless they leave no room."""
+    count = next((c for c, numeric in enumerate(table.numeric) if numeric), 1) or 1
+    return list(range(count if _taken(least[:count]) <= 2 * width / 3 else 1))
+
+
+def _shared(table: Table, columns: list[int], least: list[int], width: int) -> dict[int, int]:
+    """Widths of one piece: the least, then a character at a time to the narrowest that could do with more."""
+    widths = {c: least[c] for c in columns}
+    wanted = {c: max(map(cell_len, _texts(table, c))) for c in columns}
+    excess = _taken(list(widths.values())) - width
+    if excess > 0:  # a single column beside those that name the rows: the names are broken
+        widths[columns[0]] = max(1, widths[columns[0]] - excess)
+    for _ in range(-excess):
+        short = [c for c in columns if widths[c] < wanted[c]]
+        if not short:
+            break
+        widths[min(short, key=lambda c: widths[c])] += 1
+    return widths
+
+
+def _least(table: Table, column: int) -> int:
+    head, *cells = _texts(table, column)
+    if table.numeric[column]:
+        return max([*map(cell_len, cells), min(NARROW, _longest_word([head]))])
+    return max(1, min(NARROW if column else 2 * NARROW, _longest_word([head, *cells])))
+
+
+def _texts(table: Table, column: int) -> list[str]:
+    return [table.columns[column], *(row[column].plain for row in table.rows)]
+
+
+def _longest_word(texts: list[str]) -> int:
+    return max(cell_len(word) for text in texts for word in text.split() or [""])
+
+
+def _taken(widths: list[int]) -> int:
+    return EDGE + sum(w + FRAME for w in widths)
