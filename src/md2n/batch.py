@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from md2n.brief import brief
 from md2n.errors import DataError
 from md2n.modality import Modality
 from md2n.noise import SampleNoise
@@ -48,6 +49,8 @@ class SequenceBatch:
     place: Int[Tensor, " batch"] | None = None
     cells: Mapping[str, Bool[Tensor, "batch _time _dim"]] = field(default_factory=dict)
     keys: Int[Tensor, " batch"] | None = None
+
+    __repr__ = brief
 
     @property
     def names(self) -> tuple[str, ...]:

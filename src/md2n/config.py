@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from md2n.errors import ConfigError, Md2nError, did_you_mean
+from md2n.ranges import allowed
 
 T = TypeVar("T")
 
@@ -281,7 +282,7 @@ def _judge(annotation: Any, value: Any, path: str) -> Any:
     except ValidationError as error:
         problem = error.errors()[0]
         message = str(problem["msg"])
-        hint = "put quotes round it" if problem["type"] == "string_type" else "see the setting's range and type"
+        hint = "put quotes round it" if problem["type"] == "string_type" else f"give {allowed(annotation)}"
         if typing.get_origin(annotation) is typing.Literal and isinstance(value, str):
             hint = did_you_mean(value, map(str, typing.get_args(annotation)))
         raise ConfigError(f"{path} = {value!r}: {message[0].lower()}{message[1:]}", hint) from error

@@ -54,14 +54,80 @@ def test_help_of_every_command_imports_no_torch():
 
 def test_unknown_words_are_answered_with_the_nearest(capsys):
     assert "did you mean 'train'" in refused(capsys, 2, "no command is called 'tran'", "tran")
-    refused(capsys, 2, "no option is called '--hepl'", "--hepl")
-    said = ask(capsys, "train", "--sed", "1")
-    assert said.code == 2
-    assert "No such option: --sed" in said.err
-    assert "--seed" in said.err
-    assert ask(capsys, "predict").code == 2
-    assert "missing argument 'run'" in ask(capsys, "predict", "--data", "digits").err.lower()
-    assert "Missing option '--data'" in ask(capsys, "predict", "runs/x").err
+    assert "did you mean '--help'?" in refused(capsys, 2, "no option is called '--hepl'", "--hepl")
+    said = refused(capsys, 2, "no option of `md2n train` is called '--sed'", "train", "--sed", "1")
+    assert "did you mean '--seed'?" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["predict"], "missing argument 'run'"),
+        (["predict", "runs/x"], "missing option '--data'"),
+        (["train", "--seed", "x"], "invalid value for '--seed'"),
+        (["benchmark", "--data", "d", "--out", "o", "--seeds", "0"], "invalid value for '--seeds'"),
+        (["report", "r", "--out"], "--out"),
+        (["data", "info", "a", "b"], "unexpected extra argument"),
+        (["data"], "missing command"),
+        (["data", "lst"], "no such command 'lst'"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_meant_is_refused_in_one_style(capsys, arguments, text):
+    said = refused(capsys, 2, text, *arguments)
+    lines = said.splitlines()
+    assert len(lines) == 2 and lines[0].startswith("error: ") and lines[1].startswith("next: ")
+    assert "md2n" in lines[1]
+
+
+def test_what_an_argument_takes_is_said(capsys):
+    assert "md2n predict [OPTIONS]" in (said := refused(capsys, 2, "'run'", "predict"))
+    assert "(what is asked for: a finished run folder)" in said
+    assert "list, import, check, info" in refused(capsys, 2, "missing command", "data")
+
+
+def test_python_dash_m_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "md2n", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"md2n {__version__}\n"
+
+
+def completed(words, shell="bash", **more):
+    """What a shell is answered that asks for the last of these words."""
+    asking = {"_MD2N_COMPLETE": f"complete_{shell}", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    command = [sys.executable, "-m", "md2n"]
+    done = subprocess.run(command, capture_output=True, text=True, env=ALONE | asking | more, check=True)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["md2n", "ev"], ["evaluate"]),
+        (["md2n", "data", ""], ["list", "import", "check", "info"]),
+        (["md2n", "train", "--dev"], ["--device"]),
+        (["md2n", "--ver"], ["--version"]),
+    ],
+    ids=" ".join,
+)
+def test_tab_completes_commands_and_options(words, answer):
+    assert completed(words) == answer
+
+
+def test_completion_is_installed_for_the_shell_one_is_in(tmp_path):
+    # Asked by a script of bash, as a person asks it; nothing but the home of the test is touched.
+    script = f"{sys.executable} -m md2n --install-completion && {sys.executable} -m md2n --show-completion"
+    done = subprocess.run(
+        ["bash", "-c", f"{script}; exit $?"],
+        capture_output=True,
+        text=True,
+        env=ALONE | {"HOME": str(tmp_path)},
+        check=True,
+        cwd=tmp_path,
+    )
+    assert "_MD2N_COMPLETE=complete_bash" in done.stdout
+    assert "complete_bash" in (tmp_path / ".bash_completions" / "md2n.sh").read_text()
+    assert "md2n.sh" in (tmp_path / ".bashrc").read_text()
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ def test_conditions_are_rows_on_the_page_where_that_is_narrower(tmp_path: Path) 
     assert heads == ["available", "md2n"]
     # The files keep methods as rows, however many there are.
     assert (tmp_path / "one" / "tables" / "mosi-patterns-acc2-nonzero.csv").read_text().startswith("method,")
-    many = sum((fixed_rows(f"m{i}", scores(0.8, 0.6)) for i in range(12)), [])
+    many = [row for i in range(12) for row in fixed_rows(f"m{i}", scores(0.8, 0.6))]
     heads = re.findall(r'<th scope="col"[^>]*>([^<]*)</th>', write_report(tmp_path / "many", many).read_text())
     assert heads[:3] == ["method", "mean of incomplete", "worst"]
 

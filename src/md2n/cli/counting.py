@@ -19,7 +19,14 @@ def counted(title: str, quiet: bool = False, every: bool = False) -> Iterator[Co
         every: without a terminal, a line for every call with something new to say; else one per tenth of the way.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     drawn = console.is_terminal and not quiet

@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from md2n import __version__
 from md2n.errors import Md2nError, UsageError, did_you_mean
@@ -35,12 +35,17 @@ HEAD = """Usage: md2n [OPTIONS] COMMAND [ARGS]...
   honest protocol.
 
 Options:
-  --version   Show the version.
-  --debug     Show a traceback even for errors that md2n explains itself.
-  -h, --help  Show this message; `md2n COMMAND --help` has examples.
+  --version             Show the version.
+  --debug               Show a traceback even for errors that md2n explains.
+  --install-completion  Let Tab complete commands and options in this shell.
+  --show-completion     Print what --install-completion would add.
+  -h, --help            Show this message; `md2n COMMAND --help` has examples.
 
 Commands:
 """
+
+COMPLETING = "_MD2N_COMPLETE"  # set by a shell that asks for words
+OPTIONS = ("--version", "--debug", "--install-completion", "--show-completion", "--help")
 
 TAIL = """
 Start here:
@@ -57,18 +62,27 @@ def help_text() -> str:
     return HEAD + "".join(f"  {name:<10}  {entry.line}\n" for name, entry in COMMANDS.items()) + TAIL
 
 
-def command(name: str) -> Any:
-    """The click command of a sub-command; imports its module.
+def target(name: str) -> Any:
+    """What a sub-command is made of, a function or a typer application; imports its module.
 
     Raises:
         UsageError: unknown; the hint names the nearest.
     """
     if name not in COMMANDS:
         raise UsageError(f"no command is called '{name}'", did_you_mean(name, COMMANDS))
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def command(name: str) -> Any:
+    """The click command of a sub-command; imports its module.
+
+    Raises:
+        UsageError: unknown; the hint names the nearest.
+    """
+    found = target(name)
     import typer
 
-    module, _, attribute = COMMANDS[name].target.partition(":")
-    found: Any = getattr(importlib.import_module(module), attribute)
     if not isinstance(found, typer.Typer):
         # Markup off: examples in docstrings keep their lines, and nothing of rich is imported for help.
         single = typer.Typer(
@@ -86,6 +100,10 @@ def dispatch(arguments: Sequence[str]) -> int:
         Md2nError: whatever the command refuses.
     """
     rest = list(arguments)
+    if COMPLETING in os.environ:
+        from md2n.cli.completion import complete
+
+        return complete([])
     while rest and rest[0].startswith("-"):
         option = rest.pop(0)
         if option == "--version":
@@ -94,8 +112,12 @@ def dispatch(arguments: Sequence[str]) -> int:
         if option in ("-h", "--help"):
             sys.stdout.write(help_text())
             return 0
+        if option in ("--install-completion", "--show-completion"):
+            from md2n.cli.completion import complete
+
+            return complete([option, *rest])
         if option != "--debug":
-            raise UsageError(f"no option is called '{option}'", "see `md2n --help`")
+            raise UsageError(f"no option is called '{option}'", did_you_mean(option, OPTIONS))
         os.environ["MD2N_DEBUG"] = "1"
     if not rest:
         sys.stdout.write(help_text())
@@ -116,10 +138,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except Md2nError as refusal:
         if os.environ.get("MD2N_DEBUG"):
             raise
-        sys.stderr.write(f"error: {refusal.message}\n")
-        if refusal.hint:
-            sys.stderr.write(f"next: {refusal.hint}\n")
-        sys.exit(refusal.exit_code)
+        _refuse(refusal)
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         sys.exit(130)
@@ -130,11 +149,39 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except Exception as ending:
         # typer carries its own copy of click: its refusals and exits are known by what they can do.
         if hasattr(ending, "show") and hasattr(ending, "exit_code"):
-            ending.show()
-            sys.exit(ending.exit_code)
+            _refuse(_own(ending))
         if hasattr(ending, "exit_code"):
             sys.exit(ending.exit_code)
         raise
+
+
+def _refuse(refusal: Md2nError) -> NoReturn:
+    sys.stderr.write(f"error: {refusal.message}\n")
+    if refusal.hint:
+        sys.stderr.write(f"next: {refusal.hint}\n")
+    sys.exit(refusal.exit_code)
+
+
+def _own(ending: Any) -> Md2nError:
+    """A refusal of typer's in our words: what is wrong, and what the command takes."""
+    message = str(ending.format_message()).rstrip(".")
+    refusal = Md2nError(message[:1].lower() + message[1:], "`md2n COMMAND --help` has examples of every command")
+    refusal.exit_code = int(ending.exit_code)
+    context = getattr(ending, "ctx", None)
+    if context is None:
+        return refusal
+    path, usage = context.command_path, " ".join(context.get_usage().removeprefix("Usage: ").split())
+    if hasattr(context.command, "commands"):
+        refusal.hint = f"{path} COMMAND, where COMMAND is one of: {', '.join(context.command.commands)}"
+    elif option := getattr(ending, "option_name", ""):
+        known = [o for p in context.command.params for o in (*p.opts, *p.secondary_opts) if o.startswith("--")]
+        refusal.message = f"no option of `{path}` is called '{option}'"
+        refusal.hint = did_you_mean(str(option), known)
+    else:
+        takes = str(getattr(getattr(ending, "param", None), "help", "") or "").rstrip(".")
+        aside = f" (what is asked for: {takes[:1].lower()}{takes[1:]})" if takes else ""
+        refusal.hint = f"usage: {usage}{aside}; `{path} --help` has examples"
+    return refusal
 
 
 if __name__ == "__main__":

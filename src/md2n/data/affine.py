@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import brief
 from md2n.data.samples import Array
 
 Floats = npt.NDArray[np.float32]
@@ -23,6 +24,8 @@ class Affine:
 
     centre: Floats
     scale: Floats
+
+    __repr__ = brief
 
     @staticmethod
     def fit(frames: Array, kind: str, tails: tuple[float, float] = TAILS, floor: float = TINY) -> "Affine":

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import brief
 from md2n.data.affine import TINY, Affine, Floats
 from md2n.data.gather import frame_index, gather
 from md2n.data.samples import Array, Ragged, Samples
@@ -49,6 +50,8 @@ class Normaliser:
     train: Mapping[str, Affine]
     members: Mapping[tuple[str, str], Affine] = field(default_factory=dict)
     anyone: Mapping[str, Affine] = field(default_factory=dict)
+
+    __repr__ = brief
 
     @staticmethod
     def fit(samples: Samples, rows: Rows, group: str = "", kind: str = "robust", limit: float = 10.0) -> "Normaliser":

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import brief
 from md2n.data.config import DataConfig
 from md2n.data.dataset import MultimodalDataset
 from md2n.data.normalise import Normaliser
@@ -78,6 +79,8 @@ class Datasets:
     train: MultimodalDataset
     valid: MultimodalDataset
     test: MultimodalDataset
+
+    __repr__ = brief
 
     def split(self, name: str) -> MultimodalDataset:
         """``train``, ``valid`` or ``test``.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import brief
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.modality import Modality, Schema, Task
 
@@ -32,6 +33,8 @@ class Ragged:
     offsets: npt.NDArray[np.int64]
     valid: npt.NDArray[np.bool_]
     cells: npt.NDArray[np.bool_] | None = None
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2:
@@ -205,6 +208,8 @@ class LabelColumn:
     values: Array
     task: Task
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -233,6 +238,8 @@ class Samples:
     normalise_by: str = ""
     notes: tuple[str, ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict)
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         count = len(self.ids)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from md2n.brief import brief
 from md2n.diffusion.process import DuplexProcess, Estimate
 from md2n.shapes import Float, Tensor
 
@@ -23,6 +24,8 @@ class GaussianPair:
 
     mean: Float[Tensor, "2 dim"]
     covariance: Float[Tensor, "2 dim 2 dim"]
+
+    __repr__ = brief
 
     def draw(
         self, size: int, generator: torch.Generator

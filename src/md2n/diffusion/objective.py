@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from md2n.brief import brief
 from md2n.diffusion.process import DuplexProcess
 from md2n.diffusion.sampler import first_state
 from md2n.diffusion.score import ScoreNetwork
@@ -50,6 +51,8 @@ class DuplexLoss:
     missing: Float[Tensor, ""]
     available: Float[Tensor, ""]
     estimates: Float[Tensor, "batch modality token width"] | None = None
+
+    __repr__ = brief
 
     @property
     def total(self) -> Float[Tensor, ""]:

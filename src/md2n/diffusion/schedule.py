@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import torch
 
+from md2n.brief import brief
 from md2n.errors import ConfigError
 from md2n.registry import Registry
 from md2n.shapes import Float, Tensor
@@ -49,6 +50,8 @@ class Schedule:
     beta: Float[Tensor, " step"]
     alpha: Float[Tensor, " step"]
     abar: Float[Tensor, " step"]
+
+    __repr__ = brief
 
     @property
     def steps(self) -> int:

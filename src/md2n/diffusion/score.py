@@ -26,6 +26,7 @@ from typing import cast
 import torch
 from torch import nn
 
+from md2n.brief import brief
 from md2n.diffusion.condition import condition_tokens
 from md2n.diffusion.guess import FirstGuess
 from md2n.diffusion.process import DuplexProcess, Estimate, Step
@@ -55,6 +56,8 @@ class Condition:
     keys_values: tuple[KeysValues, ...]
     readable: Bool[Tensor, "batch key"]
     guess: Float[Tensor, "batch token width"]
+
+    __repr__ = brief
 
     def repeat(self, draws: int) -> "Condition":
         """The condition of ``draws`` copies of the batch, one after the other: rows ``[draws * batch]``."""

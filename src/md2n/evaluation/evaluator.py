@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from md2n.brief import brief
 from md2n.errors import DataError, UsageError
 from md2n.evaluation import metrics
 from md2n.evaluation.asking import (
@@ -61,6 +62,8 @@ class ConditionResult:
     labels: Array
     rows: Array
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, eq=False)
 class RecoveryResult:
@@ -85,6 +88,8 @@ class RecoveryResult:
     truth: Array
     recovered: Array
     draw: Array
+
+    __repr__ = brief
 
 
 class ValidationScore(NamedTuple):

@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import brief
 from md2n.errors import DataError, StorageError, UsageError
 from md2n.evaluation.results import PROTOCOLS
 from md2n.missing import incomplete_patterns, left_at_rates, pattern_flags
@@ -58,6 +59,8 @@ class Condition:
     requested_rate: float | None
     realised_rate: float
     inside: float = 0.0
+
+    __repr__ = brief
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:

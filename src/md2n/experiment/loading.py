@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from md2n.brief import brief
 from md2n.config import from_mapping
 from md2n.data.cell_model import CellModel
 from md2n.data.dataset import MultimodalDataset
@@ -48,6 +49,8 @@ class LoadedRun:
     model: MultimodalModel
     device: torch.device
     facts: dict[str, Any]
+
+    __repr__ = brief
 
 
 def load_run(path: Path, device: str = "cpu") -> LoadedRun:

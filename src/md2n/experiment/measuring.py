@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from md2n.brief import brief
 from md2n.data.config import DataConfig
 from md2n.data.dataset import MultimodalDataset
 from md2n.data.ready import load
@@ -129,6 +130,8 @@ class _Bench:
     notice: Callable[[str], None]
     progress: Progress
     hide: Mapping[str, float] = field(default_factory=dict)
+
+    __repr__ = brief
 
     def conditions(self, protocol: str, masks: Path | None) -> tuple[Condition, ...]:
         present, names = self.dataset.present, self.run.schema.names

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from md2n.brief import brief
 from md2n.errors import DataError, RunError
 from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.experiment.costs import read_cost
@@ -37,6 +38,8 @@ class Outcome:
     runs: list[RunFacts] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    __repr__ = brief
 
 
 def is_benchmark(folder: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from md2n.brief import brief
 from md2n.data.samples import LabelColumn
 from md2n.data.store import StoreWriter
 from md2n.errors import DataError
@@ -41,6 +42,8 @@ class Gathered:
     places: Mapping[str, Mapping[str, Path]]
     failed: Mapping[tuple[str, str], Outcome]
     before: AbstractSet[Path]
+
+    __repr__ = brief
 
 
 def write_clips(
@@ -93,7 +96,10 @@ def write_clips(
             kept.append(clip.id)
         if not kept:
             reasons = "; ".join(f"{k}: {v}" for k, v in list(empty.items())[:3])
-            raise DataError(f"no clip has anything that could be extracted ({reasons})", "see the reasons")
+            raise DataError(
+                f"no clip has anything that could be extracted ({reasons})",
+                "check that the clips hold what the front ends look for, or choose other front ends",
+            )
     return tuple(kept), empty, tuple(outcomes)
 
 

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float
 
+from md2n.brief import brief
 from md2n.errors import DataError
 
 
@@ -68,6 +69,8 @@ class Track:
     valid: Bool[np.ndarray, " frame"]
     intervals_s: Float[np.ndarray, "frame 2"]
     notes: tuple[str, ...] = ()
+
+    __repr__ = brief
 
 
 @runtime_checkable

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from md2n.brief import brief
 from md2n.data.declaration import Meaning, declare_columns
 from md2n.data.readers.arrays import SPLIT_WORDS
 from md2n.data.readers.cells import read_text
@@ -80,6 +81,8 @@ class Listing:
         return declare_columns(
             read, self.meaning, data="the table", ids=np.array([c.id for c in self.clips], dtype=np.str_)
         )
+
+    __repr__ = brief
 
 
 def find_table(folder: Path) -> Path | None:
@@ -212,7 +215,9 @@ def _from_names(patterns: Mapping[str, str], names: Sequence[str]) -> dict[str, 
         try:
             compiled = re.compile(pattern)
         except re.error as error:
-            raise UsageError(f"'{pattern}' is no pattern: {error}", "see Python's regular expressions") from error
+            raise UsageError(
+                f"'{pattern}' is no pattern: {error}", "write it as Python's `re` does, for instance '^(s[0-9]+)'"
+            ) from error
         if not compiled.groups:
             raise UsageError(f"the pattern '{pattern}' has no group", "put brackets round the value: 'clip_(.)'")
         matches = [compiled.search(name) for name in names]

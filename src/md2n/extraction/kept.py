@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from md2n.brief import brief
 from md2n.durable import write_bytes
 from md2n.errors import DataError
 from md2n.extraction.base import Clip, Extractor, Track, Word
@@ -62,6 +63,8 @@ class Piece:
     track: Track | None = None
     words: tuple[Word, ...] = ()
     notes: tuple[str, ...] = ()
+
+    __repr__ = brief
 
     def outcome(self, clip: str, modality: str, anew: bool) -> Outcome:
         """In figures."""

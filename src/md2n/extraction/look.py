@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import brief
 from md2n.errors import DataError
 from md2n.extraction.audio.frames import HOP
 from md2n.extraction.audio.pitch import srh_pitch
@@ -40,6 +41,8 @@ class Look:
     pitch: tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]] | None
     words: tuple[Word, ...]
     tracks: Mapping[str, Track | str]
+
+    __repr__ = brief
 
 
 def look(clip: Clip, pieces: Mapping[str, Piece], landmarker: Landmarker | None = None) -> Look:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from md2n.brief import brief
 from md2n.errors import DataError, UsageError, install_hint
 from md2n.extraction.base import ModalityAbsentError
 from md2n.extraction.whole import check_whole
@@ -35,6 +36,8 @@ class Sound:
     signal: Float[np.ndarray, " sample"]
     rate_hz: int
 
+    __repr__ = brief
+
     @property
     def duration_s(self) -> float:
         """Seconds from the file's beginning to the last sample."""
@@ -52,6 +55,8 @@ class Picture:
 
     time_s: float
     rgb: UInt8[np.ndarray, "height width 3"]
+
+    __repr__ = brief
 
 
 def sound(path: Path, rate_hz: int = RATE_HZ) -> Sound:

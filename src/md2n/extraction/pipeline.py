@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from md2n.brief import brief
 from md2n.durable import make_directory
 from md2n.errors import DataError, InterruptedRun, Md2nError, UsageError
 from md2n.extraction.assembly import Gathered, Step, write_clips
@@ -78,6 +79,8 @@ class Summary:
     kept: tuple[str, ...]
     left_out: Mapping[str, str]
     notes: tuple[str, ...] = ()
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True)

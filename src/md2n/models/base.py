@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from md2n.batch import SequenceBatch
+from md2n.brief import brief
 from md2n.modality import Schema
 from md2n.shapes import Float, Tensor
 
@@ -27,6 +28,8 @@ class Losses:
     """
 
     parts: Mapping[str, Tensor]
+
+    __repr__ = brief
 
     @property
     def total(self) -> Tensor:
@@ -47,6 +50,8 @@ class Prediction:
     output: Float[Tensor, " batch"] | Float[Tensor, "batch classes"]
     spread: Float[Tensor, " batch"] | Float[Tensor, "batch classes"] | None = None
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True)
 class Recovery:
@@ -65,6 +70,8 @@ class Recovery:
     spread: Mapping[str, Float[Tensor, "batch _time _dim"]]
     draws: Mapping[str, Float[Tensor, "draw batch _time _dim"]]
     latents: Mapping[str, Float[Tensor, "batch token width"]] = field(default_factory=dict)
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import brief
 from md2n.errors import UsageError
 from md2n.report.grid import Grid
 from md2n.report.style import COLOURS, DASHES, FAINT, GRID, INK, MARKERS, STYLE, Figure
@@ -37,6 +38,8 @@ class RecoveryExample:
     truth: npt.NDArray[Any]
     recovered: npt.NDArray[Any]
     draw: npt.NDArray[Any]
+
+    __repr__ = brief
 
 
 def radar(grid: Grid, *, emphasis: str = "") -> Figure:

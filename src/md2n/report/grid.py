@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from md2n.brief import brief
 from md2n.errors import DataError, UsageError
 from md2n.evaluation.metrics import MEASURES, Measure
 from md2n.evaluation.results import PROTOCOLS, ResultRow
@@ -101,6 +102,8 @@ class Grid:
     realised: Mapping[str, float]
     counts: Mapping[str, int]
     aside: frozenset[str] = frozenset()
+
+    __repr__ = brief
 
     @property
     def measure(self) -> Measure:

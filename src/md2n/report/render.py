@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from md2n.brief import brief
 from md2n.errors import DataError
 from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.report import figures, style
@@ -68,6 +69,8 @@ class Section:
     pictures: list[Picture] = field(default_factory=list)
     runs: Table | None = None
     commands: list[str] = field(default_factory=list)
+
+    __repr__ = brief
 
     @property
     def name(self) -> str:

@@ -10,6 +10,8 @@ import math
 import re
 from dataclasses import dataclass, replace
 
+from md2n.brief import brief
+
 # What LaTeX would take as a command, and the few signs that a plain font of it lacks.
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -82,6 +84,8 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
     across: str = ""
+
+    __repr__ = brief
 
     def tall(self) -> "Table":
         """The same cells with columns as rows, where that makes fewer columns and the table can be read either way."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from md2n.batch import SequenceBatch
+from md2n.brief import brief
 from md2n.data.cell_model import CellModel
 from md2n.data.dataset import MultimodalDataset, iterate
 from md2n.data.normalise import Normaliser
@@ -50,6 +51,8 @@ class Answer:
     available: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
+    __repr__ = brief
+
     @property
     def labels(self) -> npt.NDArray[Any]:
         """``[N]`` the most probable class name, or the value."""
@@ -77,6 +80,8 @@ class Recovered:
     samples: Samples
     notes: tuple[str, ...] = ()
 
+    __repr__ = brief
+
 
 class Predictor:
     """A trained model with the schema and normalisation it was trained with.
@@ -103,6 +108,12 @@ class Predictor:
         self.model, self.schema, self.normaliser = model, schema, normaliser
         self.cells = cells or CellModel.plain({m.name: m.dim for m in schema.modalities})
         self.seed, self.batch_size = seed, batch_size
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{m.name} [{m.length}, {m.dim}]" for m in self.schema.modalities)
+        task = self.schema.task
+        answers = f"one of {len(task.classes)} classes" if task.classes else "a value"
+        return f"Predictor({self.model.card.title}: {inputs} -> '{task.label}', {answers}; seed {self.seed})"
 
     def predict(
         self,
@@ -255,6 +266,8 @@ class _Taken:
     schema: Schema
     notes: tuple[str, ...]
     keys: npt.NDArray[np.int64] | None
+
+    __repr__ = brief
 
     def batches(
         self,

@@ -19,6 +19,7 @@ from typing import Any
 
 from torch import nn
 
+from md2n.brief import brief
 from md2n.durable import BESIDE, encode_json, make_directory, refused, write_directory
 from md2n.errors import RunError
 from md2n.shapes import Tensor
@@ -100,6 +101,8 @@ class Checkpoint:
     weights: Mapping[str, Tensor]
     average: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
+
+    __repr__ = brief
 
     def show(self, model: nn.Module) -> None:
         """Gives the model the averaged weights of this moment, and its buffers."""

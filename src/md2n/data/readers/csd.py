@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import brief
 from md2n.data.readers.files import require_file, what_is
 from md2n.data.readers.frames import as_features
 from md2n.data.samples import Array
@@ -41,6 +42,8 @@ class Track:
     intervals: Intervals
     rows: Array
     dropped: int = 0
+
+    __repr__ = brief
 
     def select(self, chosen: Array) -> "Track":
         """The frames flagged in ``chosen`` ``[T]``."""

@@ -85,7 +85,8 @@ def read_folder(
             )
     if not features:
         raise DataError(
-            f"'{table}' has no modality: no column holds paths of .npy files", "one column per modality, see --help"
+            f"'{table}' has no modality: no column holds paths of .npy files",
+            "give one column per modality, for instance text, with cells such as text/0001.npy",
         )
     nothing = [c for c in columns if not any(columns[c])]
     if nothing:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from md2n.brief import brief
 from md2n.data.readers.csd import Sequence, open_sequence, video_of
 from md2n.data.readers.files import fingerprints
 from md2n.data.readers.frames import finish
@@ -35,6 +36,8 @@ class Labelled(Segment):
     """
 
     values: Array
+
+    __repr__ = brief
 
 
 FOLDS = ("mosi", "mosei")

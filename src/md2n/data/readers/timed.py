@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import brief
 from md2n.data.readers.csd import Intervals, Track
 from md2n.data.samples import Array
 
@@ -31,6 +32,8 @@ class ClipFrames:
     left_out: tuple[str, ...] = ()
     several: bool = False
     notes: tuple[str, ...] = ()
+
+    __repr__ = brief
 
 
 def track_of(features: Array, intervals: Intervals | None) -> Track:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
+from md2n.brief import brief
 from md2n.extraction.audio import closures as closing
 from md2n.extraction.audio import envelope, glottal, phase
 from md2n.extraction.audio.columns import GLOTTAL, HMPDD_COUNT, HMPDM_COUNT, INDEX, MCEP_COUNT, NAMES
@@ -65,6 +66,8 @@ class AcousticFeatures:
     values: Float[np.ndarray, "frame column"]
     valid: Bool[np.ndarray, " frame"]
     times_s: Float[np.ndarray, " frame"]
+
+    __repr__ = brief
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.fft import rfft
 
+from md2n.brief import brief
 from md2n.extraction.audio.frames import HOP, RATE_HZ, blocks
 from md2n.extraction.audio.linear_prediction import SHIFT, WINDOW, residual
 
@@ -51,6 +52,8 @@ class Pitch:
     f0_hz: Float[np.ndarray, " instant"]
     voiced: Bool[np.ndarray, " instant"]
     measured: Bool[np.ndarray, " instant"]
+
+    __repr__ = brief
 
     @property
     def mean_hz(self) -> float:

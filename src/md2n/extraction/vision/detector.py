@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from md2n.brief import brief
 from md2n.extraction.vision.region import Region, crop
 
 Network = Callable[[Float32[np.ndarray, "128 128 3"]], Sequence[np.ndarray]]
@@ -41,6 +42,8 @@ class Detection:
     box: Float[np.ndarray, " 4"]
     points: Float[np.ndarray, "6 2"]
     score: float
+
+    __repr__ = brief
 
     @property
     def weight(self) -> float:

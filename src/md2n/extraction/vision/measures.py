@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from md2n.brief import brief
 from md2n.extraction.vision.columns import COLUMNS, FOREHEAD, LEFT_EYE, NOSE_BASE, RIGHT_EYE, SIDES, Along, Column
 
 
@@ -34,6 +35,8 @@ class Heads:
     points: Float[np.ndarray, "frame point 3"]
     axes: Float[np.ndarray, "frame 3 3"]
     eye_distance: Float[np.ndarray, " frame"]
+
+    __repr__ = brief
 
 
 def heads(landmarks: Float[np.ndarray, "frame point 3"]) -> Heads:

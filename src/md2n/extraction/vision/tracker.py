@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from md2n.brief import brief
 from md2n.extraction.media import Picture, pictures
 from md2n.extraction.vision.detector import LEFT_EYE, RIGHT_EYE, Detection, FaceDetector, overlap
 from md2n.extraction.vision.models import DETECTOR, LANDMARKS, Network, check_models
@@ -47,6 +48,8 @@ class Face:
 
     landmarks: Float32[np.ndarray, "468 3"]
     presence: float
+
+    __repr__ = brief
 
     @property
     def box(self) -> Float[np.ndarray, " 4"]:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from md2n.batch import SequenceBatch
+from md2n.brief import brief
 from md2n.shapes import Bool, Float, Int, Tensor
 
 
@@ -29,6 +30,8 @@ class Conversations:
 
     conversation: Int[Tensor, " batch"]
     place: Int[Tensor, " batch"]
+
+    __repr__ = brief
 
     @staticmethod
     def of(batch: SequenceBatch) -> "Conversations":

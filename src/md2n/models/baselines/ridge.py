@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from md2n.brief import brief
 from md2n.shapes import Float, Tensor
 
 STRENGTHS = torch.logspace(-3, 4, 15)  # times the mean squared singular value: the grid is unit free
@@ -27,6 +28,8 @@ class Ridge:
     basis: Float[Tensor, "p r"]
     weights: Float[Tensor, "r q"]
     strength: float
+
+    __repr__ = brief
 
     def __call__(self, x: Float[Tensor, "batch p"]) -> Float[Tensor, "batch q"]:
         """Predictions for rows of inputs."""
