@@ -1,6 +1,7 @@
 """The whole program, in this process or in one of its own."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import pytest
 
 from md2n.cli.main import run
 
+PROGRESS = re.compile(r" \.\.\.$|: \[\d+/\d+\]")
 ALONE = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
@@ -31,14 +33,19 @@ def ask(capsys: pytest.CaptureFixture[str], *arguments: object) -> Said:
 
 
 def refused(capsys: pytest.CaptureFixture[str], code: int, text: str, *arguments: object) -> str:
-    """Checks that a command is refused: exit code, message, next step, nothing on stdout."""
+    """Checks that a command is refused: exit code, message, next step, nothing on stdout.
+
+    Returns:
+        What it said, without the lines of progress that may come before.
+    """
     said = ask(capsys, *arguments)
     assert said.code == code, said
     assert text in said.err
-    assert said.err.startswith("error: ")
-    assert "\nnext: " in said.err
+    lines = [line for line in said.err.splitlines(keepends=True) if not PROGRESS.search(line)]
+    assert lines[0].startswith("error: ")
+    assert any(line.startswith("next: ") for line in lines[1:])
     assert said.out == ""
-    return said.err
+    return "".join(lines)
 
 
 def start(*arguments: object, **more: object) -> subprocess.Popen[str]:

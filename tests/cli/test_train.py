@@ -93,8 +93,8 @@ def test_what_cannot_be_trained_leaves_nothing(capsys, tmp_path, sixty):
         (2, "no model is called 'md2'", "did you mean 'md2n'", [*base, "--model", "md2"]),
         (4, "unknown key 'trainer.epoch'", "did you mean 'epochs'", [*base, "--set", "trainer.epoch=4"]),
         (4, "unknown key 'epochs'", "did you mean 'trainer.epochs'", [*base, "--set", "epochs=4"]),
-        (4, "trainer.epochs = 0", "range", [*base, "--set", "trainer.epochs=0"]),
-        (4, "trainer.epochs = 'many'", "type", [*base, "--set", "trainer.epochs=many"]),
+        (4, "trainer.epochs = 0", "next: give a whole number above 0", [*base, "--set", "trainer.epochs=0"]),
+        (4, "trainer.epochs = 'many'", "next: give a whole number above 0", [*base, "--set", "trainer.epochs=many"]),
         (4, "'trainer.epochs' sets nothing", "path=value", [*base, "--set", "trainer.epochs"]),
         (4, "t1", "t2", [*base, "--set", "model.diffusion.t1=800", "--set", "model.diffusion.t2=200"]),
         (4, "t1", "t2", [*base, "--set", "model.diffusion.t1=500", "--set", "model.diffusion.t2=500"]),
@@ -104,7 +104,7 @@ def test_what_cannot_be_trained_leaves_nothing(capsys, tmp_path, sixty):
         (2, "no group column 'writer'", "none are known", [*base, "--set", "data.group=writer"]),
         (4, "data.normalise", "did you mean 'robust'", [*base, "--set", "data.normalise=robst"]),
         (2, "device 'cuda' is not available", "--device", [*base, "--device", "cuda"]),
-        (4, "seed = -1", "range", [*base, "--seed", -1]),
+        (4, "seed = -1", "next: give a whole number of at least 0", [*base, "--seed", -1]),
     ):
         told = refused(capsys, code, message, *arguments)
         assert hint in told, told

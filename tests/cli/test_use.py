@@ -1,8 +1,10 @@
 """``md2n evaluate``, ``predict``, ``recover``, ``report``: data on stdout, files whole, what does not fit refused."""
 
 import csv
+import html
 import io
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from md2n.data.samples import LabelColumn, Ragged
 from md2n.data.store import open_store, verify_store, write_store
+from md2n.errors import install_hint
 from md2n.missing import incomplete_patterns
 from md2n.modality import Task, set_name
 from tests.cli.asking import ask, refused
@@ -38,6 +41,32 @@ def test_the_fixed_protocol_prints_every_pattern_once_and_writes_a_report(capsys
     assert again.out == said.out
     assert len((dropout / "results.jsonl").read_text().splitlines()) == count
     assert (dropout / "report" / "tables").is_dir()
+
+
+def test_the_verdict_comes_first_then_patterns_as_rows(capsys, dropout: Path):
+    said = ask(capsys, "evaluate", dropout, "--quiet").out.splitlines()
+    assert said[0].startswith("modality dropout: accuracy ") and " over 14 incomplete patterns, worst " in said[0]
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in said if line.startswith("| ")]
+    assert rows[:4] == ["available", "---", "mean of incomplete", "worst"]
+    worst = next(line for line in said if line.startswith("| worst |")).split(" | ")[1].split(" ")[0]
+    assert f"worst {worst} %" in said[0]
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report"])
+def test_without_matplotlib_figures_are_left_out_with_a_line(
+    capsys, md2n_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+):
+    assert ask(capsys, "evaluate", md2n_run).code == 0  # recoveries to draw are there
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # importing it fails, as where it is not installed
+    folder = md2n_run / "report" if command == "evaluate" else tmp_path / "report"
+    said = ask(capsys, command, md2n_run, *(["--out", folder] if command == "report" else []))
+    assert said.code == 0, said.err
+    assert [line for line in said.err.splitlines() if "matplotlib" in line] == [
+        f"figures are left out, for matplotlib is not installed: {install_hint('plot')}"
+    ]
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    assert install_hint("plot") in html.unescape(text) and "<svg" not in text
+    assert len(list((folder / "tables").glob("*patterns-accuracy.*"))) == 3
 
 
 def test_the_random_protocol_shares_masks(capsys, dropout: Path, md2n_run: Path, tmp_path: Path):
@@ -94,8 +123,11 @@ def test_evaluate_refuses_by_name(capsys, dropout: Path, tmp_path: Path):
 
 
 def test_predictions_go_to_stdout_or_to_a_file_and_are_the_same(capsys, md2n_run: Path, sixty: Path, tmp_path: Path):
-    said = ask(capsys, "predict", md2n_run, "--data", sixty)
+    said = ask(capsys, "predict", md2n_run, "--data", sixty, "--quiet")
     assert (said.code, said.err) == (0, "")
+    told = ask(capsys, "predict", md2n_run, "--data", sixty)
+    assert told.out == said.out
+    assert told.err.splitlines() == [f"predicting with {md2n_run} ...", f"predicting with {md2n_run}: [60/60] samples"]
     rows = table(said.out)
     samples = open_store(sixty)
     assert [r["id"] for r in rows] == samples.ids.tolist()

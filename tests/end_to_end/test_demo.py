@@ -13,6 +13,7 @@ from md2n.evaluation.results import ResultRow, read_results
 from md2n.experiment import config
 from md2n.missing import incomplete_patterns
 from md2n.modality import set_name
+from md2n.models.catalogue import MODELS
 from tests.serve.trained import settings, sixty_digits
 
 METHODS = ("zero_fill", "modality_dropout", "md2n")
@@ -27,7 +28,7 @@ def demo(out: Path) -> None:
 
 def check(out: Path, told: str) -> None:
     for method in METHODS:
-        assert method in told
+        assert MODELS.get(method).card.title in told
         assert (out / "runs" / method / "model.safetensors").is_file()
     for pattern in incomplete_patterns(NAMES):
         assert set_name(pattern) in told
@@ -36,7 +37,11 @@ def check(out: Path, told: str) -> None:
     assert verify_store(out / "recovered") == []
     assert recovered.present.all()
     assert f"{len(recovered)} of {len(recovered)} 'rows' recovered by MD2N" in recovered.notes
-    assert sorted(p.suffix for p in (out / "report").glob("recovered*")) == [".png", ".svg"]
+    page = (out / "report" / "index.html").read_text(encoding="utf-8")
+    assert told.startswith("MD2N: accuracy ") and told.partition("\n")[0] in page
+    drawn = page.partition("'rows' of 10 test samples" if len(recovered) >= 10 else "'rows' of ")[0]
+    assert drawn.count("<image ") >= 3  # true, recovered, spread
+    assert sorted(p.suffix for p in (out / "report" / "figures").glob("*recovered-rows*")) == [".png", ".svg"]
 
 
 def test_the_demo_in_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

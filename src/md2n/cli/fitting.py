@@ -1,7 +1,5 @@
 """How the columns of a table fit on a terminal of a certain width: in one piece, or in several below one another."""
 
-from rich.cells import cell_len
-
 from md2n.report.table import Table
 
 FRAME = 3  # what a column takes beside its text: a blank at either side and a line
@@ -42,7 +40,7 @@ def _naming_columns(table: Table, least: list[int], width: int) -> list[int]:
 def _shared(table: Table, columns: list[int], least: list[int], width: int) -> dict[int, int]:
     """Widths of one piece: the least, then a character at a time to the narrowest that could do with more."""
     widths = {c: least[c] for c in columns}
-    wanted = {c: max(map(cell_len, _texts(table, c))) for c in columns}
+    wanted = {c: max(map(_length, _texts(table, c))) for c in columns}
     excess = _taken(list(widths.values())) - width
     if excess > 0:  # a single column beside those that name the rows: the names are broken
         widths[columns[0]] = max(1, widths[columns[0]] - excess)
@@ -57,7 +55,7 @@ def _shared(table: Table, columns: list[int], least: list[int], width: int) -> d
 def _least(table: Table, column: int) -> int:
     head, *cells = _texts(table, column)
     if table.numeric[column]:
-        return max([*map(cell_len, cells), min(NARROW, _longest_word([head]))])
+        return max([*map(_length, cells), min(NARROW, _longest_word([head]))])
     return max(1, min(NARROW if column else 2 * NARROW, _longest_word([head, *cells])))
 
 
@@ -66,8 +64,15 @@ def _texts(table: Table, column: int) -> list[str]:
 
 
 def _longest_word(texts: list[str]) -> int:
-    return max(cell_len(word) for text in texts for word in text.split() or [""])
+    return max(_length(word) for text in texts for word in text.split() or [""])
 
 
 def _taken(widths: list[int]) -> int:
     return EDGE + sum(w + FRAME for w in widths)
+
+
+def _length(text: str) -> int:
+    """Columns of a terminal, of which some letters take two."""
+    from rich.cells import cell_len
+
+    return cell_len(text)
