@@ -81,8 +81,8 @@ def test_the_commands_are_what_a_person_types(here):
     assert " ".join(train) == (
         f"train default --data {data} --model md2n --seed 0 --out {job.run} --set trainer.epochs=2 --quiet"
     )
-    assert " ".join(fixed) == f"evaluate {job.run} --protocol fixed --masks {job.masks}"
-    assert " ".join(random) == f"evaluate {job.run} --protocol random --masks {job.masks} --no-recovery"
+    assert " ".join(fixed) == f"evaluate {job.run} --protocol fixed --masks {job.masks} --quiet"
+    assert " ".join(random) == f"evaluate {job.run} --protocol random --masks {job.masks} --quiet --no-recovery"
     assert "--no-recovery" not in job.commands(["random"])[1]
 
 
@@ -173,10 +173,18 @@ def test_a_failure_says_so_stops_nothing_and_is_mended_by_the_next_try(here, mon
     with monkeypatch.context() as patch:
         acted = Acted(patch, answer)
         jobs = plan([data], METHODS, 1, out)
-        failed = run_benchmark(jobs, ["fixed"], 1, told.append)
+        shown: list[tuple[int, int, str]] = []
+        failed = run_benchmark(jobs, ["fixed"], 1, told.append, lambda *what: shown.append(what))
     assert [j.model for j in failed] == ["zero_fill"]
+    # With one worker the next run may begin before the last is counted as ended.
+    ends = [(done, total, what.partition(";")[0]) for done, total, what in shown if "begins" not in what]
+    assert ends == [
+        (1, 2, f"{data} zero_fill seed 0 failed"),
+        (2, 2, f"{data} {METHODS[1]} seed 0 done"),
+    ]
+    assert sorted(what for *_, what in shown if "begins" in what) == sorted(f"{j.told} begins" for j in jobs)
     assert len(acted.asked) == 3
-    assert any("zero_fill seed 0: FAILED: error: no such thing; next: mend it;" in line for line in told)
+    assert any("zero_fill seed 0: FAILED: error: no such thing; next: mend it" in line for line in told)
     facts = json.loads(jobs[0].failed.read_text())
     assert facts["exit_code"] == 3
     assert (facts["reason"], facts["next"], facts["times"]) == ("error: no such thing", "mend it", 1)

@@ -37,7 +37,7 @@ ROWS = (
 class Balance(HTMLParser):
     """Checks that elements close in order, and collects ids, links and sources."""
 
-    VOID = ("meta", "br", "link", "img", "hr")
+    VOID = ("meta", "br", "link", "img", "hr", "wbr")
 
     def __init__(self) -> None:
         super().__init__()
