@@ -5,11 +5,16 @@ MMSA, Self-MM, MISA, IMDer, LNLN and MulT files share this layout.  What counts 
 - ``audio_lengths`` and ``vision_lengths``, where a file has them (unaligned files), say how many frames are real; a
   length of 0 means that the modality is absent.
 - ``text`` follows the attention row of ``text_bert`` ``[N, 3, T]`` (ids, attention, segment), where there is one.
+- Both are believed only where the array agrees (``padding.agreement``): MMSA-FET writes the same lengths beside arrays
+  that are padded in front.
 - Without either, frames of zeros alone at the start and at the end are padding (MulT pads in front, MMSA behind), and a
   sample whose frames are all zero does not have the modality.  Frames of zeros between others are kept as they are.
-- One frame per sample (``T = 1``) is a vector and always real.
+- One frame per sample (``T = 1``) is a vector and real, unless its length is 0.
 
 Frames with a NaN or an infinity are invalid, whatever the lengths say; they are counted in the notes.
+
+A file without splits is one of samples to predict on, or a single clip: MMSA-FET's ``run_single`` writes
+``{text, audio, vision, config}`` with ``[T, d]`` arrays and no ids.
 """
 
 from collections import Counter
@@ -24,11 +29,14 @@ import numpy.typing as npt
 from md2n.data.readers.files import fingerprints
 from md2n.data.readers.frames import NonFinite, as_features, as_numbers, concat, count_nonfinite, finish
 from md2n.data.readers.labels import is_missing, is_unknown, label_column
+from md2n.data.readers.padding import PADDING, ZEROS, Agreement, agreement, filled, outer, role_of_zeros
 from md2n.data.readers.unpickle import load_pickle
-from md2n.data.samples import SPLITS, Array, LabelColumn, Ragged, Samples
+from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
 from md2n.data.schema import KnownSet, known_set, recognise
 from md2n.errors import DataError, UsageError, did_you_mean
 
+NO_SPLIT = ""
+SPLIT_CODES = {**{split: code for code, split in enumerate(SPLITS)}, NO_SPLIT: UNASSIGNED}
 SPLIT_KEYS = {"train": ("train",), "valid": ("valid", "val", "dev"), "test": ("test",)}
 MODALITY_KEYS = {
     "text": ("text", "text_bert"),
@@ -37,6 +45,7 @@ MODALITY_KEYS = {
 }
 REGRESSION_KEYS = ("regression_labels", "regression_labels_T", "regression_labels_A", "regression_labels_V", "labels")
 CLASSES_KEY = "classification_labels"
+TOKEN_ROWS = ("ids", "attention", "segment")  # of ``text_bert``
 VIDEO_SEPARATOR = "$_$"
 
 Part = dict[str, Any]
@@ -44,10 +53,11 @@ Part = dict[str, Any]
 
 @dataclass
 class _Told:
-    """What is found on the way: notes, and lengths that exceed the frames there are, by modality."""
+    """What is noticed on the way: notes; by modality, lengths that exceed the frames there are, and roles of zeros."""
 
     notes: list[str] = field(default_factory=list)
     cut: Counter[str] = field(default_factory=Counter)
+    zeros: dict[str, str] = field(default_factory=dict)
 
 
 def read_mmsa(
@@ -79,12 +89,14 @@ def read_mmsa(
         UsageError: ``known`` or ``label`` names nothing.
     """
     file = Path(path)
-    parts = _parts(load_pickle(file), file)
+    told = _Told()
+    parts = _parts(load_pickle(file), file, told)
     ids = {split: _ids(part, split, file) for split, part in parts.items()}
     sizes = (len(ids.get("train", ())), len(ids.get("valid", ())), len(ids.get("test", ())))
     schema = recognise(sizes) if known is None else known
     facts = known_set(schema) if schema else KnownSet(title=file.stem)
-    told = _Told([f"recognised as {facts.title} by its split sizes"] if schema and known is None else [])
+    if schema and known is None:
+        told.notes.append(f"recognised as {facts.title} by its split sizes")
     labels = _labels(parts, ids, facts, file, unknown)
     modalities: dict[str, Ragged] = {}
     counted: dict[str, NonFinite] = {}
@@ -97,8 +109,9 @@ def read_mmsa(
         for split, key in keys.items():
             if not key:
                 raise DataError(f"'{file}': split '{split}' has no {modality}", "every split needs every modality")
-            used |= {key, f"{modality}_lengths"}
-            one, count = _modality(parts[split], key, modality, len(ids[split]), f"'{file}': {split}/{key}", told)
+            used |= {key, *_length_keys(modality)}
+            what = f"'{file}': {split}/{key}" if split else f"'{file}': {key}"
+            one, count = _modality(parts[split], key, modality, len(ids[split]), what, told)
             parts[split].pop(key)  # the array is not needed again, and may be gigabytes
             ragged.append(one)
             counts += count
@@ -116,7 +129,7 @@ def read_mmsa(
         name=name or file.stem,
         modalities=modalities,
         labels=labels,
-        split=np.concatenate([np.full(len(ids[s]), SPLITS.index(s), np.uint8) for s in parts]),
+        split=np.concatenate([np.full(len(ids[s]), SPLIT_CODES[s], np.uint8) for s in parts]),
         ids=everything,
         groups=_groups(everything),
         default_label=default,
@@ -127,12 +140,13 @@ def read_mmsa(
             "schema": schema,
             "left_out": left_out,
             "cut_lengths": {modality: count for modality, count in told.cut.items() if count},
+            ZEROS: told.zeros,
         },
     )
     return finish(samples, counted, drop_empty=drop_empty)
 
 
-def _parts(content: Any, file: Path) -> dict[str, Part]:
+def _parts(content: Any, file: Path, told: _Told) -> dict[str, Part]:
     if not isinstance(content, Mapping):
         raise DataError(
             f"'{file}' holds a {type(content).__name__}, not a dictionary of splits",
@@ -146,12 +160,37 @@ def _parts(content: Any, file: Path) -> dict[str, Part]:
         if not isinstance(content[key], Mapping):
             raise DataError(f"'{file}': split '{key}' is a {type(content[key]).__name__}", "it should be a dictionary")
         parts[split] = dict(content[key])
+    if not parts and any(np.ndim(content[k]) for k in _held(content)):
+        parts[NO_SPLIT] = _without_splits(content, file, told)
     if not parts:
         found = ", ".join(map(str, list(content)[:8])) or "nothing"
         raise DataError(
-            f"'{file}' has no split train, valid or test; it holds {found}", "check that it is MMSA's layout"
+            f"'{file}' has no split train, valid or test; it holds {found}",
+            "the MMSA layout is {train, valid, test} -> {text, audio, vision, id, regression_labels}; one clip's is "
+            "{text, audio, vision} with [frames, features]",
         )
     return parts
+
+
+def _held(part: Mapping[str, Any]) -> list[str]:
+    return [key for keys in MODALITY_KEYS.values() for key in keys if part.get(key) is not None]
+
+
+def _without_splits(content: Mapping[str, Any], file: Path, told: _Told) -> Part:
+    """Samples of no split; a single clip, which has ``[T, d]`` arrays and no list of ids, becomes the only one."""
+    part = dict(content)
+    features = [key for key in _held(part) if key != "text_bert"] or _held(part)
+    if np.ndim(part.get("id")) or any(np.ndim(part[key]) > 2 for key in features):
+        return part
+    told.notes.append("read as one clip: the file has neither splits nor ids, and its arrays are [frames, features]")
+    part["id"] = [file.stem if part.get("id") is None else part["id"]]
+    tokens = part.get("text_bert")
+    if tokens is not None and np.ndim(tokens) == 2 and len(TOKEN_ROWS) in np.shape(tokens):
+        part["text_bert"] = np.asarray(tokens if len(tokens) == len(TOKEN_ROWS) else np.transpose(tokens))
+    for key in [*_held(part), *REGRESSION_KEYS, CLASSES_KEY, "annotations"]:
+        if part.get(key) is not None:
+            part[key] = np.asarray(part[key])[None]
+    return part
 
 
 def _key(part: Part, modality: str) -> str:
@@ -163,14 +202,14 @@ def _key(part: Part, modality: str) -> str:
 
 def _is_token_ids(value: Any) -> bool:
     shape = np.shape(value)
-    return len(shape) == 3 and shape[1] == 3
+    return len(shape) == 3 and shape[1] == len(TOKEN_ROWS)
 
 
 def _ids(part: Part, split: str, file: Path) -> Array:
     given = part.get("id")
     if given is None:
         first = next((part[k] for keys in MODALITY_KEYS.values() for k in keys if part.get(k) is not None), ())
-        return np.array([f"{split}_{i}" for i in range(len(first))], dtype=np.str_)
+        return np.array([f"{split}_{i}" if split else str(i) for i in range(len(first))], dtype=np.str_)
 
     def text(value: Any) -> str:
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
@@ -198,38 +237,62 @@ def _modality(part: Part, key: str, modality: str, count: int, what: str, told: 
     cube = array[:, None, :] if array.ndim == 2 else array
     time = cube.shape[1]
     valid = _valid(part, cube, modality, what, told)
+    role = role_of_zeros(cube, valid)
+    if role and told.zeros.get(modality) != PADDING:
+        told.zeros[modality] = role
     flat = np.ascontiguousarray(cube).reshape(count * time, cube.shape[2])
     return Ragged.from_padded(cube, valid=valid), count_nonfinite(flat, valid.reshape(-1))
 
 
+def _length_keys(modality: str) -> list[str]:
+    return [f"{key}_lengths" for key in MODALITY_KEYS[modality]]
+
+
 def _valid(part: Part, cube: Array, modality: str, what: str, told: _Told) -> npt.NDArray[np.bool_]:
     count, time = cube.shape[:2]
-    lengths = part.get(f"{modality}_lengths")
+    place = what.rsplit(": ", 1)[-1]
+    lengths = next((part[k] for k in _length_keys(modality) if part.get(k) is not None), None)
     if lengths is not None:
         numbers = as_numbers(lengths, f"{what}_lengths").reshape(-1)
         if len(numbers) != count:
             raise DataError(f"{what}: {len(numbers)} lengths for {count} samples", "every sample needs one length")
         if (numbers < 0).any():
             raise DataError(f"{what}: a length is {numbers.min()}", "lengths count frames and are at least 0")
-        longer = int((numbers > time).sum())
-        told.cut[modality] += longer
-        if longer:
-            told.notes.append(
-                f"{what.rsplit(': ', 1)[-1]}: {longer} lengths exceed the {time} frames there are; cut to them"
-            )
-        return np.asarray(np.arange(time)[None, :] < numbers[:, None])
+        longer = numbers > time
+        told.cut[modality] += int(longer.sum())
+        found = agreement(cube, np.arange(time)[None, :] < numbers[:, None], longer)
+        if longer.any():
+            less = "" if found.valid[longer].all() else ", less frames of zeros alone at the start and end"
+            cut = f"{int(longer.sum())} lengths exceed the {time} frames there are; cut to them"
+            told.notes.append(f"{place}: {cut}{less}")
+        return _believed(found, place, "lengths", told)
     if time == 1:
         return np.ones((count, time), bool)
     tokens = part.get("text_bert") if modality == "text" else None
     if tokens is not None and _is_token_ids(tokens) and np.shape(tokens)[0] == count and np.shape(tokens)[2] == time:
-        return np.asarray(as_numbers(tokens, f"{what}: text_bert")[:, 1] > 0)
-    filled = (cube != 0).any(axis=2)  # NaN is not zero, so a frame of NaN is not padding
-    before = np.logical_or.accumulate(filled, axis=1)
-    after = np.logical_or.accumulate(filled[:, ::-1], axis=1)[:, ::-1]
-    absent = int((~filled.any(axis=1)).sum())
+        attention = as_numbers(tokens, f"{what}: text_bert")[:, TOKEN_ROWS.index("attention")] > 0
+        return _believed(agreement(cube, attention), place, "attention rows", told)
+    something = filled(cube)  # NaN is not zero, so a frame of NaN is not padding
+    absent = int((~something.any(axis=1)).sum())
     if absent:
-        told.notes.append(f"{what.rsplit(': ', 1)[-1]}: {absent} samples are zeros alone and count as absent")
-    return np.asarray(before & after)
+        told.notes.append(f"{place}: {absent} samples are zeros alone and count as absent")
+    return outer(something)
+
+
+def _believed(found: Agreement, place: str, claim: str, told: _Told) -> npt.NDArray[np.bool_]:
+    if found.front:
+        told.notes.append(f"{place}: {found.front} samples are padded in front; the {claim} count from the end there")
+    if found.wrong:
+        told.notes.append(
+            f"{place}: {found.wrong} {claim} contradict the array, which holds numbers beyond them; there frames of "
+            "zeros alone at the start and end count as padding instead"
+        )
+    if found.other:
+        told.notes.append(
+            f"{place}: {found.other} {claim} leave out frames that are not zeros, and were followed; if those frames "
+            f"are real, take the {claim} out of the file"
+        )
+    return found.valid
 
 
 def _labels(

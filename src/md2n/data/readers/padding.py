@@ -1,0 +1,168 @@
+"""Frames of zeros alone at the ends of sequences: padding, or measurements?
+
+Files that keep sequences of many lengths in one array fill them up with zeros, behind or in front, and some say beside
+it how many frames are real.  That is believed where the array agrees.  Where nothing is said, or the array contradicts
+it, the zeros decide: what lies before the first and after the last frame that is not zero is padding.  Zeros between
+other frames are measurements.
+
+What a reader made of such zeros stays with the data as ``source["zeros"]``, modality -> ``padding`` or
+``measurement``, and with a run that was trained on them, so that arrays given to its model are taken in the same way.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from md2n.data.samples import Array, Ragged
+
+PADDING, MEASUREMENT = "padding", "measurement"
+ZEROS = "zeros"  # key of ``Samples.source``
+CHUNK_NUMBERS = 1 << 24
+
+Flags = npt.NDArray[np.bool_]
+
+
+def filled(cube: Array, *, nan: bool = True) -> Flags:
+    """``[N, T]`` of ``[N, T, d]``: True where a frame holds anything but zeros.
+
+    Args:
+        cube: features, a chunk of samples at a time.
+        nan: whether NaN is something; padding may be NaN, too.
+    """
+    count, time, dim = cube.shape
+    found = np.zeros((count, time), bool)
+    step = max(1, CHUNK_NUMBERS // max(1, time * dim))
+    for start in range(0, count, step):
+        part = cube[start : start + step]
+        some = part != 0
+        if not nan:
+            some &= ~np.isnan(part)
+        found[start : start + step] = some.any(axis=2)
+    return found
+
+
+def outer(frames: Flags) -> Flags:
+    """``[N, T]``: True from the first flagged frame of each sample to the last."""
+    before = np.logical_or.accumulate(frames, axis=1)
+    after = np.logical_or.accumulate(frames[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(before & after)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What became of frames that a file calls real.
+
+    Args:
+        valid: ``[N, T]``; the frames that are taken as real.
+        front: samples whose padding is in front of what the file calls real.
+        wrong: samples in which the array contradicts the file, so that the zeros decide.
+        other: samples in which the file is believed although there is something other than zeros beyond.
+    """
+
+    valid: Flags
+    front: int = 0
+    wrong: int = 0
+    other: int = 0
+
+
+def agreement(cube: Array, claimed: Flags, impossible: Flags | None = None) -> Agreement:
+    """Frames called real, held against the array.
+
+    Frames that are called real may be zeros (silence, no face), but beyond them nothing else may be.  Where this holds
+    only after turning ``claimed`` around, the padding is in front; where it holds both ways, the sample follows the
+    others.  Where it holds neither way, the zeros decide, unless most such samples have no zeros at their ends at all:
+    then padding is no zeros here, and what is claimed is all there is to go by.
+
+    Args:
+        cube: ``[N, T, d]`` features.
+        claimed: ``[N, T]`` frames that the file calls real, counted from the front.
+        impossible: ``[N]``; True where more frames are claimed than there are, which is never believed.
+    """
+    something = filled(cube, nan=False)
+    behind = ~(something & ~claimed).any(axis=1)
+    turned = claimed[:, ::-1]
+    front = ~(something & ~turned).any(axis=1)
+    inner = outer(filled(cube))
+    exact = inner.sum(axis=1) == claimed.sum(axis=1)
+    whole = inner.all(axis=1)
+    never = np.zeros(len(cube), bool) if impossible is None or cube.shape[1] == 1 else impossible
+    neither = ~behind & ~front & ~exact & ~never
+    other = neither & whole if 2 * int((neither & whole).sum()) > int((~claimed.all(axis=1)).sum()) else neither & False
+    front_rules = int((front & ~behind).sum()) > int((behind & ~front).sum())
+    in_front = front & ~claimed.all(axis=1) & (~behind | front_rules) & ~never
+    valid = np.where(in_front[:, None], turned, claimed)
+    by_zeros = (~behind & ~front & ~other) | never
+    valid = np.where(by_zeros[:, None], inner, valid)
+    return Agreement(
+        valid, int((in_front & claimed.any(axis=1)).sum()), int((neither & ~other).sum()), int(other.sum())
+    )
+
+
+def role_of_zeros(cube: Array, valid: Flags) -> str:
+    """What frames of zeros at the ends are: ``padding``, ``measurement``, or "" where there are none.
+
+    Args:
+        cube: ``[N, T, d]`` features.
+        valid: ``[N, T]``; the frames that are taken as real.
+    """
+    if cube.shape[1] == 1:
+        return ""
+    zeros = ~filled(cube)
+    if bool((zeros & ~outer(valid)).any()):
+        return PADDING
+    return MEASUREMENT if bool((zeros & ~outer(~zeros)).any()) else ""
+
+
+def zero_ends(ragged: Ragged) -> Flags:
+    """``[frames]``: True before the first and after the last frame of each sample that holds anything but zeros."""
+    total = len(ragged.values)
+    held = np.zeros(total, bool)
+    step = max(1, CHUNK_NUMBERS // max(1, ragged.dim))
+    for start in range(0, total, step):
+        held[start : start + step] = np.asarray(ragged.values[start : start + step]).any(axis=1)
+    places = np.flatnonzero(held & ragged.valid)
+    at = np.searchsorted(places, ragged.offsets)
+    first, last = ragged.offsets[1:].copy(), ragged.offsets[1:].copy()
+    some = at[1:] > at[:-1]
+    first[some], last[some] = places[at[:-1][some]], places[at[1:][some] - 1]
+    index = np.arange(total)
+    return np.asarray(
+        (index < np.repeat(first, ragged.lengths)) | (index > np.repeat(last, ragged.lengths)),
+    )
+
+
+def without(ragged: Ragged, frames: Flags) -> Ragged:
+    """The same samples without the flagged frames."""
+    offsets = np.concatenate([[0], np.cumsum(~frames, dtype=np.int64)])[ragged.offsets]
+    # Every frame as a sample of its own: whatever belongs to a frame goes with it.
+    apart = replace(ragged, offsets=np.arange(len(frames) + 1, dtype=np.int64))
+    return replace(apart.select(np.flatnonzero(~frames)), offsets=offsets)
+
+
+def zeros_of(source: Mapping[str, Any]) -> dict[str, str]:
+    """Modality -> what its zeros at the ends are, as a data set's ``source`` has it."""
+    table = source.get(ZEROS)
+    return {str(k): str(v) for k, v in table.items()} if isinstance(table, Mapping) else {}
+
+
+def end_counts(ragged: Ragged, ends: Flags) -> tuple[int, int, int]:
+    """Valid frames among the flagged ones, the samples they are in, and how many of these hold nothing else."""
+    counts = np.concatenate([[0], np.cumsum(ends & ragged.valid, dtype=np.int64)])
+    inside = counts[ragged.offsets[1:]] - counts[ragged.offsets[:-1]]
+    held = np.concatenate([[0], np.cumsum(ragged.valid & ~ends, dtype=np.int64)])
+    others = held[ragged.offsets[1:]] - held[ragged.offsets[:-1]]
+    return int(inside.sum()), int((inside > 0).sum()), int(((inside > 0) & (others == 0)).sum())
+
+
+def counted_zeros(ragged: Ragged, ends: Flags) -> str:
+    """Words for the zeros at the ends, such as ``84 frames of zeros alone at the ends of 20 samples``, or ""."""
+    frames, samples, alone = end_counts(ragged, ends)
+    if not frames:
+        return ""
+    if int(ragged.lengths.max(initial=0)) == 1:
+        return f"{frames} samples of zeros alone"
+    whole = f" ({alone} of them hold nothing else)" if alone else ""
+    return f"{frames} frames of zeros alone at the start or end of {samples} samples{whole}"
