@@ -43,6 +43,7 @@ SRC is one of
   a folder with labels.csv (id, split, y...) and a sub-folder per modality, in it one file per clip:
     COVAREP .mat; .csv, .tsv or .txt of OpenFace, py-feat, FACET, openSMILE, or start_s,end_s and numbers;
     .npy; .npz; a modality may also be one .csd file; words/ holds .csv, .TextGrid or .align for --align words
+  a folder with labels.csv or samples.csv and one table per modality (.csv, .tsv), joined by their columns 'id'
   a ready name
   a store: to say more of its labels, or to take some of its modalities
 
@@ -134,7 +135,7 @@ def import_source(
         bool, typer.Option("--sentiment", help="The default label is a sentiment: its zero is neutral (needs a range).")
     ] = False,
     reader: Annotated[
-        str, typer.Option(help="mmsa, sdk, npz, folder or clips, if the choice is not to be made here.")
+        str, typer.Option(help="mmsa, sdk, npz, folder, clips or tables, if the choice is not to be made here.")
     ] = "",
     drop_empty: Annotated[bool, typer.Option("--drop-empty", help="Leave out samples without any modality.")] = False,
     data_root: Root = None,

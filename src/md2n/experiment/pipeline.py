@@ -1,12 +1,14 @@
 """From a configuration to a run folder, and from a run folder to its results: what the commands call."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from md2n.config import to_mapping
 from md2n.data.cell_model import CellModel
 from md2n.data.hide import hidden_counts, hide_for_good
+from md2n.data.readers.padding import ZEROS, zeros_of
 from md2n.data.ready import load, load_datasets
 from md2n.durable import write_json
 from md2n.errors import DivergenceError
@@ -64,7 +66,7 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
     # The saved normalisation rather than a new fit: the same bits even under another version of numpy.
     data = load_datasets(samples, config.data, read_normaliser(out) if begun else None)
     model = fresh_model(config, data.schema)
-    facts = {
+    facts: dict[str, Any] = {
         "name": samples.name,
         "checksum": data_checksum(whole, config.data.name),
         "samples": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
@@ -73,6 +75,8 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
     for name, parts in hidden.items():
         told = " and ".join(f"{n} of {of} {split} samples" for split, (n, of) in parts.items())
         watcher.notice(f"'{name}' is hidden for good from {told}")
+    if zeros := zeros_of(samples.source):
+        facts[ZEROS] = zeros
     code = training_code(config.model.name)
     with RunDir(out, mapping, watcher.notice) as run:
         if begun:

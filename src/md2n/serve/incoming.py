@@ -9,32 +9,43 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.data.normalise import Normaliser
+from md2n.data.readers.dataframes import check_rows, plain
+from md2n.data.readers.padding import MEASUREMENT, PADDING, counted_zeros, without, zero_ends, zeros_of
 from md2n.data.samples import UNASSIGNED, Array, Ragged, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.modality import Modality, Schema
 from md2n.shapes import Tensor
 
-# Per sample an array, nested lists or None; a tensor serves as an array.
-Given = Array | Tensor | Sequence[Any] | None
+# Per sample an array, nested lists or None; a tensor or a table of pandas, polars or Arrow serves as an array.
+Given = Array | Tensor | Sequence[Any] | Any | None
 STRANGE = 0.2  # part of normalised values beyond the clipping limit from which the units cannot be the model's
 LOOKED_AT = 256  # samples whose units are looked at
 SHOWN = 5  # ids named in a message
 
 
-def incoming(data: Mapping[str, Given] | Samples, groups: Sequence[str] | None, schema: Schema, group: str) -> Samples:
-    """The data with every modality of the schema, in its order; absent ones are empty.
+def incoming(
+    data: Mapping[str, Given] | Samples,
+    groups: Sequence[str] | None,
+    schema: Schema,
+    group: str,
+    zeros: Mapping[str, str] | None = None,
+) -> tuple[Samples, tuple[str, ...]]:
+    """The data with every modality of the schema, in its order, and notes on how they were taken.
+
+    Absent modalities are empty.  Zeros at the ends of sequences are taken as they were in training.
 
     Args:
-        data: modality name -> ``[N, d]`` or ``[N, T, d]`` array, or one array or ``None`` per sample, or ``None``; or
-            a data set.
+        data: modality name -> ``[N, d]`` or ``[N, T, d]`` array, a table, or one array or ``None`` per sample, or
+            ``None``; or a data set.
         groups: the member of each sample, or ``None``.
         schema: of the model.
         group: the column that ``groups`` belongs to.
+        zeros: modality -> ``padding`` or ``measurement``: what zeros at the ends of sequences were in training.
 
     Raises:
         UsageError: groups of another number.
-        DataError: an unknown modality, another feature size, frames where the model takes vectors, differing numbers of
-            samples, or nothing at all.
+        DataError: an unknown modality, another feature size, frames where the model takes vectors, ``[T, d]`` arrays
+            that may be one clip or many samples, differing numbers of samples, or nothing at all.
     """
     given = dict(data.modalities) if isinstance(data, Samples) else dict(data)
     for name in given:
@@ -43,10 +54,21 @@ def incoming(data: Mapping[str, Given] | Samples, groups: Sequence[str] | None, 
                 f"the model knows no modality '{name}'",
                 f"rename it or leave it out; {did_you_mean(name, schema.names)}",
             )
+    if not isinstance(data, Samples):
+        check_rows({f"modality '{k}'": v for k, v in given.items()})
+        given = {k: plain(v, f"modality '{k}'") for k, v in given.items()}
+        _check_one_clip(given, schema)
     sizes = {m.name: m.dim for m in schema.modalities}
-    read = {k: v if isinstance(v, Ragged) else _ragged(k, v, sizes[k]) for k, v in given.items() if v is not None}
+    read = {k: v if isinstance(v, Ragged) else _ragged(k, v, sizes[k]) for k, v in given.items() if not _nothing(v)}
     count = _count({k: len(r) for k, r in read.items()}, schema)
-    whole = {m.name: _fitting(m, read.get(m.name), count) for m in schema.modalities}
+    settled = zeros_of(data.source) if isinstance(data, Samples) else {}
+    notes: list[str] = []
+    whole: dict[str, Ragged] = {}
+    for modality in schema.modalities:
+        name = modality.name
+        role = (zeros or {}).get(name, "")
+        whole[name], note = _zeros(name, _fitting(modality, read.get(name), count), role, settled.get(name, ""))
+        notes += [note] if note else []
     if groups is not None and len(groups) != count:
         raise UsageError(f"{len(groups)} groups were given for {count} samples", "give the group of every sample")
     if isinstance(data, Samples):
@@ -69,7 +91,61 @@ def incoming(data: Mapping[str, Given] | Samples, groups: Sequence[str] | None, 
             f"{len(nothing)} of {count} samples hold no modality at all (first: {shown})",
             "leave them out; nothing can be said of them",
         )
-    return samples
+    return samples, tuple(notes)
+
+
+def _nothing(given: Any) -> bool:
+    """An empty array is as good as ``None``: nothing says how many features or samples it lacks."""
+    return given is None or (isinstance(given, np.ndarray) and given.shape == (0,))
+
+
+def _check_one_clip(given: Mapping[str, Any], schema: Schema) -> None:
+    """Refuses ``[n, d]`` arrays for sequences where nothing tells one clip of n frames from n samples of one frame.
+
+    Another modality does, if it is given sample by sample: as ``[N, T, d]``, as a list, or as the vector it is.
+    """
+    there = {m: given[m.name] for m in schema.modalities if not _nothing(given.get(m.name))}
+    flat = {m.name: len(x) for m, x in there.items() if not m.is_vector and _is_flat(x)}
+    clear = [len(x) for m, x in there.items() if m.name not in flat]
+    name, frames = next(((k, n) for k, n in flat.items() if n > 1), ("", 0))
+    if not name or frames in clear:
+        return
+    raise DataError(
+        f"modality '{name}' has {frames} rows: that may be one clip of {frames} frames, or {frames} samples of one",
+        f"for one clip give [{name}], a list of one array; for samples of one frame each an array {name}[:, None]",
+    )
+
+
+def _is_flat(given: Any) -> bool:
+    """True for ``[n, d]``, as an array or as a list of rows of numbers."""
+    if isinstance(given, np.ndarray):
+        return given.ndim == 2 and given.dtype != object
+    nested = (list, tuple, np.ndarray)
+    return bool(len(given)) and all(
+        isinstance(row, nested) and np.shape(row[:1]) == (1,) and not isinstance(row[0], nested) for row in given
+    )
+
+
+def _zeros(name: str, ragged: Ragged, trained: str, settled: str) -> tuple[Ragged, str]:
+    """A modality whose zeros at the ends of sequences are what they were in training, and a note where there are any.
+
+    Args:
+        name: of the modality.
+        ragged: it.
+        trained: what they were in training: ``padding``, ``measurement`` or "".
+        settled: what a reader took them for already.
+    """
+    if settled == PADDING:
+        other = f"'{name}': zeros at the ends are padding in these data, but were measurements in training"
+        return ragged, other if trained == MEASUREMENT else ""
+    ends = zero_ends(ragged)
+    words = counted_zeros(ragged, ends)
+    if not words:
+        return ragged, ""
+    if trained == PADDING:
+        return without(ragged, ends), f"'{name}': {words} were taken for padding, as in the training data"
+    reason = "as in the training data" if trained == MEASUREMENT else "give NaN or None where they are none"
+    return ragged, f"'{name}': {words} were taken for measurements; {reason}"
 
 
 def _ragged(name: str, given: Array | Tensor | Sequence[Any], dim: int) -> Ragged:

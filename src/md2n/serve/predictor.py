@@ -18,8 +18,9 @@ from md2n.brief import brief
 from md2n.data.cell_model import CellModel
 from md2n.data.dataset import MultimodalDataset, iterate
 from md2n.data.normalise import Normaliser
+from md2n.data.readers.padding import MEASUREMENT, PADDING, ZEROS
 from md2n.data.samples import Array, Ragged, Samples
-from md2n.errors import UsageError
+from md2n.errors import RunError, UsageError
 from md2n.missing import pattern_name
 from md2n.modality import Schema
 from md2n.models.base import MultimodalModel, Recovers
@@ -94,6 +95,7 @@ class Predictor:
         seed: of the draws; with the same seed a sample is drawn the same, whatever other samples it comes with.  A
             sample is known by its id, or in arrays, which bring none, by what it holds.
         batch_size: samples at a time.
+        zeros: modality -> ``padding`` or ``measurement``: what zeros at the ends of its sequences were in training.
     """
 
     def __init__(
@@ -104,10 +106,11 @@ class Predictor:
         cells: CellModel | None = None,
         seed: int = 0,
         batch_size: int = 64,
+        zeros: Mapping[str, str] | None = None,
     ) -> None:
         self.model, self.schema, self.normaliser = model, schema, normaliser
         self.cells = cells or CellModel.plain({m.name: m.dim for m in schema.modalities})
-        self.seed, self.batch_size = seed, batch_size
+        self.seed, self.batch_size, self.zeros = seed, batch_size, zeros or {}
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{m.name} [{m.length}, {m.dim}]" for m in self.schema.modalities)
@@ -127,8 +130,9 @@ class Predictor:
         """Predictions for new samples, whatever each of them misses.
 
         Args:
-            data: modality name -> ``[N, d]`` or ``[N, T, d]`` array, or one array (or ``None``) per sample; a modality
-                may be left out or ``None``.  Or a data set as ``md2n.data.store.open_store`` gives it.
+            data: modality name -> ``[N, d]`` or ``[N, T, d]`` array, a table of pandas, polars or Arrow, or one array
+                (or ``None``) per sample; a modality may be left out or ``None``.  Or a data set as
+                ``md2n.data.store.open_store`` gives it.
             groups: the group (actor, subject) of each sample, for models normalised by group.
             draws: behind the spread, and behind the prediction where that is a mean over draws (IMDer's; MD2N's with
                 ``predict_steps > 1``).  If not given, 8 or the model's own setting, whichever is more.  Ignored by a
@@ -234,11 +238,11 @@ class Predictor:
         return next(self.model.parameters()).device
 
     def _taken(self, data: Mapping[str, Given] | Samples, groups: Sequence[str] | None, units: bool) -> "_Taken":
-        samples = incoming(data, groups, self.schema, self.normaliser.group)
+        samples, notes = incoming(data, groups, self.schema, self.normaliser.group, self.zeros)
         if units:
             check_units(samples, self.normaliser)
         adapted = self.normaliser.adapted(samples)
-        notes = group_notes(samples, adapted, groups is not None)
+        notes = (*notes, *group_notes(samples, adapted, groups is not None))
         keys = None if isinstance(data, Samples) else content_keys(samples)
         return _Taken(samples, adapted, self.schema, notes, keys)
 
@@ -332,4 +336,17 @@ def load(run: str | Path, *, device: str = "cpu", seed: int = 0) -> Predictor:
     from md2n.experiment.pipeline import load_run
 
     loaded = load_run(Path(run), device=device)
-    return Predictor(loaded.model, loaded.schema, loaded.normaliser, loaded.cells, seed=seed)
+    zeros = _zeros_in(loaded.facts, run)
+    return Predictor(loaded.model, loaded.schema, loaded.normaliser, loaded.cells, seed=seed, zeros=zeros)
+
+
+def _zeros_in(facts: Mapping[str, Any], run: str | Path) -> dict[str, str]:
+    """What zeros at the ends of sequences were in training; nothing where a run does not say."""
+    data = facts.get("data")
+    table = data.get(ZEROS, {}) if isinstance(data, Mapping) else None
+    if not isinstance(table, Mapping) or not all(role in (PADDING, MEASUREMENT) for role in table.values()):
+        raise RunError(
+            f"run.json in '{run}' does not say what zeros were in training, or which data were",
+            "restore the file, or train again",
+        )
+    return dict(table)

@@ -14,5 +14,6 @@ READERS = Registry(
         "npz": "md2n.data.readers.npz:read_npz",
         "folder": "md2n.data.readers.folder:read_folder",
         "clips": "md2n.data.readers.clips:read_clip_features",
+        "tables": "md2n.data.readers.tables:read_tables",
     },
 )

@@ -4,8 +4,9 @@ A modality is given as one of
 
 - ``[N, d]``: a vector per sample; a row of NaN alone is absent, a single NaN is an unknown number;
 - ``[N, T, d]``: a sequence per sample; frames of NaN alone are padding, a sample of NaN alone is absent;
-- a list of N entries, each ``[T_i, d]``, ``[d]`` or ``None`` where absent;
-- ``None``: absent everywhere, which needs ``dims``.
+- a list of N entries, each ``[T_i, d]``, ``[d]`` or ``None`` (or empty) where absent;
+- a table of pandas, polars or Arrow: a vector per row, its columns the features (``dataframes``);
+- ``None`` (or an empty array of shape ``(0,)``): absent everywhere, which needs ``dims``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,11 +15,14 @@ from typing import Any
 import numpy as np
 
 from md2n.data.declaration import Meaning, declare
+from md2n.data.readers.dataframes import check_rows, column, columns_of, is_table, plain
 from md2n.data.readers.frames import NonFinite, as_features, count_nonfinite, finish
 from md2n.data.readers.labels import label_column
+from md2n.data.readers.padding import MEASUREMENT, ZEROS, counted_zeros, role_of_zeros, zero_ends
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 
+ONE_LABEL = "y"
 SPLIT_WORDS = {
     **{word: code for code, word in enumerate(SPLITS)},
     "training": 0,
@@ -35,7 +39,7 @@ def from_arrays(
     labels: Any = None,
     *,
     splits: Any = None,
-    ids: Sequence[Any] | Array | None = None,
+    ids: Any = None,
     groups: Mapping[str, Any] | None = None,
     name: str = "arrays",
     kinds: Mapping[str, str] | None = None,
@@ -55,8 +59,8 @@ def from_arrays(
     """Samples from arrays in memory.
 
     Args:
-        features: modality name -> array, list or None, in the order wanted; see above.
-        labels: ``[N]`` for one column called ``y``, or column name -> ``[N]``; None for data to predict on.
+        features: modality name -> array, table, list or None, in the order wanted; see above.
+        labels: ``[N]`` for one column called ``y``, or column name -> ``[N]``, or a table; None for data to predict on.
         splits: ``[N]`` words (train, valid, test, "") or codes (0, 1, 2, 255); unassigned if not given.
         ids: ``[N]``; row numbers if not given.
         groups: column name -> ``[N]``: speaker, actor, subject, video.
@@ -79,11 +83,11 @@ def from_arrays(
             measured of them.
 
     Returns:
-        The samples; numbers that are none are counted in the notes.
+        The samples; numbers that are none, and zeros at the ends of sequences, are counted in the notes.
 
     Raises:
-        DataError: counts, shapes or dtypes do not hold together; a modality in no sample that ``dims`` does not name;
-            a sample without any modality; labels outside their range.
+        DataError: counts, shapes, dtypes or the rows of tables do not hold together; a modality in no sample that
+            ``dims`` does not name; a sample without any modality; labels outside their range.
         UsageError: ``default_label``, ``kinds``, ``classes``, ``present``, ``valid``, ``known``, ``ranges`` or
             ``sentiment`` names nothing, or a range that is none.
 
@@ -99,14 +103,28 @@ def from_arrays(
         for key in flags:
             if key not in features:
                 raise UsageError(f"{word} is given for '{key}', which is no modality", did_you_mean(key, features))
-    count = _count(features, labels, ids)
+    check_rows({**{f"modality '{k}'": v for k, v in features.items()}, "labels": labels})
+    arrays = {k: plain(v, f"modality '{k}'") for k, v in features.items()}
+    arrays = {k: None if isinstance(v, np.ndarray) and v.shape == (0,) else v for k, v in arrays.items()}
+    targets = _targets(labels)
+    ids, splits = column(ids), column(splits)
+    lengths = {f"modality '{k}'": len(v) for k, v in arrays.items() if v is not None}
+    lengths |= {} if ids is None else {"ids": len(ids)}
+    lengths |= {f"label '{k}'" if isinstance(labels, Mapping) else "labels": len(v) for k, v in targets.items()}
+    count = _count(lengths, any(map(is_table, features.values())))
     modalities: dict[str, Ragged] = {}
     counted: dict[str, NonFinite] = {}
-    for modality, given in features.items():
-        modalities[modality], counted[modality] = _ragged(
+    zeros: dict[str, str] = {}
+    about_zeros: list[str] = []
+    for modality, given in arrays.items():
+        ragged, counted[modality] = _ragged(
             given, modality, count, present.get(modality), valid.get(modality), dims.get(modality)
         )
-    columns = _columns(labels, kinds or {}, classes or {}, unknown)
+        modalities[modality] = ragged
+        note, role = _zeros(modality, given, ragged, valid.get(modality))
+        about_zeros += [note] if note else []
+        zeros |= {modality: role} if role else {}
+    columns = _columns(targets, kinds or {}, classes or {}, unknown)
     if default_label and default_label not in columns:
         raise UsageError(f"there is no label column '{default_label}'", did_you_mean(default_label, columns))
     samples = Samples(
@@ -115,29 +133,45 @@ def from_arrays(
         labels=columns,
         split=split_codes(splits, count),
         ids=np.array([str(i) for i in (range(count) if ids is None else ids)], dtype=np.str_),
-        groups={k: np.array([str(v) for v in g], dtype=np.str_) for k, g in (groups or {}).items()},
+        groups={k: np.array([str(v) for v in column(g)], dtype=np.str_) for k, g in (groups or {}).items()},
         default_label=default_label or next(iter(columns), ""),
-        notes=tuple(notes),
-        source={"reader": "arrays", **(source or {})},
+        notes=(*notes, *about_zeros),
+        source={"reader": "arrays", **(source or {}), **({ZEROS: zeros} if zeros else {})},
     )
     samples = declare(samples, Meaning(known, ranges or {}, sentiment))
     return finish(samples, counted, drop_empty=drop_empty, may_be_absent=frozenset(dims))
 
 
-def _count(features: Mapping[str, Any], labels: Any, ids: Any) -> int:
-    counts = {f"modality '{k}'": len(v) for k, v in features.items() if v is not None}
-    if ids is not None:
-        counts["ids"] = len(ids)
-    if isinstance(labels, Mapping):
-        counts |= {f"label '{k}'": len(v) for k, v in labels.items()}
-    elif labels is not None:
-        counts["labels"] = len(labels)
-    if not counts:
+def _count(lengths: Mapping[str, int], tables: bool) -> int:
+    if not lengths:
         raise DataError("nothing tells how many samples there are", "give one modality, or ids")
-    if len(set(counts.values())) > 1:
-        told = ", ".join(f"{k}: {n}" for k, n in counts.items())
-        raise DataError(f"counts differ: {told}", "every array needs one entry per sample")
-    return next(iter(counts.values()))
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{k}: {n}" for k, n in lengths.items())
+        joined = "; md2n.data.readers.tables.from_tables joins tables of other rows by id" if tables else ""
+        raise DataError(f"counts differ: {listed}", f"every array needs one entry per sample{joined}")
+    return next(iter(lengths.values()))
+
+
+def _targets(labels: Any) -> dict[str, Any]:
+    """Label column -> a value per sample."""
+    if labels is None:
+        return {}
+    if isinstance(labels, Mapping) or is_table(labels):
+        return columns_of(labels)
+    return {ONE_LABEL: column(labels)}
+
+
+def _zeros(name: str, given: Any, ragged: Ragged, valid: Any) -> tuple[str, str]:
+    """What is told of zeros at the ends of sequences, and what they were taken for."""
+    if valid is not None and np.ndim(given) == 3:
+        role = role_of_zeros(np.asarray(given), np.asarray(valid, bool))
+        return "", role
+    words = counted_zeros(ragged, zero_ends(ragged))
+    if not words:
+        return "", ""
+    vectors = int(ragged.lengths.max(initial=0)) == 1
+    hint = "None or NaN" if vectors else "NaN, or validity flags"
+    return f"{name}: {words} were kept; where nothing was measured, give {hint}", "" if vectors else MEASUREMENT
 
 
 def _ragged(given: Any, name: str, count: int, present: Any, valid: Any, dim: int | None) -> tuple[Ragged, NonFinite]:
@@ -178,6 +212,9 @@ def _from_list(given: list[Any], what: str, flags: Array | None, dim: int | None
             arrays.append(None)
             continue
         array = as_features(entry, f"{what}, sample {i}")
+        if array.ndim in (1, 2) and not array.shape[-1]:  # an extractor that found nothing
+            arrays.append(None)
+            continue
         if array.ndim not in (1, 2):
             raise DataError(f"{what}, sample {i} has shape {array.shape}", "give [frames, features] or [features]")
         frames = array[None, :] if array.ndim == 1 else array
@@ -185,16 +222,20 @@ def _from_list(given: list[Any], what: str, flags: Array | None, dim: int | None
         arrays.append(frames)
     if dim is None and all(a is None for a in arrays):
         raise DataError(f"{what} is in no sample", "leave it out, or tell its feature size in dims")
+    sizes: dict[int, int] = {}
+    for i, frames in enumerate(arrays):
+        if frames is not None:
+            sizes.setdefault(frames.shape[1], i)
     try:
         return Ragged.from_arrays(arrays, dim=dim), counted
     except DataError as error:
-        raise DataError(f"{what}: {error.message}", error.hint) from error
+        first = ", ".join(f"{size} in sample {i}" for size, i in sizes.items()) if len(sizes) > 1 else ""
+        raise DataError(f"{what}: {error.message}{first and f' ({first})'}", error.hint) from error
 
 
 def _columns(
-    labels: Any, kinds: Mapping[str, str], classes: Mapping[str, Sequence[str]], unknown: Sequence[Any]
+    named: Mapping[str, Any], kinds: Mapping[str, str], classes: Mapping[str, Sequence[str]], unknown: Sequence[Any]
 ) -> dict[str, LabelColumn]:
-    named = {} if labels is None else dict(labels) if isinstance(labels, Mapping) else {"y": labels}
     for key in (*kinds, *classes):
         if key not in named:
             raise UsageError(f"there is no label column '{key}'", did_you_mean(key, named))
@@ -212,6 +253,12 @@ def split_codes(splits: Any, count: int, what: str = "split") -> Array:
     array = np.asarray(splits)
     if array.shape != (count,):
         raise DataError(f"'{what}' has shape {array.shape} for {count} samples", "give one split per sample")
+    if array.dtype.kind == "O":  # columns of tables; None and NaN belong to no split
+        known = np.array([v is not None and v == v for v in array.tolist()], bool)
+        if any(isinstance(v, str) for v in array[known]):
+            array = np.array([str(v) if k else "" for v, k in zip(array, known)], dtype=np.str_)
+        else:
+            array = np.array([v if k else UNASSIGNED for v, k in zip(array.tolist(), known)])
     if array.dtype.kind in "US":
         words = [str(w).strip().lower() for w in array.astype(np.str_)]
         strange = next((w for w in words if w not in SPLIT_WORDS), None)

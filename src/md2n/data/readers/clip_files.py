@@ -6,6 +6,8 @@
 - ``.npy``: ``[T, d]``, or ``[d]`` for a vector, without times;
 - in a folder of words: see ``word_files``.
 
+An empty array, such as ``np.array([])``, is what an extractor writes that found nothing: the clip has no such file.
+
 A ``.txt`` may also be a transcript or a letter: it is read where it looks like a table and the clip has no other file.
 A file that bears the clip's id holds the clip, and its time begins with the clip.  A file that bears the name of the
 clip's recording holds the recording, and the clip is cut from it.
@@ -125,6 +127,10 @@ def _framed(values: Array, what: str) -> Array:
     return features[None, :] if features.ndim == 1 else features
 
 
+def _has_no_columns(track: Track) -> bool:
+    return track.features.ndim == 2 and not track.features.shape[1]
+
+
 class FolderPieces:
     """The pieces of a folder with a file per clip or per recording.
 
@@ -157,10 +163,14 @@ class FolderPieces:
         """
         if segment.id != segment.recording and segment.id in self.files:
             own = self._frames(segment.id).track
+            if _has_no_columns(own):
+                return None
             return shifted(own, segment.start) if np.isfinite(segment.start) else own
         if segment.recording not in self.files:
             return None
         whole = self._frames(segment.recording).track
+        if _has_no_columns(whole):
+            return None
         if np.isinf(segment.start) and np.isinf(segment.end):
             return whole
         if not whole.timed:
@@ -190,6 +200,8 @@ class FolderPieces:
 
     def _agree(self, path: Path, read: ClipFrames) -> None:
         """One modality is the same columns throughout."""
+        if _has_no_columns(read.track):
+            return
         if self._first is None:
             self._first = path, replace(read, track=read.track.select(np.arange(1)))
             return

@@ -7,9 +7,11 @@ from typing import Any
 
 from md2n.data.declaration import Meaning, declare
 from md2n.data.readers import READERS
+from md2n.data.readers.clip_files import READ
 from md2n.data.readers.clips import LABELS
 from md2n.data.readers.files import UNDERSTOOD, kind_of, plain_name, require_file, what_is
 from md2n.data.readers.folder import TABLE
+from md2n.data.readers.tables import SAMPLE_TABLES, table_files
 from md2n.data.samples import Samples
 from md2n.data.store import is_store, open_store
 from md2n.errors import DataError, UsageError, did_you_mean
@@ -20,9 +22,9 @@ ACCEPTS: Mapping[str, frozenset[str]] = {
     "npz": frozenset({"split", "kinds", "classes"}),
     "folder": frozenset({"split", "kinds", "classes"}),
     "clips": frozenset({"split", "kinds", "classes", "align", "tier", "modalities"}),
+    "tables": frozenset({"split", "kinds", "classes"}),
 }
 RECOGNISE = frozenset({"mmsa", "sdk"})  # readers that know a set by its content, and more of it than its labels
-TABLES = {TABLE: "folder", LABELS: "clips"}
 WORDS = {
     "text": ("glove", "bert", "wordvector", "text", "language"),
     "audio": ("covarep", "opensmile", "acoustic", "audio"),
@@ -48,7 +50,7 @@ def read(
     sentiment: Sequence[str] = (),
     drop_empty: bool = False,
 ) -> Samples:
-    """Read whatever is at a path: a store, a pickle, a ``data.npz``, or a folder of ``.csd``, ``.npy`` or clips' files.
+    """Read whatever is at a path: a store, pickle or ``data.npz``, or a folder of ``.csd``, ``.npy``, clips or tables.
 
     Args:
         source: file or folder.
@@ -121,8 +123,8 @@ def detect(path: Path) -> str:
     if path.is_dir():
         return _detect_folder(path)
     require_file(path)
-    if path.name in TABLES:
-        return TABLES[path.name]
+    if path.name in SAMPLE_TABLES:
+        return _beside(path)
     kind = kind_of(path)
     if kind == "pickle":
         return "mmsa"
@@ -137,12 +139,12 @@ def detect(path: Path) -> str:
 
 def _detect_folder(path: Path) -> str:
     if (path / TABLE).is_file():
-        return "folder"
+        return _beside(path / TABLE)
     sequences = sorted(path.glob("*.csd"))
     # A table of labels and sequences without labels are clips; sequences of which one holds the labels are the SDK's.
     labelled = any("label" in s.stem.lower() for s in sequences)
     if (path / LABELS).is_file() and not labelled and not (path / "data.npz").is_file():
-        return "clips"
+        return _beside(path / LABELS)
     if sequences:
         return "sdk"
     if (path / "data.npz").is_file():
@@ -150,10 +152,21 @@ def _detect_folder(path: Path) -> str:
     names = sorted(p.name for p in path.iterdir())
     found = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
     pickles = [n for n in names if n.endswith((".pkl", ".pickle"))]
-    raise DataError(
-        f"'{path}' holds no data set: {found or 'it is empty'}",
-        f"give the file itself: '{path / pickles[0]}'" if pickles else UNDERSTOOD,
-    )
+    hint = f"give the file itself: '{path / pickles[0]}'" if pickles else UNDERSTOOD
+    if not pickles and table_files(path):
+        hint = f"add {LABELS} with id, split and labels: tables with a column 'id' are joined by it"
+    raise DataError(f"'{path}' holds no data set: {found or 'it is empty'}", hint)
+
+
+def _beside(about: Path) -> str:
+    """The reader for a table of samples, by what is beside it."""
+    folder = about.parent
+    if about.name == TABLE:
+        named = b".npy" in about.read_bytes().lower()
+        return "folder" if named or not table_files(folder) else "tables"
+    places = (p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__")))
+    clips = any(folder.glob("*.csd")) or any(f.suffix.lower() in READ for p in places for f in p.iterdir())
+    return "clips" if clips or not table_files(folder) else "tables"
 
 
 def read_sdk_folder(

@@ -13,7 +13,8 @@ Kind = Literal["pickle", "npz", "npy", "hdf5", "other"]
 
 UNDERSTOOD = (
     "md2n reads: an MMSA pickle (.pkl), a data.npz, CMU SDK .csd files (a folder of them), "
-    "a folder with samples.csv and .npy files, a folder with labels.csv and a sub-folder of files per modality, "
+    "a folder with samples.csv and .npy files, a folder with labels.csv and a sub-folder of files or a table "
+    "(.csv with ids) per modality, "
     "and its own stores"
 )
 

@@ -5,7 +5,8 @@
 - ``id`` (needed): unique in the file.
 - ``split``: train, valid (or val, dev), test, or empty.
 - **modalities**: every column whose filled cells all end in ``.npy``.  A cell is a path relative to the folder, or
-  empty where the sample lacks the modality.  A file holds ``[T, d]``, or ``[d]`` for a vector.
+  empty where the sample lacks the modality.  A file holds ``[T, d]``, or ``[d]`` for a vector; an empty array, such as
+  ``np.array([])``, means the same as an empty cell.
 - **labels**: ``y``, ``label``, and every column that starts with ``y_`` or ``label_`` (or those named by the caller).
   Cells that are all whole numbers, written without a point, are classes if they take at most fifty values; cells that
   are all numbers are real values; anything else is classes, named by their words.  An empty cell, ``nan``, ``NA`` and
@@ -77,6 +78,7 @@ def read_folder(
         if cells and all(c.lower().endswith(".npy") for c in cells):
             lines = columns.pop(column)
             features[column] = [_array(root, c, column, i + 2, table) if c else None for i, c in enumerate(lines)]
+            _check_sizes(features[column], lines, column, table)
         elif any(c.lower().endswith(".npy") for c in cells):
             wrong = next(i for i, c in enumerate(columns[column]) if c and not c.lower().endswith(".npy"))
             raise DataError(
@@ -240,7 +242,23 @@ def _array(root: Path, cell: str, column: str, line: int, table: Path) -> Array:
     file = root / cell
     if not file.resolve().is_relative_to(root.resolve()):
         raise DataError(f"{where}: '{cell}' leaves the folder", "paths are relative to the folder and stay in it")
-    return load_npy(file, f"{where}: ")
+    array = load_npy(file, f"{where}: ")
+    if array.ndim not in (1, 2):
+        raise DataError(f"{where}: '{cell}' has shape {array.shape}", "a file holds [frames, features], or [features]")
+    return array
+
+
+def _check_sizes(arrays: Sequence[Array | None], cells: Sequence[str], column: str, table: Path) -> None:
+    first: dict[int, str] = {}
+    for cell, array in zip(cells, arrays):
+        if array is not None and array.shape[-1]:  # an empty one is absent
+            first.setdefault(array.shape[-1], cell)
+    if len(first) > 1:
+        sizes = ", ".join(f"{size} in '{cell}'" for size, cell in first.items())
+        raise DataError(
+            f"'{table}': feature sizes of '{column}' differ: {sizes}",
+            "one modality has one feature size: extract it again, or make it another modality",
+        )
 
 
 def load_npy(file: Path, where: str = "") -> Array:

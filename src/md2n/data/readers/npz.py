@@ -76,7 +76,7 @@ def read_npz(
     if split not in splits and (splits or split != "split"):
         raise UsageError(f"'{file}' has no split called '{split}'", did_you_mean(split, splits))
     ids = held.pop("ids", None)
-    count = len(next(iter(features.values())))
+    count = next((len(x) for x in features.values() if x.ndim and x.size), 0)
     groups = {k: v for k, v in held.items() if v.shape == (count,) and v.dtype.kind in "USiub"}
     try:
         return from_arrays(
