@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import json
+import pickle
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +18,50 @@ from md2n.errors import install_hint
 from md2n.missing import incomplete_patterns
 from md2n.modality import Task, set_name
 from tests.cli.asking import ask, refused
-from tests.serve.trained import people, sixty_digits, trained
+from tests.serve.trained import people, settings, sixty_digits, trained
 
 NAMES = ("rows", "edges", "fourier", "moments")
 
 
 def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_pickle_of_one_clip_is_predicted_and_its_notes_are_told(capsys, aligned_pickle: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    sets = [f"--set={one}" for one in settings("modality_dropout")]
+    train = ask(capsys, "train", "--data", aligned_pickle, "--model", "modality_dropout", "--out", run, *sets)
+    assert train.code == 0
+    assert "note: train/audio: 1 samples are zeros alone and count as absent" in train.err
+    clip = {"text": np.ones((4, 3)), "audio": np.ones((7, 4)), "config": {}}
+    clip["audio"][:3] = 0
+    one = tmp_path / "one.pkl"
+    one.write_bytes(pickle.dumps(clip))
+    found = ask(capsys, "predict", run, "--data", one, "--any-units")
+    assert found.code == 0
+    assert [row["available"] for row in table(found.out)] == ["text+audio"]
+    assert "note: read as one clip: the file has neither splits nor ids" in found.err
+    np.savez(tmp_path / "new.npz", x_text=clip["text"][None], x_audio=clip["audio"][None])
+    same = ask(capsys, "predict", run, "--data", tmp_path / "new.npz", "--any-units")
+    assert table(same.out)[0]["prediction"] == table(found.out)[0]["prediction"]
+    taken = (
+        "'audio': 3 frames of zeros alone at the start or end of 1 samples were taken for padding, as in the training"
+    )
+    assert f"note: {taken} data" in same.err
+    assert taken not in found.err
+
+
+@pytest.fixture
+def aligned_pickle(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    content = {}
+    for split, count in (("train", 12), ("valid", 4), ("test", 4)):
+        part = {"text": rng.normal(1, 1, (count, 4, 3)), "audio": rng.normal(1, 1, (count, 8, 4))}
+        part["audio"][:, :3] = part["audio"][0] = 0
+        content[split] = {**part, "regression_labels": rng.uniform(-1, 1, count)}
+    file = tmp_path / "aligned.pkl"
+    file.write_bytes(pickle.dumps(content))
+    return file
 
 
 # --- evaluate --------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from md2n.data.readers.detect import read
 from md2n.data.store import open_store, write_store
 from md2n.errors import DataError, RunError
 from md2n.experiment.config import resolve
-from md2n.experiment.pipeline import run_training
+from md2n.experiment.pipeline import LoadedRun, load_run, run_evaluation, run_training
 from md2n.serve.predictor import Predictor
 from tests.data.tables import ArrowLike, PandasLike, PolarsLike
 from tests.serve.trained import settings
@@ -27,7 +27,7 @@ DIMS = {"text": 3, "audio": 4}
 def splits(seed: int, *, front: bool = False, zeros: bool = True) -> dict:
     """An MMSA file's content: sequences of two to six frames, filled up with zeros, and one sample without audio."""
     rng = np.random.default_rng(seed)
-    made = {}
+    content = {}
     for split, count in (("train", 24), ("valid", 8), ("test", 8)):
         lengths = rng.integers(2, TIME, count) if zeros else np.full(count, TIME)
         part = {"id": [f"{split}{i}" for i in range(count)], "regression_labels": rng.uniform(-1, 1, count)}
@@ -38,8 +38,8 @@ def splits(seed: int, *, front: bool = False, zeros: bool = True) -> dict:
             part[name] = cube
         if zeros:
             part["audio"][0] = 0
-        made[split] = part
-    return made
+        content[split] = part
+    return content
 
 
 def run_on(source: Path, folder: Path, model: str = "modality_dropout") -> Path:
@@ -145,6 +145,38 @@ def test_recovery_takes_zeros_in_the_same_way(pickled, tmp_path) -> None:
     assert np.array_equal(recovered.features["text"][1], arrays["text"][1][arrays["text"][1].any(axis=1)])
     assert all("were taken for padding" in note for note in recovered.notes)
     assert len(recovered.notes) == 2
+
+
+def archived(content: Mapping[str, Mapping[str, np.ndarray]], file: Path) -> Path:
+    """The same as a ``data.npz``, with zeros in place and nothing said of them."""
+    whole = {f"x_{k}": np.concatenate([p[k] for p in content.values()]) for k in DIMS}
+    labels = np.concatenate([p["regression_labels"] for p in content.values()])
+    codes = np.repeat([0, 1, 2], [len(p["id"]) for p in content.values()])
+    ids = [i for p in content.values() for i in p["id"]]
+    np.savez(file, y_regression_labels=labels, split=codes, ids=ids, **whole)
+    return file
+
+
+def test_evaluation_takes_zeros_in_the_same_way(pickled, padded, tmp_path) -> None:
+    content = splits(3)
+    file = tmp_path / "set.pkl"
+    file.write_bytes(pickle.dumps(content))
+    loaded = load_run(pickled.parent / "run")
+    notes: list[str] = []
+
+    def measured(run: LoadedRun, data: Path) -> list[tuple[str, str, float]]:
+        rows = run_evaluation(run, protocols=("fixed",), data=str(data), notice=notes.append)
+        return [(r.condition, r.metric, r.value) for r in rows]
+
+    from_pickle = measured(loaded, file)
+    assert not any("as in the training data" in note for note in notes)
+    task = replace(loaded.schema.task, label="y_regression_labels")
+    renamed = replace(loaded, schema=replace(loaded.schema, task=task))
+    assert measured(renamed, archived(content, tmp_path / "set.npz")) == from_pickle
+    assert sum("taken for padding, as in the training data" in note for note in notes) == 2
+    content["test"]["text"][0] = 0  # nor has it audio
+    with pytest.raises(DataError, match=r"1 samples of 'none' hold no modality at all \(first: test0\)"):
+        measured(renamed, archived(content, tmp_path / "none.npz"))
 
 
 def test_a_store_remembers_what_zeros_were(pickled, padded: Predictor, tmp_path) -> None:

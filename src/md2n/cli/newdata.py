@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from md2n.data.samples import Samples
 from md2n.errors import DataError, UsageError, did_you_mean
@@ -22,16 +21,14 @@ def open_new(data: str, known: tuple[str, ...], split: str, hide: tuple[str, ...
         DataError: the data cannot be read, or the split is empty.
     """
     from md2n.cli.output import say
-    from md2n.data.ready import READY
-    from md2n.data.store import is_store
+    from md2n.data.ready import reading_notes
 
     for name in hide:
         if name not in known:
             raise UsageError(f"there is no modality '{name}' to hide", did_you_mean(name, known))
     samples = _load(data, known)
-    if not is_store(Path(data)) and data not in READY:
-        for note in samples.notes:  # of a store they were told when it was made
-            say(f"note: {note}")
+    for note in reading_notes(data, samples):
+        say(f"note: {note}")
     extra = [name for name in samples.names if name not in known]
     if extra and set(known) <= set(samples.names):
         # Where the model finds all that it knows, the rest is no misspelling: it can do without.

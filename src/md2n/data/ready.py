@@ -30,6 +30,7 @@ __all__ = [
     "load",
     "load_datasets",
     "preferred_normalisation",
+    "reading_notes",
 ]
 
 ENVIRONMENT = "MD2N_DATA_ROOT"
@@ -54,6 +55,11 @@ def load(name: str, config: DataConfig | None = None) -> Samples:
     config = config or DataConfig(name=name)
     samples = _read(name, config)
     return samples.only(config.modalities) if config.modalities else samples
+
+
+def reading_notes(name: str, samples: Samples) -> tuple[str, ...]:
+    """What a reader noted of a feature file; nothing of stores and ready sets, whose notes were told at import."""
+    return () if name in READY or is_store(Path(name)) else samples.notes
 
 
 def describe() -> list[tuple[str, str, bool]]:

@@ -1,6 +1,7 @@
 """A trained run as it is used: the model with the schema, normalisation and configuration it was trained with."""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from md2n.config import from_mapping
 from md2n.data.cell_model import CellModel
 from md2n.data.dataset import MultimodalDataset
 from md2n.data.normalise import Normaliser
-from md2n.data.ready import load
+from md2n.data.readers.padding import MEASUREMENT, PADDING, ZEROS, as_trained
+from md2n.data.ready import load, reading_notes
 from md2n.data.samples import Samples
 from md2n.data.store import MANIFEST, checksum, is_store
-from md2n.errors import DataError
+from md2n.errors import DataError, RunError
 from md2n.experiment.config import ExperimentConfig
 from md2n.modality import Schema
 from md2n.models.base import MultimodalModel
@@ -119,16 +121,19 @@ def data_checksum(samples: Samples, name: str) -> str:
     return checksum(samples)
 
 
-def evaluation_data(run: LoadedRun, split: str, data: str | None) -> tuple[Samples, MultimodalDataset, str]:
+def evaluation_data(
+    run: LoadedRun, split: str, data: str | None, notice: Callable[[str], None]
+) -> tuple[Samples, MultimodalDataset, str]:
     """The data a run is measured on, its chosen split as the model sees it, and the checksum.
 
     Args:
         run: whose modalities, label and normalisation apply.
         split: train, valid or test.
         data: other data than the run was trained on.
+        notice: told, in a sentence, how other data were taken.
 
     Raises:
-        DataError: the data do not fit the model, or the split is empty.
+        DataError: the data do not fit the model, a sample of other data holds nothing, or the split is empty.
         UsageError: no such split, modality or label.
     """
     config = run.config.data
@@ -140,8 +145,38 @@ def evaluation_data(run: LoadedRun, split: str, data: str | None) -> tuple[Sampl
         raise DataError(f"'{samples.name}' has no rows in the split '{split}'", "`md2n data info` shows its splits")
     # Groups of other data (new speakers) are normalised by themselves.
     normaliser = run.normaliser if data is None else run.normaliser.adapted(samples)
+    named = data_checksum(samples, chosen.name)
+    if data is not None:
+        of_reading = reading_notes(data, samples)
+        samples, of_zeros = as_trained(samples, zeros_in_training(run.facts, run.path))
+        for note in (*of_reading, *of_zeros):
+            notice(f"note: {note}")
+        nothing = rows[~samples.present[rows].any(axis=1)]
+        if len(nothing):
+            some = f"{len(nothing)} samples of '{samples.name}'"
+            raise DataError(f"{some} hold no modality at all (first: {samples.ids[nothing[0]]})", "leave them out")
     dataset = MultimodalDataset(samples, rows, normaliser, schema=run.schema)
-    return samples, dataset, data_checksum(samples, chosen.name)
+    return samples, dataset, named
+
+
+def zeros_in_training(facts: Mapping[str, Any], run: Path) -> dict[str, str]:
+    """Modality -> what zeros at the ends of its sequences were in training; empty where a run does not say.
+
+    Args:
+        facts: ``run.json``.
+        run: the folder, for the message.
+
+    Raises:
+        RunError: what it says is nonsense.
+    """
+    data = facts.get("data")
+    table = data.get(ZEROS, {}) if isinstance(data, Mapping) else None
+    if not isinstance(table, Mapping) or not all(role in (PADDING, MEASUREMENT) for role in table.values()):
+        raise RunError(
+            f"run.json in '{run}' does not say what zeros were in training, or which data were",
+            "restore the file, or train again",
+        )
+    return dict(table)
 
 
 def check_fits(samples: Samples, schema: Schema) -> None:

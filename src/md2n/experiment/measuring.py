@@ -96,7 +96,7 @@ def run_evaluation(
             told = f"the protocol '{name}' needs rates" if name in PROTOCOLS else f"no protocol is called '{name}'"
             raise UsageError(told, hint)
     chosen += ("hidden",) if hide else ()
-    samples, dataset, checksum = evaluation_data(loaded, split, data)
+    samples, dataset, checksum = evaluation_data(loaded, split, data, notice)
     if data is None and checksum != loaded.facts["data"]["checksum"]:
         notice(f"the data '{samples.name}' are not the ones this run was trained on (their checksum has changed)")
     averaged = loaded.config.evaluation.draws if draws is None else draws

@@ -9,7 +9,7 @@ from md2n.config import to_mapping
 from md2n.data.cell_model import CellModel
 from md2n.data.hide import hidden_counts, hide_for_good
 from md2n.data.readers.padding import ZEROS, zeros_of
-from md2n.data.ready import load, load_datasets
+from md2n.data.ready import load, load_datasets, reading_notes
 from md2n.durable import write_json
 from md2n.errors import DivergenceError
 from md2n.experiment.config import ExperimentConfig
@@ -61,6 +61,8 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
             watcher.notice(f"{out} is done: validation {told['score']:.4g} after epoch {told['epoch']}")
             return out
     whole = load(config.data.name, config.data)
+    for note in reading_notes(config.data.name, whole):
+        watcher.notice(f"note: {note}")
     samples = hide_for_good(whole, config.data.hide, config.seed)
     hidden = hidden_counts(whole, samples)
     # The saved normalisation rather than a new fit: the same bits even under another version of numpy.

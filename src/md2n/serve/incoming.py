@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from md2n.data.normalise import Normaliser
 from md2n.data.readers.dataframes import check_rows, plain
-from md2n.data.readers.padding import MEASUREMENT, PADDING, counted_zeros, without, zero_ends, zeros_of
+from md2n.data.readers.padding import as_trained
 from md2n.data.samples import UNASSIGNED, Array, Ragged, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.modality import Modality, Schema
@@ -59,16 +59,10 @@ def incoming(
         given = {k: plain(v, f"modality '{k}'") for k, v in given.items()}
         _check_one_clip(given, schema)
     sizes = {m.name: m.dim for m in schema.modalities}
-    read = {k: v if isinstance(v, Ragged) else _ragged(k, v, sizes[k]) for k, v in given.items() if not _nothing(v)}
+    there = {k: v for k, v in given.items() if v is not None and not _nothing(v)}
+    read = {k: v if isinstance(v, Ragged) else _ragged(k, v, sizes[k]) for k, v in there.items()}
     count = _count({k: len(r) for k, r in read.items()}, schema)
-    settled = zeros_of(data.source) if isinstance(data, Samples) else {}
-    notes: list[str] = []
-    whole: dict[str, Ragged] = {}
-    for modality in schema.modalities:
-        name = modality.name
-        role = (zeros or {}).get(name, "")
-        whole[name], note = _zeros(name, _fitting(modality, read.get(name), count), role, settled.get(name, ""))
-        notes += [note] if note else []
+    whole = {m.name: _fitting(m, read.get(m.name), count) for m in schema.modalities}
     if groups is not None and len(groups) != count:
         raise UsageError(f"{len(groups)} groups were given for {count} samples", "give the group of every sample")
     if isinstance(data, Samples):
@@ -81,6 +75,7 @@ def incoming(
             split=np.full(count, UNASSIGNED, np.uint8),
             ids=np.asarray([str(i) for i in range(count)]),
         )
+    samples, notes = as_trained(samples, zeros or {})
     if groups is not None:
         named = {group or "group": np.asarray([str(g) for g in groups])}
         samples = replace(samples, groups={**samples.groups, **named})
@@ -91,20 +86,20 @@ def incoming(
             f"{len(nothing)} of {count} samples hold no modality at all (first: {shown})",
             "leave them out; nothing can be said of them",
         )
-    return samples, tuple(notes)
+    return samples, notes
 
 
-def _nothing(given: Any) -> bool:
+def _nothing(features: Any) -> bool:
     """An empty array is as good as ``None``: nothing says how many features or samples it lacks."""
-    return given is None or (isinstance(given, np.ndarray) and given.shape == (0,))
+    return features is None or (isinstance(features, np.ndarray) and features.shape == (0,))
 
 
-def _check_one_clip(given: Mapping[str, Any], schema: Schema) -> None:
+def _check_one_clip(features: Mapping[str, Any], schema: Schema) -> None:
     """Refuses ``[n, d]`` arrays for sequences where nothing tells one clip of n frames from n samples of one frame.
 
     Another modality does, if it is given sample by sample: as ``[N, T, d]``, as a list, or as the vector it is.
     """
-    there = {m: given[m.name] for m in schema.modalities if not _nothing(given.get(m.name))}
+    there = {m: features[m.name] for m in schema.modalities if not _nothing(features.get(m.name))}
     flat = {m.name: len(x) for m, x in there.items() if not m.is_vector and _is_flat(x)}
     clear = [len(x) for m, x in there.items() if m.name not in flat]
     name, frames = next(((k, n) for k, n in flat.items() if n > 1), ("", 0))
@@ -116,36 +111,14 @@ def _check_one_clip(given: Mapping[str, Any], schema: Schema) -> None:
     )
 
 
-def _is_flat(given: Any) -> bool:
+def _is_flat(features: Any) -> bool:
     """True for ``[n, d]``, as an array or as a list of rows of numbers."""
-    if isinstance(given, np.ndarray):
-        return given.ndim == 2 and given.dtype != object
+    if isinstance(features, np.ndarray):
+        return features.ndim == 2 and features.dtype != object
     nested = (list, tuple, np.ndarray)
-    return bool(len(given)) and all(
+    return bool(len(features)) and all(
         isinstance(row, nested) and np.shape(row[:1]) == (1,) and not isinstance(row[0], nested) for row in given
     )
-
-
-def _zeros(name: str, ragged: Ragged, trained: str, settled: str) -> tuple[Ragged, str]:
-    """A modality whose zeros at the ends of sequences are what they were in training, and a note where there are any.
-
-    Args:
-        name: of the modality.
-        ragged: it.
-        trained: what they were in training: ``padding``, ``measurement`` or "".
-        settled: what a reader took them for already.
-    """
-    if settled == PADDING:
-        other = f"'{name}': zeros at the ends are padding in these data, but were measurements in training"
-        return ragged, other if trained == MEASUREMENT else ""
-    ends = zero_ends(ragged)
-    words = counted_zeros(ragged, ends)
-    if not words:
-        return ragged, ""
-    if trained == PADDING:
-        return without(ragged, ends), f"'{name}': {words} were taken for padding, as in the training data"
-    reason = "as in the training data" if trained == MEASUREMENT else "give NaN or None where they are none"
-    return ragged, f"'{name}': {words} were taken for measurements; {reason}"
 
 
 def _ragged(name: str, given: Array | Tensor | Sequence[Any], dim: int) -> Ragged:

@@ -18,9 +18,8 @@ from md2n.brief import brief
 from md2n.data.cell_model import CellModel
 from md2n.data.dataset import MultimodalDataset, iterate
 from md2n.data.normalise import Normaliser
-from md2n.data.readers.padding import MEASUREMENT, PADDING, ZEROS
 from md2n.data.samples import Array, Ragged, Samples
-from md2n.errors import RunError, UsageError
+from md2n.errors import UsageError
 from md2n.missing import pattern_name
 from md2n.modality import Schema
 from md2n.models.base import MultimodalModel, Recovers
@@ -333,20 +332,8 @@ def load(run: str | Path, *, device: str = "cpu", seed: int = 0) -> Predictor:
     Raises:
         RunError: no finished run there.
     """
-    from md2n.experiment.pipeline import load_run
+    from md2n.experiment.loading import load_run, zeros_in_training
 
     loaded = load_run(Path(run), device=device)
-    zeros = _zeros_in(loaded.facts, run)
+    zeros = zeros_in_training(loaded.facts, loaded.path)
     return Predictor(loaded.model, loaded.schema, loaded.normaliser, loaded.cells, seed=seed, zeros=zeros)
-
-
-def _zeros_in(facts: Mapping[str, Any], run: str | Path) -> dict[str, str]:
-    """What zeros at the ends of sequences were in training; nothing where a run does not say."""
-    data = facts.get("data")
-    table = data.get(ZEROS, {}) if isinstance(data, Mapping) else None
-    if not isinstance(table, Mapping) or not all(role in (PADDING, MEASUREMENT) for role in table.values()):
-        raise RunError(
-            f"run.json in '{run}' does not say what zeros were in training, or which data were",
-            "restore the file, or train again",
-        )
-    return dict(table)

@@ -76,6 +76,16 @@ def test_a_mixture_is_joined_by_id_and_gaps_are_gaps(tmp_path):
     assert [f["name"] for f in samples.source["files"]] == ["labels.csv"]
 
 
+@pytest.mark.parametrize("empty", [np.array([]), np.zeros((0, 4)), np.zeros((1, 0))])
+def test_an_empty_array_is_a_clip_without_the_modality(tmp_path, empty):
+    root = mixture(tmp_path / "mine")
+    np.save(root / "text" / "a.npy", empty)
+    np.savez(root / "text" / "c ü.npz", features=empty, intervals=np.zeros((len(empty) if empty.ndim == 2 else 0, 2)))
+    samples = read_clip_features(root)
+    assert samples.present.tolist() == [[False, True, True], [True, False, True], [False, True, False]]
+    assert samples.modalities["text"].dim == 4
+
+
 def test_it_is_recognised_by_what_it_holds(tmp_path):
     root = mixture(tmp_path / "mine")
     assert detect(root) == detect(root / "labels.csv") == "clips"

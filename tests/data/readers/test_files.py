@@ -323,3 +323,37 @@ def test_the_real_files(name, count, absent):
     assert len(samples) == count
     missing = dict(zip(samples.names, (~samples.present).sum(axis=0).tolist()))
     assert {k: n for k, n in missing.items() if n} == absent
+
+
+@pytest.mark.parametrize("empty", [np.array([]), np.zeros((0, 2)), np.zeros((1, 0))])
+def test_an_empty_array_of_a_folder_is_as_good_as_an_empty_cell(tmp_path, empty):
+    made = folder(tmp_path)
+    np.save(made / "audio" / "b.npy", empty)
+    np.save(made / "text" / "b.npy", np.ones(3))
+    table = TABLE.replace("audio/b.npy,,", "audio/b.npy,text/b.npy,")
+    (made / "samples.csv").write_text(table, encoding="utf-8")
+    assert read_folder(made).present.tolist() == [[True, True], [False, True], [False, True]]
+
+
+def test_arrays_of_a_folder_that_are_no_features_are_named(tmp_path):
+    made = folder(tmp_path)
+    np.save(made / "audio" / "b.npy", np.ones((1, 2, 2)))
+    with pytest.raises(DataError, match=r"line 3, 'audio': 'audio/b.npy' has shape \(1, 2, 2\)"):
+        read_folder(made)
+
+
+def test_npz_arrays_that_hold_nothing_or_one_value_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"set.npz': modality 'audio' is in no sample"):
+        read_npz(npz(tmp_path, x_audio=np.array([]), m_audio=None))
+    with pytest.raises(DataError, match=r"set.npz': modality 'audio' is a single value, 3"):
+        read_npz(npz(tmp_path, x_audio=np.array(3.0), m_audio=None))
+
+
+def test_npz_says_what_its_zeros_were(tmp_path):
+    cube = np.ones((5, 4, 3))
+    cube[:, 2:] = 0
+    flagged = read_npz(npz(tmp_path, x_text=cube, t_text=cube.any(axis=2)))
+    assert flagged.source["zeros"] == {"text": "padding"}
+    kept = read_npz(npz(tmp_path, x_text=cube, t_text=None))
+    assert kept.source["zeros"] == {"text": "measurement"}
+    assert kept.notes[0].startswith("text: 10 frames of zeros alone at the start or end of 5 samples were kept")

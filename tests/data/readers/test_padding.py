@@ -13,10 +13,10 @@ TIME, DIM = 10, 4
 
 def cube(starts: list[int], lengths: list[int]) -> np.ndarray:
     """``[N, TIME, DIM]`` of numbers that are not zero from a start on, for some frames; zeros elsewhere."""
-    made = np.zeros((len(starts), TIME, DIM))
+    content = np.zeros((len(starts), TIME, DIM))
     for i, (start, length) in enumerate(zip(starts, lengths)):
-        made[i, start : start + length] = np.random.default_rng(i).uniform(1, 2, (length, DIM))
-    return made
+        content[i, start : start + length] = np.random.default_rng(i).uniform(1, 2, (length, DIM))
+    return content
 
 
 def claims(lengths: list[int]) -> np.ndarray:
@@ -43,9 +43,9 @@ LENGTHS = [3, 7, 10, 5]
     ids=["behind", "in front", "both", "wrong in front", "wrong behind", "all zero"],
 )
 def test_lengths_are_believed_where_the_array_agrees(starts, claimed, front, wrong):
-    found = agreement(cube(starts, LENGTHS), claims(claimed))
-    assert frames(found.valid) == [list(range(s, s + n)) for s, n in zip(starts, LENGTHS)]
-    assert (found.front, found.wrong, found.other) == (front, wrong, 0)
+    agreed = agreement(cube(starts, LENGTHS), claims(claimed))
+    assert frames(agreed.valid) == [list(range(s, s + n)) for s, n in zip(starts, LENGTHS)]
+    assert (agreed.front, agreed.wrong, agreed.other) == (front, wrong, 0)
 
 
 def test_zeros_inside_a_length_stay_wherever_the_padding_is():
@@ -70,38 +70,38 @@ def test_a_sample_that_fits_both_ways_follows_the_others():
 
 
 def test_a_length_of_zero_is_absence_where_nothing_is_there():
-    found = agreement(cube([0, 0, 0], [3, 0, 0]), claims([3, 0, 4]))
-    assert frames(found.valid) == [[0, 1, 2], [], [0, 1, 2, 3]]
-    assert (found.front, found.wrong) == (0, 0)
+    agreed = agreement(cube([0, 0, 0], [3, 0, 0]), claims([3, 0, 4]))
+    assert frames(agreed.valid) == [[0, 1, 2], [], [0, 1, 2, 3]]
+    assert (agreed.front, agreed.wrong) == (0, 0)
 
 
 def test_impossible_lengths_leave_it_to_the_zeros():
-    found = agreement(cube([7, 0], [3, 4]), claims([12, 4]), np.array([True, False]))
-    assert frames(found.valid) == [[7, 8, 9], [0, 1, 2, 3]]
+    agreed = agreement(cube([7, 0], [3, 4]), claims([12, 4]), np.array([True, False]))
+    assert frames(agreed.valid) == [[7, 8, 9], [0, 1, 2, 3]]
 
 
 def test_padding_that_is_not_zeros_is_left_to_the_lengths():
     array = np.random.default_rng(0).normal(size=(4, TIME, DIM))
-    found = agreement(array, claims(LENGTHS))
-    assert frames(found.valid) == [list(range(n)) for n in LENGTHS]
-    assert (found.wrong, found.other) == (0, 3)
+    agreed = agreement(array, claims(LENGTHS))
+    assert frames(agreed.valid) == [list(range(n)) for n in LENGTHS]
+    assert (agreed.wrong, agreed.other) == (0, 3)
 
 
 def test_padding_of_nan_agrees_with_lengths():
     array = cube([0, 0, 0, 0], LENGTHS)
     for i, n in enumerate(LENGTHS):
         array[i, n:] = np.nan
-    found = agreement(array, claims(LENGTHS))
-    assert frames(found.valid) == [list(range(n)) for n in LENGTHS]
-    assert (found.front, found.wrong, found.other) == (0, 0, 0)
+    agreed = agreement(array, claims(LENGTHS))
+    assert frames(agreed.valid) == [list(range(n)) for n in LENGTHS]
+    assert (agreed.front, agreed.wrong, agreed.other) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("length", [1, 3])
 def test_a_vector_is_real_unless_its_length_is_zero(length):
     vectors = np.array([[[1.0, 2]], [[0, 0]], [[0, 0]]])
     claimed = np.arange(1)[None, :] < np.array([length, length, 0])[:, None]
-    found = agreement(vectors, claimed, np.array([length, length, 0]) > 1)
-    assert found.valid.tolist() == [[True], [True], [False]]
+    agreed = agreement(vectors, claimed, np.array([length, length, 0]) > 1)
+    assert agreed.valid.tolist() == [[True], [True], [False]]
 
 
 def test_what_zeros_are():
@@ -134,7 +134,7 @@ def test_ends_of_zeros_are_taken_off_with_what_belongs_to_them():
 def padded(place: str, *, lengths: bool = True, tokens: bool = False) -> dict:
     """Splits of one sequence modality and one vector, padded in a place; lengths are right."""
     counts = {"train": [3, 7, 10, 5], "valid": [4, 6], "test": [2, 9]}
-    made = {}
+    content = {}
     for split, real in counts.items():
         starts = [{"behind": 0, "front": TIME - n, "both": (TIME - n) // 2}[place] for n in real]
         part = {"text": cube(starts, real), "audio": cube(starts, real), "vision": np.ones((len(real), 1, 2))}
@@ -143,8 +143,8 @@ def padded(place: str, *, lengths: bool = True, tokens: bool = False) -> dict:
             part["audio_lengths"], part["vision_lengths"] = list(real), [1] * len(real)
         if tokens:
             part["text_bert"] = np.repeat(claims(real)[:, None], 3, axis=1).astype(int)
-        made[split] = part
-    return made
+        content[split] = part
+    return content
 
 
 @pytest.mark.parametrize("place", ["behind", "front", "both"])

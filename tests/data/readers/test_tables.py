@@ -16,11 +16,11 @@ PROTEIN = "p1;id\n8;d\n;a\n9.5;c\n"
 
 
 def folder(tmp_path: Path, **files: str) -> Path:
-    made = tmp_path / "omics"
-    made.mkdir()
+    root = tmp_path / "omics"
+    root.mkdir()
     for name, text in {"labels": LABELS, "rna": RNA, "protein": PROTEIN, **files}.items():
-        (made / (name if "." in name else f"{name}.csv")).write_text(text, encoding="utf-8")
-    return made
+        (root / (name if "." in name else f"{name}.csv")).write_text(text, encoding="utf-8")
+    return root
 
 
 def rows(samples, name: str) -> list[list[float] | None]:
@@ -53,43 +53,43 @@ def test_a_table_is_its_numbers_and_nan_where_nothing_was_measured(tmp_path):
 
 
 def test_what_is_no_table_is_listed(tmp_path):
-    made = folder(tmp_path, **{"README.md": "about", "meth.parquet": "PAR1"})
-    notes = read(made).notes
+    root = folder(tmp_path, **{"README.md": "about", "meth.parquet": "PAR1"})
+    notes = read(root).notes
     assert "left out, for tables of modalities end in .csv or .tsv: README.md, meth.parquet" in notes
 
 
 def test_every_way_to_the_same_folder(tmp_path):
-    made = folder(tmp_path)
-    assert detect(made) == detect(made / "labels.csv") == "tables"
-    whole = read(made)
-    (made / "labels.csv").rename(made / "samples.csv")
-    (made / "rna.csv").write_text(RNA.replace(",", "\t"), encoding="utf-8")
-    (made / "rna.csv").rename(made / "rna.tsv")
-    assert detect(made) == detect(made / "samples.csv") == "tables"
-    for source in (made, made / "samples.csv"):
+    root = folder(tmp_path)
+    assert detect(root) == detect(root / "labels.csv") == "tables"
+    whole = read(root)
+    (root / "labels.csv").rename(root / "samples.csv")
+    (root / "rna.csv").write_text(RNA.replace(",", "\t"), encoding="utf-8")
+    (root / "rna.csv").rename(root / "rna.tsv")
+    assert detect(root) == detect(root / "samples.csv") == "tables"
+    for source in (root, root / "samples.csv"):
         other = read(source)
         assert all(rows(other, k) == rows(whole, k) for k in whole.names)
-    assert read(made, modalities=["rna"], drop_empty=True).names == ("rna",)
-    (made / "samples.csv").write_text("id,a\nx,a.npy\n", encoding="utf-8")
-    assert detect(made) == "folder"
+    assert read(root, modalities=["rna"], drop_empty=True).names == ("rna",)
+    (root / "samples.csv").write_text("id,a\nx,a.npy\n", encoding="utf-8")
+    assert detect(root) == "folder"
 
 
 def test_a_folder_per_modality_is_still_one_of_clips(tmp_path):
-    made = folder(tmp_path)
-    (made / "audio").mkdir()
-    np.save(made / "audio" / "a.npy", np.ones((2, 3)))
-    assert detect(made) == "clips"
-    assert detect(made / "labels.csv") == "clips"
+    root = folder(tmp_path)
+    (root / "audio").mkdir()
+    np.save(root / "audio" / "a.npy", np.ones((2, 3)))
+    assert detect(root) == "clips"
+    assert detect(root / "labels.csv") == "clips"
 
 
 def test_options(tmp_path):
-    made = folder(tmp_path, labels=LABELS.replace("y_stage", "stage").replace("split", "fold"))
-    samples = read(made, label="stage", split="fold", kinds={"y": "regression"}, classes={"stage": ["ii", "i"]})
+    root = folder(tmp_path, labels=LABELS.replace("y_stage", "stage").replace("split", "fold"))
+    samples = read(root, label="stage", split="fold", kinds={"y": "regression"}, classes={"stage": ["ii", "i"]})
     assert samples.label().task.classes == ("ii", "i")
     assert samples.label("y").task.kind == "regression"
     assert samples.split.tolist() == [0, 0, 1, 2]
     with pytest.raises(UsageError, match="is read as tables, which has no option 'align'"):
-        read(made, align="words")
+        read(root, align="words")
 
 
 @pytest.mark.parametrize(
@@ -121,25 +121,25 @@ def test_errors_name_file_line_and_column(tmp_path, files, message):
 
 
 def test_bytes_that_are_no_text(tmp_path):
-    made = folder(tmp_path)
-    (made / "rna.csv").write_bytes(RNA.encode("utf-16"))
+    root = folder(tmp_path)
+    (root / "rna.csv").write_bytes(RNA.encode("utf-16"))
     with pytest.raises(DataError, match=r"rna.csv' is no table in UTF-8"):
-        read(made)
+        read(root)
 
 
 def test_tables_without_a_table_of_samples_are_told_of_it(tmp_path):
-    made = folder(tmp_path)
-    (made / "labels.csv").unlink()
+    root = folder(tmp_path)
+    (root / "labels.csv").unlink()
     with pytest.raises(DataError, match=r"holds no data set: protein.csv, rna.csv\n  next: add labels.csv with id"):
-        read(made)
+        read(root)
 
 
 def test_a_wide_table_takes_no_more_than_its_cells(tmp_path):
     wide = 20_000
     header = ",".join(["id", *(f"g{i}" for i in range(wide))])
     line = ",".join(["1"] * wide)
-    made = folder(tmp_path, rna=f"{header}\na,{line}\nb,{line}\n")
-    assert read(made, drop_empty=True).modalities["rna"].dim == wide
+    root = folder(tmp_path, rna=f"{header}\na,{line}\nb,{line}\n")
+    assert read(root, drop_empty=True).modalities["rna"].dim == wide
 
 
 # --- in memory -------------------------------------------------------------------------------------------------------

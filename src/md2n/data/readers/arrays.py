@@ -222,14 +222,11 @@ def _from_list(given: list[Any], what: str, flags: Array | None, dim: int | None
         arrays.append(frames)
     if dim is None and all(a is None for a in arrays):
         raise DataError(f"{what} is in no sample", "leave it out, or tell its feature size in dims")
-    sizes: dict[int, int] = {}
-    for i, frames in enumerate(arrays):
-        if frames is not None:
-            sizes.setdefault(frames.shape[1], i)
+    sizes = {a.shape[1]: i for i, a in reversed(list(enumerate(arrays))) if a is not None}  # the first of each size
     try:
         return Ragged.from_arrays(arrays, dim=dim), counted
     except DataError as error:
-        first = ", ".join(f"{size} in sample {i}" for size, i in sizes.items()) if len(sizes) > 1 else ""
+        first = ", ".join(f"{d} in sample {i}" for d, i in sorted(sizes.items())) if len(sizes) > 1 else ""
         raise DataError(f"{what}: {error.message}{first and f' ({first})'}", error.hint) from error
 
 

@@ -66,12 +66,12 @@ def column(values: Any) -> Any:
 
 
 def _without_nulls(items: Sequence[Any]) -> Array:
-    made = np.empty(len(items), dtype=object)
+    column_values = np.empty(len(items), dtype=object)
     words = any(isinstance(v, str) for v in items)
     for i, value in enumerate(items):
         unknown = type(value).__name__ in NULLS or (words and isinstance(value, float) and value != value)
-        made[i] = None if unknown else value
-    return made
+        column_values[i] = None if unknown else value
+    return column_values
 
 
 def is_table(value: Any) -> bool:
@@ -147,10 +147,10 @@ def _numbers(table: Any, what: str) -> Array:
         whole = np.asarray(table.to_numpy())
         if whole.dtype.kind in "biuf":
             return whole
-    found = {k: numbers(v, k, what) for k, v in columns_of(table).items()}
-    if not found:
+    converted = {k: numbers(v, k, what) for k, v in columns_of(table).items()}
+    if not converted:
         raise DataError(f"{what} is a {type(table).__name__} without columns", "give a column per feature")
-    return np.column_stack(list(found.values()))
+    return np.column_stack(list(converted.values()))
 
 
 def numbers(values: Any, name: str, what: str) -> Array:
@@ -167,21 +167,21 @@ def numbers(values: Any, name: str, what: str) -> Array:
     array = _without_nulls(values) if isinstance(values, list | tuple) else np.asarray(values)
     if array.ndim == 1 and array.dtype.kind in "biuf":
         return array
-    found = np.full(len(array), np.nan)
+    converted = np.full(len(array), np.nan)
     for row, value in enumerate(array.tolist()):
         if value is None or type(value).__name__ in NULLS:
             continue
         try:
             if isinstance(value, str | bytes):
                 raise ValueError("text")
-            found[row] = float(value)
+            converted[row] = float(value)
         except (TypeError, ValueError) as error:
-            shown = value if isinstance(value, str) else f"a {type(value).__name__}"
+            cell = value if isinstance(value, str) else f"a {type(value).__name__}"
             raise DataError(
-                f"{what} is a table whose column '{name}' holds no numbers but '{shown}' (row {row})",
+                f"{what} is a table whose column '{name}' holds no numbers but '{cell}' (row {row})",
                 "leave the column out (labels, ids and groups have arguments of their own), or turn it into numbers",
             ) from error
-    return found
+    return converted
 
 
 def _other(value: Any, what: str) -> Any:

@@ -180,10 +180,11 @@ def _without_splits(content: Mapping[str, Any], file: Path, told: _Told) -> Part
     """Samples of no split; a single clip, which has ``[T, d]`` arrays and no list of ids, becomes the only one."""
     part = dict(content)
     features = [key for key in _held(part) if key != "text_bert"] or _held(part)
-    if np.ndim(part.get("id")) or any(np.ndim(part[key]) > 2 for key in features):
+    one = part.get("id")
+    if isinstance(one, list | tuple | np.ndarray) or any(np.ndim(part[key]) > 2 for key in features):
         return part
     told.notes.append("read as one clip: the file has neither splits nor ids, and its arrays are [frames, features]")
-    part["id"] = [file.stem if part.get("id") is None else part["id"]]
+    part["id"] = [file.stem if one is None else one]
     tokens = part.get("text_bert")
     if tokens is not None and np.ndim(tokens) == 2 and len(TOKEN_ROWS) in np.shape(tokens):
         part["text_bert"] = np.asarray(tokens if len(tokens) == len(TOKEN_ROWS) else np.transpose(tokens))
@@ -260,12 +261,12 @@ def _valid(part: Part, cube: Array, modality: str, what: str, told: _Told) -> np
             raise DataError(f"{what}: a length is {numbers.min()}", "lengths count frames and are at least 0")
         longer = numbers > time
         told.cut[modality] += int(longer.sum())
-        found = agreement(cube, np.arange(time)[None, :] < numbers[:, None], longer)
+        agreed = agreement(cube, np.arange(time)[None, :] < numbers[:, None], longer)
         if longer.any():
-            less = "" if found.valid[longer].all() else ", less frames of zeros alone at the start and end"
+            less = "" if agreed.valid[longer].all() else ", less frames of zeros alone at the start and end"
             cut = f"{int(longer.sum())} lengths exceed the {time} frames there are; cut to them"
             told.notes.append(f"{place}: {cut}{less}")
-        return _believed(found, place, "lengths", told)
+        return _believed(agreed, place, "lengths", told)
     if time == 1:
         return np.ones((count, time), bool)
     tokens = part.get("text_bert") if modality == "text" else None
@@ -279,20 +280,20 @@ def _valid(part: Part, cube: Array, modality: str, what: str, told: _Told) -> np
     return outer(something)
 
 
-def _believed(found: Agreement, place: str, claim: str, told: _Told) -> npt.NDArray[np.bool_]:
-    if found.front:
-        told.notes.append(f"{place}: {found.front} samples are padded in front; the {claim} count from the end there")
-    if found.wrong:
+def _believed(agreed: Agreement, place: str, claim: str, told: _Told) -> npt.NDArray[np.bool_]:
+    if agreed.front:
+        told.notes.append(f"{place}: {agreed.front} samples are padded in front; the {claim} count from the end there")
+    if agreed.wrong:
         told.notes.append(
-            f"{place}: {found.wrong} {claim} contradict the array, which holds numbers beyond them; there frames of "
+            f"{place}: {agreed.wrong} {claim} contradict the array, which holds numbers beyond them; there frames of "
             "zeros alone at the start and end count as padding instead"
         )
-    if found.other:
+    if agreed.other:
         told.notes.append(
-            f"{place}: {found.other} {claim} leave out frames that are not zeros, and were followed; if those frames "
+            f"{place}: {agreed.other} {claim} leave out frames that are not zeros, and were followed; if those frames "
             f"are real, take the {claim} out of the file"
         )
-    return found.valid
+    return agreed.valid
 
 
 def _labels(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from md2n.data.samples import Array, Ragged
+from md2n.data.samples import Array, Ragged, Samples
 
 PADDING, MEASUREMENT = "padding", "measurement"
 ZEROS = "zeros"  # key of ``Samples.source``
@@ -33,15 +33,15 @@ def filled(cube: Array, *, nan: bool = True) -> Flags:
         nan: whether NaN is something; padding may be NaN, too.
     """
     count, time, dim = cube.shape
-    found = np.zeros((count, time), bool)
+    flags = np.zeros((count, time), bool)
     step = max(1, CHUNK_NUMBERS // max(1, time * dim))
     for start in range(0, count, step):
         part = cube[start : start + step]
         some = part != 0
         if not nan:
             some &= ~np.isnan(part)
-        found[start : start + step] = some.any(axis=2)
-    return found
+        flags[start : start + step] = some.any(axis=2)
+    return flags
 
 
 def outer(frames: Flags) -> Flags:
@@ -166,3 +166,31 @@ def counted_zeros(ragged: Ragged, ends: Flags) -> str:
         return f"{frames} samples of zeros alone"
     whole = f" ({alone} of them hold nothing else)" if alone else ""
     return f"{frames} frames of zeros alone at the start or end of {samples} samples{whole}"
+
+
+def as_trained(samples: Samples, trained: Mapping[str, str]) -> tuple[Samples, tuple[str, ...]]:
+    """New data whose zeros at the ends of sequences are what they were in training, and notes where there are any.
+
+    Args:
+        samples: the data; what their reader took for padding is gone already.
+        trained: modality -> ``padding`` or ``measurement`` in the training data; neither where they had none.
+    """
+    settled = zeros_of(samples.source)
+    modalities, notes = dict(samples.modalities), []
+    for name, ragged in samples.modalities.items():
+        role = trained.get(name, "")
+        if settled.get(name) == PADDING:
+            if role == MEASUREMENT:
+                notes.append(
+                    f"'{name}': zeros at the ends are padding in these data, but were measurements in training"
+                )
+            continue
+        ends = zero_ends(ragged)
+        words = counted_zeros(ragged, ends)
+        if words and role == PADDING:
+            modalities[name] = without(ragged, ends)
+            notes.append(f"'{name}': {words} were taken for padding, as in the training data")
+        elif words:
+            reason = "as in the training data" if role == MEASUREMENT else "give NaN or None where they are none"
+            notes.append(f"'{name}': {words} were taken for measurements; {reason}")
+    return replace(samples, modalities=modalities), tuple(notes)

@@ -81,13 +81,10 @@ def read_tables(
             table of samples; the message names file, line and column.
         UsageError: ``label``, ``split``, ``kinds`` or ``classes`` names nothing.
     """
-    given = Path(path)
-    folder = given if given.is_dir() else given.parent
-    about = (
-        next((folder / t for t in SAMPLE_TABLES if (folder / t).is_file()), folder / LABELS)
-        if given == folder
-        else given
-    )
+    source = Path(path)
+    folder = source if source.is_dir() else source.parent
+    there = [folder / t for t in SAMPLE_TABLES if (folder / t).is_file()] or [folder / LABELS]
+    about = there[0] if source.is_dir() else require_file(source)
     files = [p for p in table_files(folder) if p != about]
     if not files:
         raise DataError(f"'{folder}' holds no table of a modality", "give each modality a .csv with a column 'id'")
