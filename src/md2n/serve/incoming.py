@@ -117,7 +117,7 @@ def _is_flat(features: Any) -> bool:
         return features.ndim == 2 and features.dtype != object
     nested = (list, tuple, np.ndarray)
     return bool(len(features)) and all(
-        isinstance(row, nested) and np.shape(row[:1]) == (1,) and not isinstance(row[0], nested) for row in given
+        isinstance(row, nested) and np.shape(row[:1]) == (1,) and not isinstance(row[0], nested) for row in features
     )
 
 
