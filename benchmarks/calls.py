@@ -34,7 +34,7 @@ def report(run: str) -> None:
     """Validation means over the incomplete patterns (never the test split: this is what defaults are chosen on)."""
     torch.set_num_threads(1)
     loaded = load_run(Path(run))
-    _, dataset, _ = evaluation_data(loaded, "valid", None, print)
+    _, dataset, _ = evaluation_data(loaded, "valid", None)
     conditions = [c for c in fixed_conditions(dataset.present, loaded.schema.names) if c.name != "complete"]
     metric = primary(loaded.schema.task)
     model = loaded.model

@@ -122,7 +122,7 @@ def data_checksum(samples: Samples, name: str) -> str:
 
 
 def evaluation_data(
-    run: LoadedRun, split: str, data: str | None, notice: Callable[[str], None]
+    run: LoadedRun, split: str, data: str | None, notice: Callable[[str], None] = lambda text: None
 ) -> tuple[Samples, MultimodalDataset, str]:
     """The data a run is measured on, its chosen split as the model sees it, and the checksum.
 
