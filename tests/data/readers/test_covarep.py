@@ -98,15 +98,14 @@ def test_a_truncated_file_is_named_wherever_it_ends(tmp_path, packed):
     )
     whole = path.read_bytes()
     cut = tmp_path / "cut.mat"
-    # The names stand last; a file that lacks but their end lacks no number, so the sweep ends before.
-    for end in range(1, len(whole) - 400, 37):
+    for end in range(1, len(whole) - 8, 37):  # the last eight bytes may be padding
         cut.write_bytes(whole[:end])
         with pytest.raises(DataError, match="cut"):
             read_covarep(cut)
     new = version_73(tmp_path / "new.mat", frames(), NAMES).read_bytes()
     for end in (100, 600, len(new) // 2, len(new) - 10):
         cut.write_bytes(new[:end])
-        with pytest.raises(DataError, match="is truncated or damaged"):
+        with pytest.raises(DataError, match="cut.mat' .*truncated"):
             read_covarep(cut)
 
 

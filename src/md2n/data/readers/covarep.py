@@ -3,13 +3,11 @@
 The file holds ``features [T, 74]`` and ``names`` (a cell array of 74 words; older versions wrote 36, which name nothing
 for sure).  Row i is measured around 0.005 + 0.01 i
 seconds, so it stands for the ten milliseconds from 0.01 i on.  COVAREP writes infinities and NaN where a measure has no
-value; such rows are invalid.  MATLAB writes two layouts: version 5 (and 4), read by SciPy, and 7.3, which is HDF5.
+value; such rows are invalid.  MATLAB writes two layouts: version 5 (and 4), and 7.3, which is HDF5.
 
 Source: Degottex et al., "COVAREP: a collaborative voice analysis repository", ICASSP 2014.
 """
 
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,12 @@ import numpy as np
 
 from md2n.data.readers.files import require_file, signature
 from md2n.data.readers.frames import as_features
+from md2n.data.readers.hdf5 import Hdf5, is_hdf5, open_hdf5, reference_dtype
+from md2n.data.readers.matlab import read_mat
 from md2n.data.readers.timed import ClipFrames, track_of
 from md2n.data.samples import Array
 from md2n.errors import DataError
+from md2n.reading import reading
 
 HOP_S = 0.01
 FEATURES, NAMES = "features", "names"
@@ -33,15 +34,14 @@ def read_covarep(path: Path) -> ClipFrames:
         DataError: missing, empty, truncated, no MATLAB file, without ``features``, or without a row; as many names as
             rows, where they are not as many as columns.
     """
-    import h5py
-
     require_file(path)
-    if h5py.is_hdf5(path):
-        found = _version_73(path)
-    elif signature(path) == "HDF5 file":
-        raise DataError(f"'{path}' is truncated or damaged", AGAIN)
-    else:
-        found = _version_5(path)
+    with reading(path, hint=AGAIN):
+        return _read(path)
+
+
+def _read(path: Path) -> ClipFrames:
+    newest = is_hdf5(path) or signature(path) == "HDF5 file" or _says_73(path)
+    found = _version_73(path) if newest else read_mat(path, (FEATURES, NAMES), AGAIN)
     if FEATURES not in found:
         raise DataError(
             f"'{path}' has no variable '{FEATURES}', only: {', '.join(sorted(found)) or 'none'}",
@@ -69,54 +69,33 @@ def read_covarep(path: Path) -> ClipFrames:
     )
 
 
-def _version_5(path: Path) -> dict[str, Any]:
-    from scipy.io import loadmat, matlab
-
-    try:
-        found = loadmat(path, variable_names=[FEATURES, NAMES])
-        if FEATURES not in found:
-            return dict.fromkeys(name for name, _, _ in matlab.whosmat(path))
-    except (
-        matlab.MatReadError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        EOFError,
-        OSError,
-        OverflowError,
-        MemoryError,
-        NotImplementedError,
-        UnicodeDecodeError,
-        struct.error,
-        zlib.error,
-    ) as error:
-        state = "is truncated or damaged" if signature(path) == "MATLAB file" else "is no MATLAB file"
-        raise DataError(f"'{path}' {state}: {error}", AGAIN) from error
-    return {k: v for k, v in found.items() if not k.startswith("__")}
+def _says_73(path: Path) -> bool:
+    """True for MATLAB's own head before an HDF5 file, be that whole or not."""
+    with path.open("rb") as stream:
+        return stream.read(32).startswith(b"MATLAB 7.3")
 
 
 def _version_73(path: Path) -> dict[str, Any]:
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            found: dict[str, Any] = dict.fromkeys(k for k in file if not k.startswith("#"))
-            held = file.get(FEATURES)
-            if not isinstance(held, h5py.Dataset):
-                found.pop(FEATURES, None)
-                return found
-            # MATLAB stores columns first, so that its [T, 74] stands in the file as [74, T]; empty arrays as sizes.
-            empty = bool(held.attrs.get("MATLAB_empty", 0))
-            found[FEATURES] = np.zeros((0, 0)) if empty else np.asarray(held[()]).T
-            names = file.get(NAMES)
-            if isinstance(names, h5py.Dataset) and names.dtype == h5py.ref_dtype:
-                found[NAMES] = ["".join(map(chr, file[r][()].reshape(-1))) for r in names[()].reshape(-1)]
-            else:
-                found.pop(NAMES, None)
+    with open_hdf5(path, AGAIN) as file:
+        found: dict[str, Any] = dict.fromkeys(k for k in file.names(file.root) if not k.startswith("#"))
+        held, names = file.dataset(file.root, FEATURES), file.dataset(file.root, NAMES)
+        found.pop(NAMES, None)
+        if held is None:
+            found.pop(FEATURES, None)
             return found
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise DataError(f"'{path}' is truncated or damaged: {error}", AGAIN) from error
+        # MATLAB stores columns first, so that its [T, 74] stands in the file as [74, T]; empty arrays as sizes.
+        empty = bool(held.attrs.get("MATLAB_empty", 0))
+        found[FEATURES] = np.zeros((0, 0)) if empty else file.read(held).T
+        if names is not None and names.dtype == reference_dtype():
+            found[NAMES] = _referenced(file, file.read(names).reshape(-1), found[FEATURES].shape)
+        return found
+
+
+def _referenced(file: Hdf5, references: Array, shape: tuple[int, ...]) -> list[str]:
+    """The words that references lead to; where their count does not fit the columns, none is followed."""
+    if len(references) not in shape:
+        return [""] * len(references)
+    return ["".join(map(chr, file.read(file.referenced(r)).reshape(-1))) for r in references]
 
 
 def _words(cells: Any) -> list[str]:

@@ -5,9 +5,10 @@
 (``03bSnISJMiM``) or, in files that were aligned to labels before, a piece of one (``03bSnISJMiM[3]``).
 """
 
+import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.brief import brief
-from md2n.data.readers.files import require_file, what_is
 from md2n.data.readers.frames import as_features
+from md2n.data.readers.hdf5 import Hdf5, open_hdf5
 from md2n.data.samples import Array
 from md2n.errors import DataError
+from md2n.reading import reading
 
 Intervals = npt.NDArray[np.float64]
+AGAIN = "download the .csd file again"
 _PIECE = re.compile(r"^(?P<video>.+)\[(?P<number>\d+)\]$")
 
 
@@ -55,6 +58,17 @@ class Track:
         return bool(np.isfinite(self.intervals).all())
 
 
+def _named(method: Callable[["Sequence", str], Track]) -> Callable[["Sequence", str], Track]:
+    """Whatever a segment's values end in is told of the file."""
+
+    @functools.wraps(method)
+    def guarded(self: "Sequence", segment: str) -> Track:
+        with reading(self.path, hint=AGAIN):
+            return method(self, segment)
+
+    return guarded
+
+
 @dataclass(frozen=True)
 class Sequence:
     """One open computational sequence; segments are read when asked for.
@@ -72,8 +86,10 @@ class Sequence:
     dim: int
     words: bool
     segments: tuple[str, ...]
+    _file: Hdf5
     _data: Any
 
+    @_named
     def track(self, segment: str) -> Track:
         """Frames of one segment.
 
@@ -81,42 +97,40 @@ class Sequence:
             DataError: features or intervals are missing, or their shapes do not agree.
         """
         where = f"'{self.path}', segment '{segment}'"
-        group = self._data[segment]
-        try:
-            features, intervals = (_held(group[name][()]) for name in ("features", "intervals"))
-            intervals = np.asarray(intervals, np.float64)
-        except (KeyError, OSError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{where} has no readable features and intervals: {error}", "download the .csd file again"
-            ) from error
+        group = self._file.group(self._data, segment)
+        held = [self._file.dataset(group, name) if group is not None else None for name in ("features", "intervals")]
+        if any(one is None for one in held):
+            lacking = "features" if held[0] is None else "intervals"
+            raise DataError(f"{where} has no readable {lacking}", AGAIN)
+        features, intervals = (np.zeros(0) if one.shape is None else self._file.read(one) for one in held)
+        intervals = np.asarray(intervals, np.float64)
         if not _count(features) and not _count(intervals):
             # An extractor that saw nothing writes (0, d), (0,) or no shape at all: the video is there, without a frame.
             nothing = np.zeros(0, np.str_) if self.words else np.zeros((0, self.dim), np.float32)
             return Track(nothing, np.zeros((0, 2)), np.zeros(0, np.int64))
-        if intervals.ndim != 2 or intervals.shape[1] != 2 or len(intervals) != len(features):
+        if not features.ndim or intervals.ndim != 2 or intervals.shape[1] != 2 or len(intervals) != len(features):
             raise DataError(
                 f"{where}: features {features.shape} and intervals {intervals.shape} do not agree",
                 "intervals are [frames, 2] in seconds, one for each frame",
             )
         features = _as_text(features) if self.words else as_features(features, where).reshape(len(features), -1)
         if not self.words and features.shape[1] != self.dim:
-            raise DataError(
-                f"{where} has {features.shape[1]} features, others have {self.dim}", "download the .csd file again"
-            )
+            raise DataError(f"{where} has {features.shape[1]} features, others have {self.dim}", AGAIN)
         sound = np.isfinite(intervals).all(axis=1) & (intervals[:, 1] >= intervals[:, 0])
         return Track(features[sound], intervals[sound], np.flatnonzero(sound), int((~sound).sum()))
 
     def dimension_names(self) -> tuple[str, ...]:
         """Names of the D features, where the metadata hold them; else empty."""
-        metadata = self._data.parent.get("metadata")
-        if metadata is None or "dimension names" not in metadata:
+        metadata = self._file.group(self._file.root, f"{self.root}/metadata")
+        held = None if metadata is None else self._file.dataset(metadata, "dimension names")
+        if held is None:
             return ()
-        raw = np.asarray(metadata["dimension names"][()]).reshape(-1)
+        raw = self._file.read(held).reshape(-1)
         words = [w.decode("utf-8", "replace") if isinstance(w, bytes) else str(w) for w in raw]
         if len(words) == 1 and words[0].startswith("["):
             try:
                 words = [str(w) for w in json.loads(words[0])]
-            except ValueError:
+            except (ValueError, RecursionError):  # names are a convenience: without them columns are numbered
                 return ()
         return tuple(words) if len(words) == self.dim else ()
 
@@ -126,51 +140,41 @@ def open_sequence(path: str | Path) -> Iterator[Sequence]:
     """Open one ``.csd`` file for reading.
 
     Raises:
+        UnsafeFileError: it leads to other files; nothing of them was read.
         DataError: missing, empty, no HDF5 file, truncated, or of another layout.
     """
-    import h5py
-
-    file = require_file(Path(path))
-    if not h5py.is_hdf5(file):
-        raise DataError(f"'{file}' is not a .csd (HDF5) file but a {what_is(file)}", "check that it is the right file")
-    try:
-        handle = h5py.File(file, "r")
-    except OSError as error:
-        raise DataError(f"'{file}' is truncated or damaged: {error}", "download the .csd file again") from error
-    with handle:
-        keys = list(handle)
-        data = handle[keys[0]].get("data") if keys and isinstance(handle[keys[0]], h5py.Group) else None
-        if not isinstance(data, h5py.Group) or not len(data):
-            raise DataError(
-                f"'{file}' holds no computational sequence: its keys are {', '.join(keys) or 'none'}",
-                "the layout is <root>/data/<segment>/features and intervals",
-            )
-        segments = tuple(data)
-        first = data[segments[0]].get("features") if isinstance(data[segments[0]], h5py.Group) else None
-        if first is None:
-            raise DataError(f"'{file}', segment '{segments[0]}' has no features", "download the .csd file again")
-        first = _telling(data, first)
-        words = first.dtype.kind in "SUO"
-        dim = 1 if len(first.shape or ()) < 2 else int(np.prod(first.shape[1:]))
-        yield Sequence(file, keys[0], dim, words, segments, data)
+    with open_hdf5(Path(path), AGAIN) as file:
+        yield _sequence(file)
 
 
-def _held(value: Any) -> Array:
-    """The array of a data set; a null data set, which has no shape, holds nothing."""
-    return np.zeros(0) if getattr(value, "shape", ()) is None else np.asarray(value)
+def _sequence(file: Hdf5) -> Sequence:
+    keys = file.names(file.root)
+    root = file.group(file.root, keys[0]) if keys else None
+    data = None if root is None else file.group(root, "data")
+    segments = () if data is None else file.names(data)
+    if not segments:
+        raise DataError(
+            f"'{file.path}' holds no computational sequence: its keys are {', '.join(keys[:8]) or 'none'}",
+            "the layout is <root>/data/<segment>/features and intervals",
+        )
+    first = _features(file, data, segments[0])
+    if first is None:
+        raise DataError(f"'{file.path}', segment '{segments[0]}' has no features", AGAIN)
+    # Features without a frame need not tell their size.
+    others = (_features(file, data, segment) for segment in segments)
+    first = next((one for one in others if one is not None and one.shape and one.shape[0]), first)
+    words = first.dtype.kind in "SUO"
+    dim = 1 if len(first.shape or ()) < 2 else int(np.prod(first.shape[1:]))
+    return Sequence(file.path, keys[0], dim, words, segments, file, data)
+
+
+def _features(file: Hdf5, data: Any, segment: str) -> Any:
+    group = file.group(data, segment)
+    return None if group is None else file.dataset(group, "features")
 
 
 def _count(array: Array) -> int:
     return len(array) if array.ndim else 1
-
-
-def _telling(data: Any, first: Any) -> Any:
-    """The first features that hold a frame, for those without one need not tell their size; else ``first``."""
-    for segment in data:
-        held = data[segment].get("features") if hasattr(data[segment], "get") else None
-        if held is not None and getattr(held, "shape", None) and held.shape[0]:
-            return held
-    return first
 
 
 def _as_text(features: Array) -> Array:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from md2n.errors import DataError
+from md2n.reading import reading, regular, shown
 
 Kind = Literal["pickle", "npz", "npy", "hdf5", "other"]
 
@@ -40,17 +41,17 @@ def require_file(path: Path) -> Path:
     """The path itself, if a file with at least one byte stands there.
 
     Raises:
-        DataError: it does not exist (the hint names the nearest neighbour), is a folder, is empty or cannot be read.
+        DataError: it does not exist (the hint names the nearest neighbour), is a folder, a pipe, a socket or a device,
+            is empty or cannot be read.
     """
-    if path.is_dir():
-        raise DataError(f"'{path}' is a folder, not a file", UNDERSTOOD)
-    if not path.exists():
-        raise DataError(f"'{path}' does not exist", _neighbour(path))
-    try:
+    with reading(path, hint="check the path, and the permissions of the file"):
+        if path.is_dir():
+            raise DataError(f"'{shown(path)}' is a folder, not a file", UNDERSTOOD)
+        if not path.exists():
+            raise DataError(f"'{shown(path)}' does not exist", _neighbour(path))
+        regular(path)
         with path.open("rb") as stream:
             first = stream.read(1)
-    except OSError as error:
-        raise DataError(f"'{path}' cannot be opened: {error.strerror}", "check the permissions of the file") from error
     if not first:
         raise DataError(f"'{path}' is empty (0 bytes)", "copy or download the file again")
     return path

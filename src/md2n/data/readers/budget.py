@@ -1,0 +1,52 @@
+"""How much memory the arrays of one file may take: what a file promises is not believed.
+
+A compressed byte can become a thousand, and a head of ten bytes can promise any shape.  So shapes are held against the
+size of the file before memory is taken: ``FREE_BYTES`` for every file, and ``RATIO`` times its own size, which no
+array of measurements compresses beyond.  Numbers count as float32 at least, for that is what they become.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from md2n.errors import DataError
+
+FREE_BYTES = 1 << 27
+RATIO = 128
+LEAST_BYTES = 4
+HINT = "if that is what it should hold, save the arrays without compression"
+
+
+class Budget:
+    """What is left of the memory that one file may take.
+
+    Args:
+        path: of the file.
+        size: of the file, bytes; looked up if not given.
+    """
+
+    def __init__(self, path: Path, size: int | None = None) -> None:
+        self._path = path
+        self._size = path.stat().st_size if size is None else size
+        self.left = FREE_BYTES + RATIO * self._size
+
+    def spend(self, shape: Sequence[int], itemsize: int, what: str) -> None:
+        """Takes an array's bytes from the budget.
+
+        Args:
+            shape: as the file declares it; an axis without entries counts as one entry, because others are walked.
+            itemsize: bytes of an entry.
+            what: name of the array, for the message.
+
+        Raises:
+            DataError: more than is left.
+        """
+        needed = math.prod(max(1, int(n)) for n in shape) * max(itemsize, LEAST_BYTES)
+        if needed > self.left:
+            told = " x ".join(map(str, shape)) or "one"
+            raise DataError(
+                f"'{self._path}': '{what}' declares {told} entries ({needed} bytes), more than a file of "
+                f"{self._size} bytes may hold",
+                HINT,
+            )
+        self.left -= needed
