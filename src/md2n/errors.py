@@ -7,6 +7,8 @@ in Python the same text is the exception's message.  Anything else that escapes 
 import difflib
 from collections.abc import Iterable
 
+LISTED, COMPARED, LONGEST = 40, 1000, 100  # names in a hint, names compared, characters of a name compared
+
 
 class Md2nError(Exception):
     """Root of the tree; catch it to catch everything md2n refuses.
@@ -85,7 +87,8 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     >>> did_you_mean("mosy", ["mosi", "mfeat"])
     "did you mean 'mosi'? (known: mfeat, mosi)"
     """
-    names = sorted(known)
-    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
-    everything = f"known: {', '.join(names)}" if names else "none are known"
+    names = sorted(map(str, known))
+    near = difflib.get_close_matches(given[:LONGEST], names[:COMPARED], n=1, cutoff=0.5)
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    everything = f"known: {', '.join(names[:LISTED])}{more}" if names else "none are known"
     return f"did you mean '{near[0]}'? ({everything})" if near else everything

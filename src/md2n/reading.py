@@ -6,14 +6,18 @@ exception stays as the cause: ``md2n --debug`` shows it.
 """
 
 import errno
+import functools
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from md2n.errors import DataError, Md2nError
 
+P = ParamSpec("P")
+R = TypeVar("R")
 AGAIN = "copy or download the file again; MD2N_DEBUG=1 shows where it went wrong"
 MOST_BYTES = 1 << 28  # of a file that is read at once and made into Python's objects, which take many times as much
 LONGEST = 200  # characters of a cause, or of a path, in a message
@@ -28,7 +32,10 @@ _SPECIAL = (
 
 @contextmanager
 def reading(
-    path: str | os.PathLike[str], refusal: Callable[[str, str], Md2nError] = DataError, hint: str = AGAIN
+    path: str | os.PathLike[str],
+    refusal: Callable[[str, str], Md2nError] = DataError,
+    hint: str = AGAIN,
+    state: str = "cannot be read",
 ) -> Iterator[None]:
     """Whatever is raised inside becomes ``refusal``, naming ``path``; errors of md2n's own pass as they are.
 
@@ -36,6 +43,7 @@ def reading(
         path: of what is read.
         refusal: makes the error from message and hint: one of ``md2n.errors``, or a function.
         hint: the next step.
+        state: what is said of the file before the cause.
 
     Raises:
         Md2nError: as ``refusal`` makes it, with the exception as its cause.
@@ -52,7 +60,34 @@ def reading(
     except Md2nError:
         raise
     except Exception as error:
-        raise refusal(f"'{shown(path)}' cannot be read: {cause(error)}", hint) from error
+        raise refusal(f"'{shown(path)}' {state}: {cause(error)}", hint) from error
+
+
+def named(
+    refusal: Callable[[str, str], Md2nError] = DataError, hint: str = AGAIN
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Puts a whole function inside ``reading`` of the path that is its first argument."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def guarded(*arguments: P.args, **options: P.kwargs) -> R:
+            path = arguments[0] if arguments else next(iter(options.values()))
+            with reading(str(path), refusal, hint):
+                return function(*arguments, **options)
+
+        return guarded
+
+    return decorate
+
+
+def exists(path: Path, refusal: Callable[[str, str], Md2nError] = DataError) -> bool:
+    """True where something is at a path.
+
+    Raises:
+        Md2nError: as ``refusal`` makes it: the path cannot be looked at (too long, forbidden).
+    """
+    with reading(path, refusal, "check the path"):
+        return path.exists()
 
 
 def cause(error: BaseException) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from md2n.errors import DataError, UsageError
+from md2n.errors import DataError, UnsafeFileError, UsageError
 from md2n.evaluation.protocols import (
     RATES,
     fixed_conditions,
@@ -151,7 +151,7 @@ def test_damaged_masks_are_refused(tmp_path: Path) -> None:
 def test_a_pickle_in_a_masks_file_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "masks.npz"
     np.savez(path, head=np.array([{"run": "me"}], dtype=object))
-    with pytest.raises(DataError, match="no masks file"):
+    with pytest.raises(UnsafeFileError, match="holds Python objects"):
         load_masks(path, **BELONGS)
 
 

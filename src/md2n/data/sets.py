@@ -9,9 +9,9 @@ import numpy as np
 
 from md2n.data.config import DataConfig
 from md2n.data.readers.files import require_file
-from md2n.data.readers.npz import load_npz, read_npz
-from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
-from md2n.errors import DataError
+from md2n.data.readers.npy import load_npy, load_npz
+from md2n.data.readers.npz import read_npz
+from md2n.data.samples import SPLITS, UNASSIGNED, LabelColumn, Ragged, Samples
 from md2n.modality import Task
 
 MOSI_LEAK = (
@@ -97,11 +97,11 @@ def _mosi(folder: Path, config: DataConfig, clean: bool) -> Samples:
     tokens = archive["tokens"]
     modalities = {
         "text": Ragged(tokens, archive["offsets"].astype(np.int64), np.ones(len(tokens), np.bool_)),
-        "audio": Ragged.from_padded(_npy(folder / "audio.npy")),
+        "audio": Ragged.from_padded(load_npy(folder / "audio.npy")),
     }
     notes = ["licence: CMU-MOSI is for research only"]
     if clean or "vision" in config.modalities:
-        modalities["vision"] = Ragged.from_padded(_npy(folder / "vision.npy"))
+        modalities["vision"] = Ragged.from_padded(load_npy(folder / "vision.npy"))
         notes = notes if clean else [MOSI_LEAK, *notes]
     whole = Samples(
         name=folder.name,
@@ -115,14 +115,6 @@ def _mosi(folder: Path, config: DataConfig, clean: bool) -> Samples:
         source={"reader": "mosi", "text": "all-mpnet-base-v2 tokens", "audio": "COVAREP segment means"},
     )
     return whole.select(np.flatnonzero(split != UNASSIGNED))
-
-
-def _npy(path: Path) -> Array:
-    try:
-        array: Array = np.load(require_file(path), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"'{path}' is damaged: {error}", "copy or download the file again") from error
-    return array
 
 
 def _digits(_: Path, __: DataConfig) -> Samples:

@@ -20,20 +20,23 @@ Masks are saved because no library promises the same random stream for ever; a s
 
 import hashlib
 import json
+import math
 import os
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from md2n.brief import brief
+from md2n.data.readers.npy import load_npz
 from md2n.errors import DataError, StorageError, UsageError
 from md2n.evaluation.results import PROTOCOLS
 from md2n.missing import incomplete_patterns, left_at_rates, pattern_flags
 from md2n.modality import set_name
+from md2n.reading import reading
 from md2n.seeding import numpy_generator
 
 Flags = npt.NDArray[np.bool_]
@@ -188,26 +191,36 @@ def load_masks(path: Path, *, names: tuple[str, ...], data_checksum: str, split:
             another version of the protocol; the message names which.
     """
     remedy = "remove it to draw new masks (earlier random results then no longer compare)"
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            head = json.loads(str(file["head"]))
-            shape = tuple(int(s) for s in file["shape"])
-            available = np.unpackbits(file["available"], count=int(np.prod(shape))).astype(bool).reshape(shape)
-            requested, realised = file["requested"], file["realised"]
-    except FileNotFoundError:
-        raise DataError(f"there is no masks file at '{path}'", "draw them with random_conditions, then save") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"'{path}' is no masks file, or a damaged one: {error}", remedy) from None
+    if not path.exists():
+        raise DataError(f"there is no masks file at '{path}'", "draw them with random_conditions, then save")
+    held = load_npz(path, ("head", "shape", "available", "requested", "realised"), remedy)
+    with reading(path, hint=remedy, state="is no masks file, or a damaged one"):
+        head = _facts(str(held["head"]))
+        shape = tuple(int(s) for s in held["shape"])
+        count = math.prod(shape)
+        if min(shape) < 0 or not 0 <= 8 * held["available"].size - count < 8:
+            raise ValueError(f"{count} flags are promised, {8 * held['available'].size} are there")
+        available = np.unpackbits(held["available"], count=count).astype(bool).reshape(shape)
+        requested, realised = (np.asarray(held[key], np.float64) for key in ("requested", "realised"))
     expected = _head(names, data_checksum, split, [])
     for key in ("protocol", "data_checksum", "split", "modalities"):
         if head.get(key) != expected[key]:
             raise DataError(f"masks '{path.name}' are for {key} {head.get(key)!r}, not {expected[key]!r}", remedy)
-    if head.get("digest") != _digest(available) or len(head.get("conditions", [])) != len(available):
+    if head.get("digest") != _digest(available) or any(
+        len(each) != len(available) for each in (head["conditions"], requested, realised)
+    ):
         raise DataError(f"masks '{path.name}' do not match their checksum", remedy)
     return tuple(
         Condition(name, available[i], None if np.isnan(requested[i]) else float(requested[i]), float(realised[i]))
         for i, name in enumerate(head["conditions"])
     )
+
+
+def _facts(text: str) -> dict[str, Any]:
+    facts = json.loads(text)
+    if not isinstance(facts, dict) or not all(isinstance(name, str) for name in facts["conditions"]):
+        raise TypeError("its head is no table of facts")
+    return facts
 
 
 def shared_masks(

@@ -326,7 +326,7 @@ def breaking(root: Path, what: str) -> None:
         ("strangers", r"holds nothing of the clips in .*it has 'xa', the table 'a'", "name each file"),
         ("words", r"said.csd' holds words, not features", "embedding"),
         ("archive", r"b.npz' has no 'features', only: x", "np.savez"),
-        ("half", r"b.npz' is truncated or damaged", "np.savez"),
+        ("half", r"b.npz' is truncated: its end is missing", "np.savez"),
         ("intervals", r"features \(2, 4\) and intervals \(3, 2\) do not agree", "one for each frame"),
         ("raw", r"has labels.csv but no modality", "md2n extract"),
     ],

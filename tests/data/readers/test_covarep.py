@@ -105,7 +105,7 @@ def test_a_truncated_file_is_named_wherever_it_ends(tmp_path, packed):
     new = version_73(tmp_path / "new.mat", frames(), NAMES).read_bytes()
     for end in (100, 600, len(new) // 2, len(new) - 10):
         cut.write_bytes(new[:end])
-        with pytest.raises(DataError, match="cut.mat' .*truncated"):
+        with pytest.raises(DataError, match=r"cut.mat' .*truncated"):
             read_covarep(cut)
 
 

@@ -13,30 +13,29 @@ A file that bears the clip's id holds the clip, and its time begins with the cli
 clip's recording holds the recording, and the clip is cut from it.
 """
 
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from md2n.data.readers.covarep import read_covarep
 from md2n.data.readers.csd import Track, overlaps
 from md2n.data.readers.faces import read_face_table
-from md2n.data.readers.files import require_file
-from md2n.data.readers.folder import load_npy
 from md2n.data.readers.frames import as_features, as_numbers
+from md2n.data.readers.npy import load_npy, load_npz
 from md2n.data.readers.segments import Segment
 from md2n.data.readers.timed import ClipFrames, shifted, track_of
 from md2n.data.readers.timed_table import TXT, is_table
 from md2n.data.readers.word_files import SUFFIXES, read_word_file
 from md2n.data.samples import Array
 from md2n.errors import DataError
+from md2n.reading import named
 
 SOME = 3
 
 
+@named()
 def read_array(path: Path) -> ClipFrames:
     """An ``.npy``: frames without times.
 
@@ -46,24 +45,17 @@ def read_array(path: Path) -> ClipFrames:
     return ClipFrames(track_of(_framed(load_npy(path), f"'{path}'"), None), (), ".npy")
 
 
+@named()
 def read_archive(path: Path) -> ClipFrames:
     """An ``.npz`` with ``features`` and, if their times are known, ``intervals``.
 
     Raises:
         DataError: damaged, without ``features``, or intervals that do not fit.
     """
-    require_file(path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if isinstance(archive, np.ndarray):
-                raise DataError(f"'{path}' is one array, not an archive", "name it .npy")
-            found = {k: archive[k] for k in ("features", "intervals") if k in archive}
-            keys = list(archive)
-    except (ValueError, EOFError, OSError, KeyError, NotImplementedError, BadZipFile, zlib.error) as error:
-        raise DataError(f"'{path}' is truncated or damaged: {error}", "write it again with np.savez") from error
+    found = load_npz(path, ("features", "intervals"))
     if "features" not in found:
         raise DataError(
-            f"'{path}' has no 'features', only: {', '.join(keys) or 'nothing'}",
+            f"'{path}' has no 'features', only: {', '.join(load_npz(path)) or 'nothing'}",
             "np.savez(path, features=[frames, columns], intervals=[frames, 2] in seconds)",
         )
     features = _framed(found["features"], f"'{path}', 'features'")

@@ -29,7 +29,7 @@ from md2n.data.readers.arrays import from_arrays
 from md2n.data.readers.clip_files import READ, FolderPieces, list_files, some_of
 from md2n.data.readers.csd import open_sequence, video_of
 from md2n.data.readers.files import fingerprints, plain_name
-from md2n.data.readers.folder import read_table, take_facts
+from md2n.data.readers.folder import check_groups, read_table, take_facts
 from md2n.data.readers.segments import (
     WORDS,
     Pieces,
@@ -43,12 +43,14 @@ from md2n.data.readers.timed_table import TXT
 from md2n.data.readers.word_files import SUFFIXES
 from md2n.data.samples import Samples
 from md2n.errors import DataError, UsageError, did_you_mean
+from md2n.reading import named
 
 LABELS = "labels.csv"
 FIRST = ("text", "audio", "vision")
 PASSED_OVER = ("file", "transcript")
 
 
+@named()
 def read_clip_features(
     path: str | Path,
     *,
@@ -90,6 +92,7 @@ def read_clip_features(
     facts = take_facts(
         columns, table, split=split, labels=[*by_rule, *named], kinds=kinds, classes=classes, unknown=unknown
     )
+    check_groups(columns, table)
     segments = _segments(facts.ids, columns, table)
     notes = [f"column '{c}' of {LABELS} is empty and was left out" for c, cells in columns.items() if not any(cells)]
     places, passed = _places(table.parent)

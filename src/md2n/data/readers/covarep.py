@@ -20,13 +20,14 @@ from md2n.data.readers.matlab import read_mat
 from md2n.data.readers.timed import ClipFrames, track_of
 from md2n.data.samples import Array
 from md2n.errors import DataError
-from md2n.reading import reading
+from md2n.reading import named
 
 HOP_S = 0.01
 FEATURES, NAMES = "features", "names"
 AGAIN = "run COVAREP_feature_extraction on the recording again"
 
 
+@named(hint=AGAIN)
 def read_covarep(path: Path) -> ClipFrames:
     """The rows of one ``.mat`` file.
 
@@ -35,11 +36,6 @@ def read_covarep(path: Path) -> ClipFrames:
             rows, where they are not as many as columns.
     """
     require_file(path)
-    with reading(path, hint=AGAIN):
-        return _read(path)
-
-
-def _read(path: Path) -> ClipFrames:
     newest = is_hdf5(path) or signature(path) == "HDF5 file" or _says_73(path)
     found = _version_73(path) if newest else read_mat(path, (FEATURES, NAMES), AGAIN)
     if FEATURES not in found:

@@ -15,6 +15,7 @@ from md2n.data.readers.tables import SAMPLE_TABLES, table_files
 from md2n.data.samples import Samples
 from md2n.data.store import is_store, open_store
 from md2n.errors import DataError, UsageError, did_you_mean
+from md2n.reading import named
 
 ACCEPTS: Mapping[str, frozenset[str]] = {
     "mmsa": frozenset(),
@@ -32,6 +33,7 @@ WORDS = {
 }
 
 
+@named()
 def read(
     source: str | Path,
     *,

@@ -33,6 +33,7 @@ from md2n.data.readers.timed import ClipFrames, lasting, track_of
 from md2n.data.readers.timed_table import SPAN, Table, no_header, open_table, read_spans
 from md2n.data.samples import Array
 from md2n.errors import DataError
+from md2n.reading import named
 
 _OPENFACE = re.compile(r"AU\d\d_[rc]")
 _PY_FEAT = re.compile(r"AU\d\d")
@@ -49,6 +50,7 @@ RECOGNISED = (
 )
 
 
+@named()
 def read_face_table(path: Path) -> ClipFrames:
     """The frames of one table.
 

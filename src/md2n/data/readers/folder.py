@@ -26,17 +26,21 @@ import numpy as np
 
 from md2n.data.readers.arrays import from_arrays
 from md2n.data.readers.cells import NAMES, read_text, rows_of, separator_of, with_slashes, without_end
-from md2n.data.readers.files import fingerprints, require_file, what_is
+from md2n.data.readers.files import fingerprints
 from md2n.data.readers.labels import MOST_CLASSES, as_number, is_unknown
+from md2n.data.readers.npy import load_npy
 from md2n.data.samples import Array, Samples
-from md2n.errors import DataError, UnsafeFileError, UsageError, did_you_mean
+from md2n.errors import DataError, UsageError, did_you_mean
+from md2n.reading import named
 
 TABLE = "samples.csv"
 HEADS = frozenset({"id", "file"})
 """Columns that tables of samples and of clips have."""
+MOST_GROUPS = 1000
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
+@named()
 def read_folder(
     path: str | Path,
     *,
@@ -90,6 +94,7 @@ def read_folder(
             f"'{table}' has no modality: no column holds paths of .npy files",
             "give one column per modality, for instance text, with cells such as text/0001.npy",
         )
+    check_groups(columns, table)
     nothing = [c for c in columns if not any(columns[c])]
     if nothing:
         raise DataError(
@@ -170,6 +175,7 @@ def take_facts(
     return Facts(ids, splits, targets, orders)
 
 
+@named(hint="save it as CSV, UTF-8")
 def read_table(table: Path) -> dict[str, list[str]]:
     """The columns of a table with a header, stripped text; cells are parted by commas, semicolons or tabs.
 
@@ -199,6 +205,20 @@ def read_table(table: Path) -> dict[str, list[str]]:
             )
     cells = [[with_slashes(cell, table.parent) for cell in line] for _, line in rows[1:]]
     return {column: [line[i] for line in cells] for i, column in enumerate(header)}
+
+
+def check_groups(columns: Mapping[str, Sequence[str]], table: Path) -> None:
+    """Refuses a table whose columns can hardly all be groups: each becomes a file of the store.
+
+    Raises:
+        DataError: too many.
+    """
+    if len(columns) > MOST_GROUPS:
+        raise DataError(
+            f"'{table}' has {len(columns)} columns beside id, split, labels and modalities ({next(iter(columns))}, "
+            f"...), and at most {MOST_GROUPS} can be groups",
+            "features belong into files of arrays, not into this table; leave out what is neither group nor label",
+        )
 
 
 def check_unique(ids: Sequence[str], table: Path) -> None:
@@ -259,29 +279,3 @@ def _check_sizes(arrays: Sequence[Array | None], cells: Sequence[str], column: s
             f"'{table}': feature sizes of '{column}' differ: {sizes}",
             "one modality has one feature size: extract it again, or make it another modality",
         )
-
-
-def load_npy(file: Path, where: str = "") -> Array:
-    """The array of an ``.npy`` file; nothing in it is run.
-
-    Args:
-        file: path.
-        where: words that go before the message.
-
-    Raises:
-        UnsafeFileError: it holds Python objects.
-        DataError: missing, empty, truncated, or no ``.npy``.
-    """
-    require_file(file)
-    try:
-        array = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:
-        if "Object arrays" in str(error):
-            raise UnsafeFileError(
-                f"'{file}' holds Python objects, which could run code; it was not read", "save an array of numbers"
-            ) from error
-        state = "truncated or damaged" if "NumPy array" in what_is(file) else f"not an .npy but a {what_is(file)}"
-        raise DataError(f"{where}'{file}' is {state}", "write the file again with np.save") from error
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{where}'{file}' is an archive, not one array", "write it with np.save")
-    return array

@@ -34,6 +34,7 @@ from md2n.data.readers.unpickle import load_pickle
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
 from md2n.data.schema import KnownSet, known_set, recognise
 from md2n.errors import DataError, UsageError, did_you_mean
+from md2n.reading import named
 
 NO_SPLIT = ""
 SPLIT_CODES = {**{split: code for code, split in enumerate(SPLITS)}, NO_SPLIT: UNASSIGNED}
@@ -60,6 +61,7 @@ class _Told:
     zeros: dict[str, str] = field(default_factory=dict)
 
 
+@named()
 def read_mmsa(
     path: str | Path,
     *,

@@ -13,20 +13,18 @@ anything else           ``[N]`` text, integer or bool   a group column: subject,
 ======================  ==============================  ================================================================
 """
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from md2n.data.readers.arrays import from_arrays
-from md2n.data.readers.files import fingerprints, require_file, what_is
-from md2n.data.samples import Array, Samples
-from md2n.errors import DataError, UnsafeFileError, UsageError, did_you_mean
+from md2n.data.readers.files import fingerprints
+from md2n.data.readers.npy import load_npz
+from md2n.data.samples import Samples
+from md2n.errors import DataError, UsageError, did_you_mean
+from md2n.reading import named
 
 
+@named()
 def read_npz(
     path: str | Path,
     *,
@@ -58,6 +56,9 @@ def read_npz(
     file = Path(path)
     file = file / "data.npz" if file.is_dir() else file
     held = load_npz(file)
+    for key, array in held.items():
+        if not array.ndim and (key in ("y", "split", "ids") or key.startswith(("x_", "m_", "t_", "y_", "split_"))):
+            raise DataError(f"'{file}': '{key}' is a single value", "every array needs one entry per sample")
     features = {k[2:]: held.pop(k) for k in list(held) if k.startswith("x_")}
     if not features:
         raise DataError(
@@ -102,36 +103,3 @@ def read_npz(
         )
     except DataError as error:
         raise type(error)(f"'{file}': {error.message}", error.hint) from error
-
-
-def load_npz(file: Path) -> dict[str, Array]:
-    """Every array of an ``.npz``, without pickle.
-
-    Raises:
-        UnsafeFileError: an array of Python objects.
-        DataError: missing, empty, truncated, or no archive of arrays.
-    """
-    require_file(file)
-    if not zipfile.is_zipfile(file):
-        state = "truncated: its end is missing" if "zip" in what_is(file) else f"not an .npz but a {what_is(file)}"
-        raise DataError(f"'{file}' is {state}", "copy or download the file again")
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            return {key: _array(archive, key, file) for key in archive.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError, MemoryError) as error:
-        raise DataError(f"'{file}' is damaged: {error}", "copy or download the file again") from error
-
-
-def _array(archive: Any, key: str, file: Path) -> Array:
-    try:
-        array = archive[key]
-    except ValueError as error:
-        if "Object arrays" in str(error):
-            raise UnsafeFileError(
-                f"'{file}': '{key}' is an array of Python objects, which could run code; it was not read",
-                "save plain arrays of numbers or text",
-            ) from error
-        raise
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"'{file}': '{key}' is not a NumPy array", "save with np.savez")
-    return array

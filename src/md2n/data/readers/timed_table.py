@@ -17,6 +17,7 @@ from md2n.data.readers.frames import as_features
 from md2n.data.readers.timed import ClipFrames, track_of
 from md2n.data.samples import Array
 from md2n.errors import DataError
+from md2n.reading import named
 
 HEADER_WITHIN = 60
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?nan|[+-]?inf", re.IGNORECASE)
@@ -26,6 +27,7 @@ TABLE_MARKS = MARKS | {"start", "tmin", "text", "label"}
 TXT = ".txt"
 NOTHING = frozenset({"", "na", "n/a", "none", "null", "-nan(ind)", "nan(ind)", "#n/a"})
 SPAN = ("start_s", "end_s")
+EXPORT = "export it as CSV, UTF-8"
 ABSENT = "take the file away if the clip lacks this modality, or export it again"
 
 
@@ -94,6 +96,7 @@ def is_table(path: Path) -> bool:
     return bool(rows) and all(len(row) > 2 and all(not c or _NUMBER.fullmatch(c) for c in row) for row in rows[:3])
 
 
+@named(hint=EXPORT)
 def open_table(path: Path, marks: frozenset[str] = MARKS) -> Table:
     """A table separated by commas, semicolons or tabs.
 
