@@ -266,3 +266,39 @@ def test_the_real_file():
     assert samples.label("classification_labels").task.classes == ("Negative", "Neutral", "Positive")
     # 2 = start and end token and nothing between cannot be: every segment has words
     assert samples.modalities["text"].lengths.min() >= 3
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("id", 5, r"train/id is a single int"),
+        ("id", "abc", r"train/id is a single str"),
+        ("regression_labels", 1.5, r"train/regression_labels is a single value"),
+        ("regression_labels", [10**400] * 2, r"train/regression_labels holds objects, not numbers"),
+        ("text_bert", [[1], [1, 2]], r"train/text_bert is ragged"),
+        ("text", None, r"has no text"),
+        ("audio", 3, r"train/audio has shape \(\)"),
+        ("audio_lengths", {"a": 1}, r"train/audio_lengths holds"),
+    ],
+)
+def test_a_value_of_another_kind_is_named_with_file_and_key(tmp_path, key, value, message):
+    one = {
+        "text": np.ones((2, 3, 4)),
+        "text_bert": np.ones((2, 3, 3)),
+        "audio": np.ones((2, 3, 4)),
+        "vision": np.ones((2, 3, 4)),
+        "id": ["a", "b"],
+        "regression_labels": [0.5, 1.0],
+        "classification_labels": [0, 1],
+        "annotations": None,
+    }
+    parts = {split: dict(one, id=[f"{split}{i}" for i in range(2)]) for split in ("train", "valid", "test")}
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(parts))
+    assert len(read_mmsa(tmp_path / "m.pkl")) == 6
+    parts["train"][key] = value
+    if value is None:
+        del parts["train"]["text_bert"]
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(parts))
+    with pytest.raises(DataError, match=message) as caught:
+        read_mmsa(tmp_path / "m.pkl")
+    assert "m.pkl'" in caught.value.message

@@ -85,14 +85,13 @@ def test_python_2_text_is_read_as_bytes(tmp_path):
     assert got.tolist() == [1.5, -2.0]
 
 
-def test_shared_and_circular_lists_are_walked_once(tmp_path):
-    array = np.arange(3.0)
-    tower: list = [array]
-    for _ in range(60):
+def test_shared_lists_are_walked_once(tmp_path):
+    tower: list = [np.arange(3.0)]
+    for _ in range(12):
         tower = [tower, tower]
-    tower.append(tower)
     got = load_pickle(write(tmp_path, pickle.dumps(tower, 4)))
-    for _ in range(60):
+    for _ in range(12):
+        assert got[0] is got[1]
         got = got[0]
     assert type(got[0]) is np.ndarray
 
@@ -309,3 +308,80 @@ def test_flipped_bytes_end_in_a_data_error_or_in_data(tmp_path):
         except DataError:
             refused += 1
     assert 20 < refused < 300
+
+
+# --- budgets ---------------------------------------------------------------------------------------------------------
+
+
+def tower(kind, leaf, floors: int) -> object:
+    for _ in range(floors):
+        leaf = kind(leaf)
+    return leaf
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda below: [below] * 10,
+        lambda below: (below,) * 10,
+        lambda below: dict.fromkeys(range(10), below),
+        lambda below: np.array([[below, 0], [below, 0]], object)[:, 0],
+    ],
+)
+def test_lists_that_share_their_parts_are_counted_as_a_tree(tmp_path, kind, protocol):
+    path = write(tmp_path, pickle.dumps(tower(kind, "x", 30), protocol))
+    assert path.stat().st_size < 1 << 14
+    with pytest.raises(DataError, match=r"x.pkl' is damaged or hostile: its lists share their parts"):
+        load_pickle(path)
+
+
+def test_long_texts_that_many_name_are_counted(tmp_path):
+    with pytest.raises(DataError, match="its lists share their parts"):
+        load_pickle(write(tmp_path, pickle.dumps(["x" * 100_000] * 1000, 4)))
+
+
+def test_what_contains_itself_is_refused(tmp_path):
+    circle: list = []
+    circle.append({"a": [circle]})
+    with pytest.raises(DataError, match="contains itself"):
+        load_pickle(write(tmp_path, pickle.dumps(circle, 4)))
+
+
+def test_a_deep_list_is_no_recursion(tmp_path):
+    data = b"\x80\x04" + b"](" * 50_000 + b"K\x01" + b"e" * 50_000 + b"."
+    assert isinstance(load_pickle(write(tmp_path, data)), list)
+
+
+COLLIDING = [b"\x8a\x10" + (i * ((1 << 61) - 1)).to_bytes(16, "little") for i in range(1, 100_000)]
+
+
+@pytest.mark.parametrize(
+    ("start", "after", "end"),
+    [
+        (b"}(", b"N", b"u."),
+        (b"}", b"Ns", b"."),
+        (b"(", b"N", b"d."),
+        (b"ccollections\nOrderedDict\n](", b"N\x86", b"e\x85R."),
+        (b"\x8f(", b"", b"\x90."),
+        (b"(", b"", b"\x91."),
+        (b"}(", b"K\x00\x86N", b"u."),
+    ],
+)
+def test_keys_that_collide_are_refused_before_they_do(tmp_path, start, after, end):
+    data = b"\x80\x04" + start + b"".join(key + after for key in COLLIDING) + end
+    with pytest.raises(DataError, match="more than 2000 keys that are neither text nor ordinary integers"):
+        load_pickle(write(tmp_path, data))
+
+
+@pytest.mark.parametrize("kind", [dict.fromkeys, OrderedDict.fromkeys, set, frozenset])
+def test_ordinary_keys_are_as_many_as_wanted(tmp_path, kind):
+    for keys in (range(5000), [f"word{i}" for i in range(5000)]):
+        assert load_pickle(write(tmp_path, pickle.dumps(kind(keys), 4))) == kind(keys)
+
+
+@pytest.mark.parametrize("opcode", [b"]", b"(", b"]\x94", b"\x8f"])
+def test_a_file_of_openings_is_refused_before_they_are_opened(tmp_path, monkeypatch, opcode):
+    monkeypatch.setattr("md2n.data.readers.opcodes.FREE_COST", 1 << 16)
+    with pytest.raises(DataError, match="its opcodes build objects of many times its"):
+        load_pickle(write(tmp_path, b"\x80\x04" + opcode * 100_000 + b"."))

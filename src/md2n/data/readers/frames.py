@@ -105,7 +105,7 @@ def as_numbers(value: Any, what: str) -> Array:
     if array.dtype.kind == "O":
         try:
             array = array.astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataError(f"{what} holds objects, not numbers: {error}", "give plain arrays of numbers") from error
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what} holds values of dtype {array.dtype}, not numbers", "give plain arrays of numbers")

@@ -104,7 +104,7 @@ def read_mmsa(
     counted: dict[str, NonFinite] = {}
     used: set[str] = set()
     for modality in MODALITY_KEYS:
-        keys = {split: _key(part, modality) for split, part in parts.items()}
+        keys = {split: _key(part, modality, f"'{file}': {split}") for split, part in parts.items()}
         if not any(keys.values()):
             continue
         ragged, counts = [], NonFinite()
@@ -196,15 +196,15 @@ def _without_splits(content: Mapping[str, Any], file: Path, told: _Told) -> Part
     return part
 
 
-def _key(part: Part, modality: str) -> str:
+def _key(part: Part, modality: str, what: str) -> str:
     for key in MODALITY_KEYS[modality]:
-        if part.get(key) is not None and not (key == "text_bert" and _is_token_ids(part[key])):
+        if part.get(key) is not None and not (key == "text_bert" and _is_token_ids(part[key], what)):
             return key
     return ""
 
 
-def _is_token_ids(value: Any) -> bool:
-    shape = np.shape(value)
+def _is_token_ids(value: Any, what: str) -> bool:
+    shape = as_numbers(value, f"{what}/text_bert").shape
     return len(shape) == 3 and shape[1] == len(TOKEN_ROWS)
 
 
@@ -213,6 +213,9 @@ def _ids(part: Part, split: str, file: Path) -> Array:
     if given is None:
         first = next((part[k] for keys in MODALITY_KEYS.values() for k in keys if part.get(k) is not None), ())
         return np.array([f"{split}_{i}" if split else str(i) for i in range(len(first))], dtype=np.str_)
+
+    if not (isinstance(given, list | tuple) or (isinstance(given, np.ndarray) and given.ndim)):
+        raise DataError(f"'{file}': {split}/id is a single {type(given).__name__}", "give one id per sample")
 
     def text(value: Any) -> str:
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
@@ -272,7 +275,12 @@ def _valid(part: Part, cube: Array, modality: str, what: str, told: _Told) -> np
     if time == 1:
         return np.ones((count, time), bool)
     tokens = part.get("text_bert") if modality == "text" else None
-    if tokens is not None and _is_token_ids(tokens) and np.shape(tokens)[0] == count and np.shape(tokens)[2] == time:
+    if (
+        tokens is not None
+        and _is_token_ids(tokens, what.rpartition("/")[0])
+        and np.shape(tokens)[0] == count
+        and np.shape(tokens)[2] == time
+    ):
         attention = as_numbers(tokens, f"{what}: text_bert")[:, TOKEN_ROWS.index("attention")] > 0
         return _believed(agreement(cube, attention), place, "attention rows", told)
     something = filled(cube)  # NaN is not zero, so a frame of NaN is not padding
@@ -307,6 +315,8 @@ def _labels(
             continue
         arrays = [_targets(part[key], f"'{file}': {split}/{key}") for split, part in parts.items()]
         for split, array in zip(parts, arrays):
+            if not array.ndim:
+                raise DataError(f"'{file}': {split}/{key} is a single value", "every sample needs one label")
             if len(array) != len(ids[split]):
                 raise DataError(
                     f"'{file}': {split}/{key} has {len(array)} labels for {len(ids[split])} samples",
@@ -360,7 +370,8 @@ def _emotions(values: Array, facts: KnownSet) -> dict[str, LabelColumn]:
 
 def _classes(values: Array, parts: Mapping[str, Part], unknown: Sequence[Any]) -> LabelColumn:
     """Named by ``annotations`` ("Positive") where each code has exactly one, in the order of the codes."""
-    words = [str(w) for part in parts.values() for w in part.get("annotations", ())]
+    given = [part.get("annotations") for part in parts.values()]
+    words = [str(w) for each in given if isinstance(each, list | tuple | np.ndarray) for w in each]
     named = zip(values, words) if len(words) == len(values) else ()
     pairs = sorted({(float(v), w) for v, w in named if not is_unknown(v, unknown) and not is_missing(w)})
     if pairs and len({c for c, _ in pairs}) == len({w for _, w in pairs}) == len(pairs):

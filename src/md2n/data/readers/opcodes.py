@@ -32,6 +32,13 @@ _FORBIDDEN = {
     "EXT4": "an object by a registered code instead of a name",
     "NEXT_BUFFER": "a buffer that is kept outside the file",
 }
+# Bytes that an opcode of a byte or two may take in memory: a file of nothing but opening brackets takes 64 times its size.
+_COST = {
+    **dict.fromkeys(("EMPTY_LIST", "LIST", "EMPTY_DICT", "MARK", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"), 64),
+    **dict.fromkeys(("MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT"), 100),
+    **dict.fromkeys(("DICT", "EMPTY_SET", "FROZENSET", "REDUCE", "OBJ", "INST", "NEWOBJ", "NEWOBJ_EX"), 256),
+}
+FREE_COST, COST_RATIO = 1 << 28, 32
 _NAME = re.compile(rb"[\w.<>]+")
 
 
@@ -54,7 +61,8 @@ def walk(path: Path, allowed: frozenset[tuple[str, str]]) -> None:
 
 
 def _walk(data: mmap.mmap, path: Path, allowed: frozenset[tuple[str, str]]) -> None:
-    size, position, steps = len(data), 0, 0
+    size, position, steps, cost = len(data), 0, 0, 0
+    most = FREE_COST + COST_RATIO * size
     while position < size:
         code = data[position]
         if code not in _OPCODES:
@@ -89,6 +97,11 @@ def _walk(data: mmap.mmap, path: Path, allowed: frozenset[tuple[str, str]]) -> N
         if position > size:
             _truncated(path, size, name)
         steps += 1
+        cost += _COST.get(name, 0)
+        if cost > most:
+            raise DataError(
+                f"'{path}' is damaged or hostile: its opcodes build objects of many times its {size} bytes", _HINT_AGAIN
+            )
     _truncated(path, size, "STOP")
 
 

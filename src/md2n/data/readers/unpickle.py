@@ -9,7 +9,7 @@ array whose state is checked before it is taken.  So a hostile file can at most 
 import math
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,16 @@ import numpy as np
 
 from md2n.data.readers.files import require_file
 from md2n.data.readers.opcodes import refusal, walk
-from md2n.errors import DataError, Md2nError, UnsafeFileError
+from md2n.data.readers.weighing import TooLarge, weigh
+from md2n.errors import DataError, UnsafeFileError
+from md2n.reading import reading
 
 KINDS = "biufSUO"  # bool, integers, floats, bytes, text, objects (plain ones, checked one by one as they are built)
 AMPLIFICATION = 16  # an array of references takes 8 bytes for each one-byte opcode that names the same object again
-SLACK_BYTES = 1 << 20
+SLACK_BYTES = 1 << 20  # of arrays
+TREE_BYTES = 1 << 24  # of everything, written out
+HASHED = 1 << 61  # integers below have hashes of their own
+ODD_KEYS = 2000  # keys that a file may choose so that they collide; the field's keys are words
 
 
 def load_pickle(path: str | Path) -> Any:
@@ -35,21 +40,19 @@ def load_pickle(path: str | Path) -> Any:
 
     Raises:
         UnsafeFileError: the file asks for anything else; the message names it, and it was not run.
-        DataError: missing, empty, truncated, damaged, no pickle, or arrays larger than the file could hold.
+        DataError: missing, empty, truncated, damaged, no pickle, or larger in memory than the file could hold.
     """
     file = require_file(Path(path))
-    walk(file, _ALLOWED)
-    with file.open("rb") as stream:
-        loader = _Loader(stream, file, AMPLIFICATION * file.stat().st_size + SLACK_BYTES)
+    size = file.stat().st_size
+    with reading(file, state="is damaged"), file.open("rb") as stream:
+        walk(file, _ALLOWED)
+        loader = _Loader(stream, file, AMPLIFICATION * size + SLACK_BYTES)
+        root = loader.load()
         try:
-            return _plain(loader.load())
-        except Md2nError:
-            raise
-        except Exception as error:
-            # Which exception a damaged program ends in is an accident of where it is damaged.
-            raise DataError(
-                f"'{file}' is damaged: {type(error).__name__}: {error}", "copy or download the file again"
-            ) from error
+            weigh(root, AMPLIFICATION * size + TREE_BYTES)
+        except TooLarge as error:
+            raise loader.damaged(str(error)) from error
+        return _plain(root)
 
 
 class _Word:
@@ -115,11 +118,24 @@ class _Array(np.ndarray):
         super().__setstate__(checked)
 
 
-class _Loader(pickle.Unpickler):
+class _Loader(pickle._Unpickler):
+    """Python's own unpickler, written in Python: what is put into a dictionary can be looked at before it is there."""
+
+    stack: list[Any]
+
     def __init__(self, stream: Any, path: Path, budget: int) -> None:
         super().__init__(stream, encoding="latin1")
         self._path = path
         self._budget = budget
+        self._odd = 0
+
+    def check_keys(self, keys: Iterable[Any]) -> None:
+        """Counts keys whose hashes a file can choose: thousands of equal ones take hours to put into a dictionary."""
+        self._odd += sum(
+            not isinstance(k, str | bytes) and not (isinstance(k, int) and -HASHED < k < HASHED) for k in keys
+        )
+        if self._odd > ODD_KEYS:
+            raise self.damaged(f"more than {ODD_KEYS} keys that are neither text nor ordinary integers")
 
     def find_class(self, module: str, name: str, /) -> Any:
         if (module, name) not in _ALLOWED:
@@ -212,8 +228,37 @@ def _bytes(loader: _Loader, *arguments: Any) -> bytes:
     return b""
 
 
-def _ordered(_: _Loader, items: Any = (), /) -> OrderedDict[Any, Any]:
-    return OrderedDict(items)
+def _ordered(loader: _Loader, items: Any = (), /) -> OrderedDict[Any, Any]:
+    if not isinstance(items, list | tuple):
+        raise loader.damaged("an ordered dictionary is to be made of something else than pairs")
+    pairs = [(key, value) for key, value in items]
+    loader.check_keys(key for key, _ in pairs)
+    return OrderedDict(pairs)
+
+
+def _watching(plain: Callable[[Any], None], keys: Callable[[list[Any]], list[Any]]) -> Callable[[Any], None]:
+    """An opcode's function that counts keys first."""
+
+    def load(loader: Any) -> None:
+        loader.check_keys(keys(loader.stack))
+        plain(loader)
+
+    return load
+
+
+_Loader.dispatch = {
+    **pickle._Unpickler.dispatch,
+    **{
+        code[0]: _watching(pickle._Unpickler.dispatch[code[0]], keys)
+        for code, keys in (
+            (pickle.SETITEM, lambda stack: stack[-2:-1]),
+            (pickle.SETITEMS, lambda stack: stack[::2]),
+            (pickle.DICT, lambda stack: stack[::2]),
+            (pickle.ADDITEMS, lambda stack: stack),
+            (pickle.FROZENSET, lambda stack: stack),
+        )
+    },
+}
 
 
 _STAND_INS: dict[str, _Word | Callable[..., Any]] = {
