@@ -202,11 +202,11 @@ def test_the_hash_is_of_what_is_said_not_how() -> None:
 
 
 def test_files_that_are_absent_or_no_toml_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"cannot read .*none.toml: No such file"):
+    with pytest.raises(ConfigError, match=r"none.toml' cannot be read: No such file"):
         load_toml(tmp_path / "none.toml")
     broken = tmp_path / "broken.toml"
     broken.write_text("[trainer]\nepochs = \n")
-    with pytest.raises(ConfigError, match=r"broken.toml is not TOML: .*line 2"):
+    with pytest.raises(ConfigError, match=r"broken.toml' is not TOML: .*line 2"):
         load_toml(broken)
     broken.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="it is not UTF-8 text"):

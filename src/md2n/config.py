@@ -24,9 +24,12 @@ from typing import Annotated, Any, TypeVar
 
 from md2n.errors import ConfigError, Md2nError, did_you_mean
 from md2n.ranges import allowed
+from md2n.reading import parse_json, read_text, reading
 
 T = TypeVar("T")
 
+LARGEST = 1 << 63  # beyond, neither JSON nor arrays hold an integer
+LARGEST_BYTES = 1 << 24  # of a configuration's file
 SHORT = 12  # hexadecimal digits of a configuration's hash: 48 bits tell a million configurations apart
 
 
@@ -161,7 +164,7 @@ def parse_value(text: str) -> Any:
         return None
     try:
         table = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML: a bare word
         return text
     value = table["value"]
     # Dates and values that smuggle in a second line are no settings of ours: taken as they were typed.
@@ -183,12 +186,11 @@ def load_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file.
 
     Raises:
-        ConfigError: no such file, or not TOML; the message gives the line.
+        ConfigError: no such file, not TOML (the message gives the line), or nested too deeply.
     """
-    try:
-        return tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}", "mend that line") from error
+    text = _text(path)
+    with reading(path, ConfigError, "mend that line", "is not TOML"):
+        return tomllib.loads(text)
 
 
 def load_json(path: Path) -> dict[str, Any]:
@@ -197,21 +199,17 @@ def load_json(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: no such file, not JSON, or not an object.
     """
-    try:
-        value = json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{path} is not JSON: {error}", "mend that line") from error
+    text = _text(path)
+    with reading(path, ConfigError, "mend that line", "is not JSON"):
+        value = parse_json(text)
     if not isinstance(value, dict):
         raise ConfigError(f"{path} holds no JSON object", "a configuration is an object of tables")
     return value
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        told = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"cannot read {path}: {told}", "give the path of a readable file") from error
+    with reading(path, ConfigError, "give the path of a readable file"):
+        return read_text(path, LARGEST_BYTES)
 
 
 def _fields(cls: Any) -> dict[str, dataclasses.Field[Any]]:
@@ -268,6 +266,10 @@ def _read(annotation: Any, value: Any, path: str, default: Any = None) -> Any:
     bare = inner[0] if origin is Annotated else annotation
     if bare is float and value in ("inf", "-inf", "nan"):
         value = float(value)
+    if isinstance(value, int) and not -LARGEST < value < LARGEST:
+        raise ConfigError(f"{path} is an integer of {value.bit_length()} bits", "write a smaller number")
+    if origin is Annotated and isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{path} = {value}: no finite number", "see the setting's range and type")
     return _judge(annotation, value, path)
 
 

@@ -7,12 +7,13 @@ exception stays as the cause: ``md2n --debug`` shows it.
 
 import errno
 import functools
+import json
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from md2n.errors import DataError, Md2nError
 
@@ -151,6 +152,28 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
         UnicodeDecodeError: it is no UTF-8.
     """
     return read_bytes(path, most).decode("utf-8-sig")
+
+
+def read_json(path: Path, most: int = MOST_BYTES) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        OSError: as ``read_bytes``.
+        ValueError: it is no JSON, no UTF-8, or nested too deeply.
+    """
+    return parse_json(read_bytes(path, most))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What JSON says.
+
+    Raises:
+        ValueError: it is no JSON, no UTF-8, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def _short(text: str) -> str:

@@ -84,7 +84,7 @@ def test_what_cannot_be_trained_leaves_nothing(capsys, tmp_path, sixty):
     base = ["train", "--data", sixty, "--out", out]
     for code, message, hint, arguments in (
         (2, "'digts' is neither a preset nor a file", "did you mean 'digits'", ["train", "digts", "--out", out]),
-        (4, "cannot read nothing.toml", "readable file", ["train", "nothing.toml", "--out", out]),
+        (4, "'nothing.toml' cannot be read", "readable file", ["train", "nothing.toml", "--out", out]),
         (4, "is not TOML", "mend that line", ["train", broken, "--out", out]),
         (3, "'digit' is neither a ready set nor", "did you mean 'digits'", ["train", "--data", "digit", "--out", out]),
         (3, "empty", "", ["train", "--data", empty, "--out", out]),

@@ -25,6 +25,8 @@ from md2n.errors import ConfigError, UsageError, did_you_mean
 from md2n.evaluation.config import EvaluationConfig
 from md2n.models.catalogue import config_class
 from md2n.models.config import FusionConfig, MD2NConfig
+from md2n.models.size import check_sizes
+from md2n.reading import reading
 from md2n.training.config import TrainerConfig
 
 DEFAULT = "default"
@@ -56,7 +58,9 @@ class ModelChoice:
         except UsageError as error:
             raise ConfigError(f"{where}.name = {name!r}: {error.message}", error.hint) from error
         own = {key: value for key, value in table.items() if key != "name"}
-        return ModelChoice(str(name), from_mapping(cls, own, where))
+        settings = from_mapping(cls, own, where)
+        check_sizes(settings, where)
+        return ModelChoice(str(name), settings)
 
     def to_table(self) -> dict[str, Any]:
         """The ``[model]`` table."""
@@ -109,19 +113,20 @@ def resolve(
         ConfigError: unknown keys, values out of range or of the wrong type, values that contradict one another.
         UsageError: no such preset, file or method.
     """
-    tables = _load(source or DEFAULT, ())
-    if data is not None:
-        tables["data"] = {**_table(tables, "data"), "name": data}
-    # A method named by --set changes what the other overrides mean, so it goes first.
-    named = [s for s in sets if s.partition("=")[0].strip() == "model.name"]
-    chosen = str(_table(apply_set({}, named[-1]), "model")["name"]) if named else model
-    if chosen is not None:
-        tables["model"] = another_method(_table(tables, "model"), chosen)
-    if seed is not None:
-        tables["seed"] = seed
-    for assignment in sets:
-        tables = apply_set(tables, assignment)
-    return from_mapping(ExperimentConfig, tables)
+    with reading(source or DEFAULT, ConfigError, "mend the configuration"):
+        tables = _load(source or DEFAULT, ())
+        if data is not None:
+            tables["data"] = {**_table(tables, "data"), "name": data}
+        # A method named by --set changes what the other overrides mean, so it goes first.
+        named = [s for s in sets if s.partition("=")[0].strip() == "model.name"]
+        chosen = str(_table(apply_set({}, named[-1]), "model")["name"]) if named else model
+        if chosen is not None:
+            tables["model"] = another_method(_table(tables, "model"), chosen)
+        if seed is not None:
+            tables["seed"] = seed
+        for assignment in sets:
+            tables = apply_set(tables, assignment)
+        return from_mapping(ExperimentConfig, tables)
 
 
 def another_method(table: Mapping[str, Any], name: str) -> dict[str, Any]:

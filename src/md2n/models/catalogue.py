@@ -4,6 +4,7 @@ from typing import Any
 
 from md2n.modality import Schema
 from md2n.models.base import MultimodalModel
+from md2n.models.size import bounded, check_sizes
 from md2n.registry import Registry
 
 MODELS = Registry(
@@ -67,6 +68,10 @@ def build(name: str, schema: Schema, config: Any) -> MultimodalModel:
 
     Raises:
         UsageError: unknown name.
+        ConfigError: larger than any method needs to be.
     """
-    model: MultimodalModel = MODELS.get(name)(schema, config)
+    method = MODELS.get(name)
+    check_sizes(config, "model")
+    with bounded(name, schema):
+        model: MultimodalModel = method(schema, config)
     return model

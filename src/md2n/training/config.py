@@ -44,6 +44,6 @@ class TrainerConfig:
     validate_every: Annotated[int, Gt(0)] = 2
     select_on: Literal["score", "loss"] = "score"
     checkpoint_s: Annotated[float, Gt(0)] = 60.0
-    threads: Annotated[int, Gt(0)] = 1
+    threads: Annotated[int, Gt(0), Le(256)] = 1
     precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

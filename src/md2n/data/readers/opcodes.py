@@ -32,7 +32,7 @@ _FORBIDDEN = {
     "EXT4": "an object by a registered code instead of a name",
     "NEXT_BUFFER": "a buffer that is kept outside the file",
 }
-# Bytes that an opcode of a byte or two may take in memory: a file of nothing but opening brackets takes 64 times its size.
+# Bytes that an opcode of a byte or two may take in memory: a file of opening brackets takes 64 times its size.
 _COST = {
     **dict.fromkeys(("EMPTY_LIST", "LIST", "EMPTY_DICT", "MARK", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"), 64),
     **dict.fromkeys(("MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT"), 100),
