@@ -155,9 +155,19 @@ def test_every_kind_of_error_has_its_exit_code(capsys, monkeypatch, kind, code):
         run([])
 
 
-def test_a_bug_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(main, "dispatch", lambda arguments: 1 // 0)
-    with pytest.raises(ZeroDivisionError):
+@pytest.mark.parametrize("kind", [ZeroDivisionError, RecursionError, MemoryError, KeyError])
+def test_a_fault_of_ours_is_one_line_and_shows_where_when_asked(capsys, monkeypatch, kind):
+    def dispatch(arguments):
+        raise kind("first\nsecond")
+
+    monkeypatch.setattr(main, "dispatch", dispatch)
+    said = ask(capsys)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith(f"error: this is a fault of md2n: {kind.__name__}: ")
+    assert said.err.splitlines()[1].startswith("next: the same command with MD2N_DEBUG=1 shows where")
+    assert len(said.err.splitlines()) == 2
+    monkeypatch.setenv("MD2N_DEBUG", "1")
+    with pytest.raises(kind):
         run([])
 
 

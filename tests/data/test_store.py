@@ -190,7 +190,7 @@ def test_a_header_that_does_not_fit(store):
     file = store / "text.offsets.npy"
     content = file.read_bytes()
     file.write_bytes(content[:10] + b"x" * 20 + content[30:])
-    with pytest.raises(DataError, match=r"cannot be read: .*\n.*damaged"):
+    with pytest.raises(DataError, match=r"text.offsets.npy' is truncated or damaged: .*\n.*the store is damaged"):
         open_store(store)
 
 
@@ -199,7 +199,7 @@ def test_arrays_of_objects_are_not_read(store):
     np.save(file, np.asarray([{"a": 1}], object), allow_pickle=True)
     files = json.loads((store / MANIFEST).read_text())["files"]
     edit(store, files=files | {"split.npy": {"bytes": file.stat().st_size, "sha256": ""}})
-    with pytest.raises(DataError, match="Object arrays cannot be loaded"):
+    with pytest.raises(DataError, match="holds Python objects"):
         open_store(store)
 
 

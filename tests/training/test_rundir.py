@@ -101,7 +101,7 @@ def test_absent_and_damaged_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"has no run.json\n.*md2n train --out"):
         read_run(tmp_path)
     (tmp_path / "config.json").write_text('{"seed": ')
-    with pytest.raises(RunError, match=r"config.json cannot be read"):
+    with pytest.raises(RunError, match=r"config.json' cannot be read"):
         read_config(tmp_path)
 
 
@@ -174,5 +174,5 @@ def test_tensors_come_back_with_their_facts(tmp_path: Path) -> None:
     tensors, facts = read_tensors(tmp_path / "run", "normaliser")
     assert (tensors["a.centre"].tolist(), facts) == ([1.0, 1.0], {"kind": "robust"})
     (tmp_path / "run" / "normaliser.safetensors").write_bytes(b"\0" * 20)
-    with pytest.raises(RunError, match=r"normaliser\.safetensors is not a whole safetensors file"):
+    with pytest.raises(RunError, match=r"normaliser\.safetensors' is not a whole safetensors file"):
         read_tensors(tmp_path / "run", "normaliser")

@@ -130,7 +130,7 @@ def dispatch(arguments: Sequence[str]) -> int:
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """The console entry: errors become two lines on stderr and an exit code by kind; a bug keeps its traceback."""
+    """The console entry: errors become two lines on stderr and an exit code by kind, a fault of md2n too."""
     try:
         code = dispatch(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()  # here, where a reader that has gone can still be told from an error
@@ -152,7 +152,12 @@ def run(arguments: Sequence[str] | None = None) -> None:
             _refuse(_own(ending))
         if hasattr(ending, "exit_code"):
             sys.exit(ending.exit_code)
-        raise
+        if os.environ.get("MD2N_DEBUG"):
+            raise
+        told = " ".join(f"{type(ending).__name__}: {ending}".split())[:300]
+        sys.stderr.write(f"error: this is a fault of md2n: {told}\n")
+        sys.stderr.write("next: the same command with MD2N_DEBUG=1 shows where; please report it with what it shows\n")
+        sys.exit(1)
 
 
 def _refuse(refusal: Md2nError) -> NoReturn:

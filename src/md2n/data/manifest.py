@@ -18,19 +18,23 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 
 from md2n.data.gather import release
+from md2n.data.readers.budget import texts
+from md2n.data.readers.files import require_file
+from md2n.data.readers.npy import load_npy
 from md2n.data.samples import Array, LabelColumn, Ragged, Samples
 from md2n.errors import DataError
 from md2n.modality import Modality, Task
+from md2n.reading import named, read_json, reading
 
 FORMAT = "md2n-store"
 VERSIONS = (1, 2)  # a store with unknown cells is of the second, which an older md2n refuses to read as zeros
 MANIFEST = "manifest.json"
+LARGEST_BYTES = 1 << 32  # of a list of ids
 BLOCK = 2**24  # bytes read at a time
 AGAIN = "the store is damaged; import or copy it again"
 
@@ -64,7 +68,7 @@ def standing(path: Path) -> Path:
 def is_store(path: Path) -> bool:
     """True where a folder has a manifest of ours."""
     try:
-        return bool(json.loads((standing(path) / MANIFEST).read_bytes()).get("format") == FORMAT)
+        return bool(read_json(standing(path) / MANIFEST).get("format") == FORMAT)
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -86,7 +90,7 @@ def read_manifest(path: Path, any_version: bool = False) -> dict[str, Any]:
             f"'{path}' is not a store",
             "`md2n data import SRC --out STORE` makes one; `md2n data list` names ready sets",
         )
-    manifest: dict[str, Any] = json.loads((standing(path) / MANIFEST).read_bytes())
+    manifest: dict[str, Any] = read_json(standing(path) / MANIFEST)
     if manifest.get("version") not in VERSIONS and not any_version:
         raise DataError(
             f"'{path}' is a store of version {manifest.get('version')}, this md2n reads version "
@@ -96,6 +100,7 @@ def read_manifest(path: Path, any_version: bool = False) -> dict[str, Any]:
     return manifest
 
 
+@named(hint=AGAIN)
 def assemble(folder: Path, manifest: Mapping[str, Any]) -> Samples:
     """The samples in a folder, features memory-mapped; what the manifest says of sizes is checked.
 
@@ -104,13 +109,18 @@ def assemble(folder: Path, manifest: Mapping[str, Any]) -> Samples:
     """
 
     def array(name: str, mapped: bool = False) -> Array:
-        loaded: Array = np.load(folder / name, mmap_mode="r" if mapped else None, allow_pickle=False)
-        return loaded
+        with reading(folder / name, hint=AGAIN):
+            if not mapped:
+                return load_npy(folder / name)
+            loaded: Array = np.load(require_file(folder / name), mmap_mode="r", allow_pickle=False)
+            return loaded
 
     def words(name: str) -> Array:
-        return np.asarray(json.loads((folder / name).read_bytes()), dtype=np.str_)
+        with reading(folder / name, hint=AGAIN):
+            return texts(read_json(folder / name, LARGEST_BYTES), folder / name)
 
     try:
+        _check_kinds(manifest)
         modalities = {}
         for k, told in manifest["modalities"].items():
             Modality(k, told["dim"])  # refuses what is no name, a path for one
@@ -138,10 +148,28 @@ def assemble(folder: Path, manifest: Mapping[str, Any]) -> Samples:
         )
     except DataError as error:
         raise DataError(f"'{folder}': {error.message}", AGAIN) from error
-    except (KeyError, TypeError, ValueError, OSError, EOFError, SyntaxError, TokenError) as error:
-        # The last three are what NumPy lets through of an array's damaged head.
-        told = f"the manifest lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"'{folder}' cannot be read: {told}", AGAIN) from error
+
+
+# Kinds of what a manifest says, and of the entries of its lists.
+_KINDS: dict[str, tuple[type, type | None]] = {
+    "name": (str, None),
+    "modalities": (dict, None),
+    "labels": (list, dict),
+    "groups": (list, str),
+    "default_label": (str, None),
+    "normalise_by": (str, None),
+    "notes": (list, str),
+    "source": (dict, None),
+}
+
+
+def _check_kinds(manifest: Mapping[str, Any]) -> None:
+    for key, (kind, entries) in _KINDS.items():
+        if key not in manifest:
+            raise DataError(f"the manifest lacks '{key}'", AGAIN)
+        held = manifest[key]
+        if not isinstance(held, kind) or (entries is not None and not all(isinstance(e, entries) for e in held)):
+            raise DataError(f"the manifest's '{key}' is no {kind.__name__}", AGAIN)
 
 
 def digest(samples: Samples) -> str:
@@ -193,4 +221,8 @@ def table_of(task: Task) -> dict[str, Any]:
 
 def task_of(table: Mapping[str, Any]) -> Task:
     """The inverse of ``table_of``."""
-    return Task(**{**table, "classes": tuple(table["classes"])})
+    task = Task(**{**table, "classes": tuple(table["classes"])})
+    numbers = isinstance(task.low, int | float) and isinstance(task.high, int | float)
+    if not (numbers and isinstance(task.label, str) and all(isinstance(c, str) for c in task.classes)):
+        raise DataError(f"the task of label '{task.label}' holds values of other kinds", AGAIN)
+    return task

@@ -168,6 +168,30 @@ class Normaliser:
                 f"the saved normalisation lacks {error}", "it is damaged or of another md2n; train again"
             ) from error
 
+    def check(self, dims: Mapping[str, int]) -> None:
+        """Refuses statistics that do not belong to these modalities.
+
+        Args:
+            dims: modality -> feature size.
+
+        Raises:
+            DataError: a modality without statistics, or statistics of another size.
+        """
+        if self.kind not in KINDS:
+            raise DataError(f"the saved normalisation is of the unknown kind {self.kind!r}", "train again")
+        held = [*self.train.items(), *self.anyone.items(), *((name, a) for (name, _), a in self.members.items())]
+        for name in dims:
+            if name not in self.train:
+                raise DataError(f"the saved normalisation lacks modality '{name}'", "train again")
+        for name, affine in held:
+            for numbers in (affine.centre, affine.scale):
+                if name not in dims or numbers.shape != (dims[name],):
+                    raise DataError(
+                        f"the saved normalisation of '{name}' has shape {numbers.shape}, the model takes "
+                        f"{dims.get(name, 'no')} such features",
+                        "it is damaged or of another run; restore the file, or train again",
+                    )
+
     def _of(self, name: str) -> Affine:
         if name not in self.train:
             raise UsageError(f"no normalisation was fitted for modality '{name}'", did_you_mean(name, self.train))

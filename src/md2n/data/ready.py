@@ -20,6 +20,7 @@ from md2n.data.sets import READY, Ready
 from md2n.data.store import is_store, open_store
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.modality import Schema
+from md2n.reading import named
 
 __all__ = [
     "ENVIRONMENT",
@@ -45,6 +46,7 @@ def data_root(root: str = "") -> Path | None:
     return beside if beside.is_dir() else None
 
 
+@named(hint="check the path; MD2N_DEBUG=1 shows where it went wrong")
 def load(name: str, config: DataConfig | None = None) -> Samples:
     """A ready set by name, or the store or feature file at a path; with the modalities the configuration asks for.
 

@@ -23,6 +23,7 @@ from md2n.data.manifest import (
 from md2n.data.samples import Array, Samples
 from md2n.data.writer import StoreWriter, check_place
 from md2n.errors import DataError
+from md2n.reading import named, reading
 
 __all__ = [
     "MANIFEST",
@@ -66,6 +67,7 @@ def write_store(path: Path | str, samples: Samples, intervals: Mapping[str, Arra
     return Path(path)
 
 
+@named(hint=AGAIN)
 def open_store(path: Path | str) -> Samples:
     """The samples of a store, features memory-mapped.
 
@@ -83,6 +85,7 @@ def open_store(path: Path | str) -> Samples:
     return assemble(place, manifest)
 
 
+@named(hint=AGAIN)
 def open_intervals(path: Path | str) -> dict[str, Array]:
     """Start and end of frames in seconds, modality -> ``[frames, 2]`` in the order of its values, memory-mapped.
 
@@ -96,12 +99,14 @@ def open_intervals(path: Path | str) -> dict[str, Array]:
     for k, ragged in samples.modalities.items():
         file = place / intervals_file(k)
         if file.is_file():
-            found[k] = np.load(file, mmap_mode="r", allow_pickle=False)
+            with reading(file, hint=AGAIN):
+                found[k] = np.load(file, mmap_mode="r", allow_pickle=False)
             if found[k].shape != (len(ragged.values), 2):
                 raise DataError(f"'{file}' has shape {found[k].shape} for {len(ragged.values)} frames", AGAIN)
     return found
 
 
+@named(hint=AGAIN)
 def verify_store(path: Path | str) -> list[str]:
     """Names of files whose content no longer matches the manifest (empty: all is well).
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from md2n.errors import DataError, StorageError, UsageError, did_you_mean
+from md2n.reading import parse_json, read_bytes, reading
 
 # Raised whenever what a protocol measures changes; numbers of two versions are never put in one table.
 PROTOCOLS: dict[str, str] = {
@@ -27,6 +28,8 @@ PROTOCOLS: dict[str, str] = {
 }
 STANDARD = ("fixed", "random", "inside")  # need nothing said besides their name; "hidden" needs rates
 STANDING = ("fixed", "random")  # what the standing benchmark measures under
+LARGEST = 1e300  # of a number in a row
+LARGEST_BYTES = 1 << 32  # of a results file
 RECORDED_PACKAGES = ("torch", "numpy", "scikit-learn", "scipy")
 
 
@@ -223,16 +226,16 @@ def read_entries(path: Path, notice: Callable[[str], None] = warnings.warn) -> l
     Raises:
         DataError: no such file.
     """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        raise DataError(f"there are no results at '{path}'", "run `md2n evaluate` first") from None
+    with reading(path):
+        if not path.exists():
+            raise DataError(f"there are no results at '{path}'", "run `md2n evaluate` first")
+        lines = read_bytes(path, LARGEST_BYTES).split(b"\n")
     entries = []
     for number, line in enumerate(lines, start=1):
         if not line:
             continue
         try:
-            held = json.loads(line)
+            held = parse_json(line)
         except ValueError:  # cut in the middle: not JSON, or not even UTF-8
             notice(f"'{path}', line {number} was cut in the middle of writing and is left out")
             continue
@@ -251,9 +254,13 @@ def _row(entry: Any, where: str) -> ResultRow:
     if given != expected:
         wrong = ", ".join(sorted(given ^ expected))
         raise DataError(f"{where} is not a result row: {wrong}", "the file was written by another md2n; evaluate again")
-    numbers = [entry["value"], entry["rate_realised"], entry["n"], entry["seed"]]
-    if not all(isinstance(v, int | float) for v in numbers):
+    numbers = [entry["value"], entry["rate_realised"], entry["n"], entry["seed"], entry["rate_requested"] or 0]
+    if not all(isinstance(v, int | float) and abs(v) < LARGEST for v in numbers):
         raise DataError(f"{where} holds words where numbers belong", "restore the file or evaluate again")
+    tables = ("settings", "versions")
+    other = expected - set(tables) - {"value", "rate_realised", "n", "seed", "rate_requested"}
+    if not all(isinstance(entry[k], str) for k in other) or not all(isinstance(entry[k], dict) for k in tables):
+        raise DataError(f"{where} holds fields of other kinds", "restore the file or evaluate again")
     try:
         return ResultRow(**entry)
     except DataError as error:

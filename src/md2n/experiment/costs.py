@@ -12,7 +12,6 @@ CPU seconds rather than seconds: they hardly depend on what else the machine doe
 to its last epoch.
 """
 
-import json
 import sys
 import time
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from md2n.durable import write_json
+from md2n.reading import read_json
 from md2n.training.observer import EpochReport, Silent
 
 COST = "cost.json"
@@ -28,7 +28,7 @@ COST = "cost.json"
 def read_cost(run: Path) -> dict[str, Any]:
     """The costs of a run folder; empty where none were recorded, or where they cannot be read."""
     try:
-        told = json.loads((run / COST).read_bytes())
+        told = read_json(run / COST)
     except (OSError, ValueError):
         return {}
     return told if isinstance(told, dict) else {}

@@ -4,7 +4,6 @@ A method starts from the preset of its own name where there is one, else from th
 """
 
 import itertools
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from md2n.evaluation.results import PROTOCOLS
 from md2n.experiment.config import DEFAULT, ExperimentConfig, presets, resolve
 from md2n.experiment.source import UNKNOWN, measuring_code, training_code
 from md2n.models.catalogue import MODELS
+from md2n.reading import read_json
 from md2n.training.runfiles import is_begun, read_config, read_run
 from md2n.training.sameness import differences, identity, identity_hash
 
@@ -137,7 +137,7 @@ class Job:
     def lacks(self, protocols: Sequence[str] = ()) -> str:
         """Why the run is to be made or measured: one of the constants above; empty where it is done."""
         try:
-            told = json.loads((self.run / EVALUATED).read_bytes())
+            told = read_json(self.run / EVALUATED)
             same = self.remembers(told)
             # Before versions were written down there was only the first.
             held = {p if "@" in p else f"{p}@1" for p in told["protocols"]}
@@ -159,7 +159,7 @@ class Job:
     def failures(self, exit_code: int) -> int:
         """How often in a row it ended in this way, with these settings and, unless that is not to count, this code."""
         try:
-            told = json.loads(self.failed.read_bytes())
+            told = read_json(self.failed)
             alike = self.remembers(told) and told["exit_code"] == exit_code
             alike &= self.keep_stale or told["code"]["training"] == training_code(self.model)
             return int(told.get("times", 1)) if alike else 0

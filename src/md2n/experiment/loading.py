@@ -1,7 +1,7 @@
 """A trained run as it is used: the model with the schema, normalisation and configuration it was trained with."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,27 @@ from md2n.data.normalise import Normaliser
 from md2n.data.readers.padding import MEASUREMENT, PADDING, ZEROS, as_trained
 from md2n.data.ready import load, reading_notes
 from md2n.data.samples import Samples
-from md2n.data.store import MANIFEST, checksum, is_store
-from md2n.errors import DataError, RunError
+from md2n.data.store import checksum, is_store
+from md2n.errors import DataError, Md2nError, RunError
 from md2n.experiment.config import ExperimentConfig
 from md2n.modality import Schema
 from md2n.models.base import MultimodalModel
 from md2n.models.catalogue import build
+from md2n.reading import reading
 from md2n.seeding import stream_seed
 from md2n.training.device import choose_device
-from md2n.training.runfiles import CELLS, NORMALISER, read_config, read_run, read_schema, read_tensors, read_weights
+from md2n.training.runfiles import (
+    CELLS,
+    CONFIG,
+    NORMALISER,
+    RESTORE,
+    SCHEMA,
+    read_config,
+    read_run,
+    read_schema,
+    read_tensors,
+    read_weights,
+)
 from md2n.training.weights import load_weights
 
 
@@ -69,15 +81,19 @@ def load_run(path: Path, device: str = "cpu") -> LoadedRun:
     """
     where = choose_device(device)
     weights = read_weights(path)
-    config = from_mapping(ExperimentConfig, read_config(path))
-    schema = from_mapping(Schema, read_schema(path))
-    model = fresh_model(config, schema)
+    with _told_of(path / CONFIG):
+        config = from_mapping(ExperimentConfig, read_config(path))
+    with _told_of(path / SCHEMA):
+        schema = from_mapping(Schema, read_schema(path))
+    normaliser = read_normaliser(path)
+    with reading(path / f"{NORMALISER}.safetensors", RunError, RESTORE):
+        normaliser.check({m.name: m.dim for m in schema.modalities})
+    with _told_of(path):
+        model = fresh_model(config, schema)
     model.to(where)
     load_weights(model, weights, str(path))
     model.eval()
-    return LoadedRun(
-        path, config, schema, read_normaliser(path), read_cells(path, schema), model, where, read_run(path)
-    )
+    return LoadedRun(path, config, schema, normaliser, read_cells(path, schema), model, where, read_run(path))
 
 
 def read_normaliser(path: Path) -> Normaliser:
@@ -87,7 +103,18 @@ def read_normaliser(path: Path) -> Normaliser:
         RunError: absent or damaged.
     """
     tensors, facts = read_tensors(path, NORMALISER)
-    return Normaliser.from_state({name: value.numpy() for name, value in tensors.items()}, facts)
+    with reading(path / f"{NORMALISER}.json", RunError, RESTORE), _told_of(path):
+        return Normaliser.from_state({name: value.numpy() for name, value in tensors.items()}, facts)
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """What is refused of a run folder's values is told with their file in front."""
+    with reading(path, RunError, RESTORE):
+        try:
+            yield
+        except Md2nError as error:
+            raise type(error)(f"'{path}': {error.message}", error.hint) from error
 
 
 def read_cells(path: Path, schema: Schema) -> CellModel:
@@ -99,7 +126,8 @@ def read_cells(path: Path, schema: Schema) -> CellModel:
     if not (path / f"{CELLS}.json").exists():
         return CellModel.plain({m.name: m.dim for m in schema.modalities})
     tensors, facts = read_tensors(path, CELLS)
-    return CellModel.from_state({name: value.numpy() for name, value in tensors.items()}, facts)
+    with reading(path / f"{CELLS}.json", RunError, RESTORE), _told_of(path):
+        return CellModel.from_state({name: value.numpy() for name, value in tensors.items()}, facts)
 
 
 def fresh_model(config: ExperimentConfig, schema: Schema) -> MultimodalModel:
@@ -117,7 +145,7 @@ def data_checksum(samples: Samples, name: str) -> str:
         name: by which they were loaded.
     """
     if is_store(Path(name)):
-        return str(json.loads((Path(name) / MANIFEST).read_text(encoding="utf-8"))["checksum"])
+        return checksum(Path(name))
     return checksum(samples)
 
 

@@ -1,6 +1,5 @@
 """What stands in run folders and benchmark folders, read for a report: rows, where they come from, what failed."""
 
-import json
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from md2n.experiment.measuring import predictions_folder, run_masks
 from md2n.experiment.source import training_code
 from md2n.experiment.tuning import BENCHMARK, Terms, terms
 from md2n.models.catalogue import MODELS
+from md2n.reading import read_json
 from md2n.report.runs import Failure, RunFacts
 from md2n.training.runfiles import RUN
 
@@ -205,7 +205,7 @@ def _failures(out: Path, rows: Sequence[ResultRow]) -> list[Failure]:
         folder, model = record.parts[-3:-1]
         seed = int(record.name.removeprefix("seed-").removesuffix(FAILED))
         try:
-            told = json.loads(record.read_bytes())
+            told = read_json(record)
             reason = str(told.get("reason") or told["said"].strip().splitlines()[-1])
             reason += f"; next: {told['next']}" if told.get("next") else ""
         except (OSError, ValueError, KeyError, IndexError):

@@ -1,6 +1,5 @@
 """What a benchmark will take before it is begun: runs, how many are done, network calls, expected time."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from md2n.data.ready import Datasets, load, load_datasets
 from md2n.errors import Md2nError
 from md2n.experiment.estimate import Effort, estimate
 from md2n.experiment.jobs import EVALUATED, REMEASURE, RETRAIN, Job
+from md2n.reading import read_json
 from md2n.report.table import Cell, Table
 
 
@@ -160,6 +160,6 @@ def _timed(job: Job, protocols: Sequence[str], loaded: dict[str, Datasets]) -> t
 
 def _wall_s(job: Job) -> float:
     try:
-        return float(json.loads((job.run / EVALUATED).read_bytes())["wall_s"])
+        return float(read_json(job.run / EVALUATED)["wall_s"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0

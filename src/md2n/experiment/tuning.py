@@ -5,7 +5,6 @@ Trial 0 is the preset, trials 1 to N are drawn from the method's stated space (`
 remembered in ``tuning/``.  The test split takes no part: trials are never measured on it.
 """
 
-import json
 import shlex
 import shutil
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from md2n.durable import make_directory, write_json
 from md2n.errors import RunError, UsageError
 from md2n.experiment.jobs import EVALUATED, Job
 from md2n.experiment.search import draws, space
+from md2n.reading import read_json
 from md2n.report.table import Cell, Table
 from md2n.training.runfiles import read_run
 
@@ -80,7 +80,7 @@ def terms(out: Path) -> Terms | None:
         RunError: they cannot be read.
     """
     try:
-        kept = json.loads((out / BENCHMARK).read_bytes())
+        kept = read_json(out / BENCHMARK)
         sets = tuple(map(str, kept["sets"])) if "sets" in kept else None
         return Terms(int(kept["tune"]), str(kept.get("preset", "")), sets)
     except FileNotFoundError:
@@ -142,7 +142,7 @@ def choice(job: Job, tune: int) -> Choice | None:
     tried = trials([job], tune)
     asked = [t.settings["settings"] for t in tried]
     try:
-        kept = json.loads(_record(job).read_bytes())
+        kept = read_json(_record(job))
         if kept["settings"] == asked:
             return Choice(kept["trial"], tuple(kept["sets"]), tuple(kept["scores"]))
     except (OSError, ValueError, KeyError, TypeError):

@@ -19,6 +19,7 @@ from md2n.durable import write_bytes
 from md2n.errors import DataError
 from md2n.extraction.base import Clip, Extractor, Track, Word
 from md2n.extraction.whole import check_whole
+from md2n.reading import parse_json
 
 VERSION = 2
 """Of the kept files: raised when the same key would mean another content."""
@@ -139,7 +140,7 @@ def read_piece(path: Path) -> Piece | None:
     """A kept piece; None where there is none, or where the file is damaged, which means the same: do it again."""
     try:
         with np.load(path, allow_pickle=False) as held:
-            facts = json.loads(str(held["facts"]))
+            facts = parse_json(str(held["facts"]))
             words = tuple(Word(t, a, b, g) for t, a, b, g in facts["words"])
             notes = tuple(facts["notes"])
             track = None

@@ -7,7 +7,6 @@ word is read with what is said on either side of it.
 
 import hashlib
 import importlib.util
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from md2n.errors import DataError, UsageError, install_hint
 from md2n.extraction.base import Clip, ModalityAbsentError, Track
 from md2n.extraction.transcripts import words_of
+from md2n.reading import read_json
 
 VERSION = 2
 """Raised when the same clip and weights give other numbers."""
@@ -141,7 +141,7 @@ def _default_folder() -> Path:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        told = json.loads((folder / "config.json").read_bytes())
+        told = read_json(folder / "config.json")
         int(told["hidden_size"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(

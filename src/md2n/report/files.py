@@ -1,11 +1,11 @@
 """Files of a report, each whole or not at all."""
 
-import json
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from md2n.durable import make_directory, write_bytes, write_json
+from md2n.reading import read_json
 
 WRITTEN = "files.json"  # names, relative to the report, of what it consists of
 
@@ -32,7 +32,7 @@ def remove_others(folder: Path, written: Iterable[Path]) -> None:
     """
     kept = sorted({path.relative_to(folder).as_posix() for path in written})
     try:
-        before = list(map(str, json.loads((folder / WRITTEN).read_bytes())["files"]))
+        before = list(map(str, read_json(folder / WRITTEN)["files"]))
     except (OSError, ValueError, KeyError, TypeError):
         before = []  # no report yet, or one that did not say
     for name in set(before) - set(kept):

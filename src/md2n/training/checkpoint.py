@@ -22,11 +22,13 @@ from torch import nn
 from md2n.brief import brief
 from md2n.durable import BESIDE, encode_json, make_directory, refused, write_directory
 from md2n.errors import RunError
+from md2n.reading import parse_json, read_bytes, reading
 from md2n.shapes import Tensor
 from md2n.training.optim import load_parameters
 from md2n.training.weights import decode_tensors, encode_tensors, load_weights
 
 FORMAT = 1
+LARGEST_BYTES = 1 << 36  # of a checkpoint
 KEEP = 2  # the newest checkpoints that stay; the best one of each stays too
 STATE, TENSORS = "state.json", "tensors.safetensors"
 
@@ -110,6 +112,13 @@ class Checkpoint:
         load_parameters(model, self.average)
 
 
+class DamagedCheckpoint(RunError):  # noqa: N818 - it says what it is
+    """A checkpoint that is truncated or was altered; an older one may serve."""
+
+    def __init__(self, folder: Path, why: str) -> None:
+        super().__init__(f"checkpoint {folder} is damaged: {why}", "restore the file, or remove that checkpoint")
+
+
 class CheckpointStore:
     """The ``checkpoints`` folder of a run.
 
@@ -175,27 +184,35 @@ class CheckpointStore:
         state = self._state(name)
         path = self.folder / name / TENSORS
         content = _read(path)
-        if len(content) != state["tensors"]["bytes"] or _sha(content) != state["tensors"]["sha256"]:
+        with reading(path.parent, self._damaged(name)):
+            told = (state["tensors"]["bytes"], state["tensors"]["sha256"])
+        if told != (len(content), _sha(content)):
             raise DamagedCheckpoint(path.parent, f"{TENSORS} is not what was written")
-        found: dict[str, dict[str, Tensor]] = {"weights": {}, "average": {}, "optimizer": {}}
-        for key, value in decode_tensors(content, path).items():
-            kind, _, own = key.partition("/")
-            found[kind][own] = value
-        if state["versions"]["torch"] != _versions()["torch"]:
-            self.notice(f"{name} was written under torch {state['versions']['torch']}: bits may differ from here on")
-        best = state["progress"].pop("best")
-        progress = Progress(**state["progress"], best=Best(**best) if best else None)
-        return Checkpoint(progress, **found)
+        with reading(path.parent, self._damaged(name)):
+            found: dict[str, dict[str, Tensor]] = {"weights": {}, "average": {}, "optimizer": {}}
+            for key, value in decode_tensors(content, path).items():
+                kind, _, own = key.partition("/")
+                found[kind][own] = value
+            if state["versions"]["torch"] != _versions()["torch"]:
+                self.notice(
+                    f"{name} was written under torch {state['versions']['torch']}: bits may differ from here on"
+                )
+            best = state["progress"].pop("best")
+            progress = Progress(**state["progress"], best=Best(**best) if best else None)
+            return Checkpoint(progress, **found)
+
+    def _damaged(self, name: str) -> Callable[[str, str], DamagedCheckpoint]:
+        return lambda message, _: DamagedCheckpoint(self.folder / name, message.rpartition("cannot be read: ")[2])
 
     def _state(self, name: str) -> dict[str, Any]:
         path = self.folder / name / STATE
-        try:
-            state = json.loads(_read(path))
+        content = _read(path)
+        with reading(path, lambda *_: DamagedCheckpoint(path.parent, f"{STATE} is not readable")):
+            state = parse_json(content)
             written, checksum = state.pop("format"), state.pop("sha256")
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise DamagedCheckpoint(path.parent, f"{STATE} is not readable") from error
         if written != FORMAT:
-            by = state.get("versions", {}).get("md2n", "unknown")
+            versions = state.get("versions")
+            by = versions.get("md2n", "unknown") if isinstance(versions, dict) else "unknown"
             raise RunError(
                 f"checkpoint {path.parent} has format {written} (md2n {by}); this md2n reads format {FORMAT}",
                 "go on with the md2n that wrote it, or train into another folder",
@@ -218,11 +235,12 @@ class CheckpointStore:
         kept = set(names[-KEEP:])
         for name in names[-KEEP:]:
             try:
-                best = self._state(name)["progress"]["best"]
+                state = self._state(name)
+                with reading(self.folder / name, self._damaged(name)):
+                    best = state["progress"]["best"]
+                    kept |= {best["checkpoint"]} if best else set()
             except DamagedCheckpoint:
                 continue  # it cannot be resumed from, so nothing has to stay for its sake
-            if best:
-                kept.add(best["checkpoint"])
         for name in names:
             if name not in kept:
                 self._remove(name)
@@ -237,20 +255,13 @@ class CheckpointStore:
             raise refused(doomed, error) from error
 
 
-class DamagedCheckpoint(RunError):  # noqa: N818 - it says what it is
-    """A checkpoint that is truncated or was altered; an older one may serve."""
-
-    def __init__(self, folder: Path, why: str) -> None:
-        super().__init__(f"checkpoint {folder} is damaged: {why}", "restore the file, or remove that checkpoint")
-
-
 def _versions() -> dict[str, str]:
     return {"md2n": version("md2n"), "torch": version("torch")}
 
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path, LARGEST_BYTES)
     except OSError as error:
         raise DamagedCheckpoint(path.parent, f"{path.name} cannot be read") from error
 

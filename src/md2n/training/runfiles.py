@@ -1,16 +1,22 @@
 """What stands in a run folder, and reading it; reading needs no lock."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 from md2n.errors import RunError
+from md2n.reading import read_bytes, read_json, reading
 from md2n.shapes import Tensor
 from md2n.training.weights import decode_tensors
 
 CONFIG, SCHEMA, RUN, MODEL, LOCK = "config.json", "schema.json", "run.json", "model.safetensors", ".lock"
 CHECKPOINTS, NORMALISER, CELLS = "checkpoints", "normaliser", "cells"
+RESTORE = "restore the file, or train again"
+LARGEST_BYTES = 1 << 36  # of weights
+# What md2n itself reads of a run's facts, where they are there.
+KINDS: dict[str, dict[str, type]] = {
+    RUN: {"status": str, "seed": int, "config_hash": str, "data": dict, "versions": dict, "model_sha256": str},
+}
 
 
 def is_begun(path: Path) -> bool:
@@ -27,7 +33,8 @@ def is_finished(path: Path) -> bool:
     if not (path / RUN).exists() or not (path / MODEL).exists():
         return False
     facts = read_run(path)
-    sha = hashlib.sha256((path / MODEL).read_bytes()).hexdigest()
+    with reading(path / MODEL, RunError, RESTORE):
+        sha = hashlib.sha256(read_bytes(path / MODEL, LARGEST_BYTES)).hexdigest()
     return facts.get("status") == "done" and facts.get("model_sha256") == sha
 
 
@@ -89,21 +96,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return decode_tensors(path.read_bytes(), path)
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}", "restore the file, or train again") from error
+    with reading(path, RunError, RESTORE):
+        return decode_tensors(read_bytes(path, LARGEST_BYTES), path)
 
 
 def _read(path: Path, name: str) -> dict[str, Any]:
     if not path.is_dir():
         raise RunError(f"there is no run folder {path}", "give the folder that `md2n train --out` wrote")
-    try:
-        value = json.loads((path / name).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RunError(f"{path} has no {name}", "give the folder that `md2n train --out` wrote") from error
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path / name} cannot be read: {error}", "restore the file, or train again") from error
+    with reading(path / name, RunError, RESTORE):
+        if not (path / name).exists():
+            raise RunError(f"{path} has no {name}", "give the folder that `md2n train --out` wrote")
+        value = read_json(path / name)
     if not isinstance(value, dict):
-        raise RunError(f"{path / name} holds no JSON object", "restore the file, or train again")
+        raise RunError(f"{path / name} holds no JSON object", RESTORE)
+    for key, kind in KINDS.get(name, {}).items():
+        if not isinstance(value.get(key, kind()), kind):
+            raise RunError(f"'{path / name}': {key} is a {type(value[key]).__name__}, not a {kind.__name__}", RESTORE)
     return value

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from md2n.errors import RunError
+from md2n.reading import reading
 from md2n.shapes import Tensor
 
 
@@ -53,8 +53,6 @@ def decode_tensors(content: bytes, path: Path) -> dict[str, Tensor]:
     Raises:
         RunError: not safetensors, or truncated.
     """
-    try:
+    with reading(path, RunError, "restore it, or train again", "is not a whole safetensors file"):
         tensors: dict[str, Tensor] = safetensors.torch.load(content)
-    except SafetensorError as error:
-        raise RunError(f"{path} is not a whole safetensors file: {error}", "restore it, or train again") from error
     return tensors

@@ -8,7 +8,11 @@ array of measurements compresses beyond.  Numbers count as float32 at least, for
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from md2n.data.samples import Array
 from md2n.errors import DataError
 
 FREE_BYTES = 1 << 27
@@ -50,3 +54,16 @@ class Budget:
                 HINT,
             )
         self.left -= needed
+
+
+def texts(values: Any, path: Path) -> Array:
+    """``[N]`` of a list of texts; each takes as much memory as the longest.
+
+    Raises:
+        DataError: no list of texts, or one so long that the others cannot all take as much.
+    """
+    if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+        raise DataError(f"'{path}' holds no list of texts", "import or copy the data again")
+    longest = max(map(len, values), default=0)
+    Budget(path).spend((len(values), longest), 4, f"a text of {longest} characters")
+    return np.array(values, dtype=np.str_)

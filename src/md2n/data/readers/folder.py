@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from md2n.data.readers.arrays import from_arrays
+from md2n.data.readers.budget import Budget
 from md2n.data.readers.cells import NAMES, read_text, rows_of, separator_of, with_slashes, without_end
 from md2n.data.readers.files import fingerprints
 from md2n.data.readers.labels import MOST_CLASSES, as_number, is_unknown
@@ -204,7 +205,11 @@ def read_table(table: Path) -> dict[str, list[str]]:
                 f"fill cells, or quote those that hold a {NAMES[separator]}",
             )
     cells = [[with_slashes(cell, table.parent) for cell in line] for _, line in rows[1:]]
-    return {column: [line[i] for line in cells] for i, column in enumerate(header)}
+    columns = {column: [line[i] for line in cells] for i, column in enumerate(header)}
+    budget = Budget(table)
+    for column, texts in columns.items():  # an array of texts is as wide as its longest
+        budget.spend((len(texts), max(map(len, texts))), 4, column)
+    return columns
 
 
 def check_groups(columns: Mapping[str, Sequence[str]], table: Path) -> None:

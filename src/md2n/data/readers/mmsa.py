@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from md2n.data.readers.budget import texts
 from md2n.data.readers.files import fingerprints
 from md2n.data.readers.frames import NonFinite, as_features, as_numbers, concat, count_nonfinite, finish
 from md2n.data.readers.labels import is_missing, is_unknown, label_column
@@ -223,7 +224,7 @@ def _ids(part: Part, split: str, file: Path) -> Array:
     rows = np.asarray(given, dtype=object).reshape(len(given), -1) if len(given) else np.empty((0, 1), object)
     if not rows.size and len(given):
         raise DataError(f"'{file}': {split}/id holds nothing", "give one id per sample")
-    return np.array(["_".join(map(text, row)) for row in rows], dtype=np.str_)
+    return texts(["_".join(map(text, row)) for row in rows], file)
 
 
 def _groups(ids: Array) -> dict[str, Array]:
