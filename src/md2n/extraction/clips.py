@@ -35,6 +35,7 @@ from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.extraction.base import Clip, Word
 from md2n.extraction.splits import made_splits
 from md2n.extraction.word_source import WordSource
+from md2n.reading import reading
 
 TABLES = ("labels.csv", "manifest.csv")
 GROUPS = ("speaker", "actor", "subject", "video", "session")
@@ -277,4 +278,5 @@ def _clip(
 
 
 def _text(path: Path) -> str:
-    return read_text(path).strip() if path.is_file() and path.stat().st_size else ""
+    with reading(path, hint="save it as UTF-8"):
+        return read_text(path).strip() if path.is_file() and path.stat().st_size else ""

@@ -18,8 +18,10 @@ from md2n.brief import brief
 from md2n.errors import DataError, UsageError, install_hint
 from md2n.extraction.base import ModalityAbsentError
 from md2n.extraction.whole import check_whole
+from md2n.reading import exists, reading, regular
 
 RATE_HZ = 16_000
+UNREADABLE = "cannot be read as a video or sound file"
 SHORT_S, SHORT_PART = 0.5, 0.1
 """A stream that ends earlier than it says, by more than both of these, was cut off."""
 
@@ -134,17 +136,16 @@ def _opened(path: Path) -> Iterator[Any]:
     except ImportError as error:
         raise UsageError("PyAV, which reads media files, is not installed", install_hint("video")) from error
     av.logging.set_level(None)  # FFmpeg prints on its own what is raised here
-    if not path.is_file():
+    if not exists(path):
         raise DataError(f"there is no file {path}", "check the path")
+    with reading(path, hint="check the path"):
+        regular(path)
     if not path.stat().st_size:
         raise DataError(f"{path} is empty", "copy or record it again")
-    try:
+    with reading(path, hint="check that it plays", state=UNREADABLE):
         check_whole(path)
         with av.open(str(path)) as file:
             yield file
-    except av.error.FFmpegError as error:
-        told = error.strerror or type(error).__name__
-        raise DataError(f"{path} cannot be read as a video or sound file: {told}", "check that it plays") from error
 
 
 def _upright(frame: Any, aspect: float) -> Any:

@@ -6,8 +6,10 @@ from md2n.data.readers.csd import Track
 from md2n.data.readers.word_files import read_word_file
 from md2n.errors import DataError
 from md2n.extraction.base import Word
+from md2n.reading import named
 
 
+@named(hint="check that it is a readable file of words in time")
 def read_words(path: Path, tier: str = "") -> tuple[Word, ...]:
     """Words of one clip in order of time, as ``md2n.data.readers.word_files.read_word_file`` gives them.
 

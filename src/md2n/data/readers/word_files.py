@@ -30,8 +30,11 @@ COLUMNS = {
 TIERS = ("tier", "type")
 """Columns that say which tier a row belongs to, in tables that Praat and the Montreal Forced Aligner write."""
 _MARKS = frozenset(COLUMNS["word"])
-_LONG = re.compile(r'xmin\s*=\s*(\S+)\s+xmax\s*=\s*(\S+)\s+text\s*=\s*"((?:[^"]|"")*)"')
-_SHORT = re.compile(r'(-?[\d.]+(?:[eE]-?\d+)?)\s+(-?[\d.]+(?:[eE]-?\d+)?)\s+"((?:[^"]|"")*)"')
+# Numbers are bounded, and begin where no other does, so that a search takes time in proportion to the text.
+_LONG = re.compile(r'xmin\s*=\s*(\S{1,40})\s+xmax\s*=\s*(\S{1,40})\s+text\s*=\s*"((?:[^"]|"")*)"')
+_SHORT = re.compile(
+    r'(?<![\d.])(-?[\d.]{1,40}(?:[eE]-?\d{1,4})?)\s+(-?[\d.]{1,40}(?:[eE]-?\d{1,4})?)\s+"((?:[^"]|"")*)"'
+)
 _TIER = re.compile(r'"IntervalTier"\s+(?:name\s*=\s*)?"((?:[^"]|"")*)"')
 _OF_WORDS = re.compile(r"(.*[^a-z])?words?", re.IGNORECASE | re.DOTALL)
 
