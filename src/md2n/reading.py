@@ -67,14 +67,22 @@ def reading(
 def named(
     refusal: Callable[[str, str], Md2nError] = DataError, hint: str = AGAIN
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Puts a whole function inside ``reading`` of the path that is its first argument."""
+    """Puts a whole function inside ``reading`` of the path that is its first argument.
+
+    A ``DataError`` of md2n's own that names neither that path nor a file below it gets it in front.
+    """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
         def guarded(*arguments: P.args, **options: P.kwargs) -> R:
             path = arguments[0] if arguments else next(iter(options.values()))
             with reading(str(path), refusal, hint):
-                return function(*arguments, **options)
+                try:
+                    return function(*arguments, **options)
+                except DataError as error:
+                    if str(path) in error.message or shown(str(path)) in error.message:
+                        raise
+                    raise type(error)(f"'{shown(str(path))}': {error.message}", error.hint) from error
 
         return guarded
 

@@ -1,6 +1,7 @@
 """Damaged files of every kind end in data or in a named error: nothing else, soon, and in little memory.
 
-A few mutations of each run with all other tests; ``pytest -m fuzz`` runs two hundred, ``python -m tests.fuzz N`` any number.
+A few mutations of each run with all other tests; ``pytest -m fuzz`` runs two hundred of each, and
+``python -m tests.fuzz N`` any number.
 """
 
 from pathlib import Path

@@ -167,7 +167,7 @@ def _check_kinds(manifest: Mapping[str, Any]) -> None:
     for key, (kind, entries) in _KINDS.items():
         if key not in manifest:
             raise DataError(f"the manifest lacks '{key}'", AGAIN)
-        held = manifest[key]
+        held: Any = manifest[key]
         if not isinstance(held, kind) or (entries is not None and not all(isinstance(e, entries) for e in held)):
             raise DataError(f"the manifest's '{key}' is no {kind.__name__}", AGAIN)
 

@@ -36,7 +36,7 @@ from md2n.errors import DataError, StorageError, UsageError
 from md2n.evaluation.results import PROTOCOLS
 from md2n.missing import incomplete_patterns, left_at_rates, pattern_flags
 from md2n.modality import set_name
-from md2n.reading import reading
+from md2n.reading import exists, reading
 from md2n.seeding import numpy_generator
 
 Flags = npt.NDArray[np.bool_]
@@ -191,7 +191,7 @@ def load_masks(path: Path, *, names: tuple[str, ...], data_checksum: str, split:
             another version of the protocol; the message names which.
     """
     remedy = "remove it to draw new masks (earlier random results then no longer compare)"
-    if not path.exists():
+    if not exists(path):
         raise DataError(f"there is no masks file at '{path}'", "draw them with random_conditions, then save")
     held = load_npz(path, ("head", "shape", "available", "requested", "realised"), remedy)
     with reading(path, hint=remedy, state="is no masks file, or a damaged one"):
@@ -232,7 +232,7 @@ def shared_masks(
         DataError: as ``load_masks`` and ``random_conditions``.
         StorageError: as ``save_masks``.
     """
-    if not path.exists():
+    if not exists(path):
         drawn = random_conditions(present, names, seed)
         save_masks(path, drawn, names=names, data_checksum=data_checksum, split=split)
     conditions = load_masks(path, names=names, data_checksum=data_checksum, split=split)

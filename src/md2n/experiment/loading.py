@@ -86,7 +86,7 @@ def load_run(path: Path, device: str = "cpu") -> LoadedRun:
     with _told_of(path / SCHEMA):
         schema = from_mapping(Schema, read_schema(path))
     normaliser = read_normaliser(path)
-    with reading(path / f"{NORMALISER}.safetensors", RunError, RESTORE):
+    with _told_of(path / f"{NORMALISER}.safetensors"):
         normaliser.check({m.name: m.dim for m in schema.modalities})
     with _told_of(path):
         model = fresh_model(config, schema)

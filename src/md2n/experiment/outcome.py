@@ -16,7 +16,7 @@ from md2n.experiment.measuring import predictions_folder, run_masks
 from md2n.experiment.source import training_code
 from md2n.experiment.tuning import BENCHMARK, Terms, terms
 from md2n.models.catalogue import MODELS
-from md2n.reading import read_json
+from md2n.reading import exists, read_json
 from md2n.report.runs import Failure, RunFacts
 from md2n.training.runfiles import RUN
 
@@ -61,7 +61,7 @@ def read_outcomes(paths: Sequence[Path], notice: Callable[[str], None] = warning
     """
     whole, benched, made = Outcome(), list[ResultRow](), defaultdict[str, dict[Terms, Path]](dict)
     for path in paths:
-        if not path.exists():
+        if not exists(path, RunError):
             raise RunError(f"there is no run folder or results file {path}", "give what `md2n train --out` wrote")
         if is_benchmark(path):
             found = _benchmark(path, notice)

@@ -35,7 +35,7 @@ from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.extraction.base import Clip, Word
 from md2n.extraction.splits import made_splits
 from md2n.extraction.word_source import WordSource
-from md2n.reading import reading
+from md2n.reading import named, reading
 
 TABLES = ("labels.csv", "manifest.csv")
 GROUPS = ("speaker", "actor", "subject", "video", "session")
@@ -97,6 +97,7 @@ def find_table(folder: Path) -> Path | None:
     return next((folder / name for name in TABLES if (folder / name).is_file()), None)
 
 
+@named()
 def read_clips(
     folder: Path,
     table: Path | None = None,

@@ -16,6 +16,7 @@
 A path may not leave the folder.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ TABLE = "samples.csv"
 HEADS = frozenset({"id", "file"})
 """Columns that tables of samples and of clips have."""
 MOST_GROUPS = 1000
-_WHOLE = re.compile(r"[+-]?\d+")
+_WHOLE = re.compile(r"[+-]?\d{1,18}")
 
 
 @named()
@@ -253,6 +254,9 @@ def target_of(
     numbers = [as_number(w) for w in known]
     if None in numbers or (classes is not None and set(known) <= meant):
         return np.array(words, dtype=np.str_), classes
+    huge = next((w for w, n in zip(known, numbers) if n in (math.inf, -math.inf) and any(map(str.isdigit, w))), None)
+    if huge is not None:
+        raise DataError(f"a label is {huge[:20]}..., which no number can hold", "correct that cell, or leave it empty")
     values = np.full(len(words), np.nan)
     values[[bool(w) for w in words]] = numbers
     whole = bool(known) and all(_WHOLE.fullmatch(w) for w in known)

@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -64,7 +64,8 @@ class _Element(NamedTuple):
 
 class _Reader:
     def __init__(self, path: Path, data: memoryview, hint: str) -> None:
-        self.path, self.data, self.hint, self.order = path, data, hint, "<"
+        self.path, self.data, self.hint = path, data, hint
+        self.order: Literal["<", ">"] = "<"
         self.budget = Budget(path, len(data))
 
     def damaged(self, why: str) -> DataError:

@@ -32,9 +32,8 @@ TIERS = ("tier", "type")
 _MARKS = frozenset(COLUMNS["word"])
 # Numbers are bounded, and begin where no other does, so that a search takes time in proportion to the text.
 _LONG = re.compile(r'xmin\s*=\s*(\S{1,40})\s+xmax\s*=\s*(\S{1,40})\s+text\s*=\s*"((?:[^"]|"")*)"')
-_SHORT = re.compile(
-    r'(?<![\d.])(-?[\d.]{1,40}(?:[eE]-?\d{1,4})?)\s+(-?[\d.]{1,40}(?:[eE]-?\d{1,4})?)\s+"((?:[^"]|"")*)"'
-)
+_TIME = r"(-?[\d.]{1,40}(?:[eE]-?\d{1,4})?)"
+_SHORT = re.compile(rf'(?<![\d.]){_TIME}\s+{_TIME}\s+"((?:[^"]|"")*)"')
 _TIER = re.compile(r'"IntervalTier"\s+(?:name\s*=\s*)?"((?:[^"]|"")*)"')
 _OF_WORDS = re.compile(r"(.*[^a-z])?words?", re.IGNORECASE | re.DOTALL)
 
