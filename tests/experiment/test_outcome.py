@@ -147,5 +147,5 @@ def test_another_version_of_a_protocol_is_refused(tmp_path: Path):
 def test_damaged_facts_of_a_benchmark_are_refused(tmp_path: Path):
     out = bench(tmp_path / "bench")
     (out / "benchmark.json").write_text("{}")
-    with pytest.raises(RunError, match=r"benchmark\.json cannot be read"):
+    with pytest.raises(RunError, match=r"benchmark\.json' cannot be read"):
         read_outcomes([out], quiet)

@@ -105,6 +105,27 @@ def test_absent_and_damaged_folders_are_named(tmp_path: Path) -> None:
         read_config(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"status": 5}', "status is a int, not a str"),
+        ('{"data": []}', "data is a list, not a dict"),
+        ('{"seed": "x"}', "seed is a str, not a int"),
+        ('{"model_sha256": null}', "model_sha256 is a NoneType, not a str"),
+        ("[" * 100_000, "cannot be read: ValueError: it is nested too deeply"),
+        ('{"seed": ' + "9" * 5000 + "}", "cannot be read: ValueError: Exceeds the limit"),
+        ("\x00", "cannot be read"),
+        ("[]", "holds no JSON object"),
+    ],
+)
+def test_facts_of_other_kinds_are_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(RunError) as caught:
+        read_run(tmp_path)
+    assert message in caught.value.message
+    assert "run.json" in caught.value.message
+
+
 def test_a_run_is_finished_only_with_whole_weights(tmp_path: Path) -> None:
     assert not is_finished(tmp_path / "run")
     do_train(tmp_path / "run")

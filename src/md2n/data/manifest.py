@@ -168,7 +168,8 @@ def _check_kinds(manifest: Mapping[str, Any]) -> None:
         if key not in manifest:
             raise DataError(f"the manifest lacks '{key}'", AGAIN)
         held: Any = manifest[key]
-        if not isinstance(held, kind) or (entries is not None and not all(isinstance(e, entries) for e in held)):
+        fits = isinstance(held, kind)
+        if not fits or (entries is not None and not all(isinstance(e, entries) for e in held)):
             raise DataError(f"the manifest's '{key}' is no {kind.__name__}", AGAIN)
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from md2n.brief import brief
 from md2n.data.config import DataConfig
 from md2n.data.dataset import MultimodalDataset
+from md2n.data.readers.npy import load_npz
 from md2n.data.ready import load
 from md2n.data.samples import Samples
 from md2n.durable import make_directory, write_bytes
-from md2n.errors import Md2nError, UsageError, did_you_mean
+from md2n.errors import Md2nError, RunError, UsageError, did_you_mean
 from md2n.evaluation.asking import Meter
 from md2n.evaluation.evaluator import ConditionResult, RecoveryResult, evaluate, evaluate_recovery, result_rows
 from md2n.evaluation.inside import evaluate_cells, inside_conditions
@@ -34,6 +35,7 @@ from md2n.experiment.costs import read_cost, record_cost
 from md2n.experiment.loading import LoadedRun, data_checksum, evaluation_data, load_run
 from md2n.experiment.source import UNKNOWN, measuring_code
 from md2n.models.base import Recovers
+from md2n.reading import reading
 from md2n.report.figures import RecoveryExample
 from md2n.training.runfiles import read_config
 from md2n.training.sameness import identity_hash
@@ -296,8 +298,9 @@ def recovery_examples(run: Path | LoadedRun, dataset: str, split: str = "test") 
         available = "+".join(name for name in loaded.schema.names if name != target)
         path = folder / f"{available}.recovered-{target}.npz"
         if path.exists():
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in ("truth", "recovered", "draw")}
+            with reading(path, RunError, "measure the run again: md2n evaluate"):
+                held = load_npz(path)
+                arrays = {name: held[name] for name in ("truth", "recovered", "draw")}
             examples.append(RecoveryExample(dataset, loaded.config.model.name, target, available, **arrays))
     return examples
 

@@ -16,7 +16,7 @@ from md2n.experiment.measuring import predictions_folder, run_masks
 from md2n.experiment.source import training_code
 from md2n.experiment.tuning import BENCHMARK, Terms, terms
 from md2n.models.catalogue import MODELS
-from md2n.reading import exists, read_json
+from md2n.reading import exists, read_json, reading
 from md2n.report.runs import Failure, RunFacts
 from md2n.training.runfiles import RUN
 
@@ -205,10 +205,11 @@ def _failures(out: Path, rows: Sequence[ResultRow]) -> list[Failure]:
         folder, model = record.parts[-3:-1]
         seed = int(record.name.removeprefix("seed-").removesuffix(FAILED))
         try:
-            told = read_json(record)
-            reason = str(told.get("reason") or told["said"].strip().splitlines()[-1])
-            reason += f"; next: {told['next']}" if told.get("next") else ""
-        except (OSError, ValueError, KeyError, IndexError):
+            with reading(record):
+                told = read_json(record)
+                reason = str(told.get("reason") or told["said"].strip().splitlines()[-1])
+                reason += f"; next: {told['next']}" if told.get("next") else ""
+        except DataError:
             reason = "its record cannot be read"
         found.append(Failure(names.get(folder, folder), model, seed, reason.removeprefix("error: "), str(record)))
     return found

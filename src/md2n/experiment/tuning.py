@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from md2n.durable import make_directory, write_json
-from md2n.errors import RunError, UsageError
+from md2n.errors import DataError, RunError, UsageError
 from md2n.experiment.jobs import EVALUATED, Job
 from md2n.experiment.search import draws, space
-from md2n.reading import read_json
+from md2n.reading import read_json, reading
 from md2n.report.table import Cell, Table
 from md2n.training.runfiles import read_run
 
@@ -79,14 +79,12 @@ def terms(out: Path) -> Terms | None:
     Raises:
         RunError: they cannot be read.
     """
-    try:
+    with reading(out / BENCHMARK, RunError, "restore it, or give another --out"):
+        if not (out / BENCHMARK).exists():
+            return None
         kept = read_json(out / BENCHMARK)
         sets = tuple(map(str, kept["sets"])) if "sets" in kept else None
         return Terms(int(kept["tune"]), str(kept.get("preset", "")), sets)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{out / BENCHMARK} cannot be read: {error}", "restore it, or give another --out") from error
 
 
 def check_terms(out: Path, asked: Terms) -> None:
@@ -142,10 +140,11 @@ def choice(job: Job, tune: int) -> Choice | None:
     tried = trials([job], tune)
     asked = [t.settings["settings"] for t in tried]
     try:
-        kept = read_json(_record(job))
-        if kept["settings"] == asked:
-            return Choice(kept["trial"], tuple(kept["sets"]), tuple(kept["scores"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        with reading(_record(job)):
+            kept = read_json(_record(job))
+            if kept["settings"] == asked:
+                return Choice(kept["trial"], tuple(kept["sets"]), tuple(kept["scores"]))
+    except DataError:
         pass  # not made yet, or damaged: it follows from the trials
     if not tried or not all(t.done() or _refused(t) for t in tried):
         return None

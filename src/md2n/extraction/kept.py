@@ -7,7 +7,6 @@ So a rerun finds what is done, and does what is new or has changed.
 import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from md2n.brief import brief
+from md2n.data.readers.npy import load_npz
 from md2n.durable import write_bytes
 from md2n.errors import DataError
 from md2n.extraction.base import Clip, Extractor, Track, Word
 from md2n.extraction.whole import check_whole
-from md2n.reading import parse_json
+from md2n.reading import parse_json, reading
 
 VERSION = 2
 """Of the kept files: raised when the same key would mean another content."""
@@ -139,22 +139,20 @@ def write_piece(path: Path, piece: Piece) -> None:
 def read_piece(path: Path) -> Piece | None:
     """A kept piece; None where there is none, or where the file is damaged, which means the same: do it again."""
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with reading(path):
+            held = load_npz(path)
             facts = parse_json(str(held["facts"]))
             words = tuple(Word(t, a, b, g) for t, a, b, g in facts["words"])
             notes = tuple(facts["notes"])
-            track = None
-            if "values" in held.files:
-                track = Track(held["values"], held["valid"], held["intervals_s"], notes)
+            track = Track(held["values"], held["valid"], held["intervals_s"], notes) if "values" in held else None
             return Piece(facts["state"], facts["reason"], track, words, notes)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except DataError:
         return None
 
 
 def is_kept(path: Path) -> bool:
     """Whether a whole file stands there; a file that was cut off counts as none, and is made again."""
     try:
-        with np.load(path, allow_pickle=False) as held:
-            return "facts" in held.files
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return "facts" in load_npz(path, ("facts",))
+    except DataError:
         return False

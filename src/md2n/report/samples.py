@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from md2n.data.readers.npy import load_npz
 from md2n.evaluation.metrics import known
+from md2n.reading import reading
 from md2n.report.grid import Grid
 from md2n.report.runs import RunFacts
 
@@ -84,7 +86,8 @@ def scores_in(files: Sequence[Path], metric: str) -> dict[int, float]:
     """
     total: dict[int, float] = defaultdict(float)
     for file in files:
-        with np.load(file) as kept:
+        kept = load_npz(file, ("labels", "output", "rows"), "measure the run again: md2n evaluate")
+        with reading(file, hint="measure the run again: md2n evaluate"):
             told = known(kept["labels"])
             scores, rows = PER_SAMPLE[metric](kept["output"][told], kept["labels"][told]), kept["rows"][told]
         counted = ~np.isnan(scores)
