@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,17 @@ import pytest
 
 from md2n.data.manifest import aside, hidden
 from md2n.data.samples import LabelColumn, Ragged, Samples
-from md2n.data.store import MANIFEST, StoreWriter, checksum, is_store, open_store, verify_store, write_store
+from md2n.data.store import (
+    MANIFEST,
+    StoreWriter,
+    checksum,
+    compare_store,
+    is_store,
+    open_intervals,
+    open_store,
+    verify_store,
+    write_store,
+)
 from md2n.durable import BESIDE
 from md2n.errors import DataError, StorageError
 from tests.data.sets import assert_same, small
@@ -26,6 +37,12 @@ def store(tmp_path: Path) -> Path:
 def edit(store: Path, **changes: object) -> None:
     manifest = json.loads((store / MANIFEST).read_text())
     (store / MANIFEST).write_text(json.dumps({k: v for k, v in (manifest | changes).items() if v is not None}))
+
+
+def write_names() -> list[str]:
+    """Names of the files of a store of ``small``."""
+    with tempfile.TemporaryDirectory() as folder:
+        return sorted(p.name for p in write_store(Path(folder) / "store", small()).iterdir())
 
 
 # --- round trip ------------------------------------------------------------------------------------------------------
@@ -153,15 +170,48 @@ def test_files_that_are_missing_or_truncated(store, name):
         open_store(store)
 
 
-def test_changed_content_is_found_by_verifying(store):
+def flip(file: Path, position: int = -1) -> None:
+    content = bytearray(file.read_bytes())
+    content[position] ^= 1
+    file.write_bytes(content)
+
+
+def test_changed_content_is_found_by_opening_and_by_verifying(store):
     assert verify_store(store) == []
     for name in ("text.values.npy", "split.npy"):
-        file = store / name
-        content = bytearray(file.read_bytes())
-        content[-1] ^= 1
-        file.write_bytes(content)
-    open_store(store)  # sizes tell nothing
+        flip(store / name)
     assert verify_store(store) == ["split.npy", "text.values.npy"]
+    for opened in (open_store, compare_store, open_intervals):
+        with pytest.raises(DataError, match=r"split.npy', '.*text.values.npy' are not what was written.*\n.*import or"):
+            opened(store)
+
+
+@pytest.mark.parametrize("name", write_names())
+def test_every_file_of_a_store_is_vouched_for(store, name):
+    if name == MANIFEST:
+        edit(store, notes=["nothing is known against these data"])
+    else:
+        flip(store / name)
+    assert verify_store(store) == [name]
+    with pytest.raises(DataError, match=r"\n.*the store is damaged; import or copy it again"):
+        open_store(store)
+
+
+def test_an_array_that_the_manifest_does_not_list_is_not_taken_for_a_modalitys(store):
+    np.save(store / "text.intervals.npy", np.zeros((3, 2), np.float32))
+    with pytest.raises(DataError, match=r"text.intervals.npy' is no file of this store.*\n.*move it elsewhere"):
+        open_store(store)
+
+
+def test_a_store_of_an_older_md2n_is_read_and_compared_whole(store):
+    old = json.loads((store / MANIFEST).read_text())
+    files = {name: {k: facts[k] for k in ("bytes", "sha256")} for name, facts in old["files"].items()}
+    edit(store, files=files, manifest_sha256=None)
+    assert_same(open_store(store), small())
+    assert verify_store(store) == []
+    flip(store / "text.values.npy")
+    with pytest.raises(DataError, match="not what was written"):
+        open_store(store)
 
 
 @pytest.mark.parametrize(
@@ -237,6 +287,21 @@ def test_here_is_a_place_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "here")
     write_store("inner", small())
     assert is_store(tmp_path / "here" / "inner")
+
+
+def test_a_store_is_written_to_what_a_link_leads_to_and_the_link_stays(tmp_path):
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(Path("disk") / "store", target_is_directory=True)
+    for seed in (0, 1):  # to nothing yet, then to a store
+        write_store(link, small(seed))
+        assert link.is_symlink()
+        assert_same(open_store(tmp_path / "disk" / "store"), small(seed))
+    (tmp_path / "disk" / "store").rename(aside(link))  # killed between the two renamings
+    assert_same(open_store(link), small(1))
+    write_store(link, small())
+    assert_same(open_store(link), small())
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_dir()) == ["disk", "link", "store"]
 
 
 # --- killed, full, interrupted ---------------------------------------------------------------------------------------

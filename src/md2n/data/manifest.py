@@ -1,6 +1,6 @@
 """What makes a folder a store: its manifest, what stands in it, and the samples it describes.
 
-manifest.json            format, modalities, labels, groups, notes, source, bytes and sha256 of every file
+manifest.json            format, modalities, labels, groups, notes, source, size and digests of every file, its own sha256
 ids.json                 [N] sample ids
 split.npy                [N] uint8
 label.<i>.npy            [N] float32 or int64, in the manifest's order
@@ -15,7 +15,6 @@ group.<i>.json           [N] members
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from md2n.data.gather import release
+from md2n.data.integrity import AGAIN
 from md2n.data.readers.budget import texts
 from md2n.data.readers.files import require_file
 from md2n.data.readers.npy import load_npy
@@ -36,12 +36,11 @@ VERSIONS = (1, 2)  # a store with unknown cells is of the second, which an older
 MANIFEST = "manifest.json"
 LARGEST_BYTES = 1 << 32  # of a list of ids
 BLOCK = 2**24  # bytes read at a time
-AGAIN = "the store is damaged; import or copy it again"
 
 
 def hidden(path: Path, suffix: str) -> Path:
-    """Beside a store, where no folder of the user's own is in the way."""
-    whole = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would leave for where a link leads
+    """Beside a store, or beside what a link to it leads to, where no folder of the user's own is in the way."""
+    whole = path.resolve()
     return whole.with_name(f".{whole.name}{suffix}")
 
 
@@ -200,12 +199,6 @@ def digest(samples: Samples) -> str:
                 found.update(ragged.known(slice(start, start + rows)).tobytes())
                 release(ragged.cells)
     return found.hexdigest()[:16]
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def table_of(task: Task) -> dict[str, Any]:

@@ -6,20 +6,12 @@ what is in it, ``writer`` writes it.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from md2n.data.manifest import (
-    AGAIN,
-    MANIFEST,
-    assemble,
-    digest,
-    intervals_file,
-    is_store,
-    read_manifest,
-    sha256_of,
-    standing,
-)
+from md2n.data.integrity import AGAIN, OPENING, Comparison, compare, is_sealed_rightly
+from md2n.data.manifest import MANIFEST, assemble, digest, intervals_file, is_store, read_manifest, standing
 from md2n.data.samples import Array, Samples
 from md2n.data.writer import StoreWriter, check_place
 from md2n.errors import DataError
@@ -30,6 +22,7 @@ __all__ = [
     "StoreWriter",
     "check_place",
     "checksum",
+    "compare_store",
     "is_store",
     "open_intervals",
     "open_store",
@@ -71,18 +64,46 @@ def write_store(path: Path | str, samples: Samples, intervals: Mapping[str, Arra
 def open_store(path: Path | str) -> Samples:
     """The samples of a store, features memory-mapped.
 
+    Files are compared with the manifest's digests: all of them in a store of 64 MiB or less, else 64 MiB of them,
+    other blocks each time; ``compare_store`` compares more.
+
     Raises:
-        DataError: no store there, another format version, or a file that is missing, truncated or of another shape.
+        DataError: no store there, another format version, or a file that is missing, truncated, of another shape or
+            of other content.
     """
     folder = Path(path)
-    manifest = read_manifest(folder)
-    place = standing(folder)
-    for name, size in _told(folder, manifest, "bytes").items():
-        found = (place / name).stat().st_size if (place / name).is_file() else -1
-        if found != size:
-            state = "is missing" if found < 0 else f"holds {found} of {size} bytes"
-            raise DataError(f"'{folder / name}' {state}", AGAIN)
-    return assemble(place, manifest)
+    manifest, place = read_manifest(folder), standing(folder)
+    files = _files(folder, manifest)
+    samples = assemble(place, manifest)
+    stray = _stray(place, samples.names, files)
+    if stray:
+        raise DataError(
+            f"'{folder / stray}' is no file of this store: its manifest does not list it", "move it elsewhere"
+        )
+    if not is_sealed_rightly(manifest):
+        raise DataError(f"'{folder / MANIFEST}' is not what was written: its checksum differs", AGAIN)
+    _refuse_changed(folder, compare(place, files, OPENING))
+    return samples
+
+
+def compare_store(path: Path | str, most: int | None = None) -> Comparison:
+    """Compares the files of a store with the manifest's digests.
+
+    Args:
+        path: of the store.
+        most: bytes to compare where there are more, other blocks each time; everything if not given.
+
+    Returns:
+        How much was compared.
+
+    Raises:
+        DataError: no store there, or a file that is missing, truncated or of other content; it is named.
+    """
+    folder = Path(path)
+    files = _files(folder, read_manifest(folder))
+    found = compare(standing(folder), files, most)
+    _refuse_changed(folder, found)
+    return found
 
 
 @named(hint=AGAIN)
@@ -111,12 +132,12 @@ def verify_store(path: Path | str) -> list[str]:
     """Names of files whose content no longer matches the manifest (empty: all is well).
 
     Raises:
-        DataError: as for ``open_store``.
+        DataError: no store there, another format version, or a file that is missing or truncated.
     """
     folder = Path(path)
-    open_store(folder)
-    told = _told(folder, read_manifest(folder), "sha256")
-    return [name for name, sha256 in told.items() if sha256_of(standing(folder) / name) != sha256]
+    manifest = read_manifest(folder)
+    changed = compare(standing(folder), _files(folder, manifest)).changed
+    return [*changed, *([] if is_sealed_rightly(manifest) else [MANIFEST])]
 
 
 def checksum(data: Samples | Path | str) -> str:
@@ -130,9 +151,30 @@ def checksum(data: Samples | Path | str) -> str:
     return digest(data) if isinstance(data, Samples) else str(read_manifest(Path(data)).get("checksum", ""))
 
 
-def _told(folder: Path, manifest: dict[str, object], fact: str) -> dict[str, object]:
-    """A fact of every file, as the manifest has it."""
+def _files(folder: Path, manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every file of a store and what the manifest says of it; each is there, and of that size."""
     files = manifest.get("files")
-    if not isinstance(files, dict) or not all(isinstance(f, dict) and fact in f for f in files.values()):
+    facts = ("bytes", "sha256")
+    if not isinstance(files, dict) or not all(isinstance(f, dict) and all(k in f for k in facts) for f in files.values()):
         raise DataError(f"'{folder / MANIFEST}' does not say what its files hold", AGAIN)
-    return {str(name): told[fact] for name, told in files.items()}
+    for name, told in files.items():
+        size, file = told["bytes"], standing(folder) / name
+        held = file.stat().st_size if file.is_file() else -1
+        if held != size:
+            state = "is missing" if held < 0 else f"holds {held} of {size} bytes"
+            raise DataError(f"'{folder / name}' {state}", AGAIN)
+    return files
+
+
+def _stray(place: Path, modalities: tuple[str, ...], files: dict[str, dict[str, Any]]) -> str:
+    """The name of an array that would be taken for a modality's although the manifest does not vouch for it."""
+    ours = tuple(f"{k}." for k in modalities)
+    others = (p.name for p in sorted(place.iterdir()) if p.suffix == ".npy" and p.name.startswith(ours))
+    return next((name for name in others if name not in files), "")
+
+
+def _refuse_changed(folder: Path, found: Comparison) -> None:
+    if found.changed:
+        named = ", ".join(f"'{folder / name}'" for name in found.changed)
+        verb = "is" if len(found.changed) == 1 else "are"
+        raise DataError(f"{named} {verb} not what was written: the checksum differs", AGAIN)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.data.growing import BLOCK, GrowingArray
+from md2n.data.integrity import SEAL, facts_of, seal
 from md2n.data.manifest import (
     FORMAT,
     MANIFEST,
@@ -29,7 +30,6 @@ from md2n.data.manifest import (
     intervals_file,
     is_store,
     read_manifest,
-    sha256_of,
     standing,
     table_of,
 )
@@ -292,7 +292,7 @@ class StoreWriter:
         self._write("ids.json", _words(self._column("ids", np.str_)))
         for i, k in enumerate(self._groups):
             self._write(f"group.{i}.json", _words(self._column(f"group {k}", np.str_)))
-        files = {p.name: {"bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in sorted(self._beside.iterdir())}
+        files = {p.name: facts_of(p) for p in sorted(self._beside.iterdir())}
         manifest = {
             "format": FORMAT,
             "version": VERSIONS[bool(self._cells)],
@@ -303,8 +303,8 @@ class StoreWriter:
             **self._told,
         }
         samples = assemble(self._beside, manifest)
-        facts = {"samples": len(samples), "checksum": digest(samples), "files": files}
-        self._write(MANIFEST, encode_json({**manifest, **facts}))
+        manifest |= {"samples": len(samples), "checksum": digest(samples), "files": files}
+        self._write(MANIFEST, encode_json(manifest | {SEAL: seal(manifest)}))
         flush_directory(self._beside)
 
     def _save(self, name: str, array: Array) -> None:
@@ -319,15 +319,15 @@ class StoreWriter:
             os.fsync(stream.fileno())
 
     def _place(self) -> None:
-        older = aside(self.path)
-        if self.path.exists():
+        place, older = self.path.resolve(), aside(self.path)  # a link stays, and leads to the new store
+        if place.exists():
             shutil.rmtree(older, ignore_errors=True)
-            self.path.rename(older)
+            place.rename(older)
         try:
-            self._beside.rename(self.path)
+            self._beside.rename(place)
         except OSError:
-            if standing(self.path) == older:
-                older.rename(self.path)
+            if standing(place) == older:
+                older.rename(place)
             raise
         flush_directory(self._beside.parent)
         shutil.rmtree(older, ignore_errors=True)
