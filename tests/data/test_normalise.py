@@ -11,6 +11,7 @@ from md2n.data.normalise import KINDS, MOST, Affine, Normaliser
 from md2n.data.samples import Ragged, Samples
 from md2n.errors import DataError, UsageError
 from md2n.seeding import numpy_generator
+from tests.data.sets import small
 
 PEOPLE = ("ann", "bob", "cyd")
 
@@ -285,3 +286,25 @@ def test_refusals():
         Normaliser.fit(samples, np.zeros(0, np.int64))
     with pytest.raises(DataError, match=r"modality 'video' holds values of -1 or less"):
         Normaliser.fit(samples, rows, kind="log")
+
+
+@pytest.mark.parametrize("entry", ["centre", "scale"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -1.0])
+def test_a_saved_normalisation_without_usable_numbers_is_refused(entry, value):
+    arrays, facts = Normaliser.fit(small(), np.arange(12)).to_state()
+    if entry == "centre" and np.isfinite(value):
+        value = float("-inf")
+    arrays[f"train.text.{entry}"][1] = value
+    with pytest.raises(DataError, match=r"no usable numbers in 'train.text'\n.*train again"):
+        Normaliser.from_state(arrays, facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [({"kind": "robst"}, "of kind 'robst'"), ({"limit": 0}, "limit 0"), ({"limit": "x"}, "cannot be read"),
+     ({"modalities": 3}, "cannot be read"), ({"members": [1]}, "cannot be read"), ({"modalities": ["z"]}, "lacks")],
+)  # fmt: skip
+def test_a_saved_normalisation_with_other_facts_is_refused(facts, told):
+    arrays, before = Normaliser.fit(small(), np.arange(12)).to_state()
+    with pytest.raises(DataError, match=told):
+        Normaliser.from_state(arrays, before | facts)

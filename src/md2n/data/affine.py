@@ -55,6 +55,12 @@ class Affine:
             centre[part], scale[part] = mean, np.where(flat, 1.0, deviation)
         return Affine(centre, scale)
 
+    @property
+    def is_usable(self) -> bool:
+        """True where every centre is a number and every scale a positive one, of as many features."""
+        numbers = bool(np.isfinite(self.centre).all() and np.isfinite(self.scale).all() and (self.scale > 0).all())
+        return numbers and self.centre.ndim == 1 and self.centre.shape == self.scale.shape
+
     def apply(self, x: Floats) -> Floats:
         """Towards the network."""
         return (x - self.centre) / self.scale

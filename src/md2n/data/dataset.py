@@ -8,6 +8,7 @@ import torch
 
 from md2n.batch import SequenceBatch
 from md2n.data.conversation import conversations
+from md2n.data.finite import require_finite
 from md2n.data.gather import frame_index, gather
 from md2n.data.normalise import Normaliser
 from md2n.data.samples import Ragged, Samples
@@ -79,6 +80,7 @@ class MultimodalDataset:
 
         Raises:
             UsageError: a position outside the data set.
+            DataError: a NaN or an infinity in a frame that is called valid.
         """
         index = np.asarray(index, np.int64)
         if len(index) and (index.min() < 0 or index.max() >= len(self)):
@@ -137,11 +139,17 @@ class MultimodalDataset:
         return np.asarray(self._kept[name][frame_index(starts, index)])
 
     def _read(self, name: str, ragged: Ragged, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        values = np.asarray(gather(ragged.values, frame_index(ragged.offsets, rows)), np.float32)
+        index = frame_index(ragged.offsets, rows)
+        values = np.asarray(gather(ragged.values, index), np.float32)
+        require_finite(name, values, ragged.valid[index], lambda i: self._sample_at(ragged, int(index[i])))
         if self.normaliser is None:
             return values
         member = None if self._members is None else np.repeat(self._members[rows], ragged.lengths[rows])
         return self.normaliser.apply(name, values, member)
+
+    def _sample_at(self, ragged: Ragged, frame: int) -> str:
+        """Id of the sample that a frame belongs to."""
+        return str(self.samples.ids[np.searchsorted(ragged.offsets, frame, side="right") - 1])
 
 
 def epoch_order(length: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:

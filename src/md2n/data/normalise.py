@@ -19,8 +19,9 @@ import numpy.typing as npt
 
 from md2n.brief import brief
 from md2n.data.affine import TINY, Affine, Floats
+from md2n.data.finite import require_finite
 from md2n.data.gather import frame_index, gather
-from md2n.data.samples import Array, Ragged, Samples
+from md2n.data.samples import Array, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.seeding import numpy_generator
 
@@ -29,6 +30,7 @@ FEWEST = 3  # frames a group needs to be normalised by itself
 MOST = 20_000  # frames used for the statistics; beyond, a random subset: a regular one would fall in step with clips
 DEAD = 1e-3  # after members were scaled to one, a deviation below this is what rounding left
 KINDS = ("robust", "standard", "log", "none")
+DAMAGED = "it is damaged or of another md2n: restore it, or train again"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Normaliser:
 
         Raises:
             UsageError: no such group column or kind.
-            DataError: no training rows.
+            DataError: no training rows, or a NaN or an infinity in a frame that is called valid.
         """
         if kind not in KINDS:
             raise UsageError(f"no normalisation is called '{kind}'", did_you_mean(kind, KINDS))
@@ -70,8 +72,8 @@ class Normaliser:
         group = "" if kind == "none" else group  # as they are, for everyone
         members = _member_statistics(samples, group, kind)
         train, anyone = {}, {}
-        for name, ragged in samples.modalities.items():
-            frames, owners = _frames(name, ragged, rows, kind)
+        for name in samples.modalities:
+            frames, owners = _frames(samples, name, rows, kind)
             if group:
                 anyone[name] = Affine.fit(frames, _own_kind(kind))
                 own = _of_members(samples.groups[group][rows][owners], name, members, anyone[name])
@@ -151,22 +153,28 @@ class Normaliser:
         """The inverse of ``to_state``.
 
         Raises:
-            DataError: something is missing.
+            DataError: something is missing, or a centre or scale is no number to normalise with.
         """
 
         def affine(prefix: str) -> Affine:
-            return Affine(arrays[f"{prefix}.centre"], arrays[f"{prefix}.scale"])
+            found = Affine(arrays[f"{prefix}.centre"], arrays[f"{prefix}.scale"])
+            if not found.is_usable:
+                raise DataError(f"the saved normalisation holds no usable numbers in '{prefix}'", DAMAGED)
+            return found
 
         try:
             names, group = meta["modalities"], meta["group"]
             train = {name: affine(f"train.{name}") for name in names}
             anyone = {name: affine(f"anyone.{name}") for name in names} if group else {}
             members = {(name, member): affine(f"member.{i}") for i, (name, member) in enumerate(meta["members"])}
-            return Normaliser(meta["kind"], float(meta["limit"]), group, train, members, anyone)
+            kind, limit = meta["kind"], float(meta["limit"])
         except KeyError as error:
-            raise DataError(
-                f"the saved normalisation lacks {error}", "it is damaged or of another md2n; train again"
-            ) from error
+            raise DataError(f"the saved normalisation lacks {error}", DAMAGED) from error
+        except (TypeError, ValueError) as error:
+            raise DataError(f"the saved normalisation cannot be read: {error}", DAMAGED) from error
+        if kind not in KINDS or not 0 < limit < float("inf"):
+            raise DataError(f"the saved normalisation is of kind '{kind}' with limit {limit:g}", DAMAGED)
+        return Normaliser(kind, limit, group, train, members, anyone)
 
     def check(self, dims: Mapping[str, int]) -> None:
         """Refuses statistics that do not belong to these modalities.
@@ -231,16 +239,19 @@ def _logged(name: str, x: Floats, kind: str) -> Floats:
     return np.log1p(x)
 
 
-def _frames(name: str, ragged: Ragged, rows: Rows, kind: str) -> tuple[Floats, Rows]:
+def _frames(samples: Samples, name: str, rows: Rows, kind: str) -> tuple[Floats, Rows]:
     """``[n, d]`` valid frames used for statistics, NaN at unknown cells, and to which of ``rows`` each belongs."""
+    ragged = samples.modalities[name]
     index = frame_index(ragged.offsets, rows)
     kept = np.flatnonzero(ragged.valid[index])
     if len(kept) > MOST:
         kept = np.sort(numpy_generator(0, "normalise").choice(kept, MOST, replace=False))
     owners = np.repeat(np.arange(len(rows)), ragged.lengths[rows])[kept]
     frames = np.asarray(gather(ragged.values, index[kept]), np.float32)
-    if ragged.cells is not None:
-        frames = np.where(gather(ragged.cells, index[kept]), frames, np.float32(np.nan))
+    cells = None if ragged.cells is None else np.asarray(gather(ragged.cells, index[kept]), bool)
+    require_finite(name, frames, cells, lambda i: str(samples.ids[rows[owners[i]]]))
+    if cells is not None:
+        frames = np.where(cells, frames, np.float32(np.nan))
     return _logged(name, frames, kind), owners
 
 
@@ -251,8 +262,8 @@ def _member_statistics(samples: Samples, group: str, kind: str) -> dict[tuple[st
         return found
     for member in np.unique(samples.groups[group]):
         rows = np.flatnonzero(samples.groups[group] == member)
-        for name, ragged in samples.modalities.items():
-            frames, _ = _frames(name, ragged, rows, kind)
+        for name in samples.modalities:
+            frames, _ = _frames(samples, name, rows, kind)
             if len(frames) >= FEWEST and str(member):
                 # The percentiles of a handful of frames say nothing about tails: only ends that stick are left out.
                 found[(name, str(member))] = Affine.fit(frames, _own_kind(kind), tails=(0.0, 100.0))
