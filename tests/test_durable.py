@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,53 @@ def test_a_directory_is_replaced_whole_and_leftovers_are_no_hindrance(tmp_path: 
     durable.write_directory(tmp_path / "made", {"a": b"3"})
     assert {p.name: p.read_bytes() for p in (tmp_path / "made").iterdir()} == {"a": b"3"}
     assert [p.name for p in tmp_path.iterdir()] == ["made"]
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    for name in ("file", "folder"):
+        (tmp_path / name).symlink_to(Path("disk") / name)
+    for content in (b"1", b"2"):  # to nothing yet, then to a file
+        durable.write_bytes(tmp_path / "file", content)
+        assert (tmp_path / "file").is_symlink()
+        assert (tmp_path / "disk" / "file").read_bytes() == content
+    durable.make_directory(tmp_path / "folder" / "below")
+    assert (tmp_path / "disk" / "folder" / "below").is_dir()
+    assert sorted(p.name for p in (tmp_path / "disk").iterdir()) == ["file", "folder"]
+
+
+def test_links_in_a_circle_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for write in (lambda: durable.write_bytes(tmp_path / "a", b"1"), lambda: durable.make_directory(tmp_path / "a")):
+        with pytest.raises(StorageError, match=r"cannot write .*a: its links lead nowhere"):
+            write()
+
+
+def test_leftovers_are_tidied_and_what_a_living_process_writes_is_not(tmp_path: Path) -> None:
+    (tmp_path / "cost.json.tmp").write_bytes(b"half")
+    (tmp_path / "folder.tmp").mkdir()
+    (tmp_path / "precious").write_bytes(b"x")
+    (tmp_path / "link.tmp").symlink_to("precious")
+    with durable._held(tmp_path / "run.json.tmp"):
+        durable.tidy(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.tmp", "link.tmp", "precious", "run.json.tmp"]
+    durable.tidy(tmp_path)
+    assert not (tmp_path / "run.json.tmp").exists()
+    durable.tidy(tmp_path / "nowhere")
+
+
+def test_two_that_write_one_file_take_turns(tmp_path: Path) -> None:
+    path, contents = tmp_path / "file", [bytes([n]) * 100_000 for n in range(4)]
+
+    def write(content: bytes) -> None:
+        for _ in range(50):
+            durable.write_bytes(path, content)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, contents))
+    assert path.read_bytes() in contents
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

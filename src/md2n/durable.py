@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from md2n.errors import StorageError
 
@@ -18,16 +18,17 @@ BESIDE = ".tmp"  # the suffix of what is being written; leftovers of a killed pr
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """The file with this content, or as it was before.
+    """The file with this content, or as it was before; through a link, the file that it leads to.
 
     Raises:
         StorageError: it cannot be written.
     """
-    beside = path.with_name(path.name + BESIDE)
-    with _refusals(path, beside):
+    place = target(path)
+    beside = place.with_name(place.name + BESIDE)
+    with _refusals(path, beside), _held(beside):
         _write(beside, content)
-        beside.replace(path)
-        flush_directory(path.parent)
+        beside.replace(place)
+        flush_directory(place.parent)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -60,16 +61,40 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
         flush_directory(path.parent)
 
 
+def tidy(folder: Path) -> None:
+    """Removes files that a killed process was writing in a folder; those that a living one writes stay.
+
+    Folders are left alone, and so is what cannot be removed.
+    """
+    for leftover in folder.glob(f"*{BESIDE}") if folder.is_dir() else ():
+        if leftover.is_file() and not leftover.is_symlink():
+            with suppress(OSError), leftover.open("r+b") as file:
+                if _lock(file, wait=False) and _is_at(leftover, file):
+                    leftover.unlink()
+
+
 def make_directory(path: Path) -> None:
-    """The directory and its parents.
+    """The directory and its parents; through a link, the directory that it leads to.
 
     Raises:
         StorageError: it cannot be made, or a file stands in its place.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        target(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise refused(path, error) from error
+
+
+def target(path: Path) -> Path:
+    """Where a path leads, through links, whether something is there or not.
+
+    Raises:
+        StorageError: links that lead to one another.
+    """
+    try:
+        return path.resolve()
+    except (RuntimeError, OSError) as error:
+        raise StorageError(f"cannot write {path}: its links lead nowhere", "give a path without that link") from error
 
 
 def refused(path: Path, error: OSError) -> StorageError:
@@ -97,6 +122,43 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextmanager
+def _held(beside: Path) -> Iterator[None]:
+    """Within the block no other process writes or tidies the file: the lock is the operating system's."""
+    while os.name != "nt":
+        with beside.open("ab") as file:
+            _lock(file, wait=True)
+            if not _is_at(beside, file):  # it was renamed or removed while this process waited
+                continue
+            yield
+            return
+    yield  # pragma: no cover - what is open cannot be renamed there
+
+
+def _lock(file: IO[bytes], wait: bool) -> bool:
+    """Takes the lock of an open file; False where another process has it.  Without locks everyone has it."""
+    if os.name == "nt":  # pragma: no cover - what is open there cannot be removed anyway
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:  # a file system without locks
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+    return True
+
+
+def _is_at(path: Path, file: IO[bytes]) -> bool:
+    """True where the open file still has that name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

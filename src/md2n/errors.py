@@ -55,7 +55,7 @@ class RunError(Md2nError):
 
 
 class DivergenceError(Md2nError):
-    """A loss that is no longer a number; the last good checkpoint is kept."""
+    """A loss, a prediction or a recovered value that is no number; a training keeps its last good checkpoint."""
 
     exit_code = 6
 

@@ -58,5 +58,5 @@ def test_what_is_marked_invalid_may_be_anything() -> None:
 def test_flags_may_be_given_for_every_cell() -> None:
     values = np.asarray([[1, np.nan], [np.inf, 2]])
     require_finite("a", values, np.isfinite(values), str)
-    with pytest.raises(DataError, match="in 1 frames .* of sample '1'"):
+    with pytest.raises(DataError, match=r"in 1 frames .* of sample '1'"):
         require_finite("a", values, np.asarray([[True, False], [True, True]]), str)

@@ -1,4 +1,4 @@
-"""Digests of files: any changed byte is met when all is compared, and a part of a long file without reading the rest."""
+"""Digests of files: every byte counts where all is compared, and a part of a long file is compared by itself."""
 
 import random
 from pathlib import Path

@@ -146,7 +146,7 @@ def test_what_cannot_be_trained_leaves_no_folder(data: Path, tmp_path: Path) -> 
     assert not (tmp_path / "run").exists()
 
 
-def test_changed_data_are_refused_by_training_and_told_by_measuring(tmp_path: Path) -> None:
+def test_changed_data_are_refused_by_training_and_by_measuring(tmp_path: Path) -> None:
     data = store(tmp_path)
     config = short(data)
     with pytest.raises(InterruptedRun):
@@ -157,9 +157,12 @@ def test_changed_data_are_refused_by_training_and_told_by_measuring(tmp_path: Pa
     write_store(data, made())
     run_training(config, tmp_path / "run")
     write_store(data, made(seed=1))
+    with pytest.raises(RunError, match=r"have changed since"):  # it is done, but not on these data
+        run_training(config, tmp_path / "run")
+    with pytest.raises(DataError, match=r"'made' have changed since .*\n.*md2n evaluate .*run --data .*store"):
+        run_evaluation(tmp_path / "run", ("fixed",))
     told: list[str] = []
-    run_evaluation(tmp_path / "run", ("fixed",), notice=told.append)
-    assert any("not the ones this run was trained on" in text for text in told)
+    run_evaluation(tmp_path / "run", ("fixed",), data=str(data), notice=told.append)  # as the hint says
     assert any("hold none of it" in text for text in told)
 
 

@@ -9,7 +9,7 @@ import torch
 import md2n
 from md2n.data.samples import LabelColumn, Ragged, Samples
 from md2n.data.store import open_store, write_store
-from md2n.errors import DataError, RunError, UsageError
+from md2n.errors import DataError, DivergenceError, RunError, UsageError
 from md2n.modality import Task
 from md2n.serve.predictor import Predictor
 from tests.serve.trained import people
@@ -362,3 +362,26 @@ def test_what_is_no_finished_run_is_refused(tmp_path) -> None:
         md2n.load(tmp_path / "nowhere")
     with pytest.raises(RunError, match=r"has no run\.json"):
         md2n.load(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_an_answer_that_is_no_number_is_an_error(recovering: Predictor, given: dict, monkeypatch, value: float) -> None:
+    """Whatever it came of: here the way back to the data's units leaves the numbers there are."""
+    predict, recover = type(recovering.model).predict, type(recovering.model).recover
+
+    def poisoned(method, *parts):
+        def spoilt(self, batch, *arguments, **options):
+            said = method(self, batch, *arguments, **options)
+            for part in parts:
+                held = getattr(said, part)
+                (held["rows"] if isinstance(held, dict) else held)[1] = value
+            return said
+
+        return spoilt
+
+    monkeypatch.setattr(type(recovering.model), "predict", poisoned(predict, "output"))
+    with pytest.raises(DivergenceError, match=r"the prediction of sample '1' is not a finite number\n.*train again"):
+        recovering.predict(given)
+    monkeypatch.setattr(type(recovering.model), "recover", poisoned(recover, "features", "spread"))
+    with pytest.raises(DivergenceError, match=r"the recovered 'rows' of sample '1' is not a finite number"):
+        recovering.recover({k: v for k, v in given.items() if k != "rows"})

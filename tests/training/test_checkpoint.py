@@ -96,15 +96,22 @@ def test_another_format_is_refused_by_name(tmp_path: Path) -> None:
         store.newest()
 
 
-def test_another_torch_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_other_version_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from md2n.training import checkpoint
 
     store = Store(tmp_path)
-    monkeypatch.setattr(checkpoint, "_versions", lambda: {"md2n": "0.1.0", "torch": "1.0"})
+    others = checkpoint.versions() | {"torch": "1.0", "numpy": "0.9", "python": "2.7"}
+    monkeypatch.setattr(checkpoint, "versions", lambda: others)
     store.save(at(1))
     monkeypatch.undo()
     assert store.newest() is not None
-    assert "written under torch 1.0: bits may differ" in store.told[0]
+    (told,) = store.told
+    assert "phase00-step00000001 was written under other versions (python 2.7 then and 3." in told
+    assert "torch 1.0 then and" in told
+    assert "numpy 0.9 then and" in told
+    assert "md2n" not in told.partition("(")[2]
+    store.load("phase00-step00000001")  # as the best checkpoint is read at the end of a phase
+    assert len(store.told) == 1
 
 
 def test_leftovers_of_a_killed_write_are_removed(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from md2n.data.finding import SEVERITIES, Finding
 from md2n.data.gaps import gaps
+from md2n.data.gather import release
 from md2n.data.leaks import leaks
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
 from md2n.data.schema import KNOWN, compare
@@ -161,6 +162,7 @@ def _values(name: str, ragged: Ragged, training: Array) -> list[Finding]:
         for row, (frames, held) in enumerate(((part, known), (part[chosen], known[chosen]))):
             low[row] = np.minimum(low[row], frames.min(axis=0, initial=np.inf, where=held))
             high[row] = np.maximum(high[row], frames.max(axis=0, initial=-np.inf, where=held))
+        release(ragged.values)
     found = []
     total = int(ragged.valid.sum())
     if broken:

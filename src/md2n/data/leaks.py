@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from md2n.data.finding import Finding
+from md2n.data.gather import release
 from md2n.data.samples import SPLITS, UNASSIGNED, Ragged, Samples
 
 IDENTITIES = frozenset(
@@ -24,6 +25,7 @@ WORTH_A_WARNING = 0.01  # share of a split's rows with a twin in another split
 WORTH_AN_ERROR = 0.02  # share of a split's samples that are copies as a whole: accuracy gains as much
 SAME_LABELS = 0.9  # twins that are copies share their labels; twins by nature (two short words) often do not
 FEW = 3  # examples named in a message
+PIECE = 256  # samples read between giving pages of a memory map back
 
 
 def leaks(samples: Samples) -> list[Finding]:
@@ -84,6 +86,8 @@ def _digests(ragged: Ragged) -> list[bytes]:
             found.append(b"")
         else:
             found.append(hashlib.blake2b(np.ascontiguousarray(frames).tobytes(), digest_size=12).digest())
+        if row % PIECE == 0:
+            release(ragged.values)
     return found
 
 

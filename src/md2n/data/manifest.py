@@ -1,6 +1,6 @@
 """What makes a folder a store: its manifest, what stands in it, and the samples it describes.
 
-manifest.json            format, modalities, labels, groups, notes, source, size and digests of every file, its own sha256
+manifest.json            format, modalities, labels, groups, notes, source, size and digests of every file and of it
 ids.json                 [N] sample ids
 split.npy                [N] uint8
 label.<i>.npy            [N] float32 or int64, in the manifest's order
@@ -27,6 +27,7 @@ from md2n.data.readers.budget import texts
 from md2n.data.readers.files import require_file
 from md2n.data.readers.npy import load_npy
 from md2n.data.samples import Array, LabelColumn, Ragged, Samples
+from md2n.durable import target
 from md2n.errors import DataError
 from md2n.modality import Modality, Task
 from md2n.reading import named, read_json, reading
@@ -40,7 +41,7 @@ BLOCK = 2**24  # bytes read at a time
 
 def hidden(path: Path, suffix: str) -> Path:
     """Beside a store, or beside what a link to it leads to, where no folder of the user's own is in the way."""
-    whole = path.resolve()
+    whole = target(path)
     return whole.with_name(f".{whole.name}{suffix}")
 
 

@@ -155,7 +155,9 @@ def _files(folder: Path, manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Every file of a store and what the manifest says of it; each is there, and of that size."""
     files = manifest.get("files")
     facts = ("bytes", "sha256")
-    if not isinstance(files, dict) or not all(isinstance(f, dict) and all(k in f for k in facts) for f in files.values()):
+    if not isinstance(files, dict) or not all(
+        isinstance(f, dict) and all(k in f for k in facts) for f in files.values()
+    ):
         raise DataError(f"'{folder / MANIFEST}' does not say what its files hold", AGAIN)
     for name, told in files.items():
         size, file = told["bytes"], standing(folder) / name

@@ -35,7 +35,7 @@ from md2n.data.manifest import (
 )
 from md2n.data.readers.labels import as_number, is_missing
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
-from md2n.durable import BESIDE, encode_json, flush_directory, refused
+from md2n.durable import BESIDE, encode_json, flush_directory, refused, target
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.modality import Modality, Task
 
@@ -319,7 +319,7 @@ class StoreWriter:
             os.fsync(stream.fileno())
 
     def _place(self) -> None:
-        place, older = self.path.resolve(), aside(self.path)  # a link stays, and leads to the new store
+        place, older = target(self.path), aside(self.path)  # a link stays, and leads to the new store
         if place.exists():
             shutil.rmtree(older, ignore_errors=True)
             place.rename(older)

@@ -19,9 +19,9 @@ Masks are saved because no library promises the same random stream for ever; a s
 """
 
 import hashlib
+import io
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,8 @@ import numpy.typing as npt
 
 from md2n.brief import brief
 from md2n.data.readers.npy import load_npz
-from md2n.errors import DataError, StorageError, UsageError
+from md2n.durable import make_directory, write_bytes
+from md2n.errors import DataError, UsageError
 from md2n.evaluation.results import PROTOCOLS
 from md2n.missing import incomplete_patterns, left_at_rates, pattern_flags
 from md2n.modality import set_name
@@ -161,26 +162,17 @@ def save_masks(
     requested = np.array([np.nan if c.requested_rate is None else c.requested_rate for c in conditions])
     realised = np.array([c.realised_rate for c in conditions])
     head = json.dumps(_head(names, data_checksum, split, [c.name for c in conditions]) | {"digest": _digest(available)})
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            np.savez_compressed(
-                file,
-                available=np.packbits(available),
-                shape=available.shape,
-                requested=requested,
-                realised=realised,
-                head=np.array(head),
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise StorageError(
-            f"masks could not be written to '{path}': {error.strerror}", "free space, then repeat"
-        ) from error
+    content = io.BytesIO()
+    np.savez_compressed(
+        content,
+        available=np.packbits(available),
+        shape=available.shape,
+        requested=requested,
+        realised=realised,
+        head=np.array(head),
+    )
+    make_directory(path.parent)
+    write_bytes(path, content.getvalue())
 
 
 def load_masks(path: Path, *, names: tuple[str, ...], data_checksum: str, split: str) -> tuple[Condition, ...]:

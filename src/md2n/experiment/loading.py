@@ -1,5 +1,6 @@
 """A trained run as it is used: the model with the schema, normalisation and configuration it was trained with."""
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,11 +13,12 @@ from md2n.brief import brief
 from md2n.config import from_mapping
 from md2n.data.cell_model import CellModel
 from md2n.data.dataset import MultimodalDataset
+from md2n.data.integrity import WHOLE
 from md2n.data.normalise import Normaliser
 from md2n.data.readers.padding import MEASUREMENT, PADDING, ZEROS, as_trained
 from md2n.data.ready import load, reading_notes
 from md2n.data.samples import Samples
-from md2n.data.store import checksum, is_store
+from md2n.data.store import checksum, compare_store, is_store
 from md2n.errors import DataError, Md2nError, RunError
 from md2n.experiment.config import ExperimentConfig
 from md2n.modality import Schema
@@ -37,6 +39,7 @@ from md2n.training.runfiles import (
     read_tensors,
     read_weights,
 )
+from md2n.training.versions import READING, changed_versions
 from md2n.training.weights import load_weights
 
 
@@ -66,6 +69,14 @@ class LoadedRun:
 
     __repr__ = brief
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of its answers: other versions of packages than it was trained with."""
+        changed = changed_versions(self.facts.get("versions"), READING)
+        if not changed:
+            return ()
+        return (f"{self.path} was trained under other versions ({changed}): answers may differ in rounding",)
+
 
 def load_run(path: Path, device: str = "cpu") -> LoadedRun:
     """A finished run, ready for use.
@@ -75,7 +86,7 @@ def load_run(path: Path, device: str = "cpu") -> LoadedRun:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
-        RunError: no run folder, training not done, or a damaged file.
+        RunError: no run folder, training not done, or a file that is damaged or was changed.
         ConfigError: its configuration has settings that this md2n does not know.
         UsageError: no such device.
     """
@@ -100,7 +111,7 @@ def read_normaliser(path: Path) -> Normaliser:
     """The normalisation of a run folder.
 
     Raises:
-        RunError: absent or damaged.
+        RunError: absent, damaged or changed, or with numbers that cannot be used.
     """
     tensors, facts = read_tensors(path, NORMALISER)
     with reading(path / f"{NORMALISER}.json", RunError, RESTORE), _told_of(path):
@@ -114,7 +125,8 @@ def _told_of(path: Path) -> Iterator[None]:
         try:
             yield
         except Md2nError as error:
-            raise type(error)(f"'{path}': {error.message}", error.hint) from error
+            kind = RunError if isinstance(error, DataError) else type(error)
+            raise kind(f"'{path}': {error.message}", error.hint) from error
 
 
 def read_cells(path: Path, schema: Schema) -> CellModel:
@@ -137,16 +149,26 @@ def fresh_model(config: ExperimentConfig, schema: Schema) -> MultimodalModel:
         return build(config.model.name, schema, config.model.settings)
 
 
-def data_checksum(samples: Samples, name: str) -> str:
-    """Sixteen hexadecimal digits that name the data; a store's manifest has them already.
+def data_checksum(samples: Samples, name: str, notice: Callable[[str], None] = lambda text: None) -> str:
+    """Sixteen hexadecimal digits that name the data; a store's manifest has them already, and its files must fit.
 
     Args:
         samples: as loaded.
         name: by which they were loaded.
+        notice: told where not every file of a store was compared with its digests.
+
+    Raises:
+        DataError: a store whose numbers are not those that its manifest vouches for.
     """
-    if is_store(Path(name)):
-        return checksum(Path(name))
-    return checksum(samples)
+    if not is_store(Path(name)):
+        return checksum(samples)
+    compared = compare_store(name, WHOLE)
+    if not compared.whole:
+        notice(
+            f"{compared.compared / 2**30:.1f} of {compared.total / 2**30:.1f} GiB of '{name}' were compared with their "
+            f"checksums; `md2n data check {shlex.quote(name)}` compares all"
+        )
+    return checksum(Path(name))
 
 
 def evaluation_data(
@@ -161,19 +183,31 @@ def evaluation_data(
         notice: told, in a sentence, how other data were taken.
 
     Raises:
-        DataError: the data do not fit the model, a sample of other data holds nothing, or the split is empty.
+        DataError: the data do not fit the model, are not those the run was trained on although no other are named, a
+            sample of other data holds nothing, or the split is empty.
         UsageError: no such split, modality or label.
     """
     config = run.config.data
     chosen = replace(config, name=data or config.name, modalities=run.schema.names)
     samples = load(chosen.name, chosen)
     check_fits(samples, run.schema)
+    held = data_checksum(samples, chosen.name, notice)
+    trained = run.facts.get("data", {}).get("checksum")
+    if data is None and held != trained:
+        raise DataError(
+            f"the data '{samples.name}' have changed since {run.path} was trained on them (checksum {trained} then, "
+            f"{held} now)",
+            "bring the old data back, or train anew; to measure the run on these as on other data: "
+            f"md2n evaluate {shlex.quote(str(run.path))} --data {shlex.quote(chosen.name)}",
+        )
     rows = samples.rows(split)
     if not len(rows):
-        raise DataError(f"'{samples.name}' has no rows in the split '{split}'", "`md2n data info` shows its splits")
+        raise DataError(
+            f"'{samples.name}' has no rows in the split '{split}'",
+            f"`md2n data info {shlex.quote(chosen.name)}` shows its splits",
+        )
     # Groups of other data (new speakers) are normalised by themselves.
     normaliser = run.normaliser if data is None else run.normaliser.adapted(samples)
-    named = data_checksum(samples, chosen.name)
     if data is not None:
         of_reading = reading_notes(data, samples)
         samples, of_zeros = as_trained(samples, zeros_in_training(run.facts, run.path))
@@ -184,7 +218,7 @@ def evaluation_data(
             some = f"{len(nothing)} samples of '{samples.name}'"
             raise DataError(f"{some} hold no modality at all (first: {samples.ids[nothing[0]]})", "leave them out")
     dataset = MultimodalDataset(samples, rows, normaliser, schema=run.schema)
-    return samples, dataset, named
+    return samples, dataset, held
 
 
 def zeros_in_training(facts: Mapping[str, Any], run: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ from md2n.data.dataset import MultimodalDataset
 from md2n.data.readers.npy import load_npz
 from md2n.data.ready import load
 from md2n.data.samples import Samples
-from md2n.durable import make_directory, write_bytes
+from md2n.durable import make_directory, tidy, write_bytes
 from md2n.errors import Md2nError, RunError, UsageError, did_you_mean
 from md2n.evaluation.asking import Meter
 from md2n.evaluation.evaluator import ConditionResult, RecoveryResult, evaluate, evaluate_recovery, result_rows
@@ -87,7 +87,7 @@ def run_evaluation(
     Raises:
         RunError: the run is not finished, or damaged.
         UsageError: no such protocol, split or device; a modality to hide that is not there, or a rate out of range.
-        DataError: the data do not fit the run.
+        DataError: the data do not fit the run, or have changed since it was trained.
         StorageError: results cannot be written.
     """
     loaded = run if isinstance(run, LoadedRun) else load_run(run, device)
@@ -98,9 +98,11 @@ def run_evaluation(
             told = f"the protocol '{name}' needs rates" if name in PROTOCOLS else f"no protocol is called '{name}'"
             raise UsageError(told, hint)
     chosen += ("hidden",) if hide else ()
+    for note in loaded.notes:
+        notice(note)
+    for folder in (loaded.path, *(p for p in (loaded.path / PREDICTIONS).glob("**/") if p.is_dir())):
+        tidy(folder)
     samples, dataset, checksum = evaluation_data(loaded, split, data, notice)
-    if data is None and checksum != loaded.facts["data"]["checksum"]:
-        notice(f"the data '{samples.name}' are not the ones this run was trained on (their checksum has changed)")
     averaged = loaded.config.evaluation.draws if draws is None else draws
     bench = _Bench(loaded, samples, dataset, checksum, split, averaged, data is not None, notice, progress, hide or {})
     rows: list[ResultRow] = []

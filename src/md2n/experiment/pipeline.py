@@ -10,19 +10,22 @@ from md2n.data.cell_model import CellModel
 from md2n.data.hide import hidden_counts, hide_for_good
 from md2n.data.readers.padding import ZEROS, zeros_of
 from md2n.data.ready import load, load_datasets, reading_notes
-from md2n.durable import write_json
+from md2n.data.store import checksum, is_store
+from md2n.durable import encode_json
 from md2n.errors import DivergenceError
 from md2n.experiment.config import ExperimentConfig
 from md2n.experiment.costs import TrainingMeter
+from md2n.experiment.findings import tell_findings
 from md2n.experiment.loading import LoadedRun, data_checksum, fresh_model, load_run, read_normaliser
 from md2n.experiment.measuring import recovery_examples, run_evaluation
 from md2n.experiment.source import UNKNOWN, gone_on, training_code
 from md2n.training.device import autocast, choose_device
 from md2n.training.observer import Observer, Silent, Together
-from md2n.training.rundir import RunDir
+from md2n.training.rundir import RunDir, tidy_finished
 from md2n.training.runfiles import CELLS, CONFIG, NORMALISER, is_begun, is_finished, read_config, read_run
-from md2n.training.sameness import check_same
+from md2n.training.sameness import check_same, check_same_data
 from md2n.training.trainer import train
+from md2n.training.vouching import put
 
 __all__ = ["LoadedRun", "load_run", "recovery_examples", "run_evaluation", "run_training"]
 
@@ -54,9 +57,13 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
     if begun:
         check_same(out, read_config(out), mapping)
         if is_finished(out):
+            if is_store(Path(config.data.name)):  # the checksum of anything else takes reading it
+                now = {"name": config.data.name, "checksum": checksum(Path(config.data.name))}
+                check_same_data(out, read_run(out).get("data"), now)
+            tidy_finished(out)
             # How it is to be measured may have changed, and belongs to no training.
             if (found := read_config(out))["evaluation"] != mapping["evaluation"]:
-                write_json(out / CONFIG, found | {"evaluation": mapping["evaluation"]})
+                put(out, CONFIG, encode_json(found | {"evaluation": mapping["evaluation"]}))
             told = read_run(out)["result"]
             watcher.notice(f"{out} is done: validation {told['score']:.4g} after epoch {told['epoch']}")
             return out
@@ -70,7 +77,7 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
     model = fresh_model(config, data.schema)
     facts: dict[str, Any] = {
         "name": samples.name,
-        "checksum": data_checksum(whole, config.data.name),
+        "checksum": data_checksum(whole, config.data.name, watcher.notice),
         "samples": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
         **({"hidden": hidden} if hidden else {}),
     }
@@ -79,6 +86,7 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
         watcher.notice(f"'{name}' is hidden for good from {told}")
     if zeros := zeros_of(samples.source):
         facts[ZEROS] = zeros
+    tell_findings(whole, config.data, watcher.notice)
     code = training_code(config.model.name)
     with RunDir(out, mapping, watcher.notice) as run:
         if begun:

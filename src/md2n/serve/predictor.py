@@ -24,6 +24,7 @@ from md2n.missing import pattern_name
 from md2n.modality import Schema
 from md2n.models.base import MultimodalModel, Recovers
 from md2n.seeding import generator
+from md2n.serve.finite import require_finite
 from md2n.serve.incoming import Given, check_units, content_keys, group_notes, incoming
 
 Floats = npt.NDArray[np.float32]
@@ -95,6 +96,7 @@ class Predictor:
             sample is known by its id, or in arrays, which bring none, by what it holds.
         batch_size: samples at a time.
         zeros: modality -> ``padding`` or ``measurement``: what zeros at the ends of its sequences were in training.
+        notes: what a person should know of every answer.
     """
 
     def __init__(
@@ -106,10 +108,11 @@ class Predictor:
         seed: int = 0,
         batch_size: int = 64,
         zeros: Mapping[str, str] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self.model, self.schema, self.normaliser = model, schema, normaliser
         self.cells = cells or CellModel.plain({m.name: m.dim for m in schema.modalities})
-        self.seed, self.batch_size, self.zeros = seed, batch_size, zeros or {}
+        self.seed, self.batch_size, self.zeros, self.notes = seed, batch_size, zeros or {}, tuple(notes)
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{m.name} [{m.length}, {m.dim}]" for m in self.schema.modalities)
@@ -141,6 +144,7 @@ class Predictor:
 
         Raises:
             DataError: unknown modality, wrong feature size, nothing available in a sample, or foreign units.
+            DivergenceError: a prediction that is not a finite number.
             UsageError: another number of groups than of samples.
         """
         taken = self._taken(data, groups, check_units)
@@ -150,8 +154,10 @@ class Predictor:
         with torch.inference_mode():
             for batch in taken.batches(self.batch_size, self.device, progress):
                 said = self.model.predict(batch, generator(self.seed, "predict"), draws=count)
-                outputs.append(_array(said.output))
-                spreads += [] if said.spread is None else [_array(said.spread)]
+                ids = taken.samples.ids[batch.rows.cpu().numpy()]
+                outputs.append(require_finite("the prediction", _array(said.output), ids))
+                if said.spread is not None:
+                    spreads.append(require_finite("the deviation of the prediction", _array(said.spread), ids))
                 available += [pattern_name(tuple(row), batch.names) for row in batch.available.tolist()]
         classes = self.schema.task.classes
         spread = np.concatenate(spreads) if spreads else None
@@ -185,6 +191,7 @@ class Predictor:
         Raises:
             UsageError: the method recovers nothing.
             DataError: as for ``predict``.
+            DivergenceError: a recovered value that is not a finite number.
         """
         if not isinstance(self.model, Recovers):
             raise UsageError(
@@ -209,9 +216,10 @@ class Predictor:
                             spread[name].append(width)
                             known[name].append(flags)
                             continue
-                        value, width = taken.in_own_units(
-                            name, row, values[i, : frames[i, k]], widths[i, : frames[i, k]]
-                        )
+                        found = values[i, : frames[i, k]], widths[i, : frames[i, k]]
+                        value, width = taken.in_own_units(name, row, *found)
+                        for part in (*found, value, width):  # on the way back an infinity may become the limit
+                            require_finite(f"the recovered '{name}'", part[None], taken.samples.ids[row : row + 1])
                         features[name].append(value)
                         spread[name].append(width)
                         known[name].append(np.zeros(value.shape, np.bool_))
@@ -241,7 +249,7 @@ class Predictor:
         if units:
             check_units(samples, self.normaliser)
         adapted = self.normaliser.adapted(samples)
-        notes = (*notes, *group_notes(samples, adapted, groups is not None))
+        notes = (*self.notes, *notes, *group_notes(samples, adapted, groups is not None))
         keys = None if isinstance(data, Samples) else content_keys(samples)
         return _Taken(samples, adapted, self.schema, notes, keys)
 
@@ -336,4 +344,5 @@ def load(run: str | Path, *, device: str = "cpu", seed: int = 0) -> Predictor:
 
     loaded = load_run(Path(run), device=device)
     zeros = zeros_in_training(loaded.facts, loaded.path)
-    return Predictor(loaded.model, loaded.schema, loaded.normaliser, loaded.cells, seed=seed, zeros=zeros)
+    parts = loaded.model, loaded.schema, loaded.normaliser, loaded.cells
+    return Predictor(*parts, seed=seed, zeros=zeros, notes=loaded.notes)

@@ -13,7 +13,6 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from md2n.errors import RunError
 from md2n.reading import parse_json, read_bytes, reading
 from md2n.shapes import Tensor
 from md2n.training.optim import load_parameters
+from md2n.training.versions import changed_versions, versions
 from md2n.training.weights import decode_tensors, encode_tensors, load_weights
 
 FORMAT = 1
@@ -147,7 +147,7 @@ class CheckpointStore:
         kinds = {"weights": checkpoint.weights, "average": checkpoint.average, "optimizer": checkpoint.optimizer}
         content = encode_tensors({f"{kind}/{k}": v for kind, tensors in kinds.items() for k, v in tensors.items()})
         told = {"bytes": len(content), "sha256": _sha(content)}
-        body = {"progress": asdict(checkpoint.progress), "tensors": told, "versions": _versions()}
+        body = {"progress": asdict(checkpoint.progress), "tensors": told, "versions": versions()}
         state = {"format": FORMAT, "sha256": _sha(_canonical(body)), **body}
         # The state last: it vouches for the tensors.
         write_directory(self.folder / checkpoint.progress.name, {TENSORS: content, STATE: encode_json(state)})
@@ -159,14 +159,17 @@ class CheckpointStore:
         Raises:
             RunError: another version wrote it, or all are damaged.
         """
-        for leftover in self.folder.glob(f"*{BESIDE}"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        self.tidy()
         names = self.names()
         for name in reversed(names):
             try:
-                return self.load(name)
+                found = self.load(name)
             except DamagedCheckpoint as error:
                 self.notice(f"{error.message}; trying the one before")
+                continue
+            if changed := changed_versions(self._state(name).get("versions")):
+                self.notice(f"{name} was written under other versions ({changed}): bits may differ from here on")
+            return found
         if names:
             raise RunError(
                 f"none of the {len(names)} checkpoints in {self.folder} is whole",
@@ -193,10 +196,6 @@ class CheckpointStore:
             for key, value in decode_tensors(content, path).items():
                 kind, _, own = key.partition("/")
                 found[kind][own] = value
-            if state["versions"]["torch"] != _versions()["torch"]:
-                self.notice(
-                    f"{name} was written under torch {state['versions']['torch']}: bits may differ from here on"
-                )
             best = state["progress"].pop("best")
             progress = Progress(**state["progress"], best=Best(**best) if best else None)
             return Checkpoint(progress, **found)
@@ -227,8 +226,14 @@ class CheckpointStore:
         Raises:
             StorageError: one cannot be removed.
         """
+        self.tidy()
         for name in self.names():
             self._remove(name)
+
+    def tidy(self) -> None:
+        """Removes what a killed process was writing or removing here; only who holds the run's lock may."""
+        for leftover in self.folder.glob(f"*{BESIDE}"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
     def _prune(self) -> None:
         names = self.names()
@@ -253,10 +258,6 @@ class CheckpointStore:
             shutil.rmtree(doomed)
         except OSError as error:
             raise refused(doomed, error) from error
-
-
-def _versions() -> dict[str, str]:
-    return {"md2n": version("md2n"), "torch": version("torch")}
 
 
 def _read(path: Path) -> bytes:

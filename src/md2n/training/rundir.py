@@ -4,7 +4,7 @@
 ``config.json``           the resolved configuration, written before the first step
 ``schema.json``           modalities in their order, and the task
 ``normaliser.*``          what features were normalised with (``.safetensors`` and ``.json``)
-``run.json``              status, data checksum, seed, versions, sha256 of the weights
+``run.json``              status, data checksum, seed, versions, sha256 of the weights and of the files above
 ``log.jsonl``             steps and epochs; ``timing.jsonl`` what the clock said of them
 ``checkpoints/``          where to go on from, until training is done
 ``model.safetensors``     the chosen weights, once training is done
@@ -13,21 +13,22 @@
 
 import datetime
 import hashlib
-import platform
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from md2n.durable import make_directory, write_bytes, write_json
+from md2n.durable import encode_json, make_directory, tidy, write_bytes, write_json
 from md2n.errors import RunError
 from md2n.shapes import Tensor
 from md2n.training.checkpoint import CheckpointStore
 from md2n.training.lock import FolderLock
 from md2n.training.log import RunLog
-from md2n.training.runfiles import CHECKPOINTS, CONFIG, LOCK, MODEL, RUN, SCHEMA, is_begun, read_config, read_run
-from md2n.training.sameness import ROUNDING, check_same, differences, identity_hash
+from md2n.training.runfiles import CHECKPOINTS, CONFIG, LOCK, MODEL, SCHEMA, is_begun, read_config, read_run
+from md2n.training.sameness import ROUNDING, check_same, check_same_data, differences, identity_hash
+from md2n.training.versions import versions
+from md2n.training.vouching import FILES, RUN, put, vouched
 from md2n.training.weights import encode_tensors
 
 # What md2n itself may have put into a folder before a run began there.
@@ -68,6 +69,7 @@ class RunDir:
         make_directory(self.path)
         self._lock.__enter__()
         try:
+            tidy(self.path)
             self._claim()
         except BaseException:
             self._lock.__exit__(None, None, None)
@@ -87,7 +89,7 @@ class RunDir:
                 self.notice(f"{text}: bits may differ from here on")
             if found == self.config:
                 return
-        write_json(self.path / CONFIG, self.config)
+        put(self.path, CONFIG, encode_json(self.config))
 
     @property
     def seed(self) -> int:
@@ -104,31 +106,21 @@ class RunDir:
         Raises:
             RunError: the data are not the ones this run began with.
         """
-        begun = is_begun(self.path)
+        begun = read_run(self.path) if is_begun(self.path) else None
         if begun:
-            before = read_run(self.path)["data"]
-            if before.get("checksum") != data.get("checksum"):
-                raise RunError(
-                    f"the data '{data.get('name')}' have changed since {self.path} was begun "
-                    f"(checksum {before.get('checksum')} then, {data.get('checksum')} now)",
-                    "train into another folder, or bring the old data back",
-                )
-        write_json(self.path / SCHEMA, schema)
+            check_same_data(self.path, begun.get("data"), data)
         facts = {
             "format": 1,
             "status": "running",
             "seed": self.seed,
             "config_hash": identity_hash(self.config),
             "data": dict(data),
-            "versions": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in ("md2n", "torch", "numpy", "safetensors")},
-            },
-            "began": _now(),
+            "versions": versions(),
+            "began": begun["began"] if begun else _now(),
+            FILES: begun.get(FILES, {}) if begun else vouched(self.path, (CONFIG,)),
         }
-        if begun:
-            facts["began"] = read_run(self.path)["began"]
         write_json(self.path / RUN, facts)
+        put(self.path, SCHEMA, encode_json(dict(schema)))
 
     def record(self, status: Status, **facts: Any) -> None:
         """Sets the status in ``run.json``, and further facts.
@@ -139,13 +131,13 @@ class RunDir:
         write_json(self.path / RUN, read_run(self.path) | {"status": status, "changed": _now()} | facts)
 
     def save_tensors(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Writes ``name.safetensors`` and ``name.json``.
+        """Writes ``name.safetensors`` and ``name.json``; ``run.json`` vouches for both.
 
         Raises:
             StorageError: they cannot be written.
         """
-        write_bytes(self.path / f"{name}.safetensors", encode_tensors(tensors))
-        write_json(self.path / f"{name}.json", dict(facts))
+        put(self.path, f"{name}.safetensors", encode_tensors(tensors))
+        put(self.path, f"{name}.json", encode_json(dict(facts)))
 
     def finish(self, weights: Mapping[str, Tensor], **facts: Any) -> Path:
         """Writes the chosen weights and marks the run done.
@@ -169,6 +161,17 @@ class RunDir:
         """A line of ``timing.jsonl``."""
         self.timing.write({"event": event, "time": _now(), **facts})
         self.timing.flush()
+
+
+def tidy_finished(path: Path) -> None:
+    """Removes what a killed process left in the folder of a finished run; nothing where another process is at work.
+
+    Raises:
+        StorageError: it cannot be removed.
+    """
+    with suppress(RunError), FolderLock(path / LOCK):
+        tidy(path)
+        CheckpointStore(path / CHECKPOINTS, lambda text: None).clear()
 
 
 def _now() -> str:

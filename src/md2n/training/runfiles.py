@@ -1,18 +1,17 @@
-"""What stands in a run folder, and reading it; reading needs no lock."""
+"""What stands in a run folder, and reading it; reading needs no lock, and checks what ``run.json`` vouches for."""
 
 import hashlib
 from pathlib import Path
 from typing import Any
 
 from md2n.errors import RunError
-from md2n.reading import read_bytes, read_json, reading
+from md2n.reading import parse_json, read_bytes, read_json, reading
 from md2n.shapes import Tensor
+from md2n.training.vouching import LARGEST_BYTES, RESTORE, RUN, checked
 from md2n.training.weights import decode_tensors
 
-CONFIG, SCHEMA, RUN, MODEL, LOCK = "config.json", "schema.json", "run.json", "model.safetensors", ".lock"
+CONFIG, SCHEMA, MODEL, LOCK = "config.json", "schema.json", "model.safetensors", ".lock"
 CHECKPOINTS, NORMALISER, CELLS = "checkpoints", "normaliser", "cells"
-RESTORE = "restore the file, or train again"
-LARGEST_BYTES = 1 << 36  # of weights
 # What md2n itself reads of a run's facts, where they are there.
 KINDS: dict[str, dict[str, type]] = {
     RUN: {"status": str, "seed": int, "config_hash": str, "data": dict, "versions": dict, "model_sha256": str},
@@ -42,7 +41,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """The resolved configuration of a run folder.
 
     Raises:
-        RunError: absent or damaged.
+        RunError: absent, damaged or changed.
     """
     return _read(path, CONFIG)
 
@@ -60,7 +59,7 @@ def read_schema(path: Path) -> dict[str, Any]:
     """The schema of a run folder, as tables.
 
     Raises:
-        RunError: absent or damaged.
+        RunError: absent, damaged or changed.
     """
     return _read(path, SCHEMA)
 
@@ -69,10 +68,10 @@ def read_tensors(path: Path, name: str) -> tuple[dict[str, Tensor], dict[str, An
     """What ``RunDir.save_tensors`` wrote: tensors and facts.
 
     Raises:
-        RunError: absent or damaged.
+        RunError: absent, damaged or changed.
     """
     facts = _read(path, f"{name}.json")
-    return _tensors(path / f"{name}.safetensors"), facts
+    return _tensors(path, f"{name}.safetensors"), facts
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -92,12 +91,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"{path / MODEL} is not what training wrote",
             "restore the file, or give the same `md2n train` command again: it trains again, to the same bits",
         )
-    return _tensors(path / MODEL)
+    return _tensors(path, MODEL)
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
-    with reading(path, RunError, RESTORE):
-        return decode_tensors(read_bytes(path, LARGEST_BYTES), path)
+def _tensors(path: Path, name: str) -> dict[str, Tensor]:
+    with reading(path / name, RunError, RESTORE):
+        return decode_tensors(checked(path, name), path / name)
 
 
 def _read(path: Path, name: str) -> dict[str, Any]:
@@ -106,7 +105,7 @@ def _read(path: Path, name: str) -> dict[str, Any]:
     with reading(path / name, RunError, RESTORE):
         if not (path / name).exists():
             raise RunError(f"{path} has no {name}", "give the folder that `md2n train --out` wrote")
-        value = read_json(path / name)
+        value = read_json(path / name) if name == RUN else parse_json(checked(path, name))
     if not isinstance(value, dict):
         raise RunError(f"{path / name} holds no JSON object", RESTORE)
     for key, kind in KINDS.get(name, {}).items():

@@ -62,6 +62,26 @@ def check_same(path: Path, found: Mapping[str, Any], asked: Mapping[str, Any]) -
         )
 
 
+def check_same_data(path: Path, found: Any, given: Mapping[str, Any]) -> None:
+    """Refuses to go on with a run on other numbers.
+
+    Args:
+        path: of the run folder.
+        found: ``data`` in its ``run.json``.
+        given: ``name`` and ``checksum`` of the data now.
+
+    Raises:
+        RunError: the checksums differ.
+    """
+    before = found.get("checksum") if isinstance(found, Mapping) else None
+    if before != given.get("checksum"):
+        raise RunError(
+            f"the data '{given.get('name')}' have changed since {path} was begun "
+            f"(checksum {before} then, {given.get('checksum')} now)",
+            "train into another folder, or bring the old data back",
+        )
+
+
 def _listed(path: str, listed: tuple[str, ...]) -> bool:
     return any(path == entry or path.startswith(entry + ".") for entry in listed)
 
