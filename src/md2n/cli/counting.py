@@ -6,6 +6,8 @@ The first sign of life comes before anything is loaded: a command opens ``counte
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from md2n.escape import visible
+
 Count = Callable[[int, int, str], None]  # done, of how many, and what is done now
 
 
@@ -53,6 +55,7 @@ def counted(title: str, quiet: bool = False, every: bool = False) -> Iterator[Co
 
         def count(done: int, total: int, now: str) -> None:
             nonlocal last
+            now = visible(now)
             progress.update(task, completed=done, total=total, now=now)
             # A new round has another total, or begins at another place.
             sign = (done, total, now) if every else (10 * done // max(total, 1), total)

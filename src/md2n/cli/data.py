@@ -62,6 +62,7 @@ Examples:
 
 CHECK_HELP = """What is wrong with a data set: leaks, dead features, labels, gaps that give the label away.
 
+Every byte of a store is compared with the checksums in its manifest.
 Ends with exit code 3 if there is an error, 0 if there is nothing worse than a warning.
 
 \b
@@ -143,13 +144,15 @@ def import_source(
     """Other people's files into a store."""
     from contextlib import suppress
     from dataclasses import replace
+    from shlex import quote
 
     from md2n.cli.description import label_lines
     from md2n.cli.output import say
     from md2n.data.declaration import Meaning, declare, keep_meaning
+    from md2n.data.places import check_store_place
     from md2n.data.readers.detect import read
     from md2n.data.ready import READY
-    from md2n.data.store import is_store, open_intervals, open_store, write_store
+    from md2n.data.store import check_place, is_store, open_intervals, open_store, write_store
     from md2n.errors import DataError
 
     meant: dict[str, Any] = {
@@ -158,6 +161,10 @@ def import_source(
         "unknown": tuple(unknown or ()),
     }
     intervals = {}
+    if is_store(Path(source)) and out.resolve() == Path(source).resolve():
+        check_place(out)  # a store may be written anew with more said of its labels: nothing of it is lost
+    else:
+        check_store_place(out, source)
     if source in READY and not Path(source).exists() and not reader:
         samples = _open(source, modalities, split, data_root)
         if label:
@@ -191,7 +198,7 @@ def import_source(
         say(f"note: {note}")
     for line in label_lines(samples):
         say(line)
-    say(f"{len(samples)} samples of {', '.join(samples.names)}; next: md2n data check {out}")
+    say(f"{len(samples)} samples of {', '.join(samples.names)}; next: md2n data check {quote(str(out))}")
     typer.echo(str(out))
 
 
@@ -210,8 +217,11 @@ def check_set(
     from md2n.cli.description import findings_table, pattern_facts
     from md2n.cli.output import print_table, say
     from md2n.data.check import check
+    from md2n.data.store import compare_store, is_store
 
     samples = _open(source, modalities, split, data_root)
+    if is_store(Path(source)):
+        compare_store(source)
     found = check(samples, label=label)
     count = {severity: sum(f.severity == severity for f in found) for severity in ("error", "warning", "info")}
     if json:

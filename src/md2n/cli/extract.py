@@ -88,7 +88,7 @@ def extract(
     with counted(f"extracting {clips}", quiet) as count:
         from md2n.cli.data import label_range
         from md2n.data.declaration import Meaning
-        from md2n.data.store import check_place
+        from md2n.data.places import check_store_place
         from md2n.durable import make_directory
         from md2n.extraction.clips import read_clips
         from md2n.extraction.front_ends import front_ends
@@ -116,7 +116,7 @@ def extract(
             step = _step(align)
             spoken = step == "word" and any(c.transcript and not c.words for c in found.clips)
             aligner = _aligner() if spoken else None
-            check_place(out)
+            check_store_place(out, clips)
             make_directory(kept_folder(out))
             with FolderLock(kept_folder(out) / "lock", "extracting into"):
                 summary = extract(
@@ -143,6 +143,8 @@ def _write_page(
     aligner: "Aligner | None",
 ) -> None:
     """Says what became of the clips, and writes it and some pictures beside the store."""
+    from shlex import quote
+
     from md2n.cli.output import say
     from md2n.errors import UsageError
     from md2n.extraction.pipeline import kept_pieces
@@ -164,7 +166,7 @@ def _write_page(
         except UsageError as error:  # the store is whole; what it is drawn with need not be here
             say(f"note: no pictures of clips: {error.message}; next: {error.hint}")
     page = write_page(beside, summary, name=name or out.name, front_ends=named, pictures=drawn)
-    say(f"look at {page}; next: md2n data check {out}")
+    say(f"look at {page}; next: md2n data check {quote(str(out))}")
 
 
 def _get_models() -> None:

@@ -4,10 +4,12 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from md2n import __version__
+from md2n.cli.stopping import Stop, stoppable
 from md2n.errors import Md2nError, UsageError, did_you_mean
+from md2n.escape import visible
 
 
 class Entry(NamedTuple):
@@ -130,41 +132,58 @@ def dispatch(arguments: Sequence[str]) -> int:
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """The console entry: errors become two lines on stderr and an exit code by kind, a fault of md2n too."""
+    """The console entry: errors become two lines on stderr and an exit code by kind, a fault of md2n too.
+
+    A signal becomes one line, whatever exception it came out as: half an import ends in many.
+    """
+    with stoppable() as stop:
+        try:
+            code = _ended(arguments)
+        except KeyboardInterrupt:
+            code = _stopped(stop)
+        except Exception:
+            if not stop.number:
+                raise
+            code = _stopped(stop)
+    sys.exit(code)
+
+
+def _ended(arguments: Sequence[str] | None) -> int:
     try:
         code = dispatch(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()  # here, where a reader that has gone can still be told from an error
-        sys.exit(code)
     except Md2nError as refusal:
         if os.environ.get("MD2N_DEBUG"):
             raise
-        _refuse(refusal)
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped\n")
-        sys.exit(130)
+        return _refused(refusal)
     except BrokenPipeError:
         # The reader of our output has gone (`md2n ... | head`): not an error, and nothing more can be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        return 141
     except Exception as ending:
         # typer carries its own copy of click: its refusals and exits are known by what they can do.
         if hasattr(ending, "show") and hasattr(ending, "exit_code"):
-            _refuse(_own(ending))
+            return _refused(_own(ending))
         if hasattr(ending, "exit_code"):
-            sys.exit(ending.exit_code)
+            return int(ending.exit_code)
         if os.environ.get("MD2N_DEBUG"):
             raise
         told = " ".join(f"{type(ending).__name__}: {ending}".split())[:300]
-        sys.stderr.write(f"error: this is a fault of md2n: {told}\n")
-        sys.stderr.write("next: the same command with MD2N_DEBUG=1 shows where; please report it with what it shows\n")
-        sys.exit(1)
+        hint = "the same command with MD2N_DEBUG=1 shows where; please report it with what it shows"
+        return _refused(Md2nError(f"this is a fault of md2n: {told}", hint))
+    return code
 
 
-def _refuse(refusal: Md2nError) -> NoReturn:
-    sys.stderr.write(f"error: {refusal.message}\n")
+def _refused(refusal: Md2nError) -> int:
+    sys.stderr.write(f"error: {visible(refusal.message, lines=True)}\n")
     if refusal.hint:
-        sys.stderr.write(f"next: {refusal.hint}\n")
-    sys.exit(refusal.exit_code)
+        sys.stderr.write(f"next: {visible(refusal.hint, lines=True)}\n")
+    return refusal.exit_code
+
+
+def _stopped(stop: Stop) -> int:
+    sys.stderr.write(f"{stop.line}\n")
+    return stop.exit_code
 
 
 def _own(ending: Any) -> Md2nError:

@@ -3,6 +3,8 @@
 import sys
 from typing import TYPE_CHECKING
 
+from md2n.escape import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
 
 def say(text: str) -> None:
     """Talk: on stderr, so that a pipe carries data only."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{visible(text, lines=True)}\n")
     sys.stderr.flush()
 
 
@@ -41,10 +43,10 @@ def print_table(table: "Table") -> None:
         sys.stdout.write(table.markdown() + "\n")
         return
     # Text, for in a plain string rich takes [brackets] for markup.
-    console.print(Text(table.title, style="italic"))
+    console.print(Text(visible(table.title), style="italic"))
     _draw(console, table)
     for note in table.notes:
-        console.print(Text(note, style="dim"))
+        console.print(Text(visible(note), style="dim"))
     console.print()
 
 
@@ -58,7 +60,8 @@ def _draw(console: "Console", table: "Table") -> None:
         drawn = Drawn()
         for column, width in piece.items():
             side = "right" if table.numeric[column] else "left"
-            drawn.add_column(Text(table.columns[column]), justify=side, width=width, overflow="fold")  # type: ignore[arg-type]
+            drawn.add_column(Text(visible(table.columns[column])), justify=side, width=width, overflow="fold")  # type: ignore[arg-type]
         for row in table.rows:
-            drawn.add_row(*(Text(row[c].plain, style="bold" if row[c].best else "") for c in piece))
+            chosen = [row[c] for c in piece]
+            drawn.add_row(*(Text(visible(c.plain, lines=True), style="bold" if c.best else "") for c in chosen))
         console.print(drawn)

@@ -36,8 +36,12 @@ def predict(
     """
     from md2n.cli.counting import counted
     from md2n.cli.output import say
+    from md2n.data.places import check_apart
     from md2n.durable import write_bytes
+    from md2n.escape import csv_cell
 
+    if out is not None:
+        check_apart(out, data)
     with counted(f"predicting with {run}", quiet) as count:
         from md2n.cli.newdata import open_new
         from md2n.serve.predictor import load
@@ -49,16 +53,16 @@ def predict(
         )
     for note in answer.notes:
         say(f"note: {note}")
-    columns = [f"p_{c}" for c in answer.classes]
+    columns = [csv_cell(f"p_{c}") for c in answer.classes]
     spread = answer.spread
     head = ["id", "prediction", *([] if spread is None else ["spread"]), *columns, "available"]
     lines = []
     for i, label in enumerate(answer.labels):
         best = (int(answer.output[i].argmax()),) if answer.classes else ()
         width = [] if spread is None else [f"{spread[(i, *best)]:.6g}"]
-        answered = str(label) if answer.classes else f"{float(label):.6g}"
+        answered = csv_cell(str(label)) if answer.classes else f"{float(label):.6g}"
         each = [f"{p:.6g}" for p in answer.output[i]] if answer.classes else []
-        lines.append([str(answer.ids[i]), answered, *width, *each, answer.available[i]])
+        lines.append([csv_cell(str(answer.ids[i])), answered, *width, *each, answer.available[i]])
     if out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([head, *lines])
     else:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from md2n.escape import visible
 from md2n.training.observer import EpochReport, Observer, Silent, StepReport, Together
 
 
@@ -53,8 +54,7 @@ class Bar:
             self.notice(f"{self.title}: step {report.step}/{report.steps} {_told(report)} {self.validation}")
 
     def notice(self, text: str) -> None:
-        # As it is: no line breaks of ours, and brackets in a path are no markup.
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        _say(self.console, text)
 
     def _draw(self, report: StepReport | EpochReport) -> None:
         if self.task is not None:
@@ -65,6 +65,25 @@ class Bar:
         self.progress.stop()
 
 
+class Notices(Silent):
+    """An ``Observer`` that says only what a person should know: a lost log, other versions, errors in the data.
+
+    Args:
+        console: on stderr.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def notice(self, text: str) -> None:
+        _say(self.console, text)
+
+
+def _say(console: Console, text: str) -> None:
+    # As it is: no line breaks of ours, and brackets in a path are no markup.
+    console.print(visible(text, lines=True), highlight=False, markup=False, soft_wrap=True)
+
+
 def _told(report: StepReport | EpochReport) -> str:
     return " ".join(f"{name} {value:.3f}" for name, value in report.parts.items())
 
@@ -72,7 +91,8 @@ def _told(report: StepReport | EpochReport) -> str:
 @contextmanager
 def watch(out: Path, quiet: bool = False, track: bool = False, title: str = "") -> Iterator[Observer]:
     """The observer a command trains with: a bar unless ``quiet``, and TensorBoard files in ``out`` if ``track``."""
-    observers: list[Observer] = [Silent() if quiet else Bar(Console(stderr=True), title or out.name)]
+    console = Console(stderr=True)
+    observers: list[Observer] = [Notices(console) if quiet else Bar(console, title or out.name)]
     if track:
         from md2n.training.tracking import TensorBoard
 

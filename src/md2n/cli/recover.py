@@ -31,13 +31,11 @@ def recover(
 
     from md2n.cli.counting import counted
     from md2n.cli.output import say
+    from md2n.data.places import check_store_place
     from md2n.data.samples import Ragged
-    from md2n.data.store import is_store, write_store
-    from md2n.errors import DataError
+    from md2n.data.store import write_store
 
-    # Before the work, not after it.
-    if out.exists() and not is_store(out) and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"'{out}' exists and is not a store", "choose another --out, or move it away")
+    check_store_place(out, data)  # before the work, not after it
     with counted(f"recovering with {run}", quiet) as count:
         from md2n.cli.newdata import open_new
         from md2n.serve.predictor import load

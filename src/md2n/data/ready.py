@@ -15,6 +15,7 @@ from md2n.brief import brief
 from md2n.data.config import DataConfig
 from md2n.data.dataset import MultimodalDataset
 from md2n.data.normalise import Normaliser
+from md2n.data.places import check_one_meaning
 from md2n.data.samples import SPLITS, Samples
 from md2n.data.sets import READY, Ready
 from md2n.data.store import is_store, open_store
@@ -52,7 +53,7 @@ def load(name: str, config: DataConfig | None = None) -> Samples:
 
     Raises:
         DataError: unknown name, absent data root, or data that cannot be read.
-        UsageError: an unknown modality, label column or split.
+        UsageError: an unknown modality, label column or split; or a name that means a ready set and a store here.
     """
     config = config or DataConfig(name=name)
     samples = _read(name, config)
@@ -170,6 +171,7 @@ def _some(samples: Samples, rows: npt.NDArray[np.int64]) -> str:
 
 
 def _read(name: str, config: DataConfig) -> Samples:
+    check_one_meaning(name)
     ready = READY.get(name)
     if ready is not None:
         return _read_ready(name, ready, config)

@@ -13,6 +13,7 @@ from typing import Any
 
 from md2n.config import config_hash, to_mapping
 from md2n.data.manifest import read_manifest
+from md2n.data.places import check_one_meaning
 from md2n.data.ready import READY
 from md2n.data.store import checksum, is_store
 from md2n.durable import refused
@@ -264,11 +265,12 @@ def plan(
         first_seed: where seeds begin: several machines or sittings can share them.
 
     Raises:
-        UsageError: an unknown method, or two data sets or methods of one name.
+        UsageError: an unknown method, two data sets or methods of one name, or a name of two data sets.
         DataError: data that are not there.
         ConfigError: a setting that a method does not have.
     """
     for name in data:
+        check_one_meaning(name)
         if name not in READY and not Path(name).exists():
             raise DataError(f"'{name}' is neither a ready set nor a file or folder", did_you_mean(name, READY))
     stores = [str(read_manifest(Path(d)).get("name", "")) for d in data if is_store(Path(d))]

@@ -8,6 +8,7 @@ import torch
 from md2n.config import to_mapping
 from md2n.data.cell_model import CellModel
 from md2n.data.hide import hidden_counts, hide_for_good
+from md2n.data.places import check_one_meaning
 from md2n.data.readers.padding import ZEROS, zeros_of
 from md2n.data.ready import load, load_datasets, reading_notes
 from md2n.data.store import checksum, is_store
@@ -57,6 +58,7 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
     if begun:
         check_same(out, read_config(out), mapping)
         if is_finished(out):
+            check_one_meaning(config.data.name)
             if is_store(Path(config.data.name)):  # the checksum of anything else takes reading it
                 now = {"name": config.data.name, "checksum": checksum(Path(config.data.name))}
                 check_same_data(out, read_run(out).get("data"), now)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from md2n.durable import make_directory, write_bytes, write_json
+from md2n.escape import csv_cell
 from md2n.extraction.kept import ABSENT, EXTRACTED, FAILED
 from md2n.extraction.pipeline import Summary
 
@@ -38,6 +39,8 @@ def write_summary(folder: Path, summary: Summary, more: Mapping[str, Any] | None
     """Writes ``summary.json`` and ``summary.csv`` (one line per clip and modality, per line left out, and
     per note).
 
+    Text of the table that a spreadsheet would take for a formula is behind an apostrophe (``md2n.escape.csv_cell``).
+
     Args:
         folder: made if absent.
         summary: of an extraction.
@@ -54,11 +57,12 @@ def write_summary(folder: Path, summary: Summary, more: Mapping[str, Any] | None
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for o in summary.outcomes:
-        writer.writerow((o.clip, o.modality, o.state, o.reason, o.frames, o.valid, "; ".join(o.notes), o.anew))
+        told = (csv_cell(o.clip), o.modality, o.state, csv_cell(o.reason))
+        writer.writerow((*told, o.frames, o.valid, csv_cell("; ".join(o.notes)), o.anew))
     for clip, reason in summary.left_out.items():
-        writer.writerow((clip, "", "left out", reason, 0, 0, "", ""))
+        writer.writerow((csv_cell(clip), "", "left out", csv_cell(reason), 0, 0, "", ""))
     for note in summary.notes:
-        writer.writerow(("", "", "note", note, 0, 0, "", ""))
+        writer.writerow(("", "", "note", csv_cell(note), 0, 0, "", ""))
     write_bytes(folder / "summary.csv", out.getvalue().encode())
     write_json(folder / "summary.json", {**(more or {}), **facts(summary)})
     return folder

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 
 from md2n.brief import brief
+from md2n.escape import csv_cell, visible
 
 # What LaTeX would take as a command, and the few signs that a plain font of it lacks.
 LATEX = {
@@ -119,13 +120,13 @@ class Table:
         writer = csv.writer(out, lineterminator="\n")
         heads: list[str] = []
         for column, twice in zip(self.columns, deviating):
-            heads += [column, f"{column}: deviation"] if twice else [column]
+            heads += [csv_cell(column), csv_cell(f"{column}: deviation")] if twice else [csv_cell(column)]
         writer.writerow(heads)
         for row in self.rows:
             cells: list[str | float] = []
             for cell, twice in zip(row, deviating):
                 whole = cell.value is not None and cell.digits == 0
-                cells.append(cell.text if cell.value is None else round(cell.value) if whole else cell.value)
+                cells.append(csv_cell(cell.text) if cell.value is None else round(cell.value) if whole else cell.value)
                 if twice:
                     cells.append("" if cell.deviation is None else cell.deviation)
             writer.writerow(cells)
@@ -148,7 +149,7 @@ class Table:
 
 def markdown_escape(text: str) -> str:
     """Text as it stands, whatever Markdown or HTML would make of it; ``zero_fill`` keeps its plain underscore."""
-    text = re.sub(r"([\\`*<>\[\]|~])", r"\\\1", text.replace("&", "&amp;").replace("\n", " "))
+    text = re.sub(r"([\\`*<>\[\]|~])", r"\\\1", visible(text.replace("&", "&amp;").replace("\n", " ")))
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
 
 
