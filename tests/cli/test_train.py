@@ -169,3 +169,24 @@ def test_the_bar_tells_where_training_stands(terminal):
     assert "mind the gap" in text
     if not terminal:
         assert text.count("mine: step") == 11
+
+
+def test_a_lost_log_is_told_even_to_who_wants_quiet(capsys, tmp_path, sixty):
+    command = ["train", "--data", sixty, "--out", tmp_path / "run", "--quiet", *sets("md2n", "trainer.epochs=60")]
+    process = start(*command)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("run/checkpoints/phase*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert "stopped by SIGTERM after step" in process.communicate()[1]
+    (tmp_path / "run" / "log.jsonl").write_bytes(b"")
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    said = start(*command)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run" / "log.jsonl").stat().st_size and time.monotonic() < deadline:
+        time.sleep(0.01)
+    said.send_signal(signal.SIGTERM)
+    told = said.communicate()[1].splitlines()
+    assert facts["status"] == "stopped"
+    assert told[0] == "log.jsonl has lost lines that the checkpoint knows of; it goes on without them"
+    assert told[1].startswith("error: stopped by SIGTERM")

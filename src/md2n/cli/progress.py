@@ -56,6 +56,9 @@ class Bar:
     def notice(self, text: str) -> None:
         _say(self.console, text)
 
+    def warn(self, text: str) -> None:
+        self.notice(text)
+
     def _draw(self, report: StepReport | EpochReport) -> None:
         if self.task is not None:
             told = f"{_told(report)} [green]{self.validation}"
@@ -65,8 +68,8 @@ class Bar:
         self.progress.stop()
 
 
-class Notices(Silent):
-    """An ``Observer`` that says only what a person should know: a lost log, other versions, errors in the data.
+class Warnings(Silent):
+    """An ``Observer`` that says only what a person should know in any case.
 
     Args:
         console: on stderr.
@@ -75,7 +78,7 @@ class Notices(Silent):
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    def notice(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         _say(self.console, text)
 
 
@@ -92,7 +95,7 @@ def _told(report: StepReport | EpochReport) -> str:
 def watch(out: Path, quiet: bool = False, track: bool = False, title: str = "") -> Iterator[Observer]:
     """The observer a command trains with: a bar unless ``quiet``, and TensorBoard files in ``out`` if ``track``."""
     console = Console(stderr=True)
-    observers: list[Observer] = [Notices(console) if quiet else Bar(console, title or out.name)]
+    observers: list[Observer] = [Warnings(console) if quiet else Bar(console, title or out.name)]
     if track:
         from md2n.training.tracking import TensorBoard
 

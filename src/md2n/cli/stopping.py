@@ -3,7 +3,9 @@
 Training takes the signals over while its loop runs (``md2n.training.interrupt``), and a benchmark while its runs do.
 """
 
+import _thread
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+AGAIN_S = 0.02
 SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 
 
@@ -48,14 +51,25 @@ def stoppable() -> Iterator[Stop]:
         stop.number = number
         raise SignalInterrupt
 
-    before: dict[int, Any] = {}
+    def ignored(what: "sys.UnraisableHookArgs") -> None:
+        # It came in a finaliser or a callback, where Python drops exceptions: it comes again a little later.
+        if isinstance(what.exc_value, SignalInterrupt):
+            later = threading.Timer(AGAIN_S, _thread.interrupt_main, (stop.number,))
+            later.daemon = True
+            later.start()
+        else:
+            hook(what)
+
+    hook, before = sys.unraisablehook, dict[int, Any]()
     if threading.current_thread() is threading.main_thread():
         for name in SIGNALS:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, end)
+        sys.unraisablehook = ignored
     try:
         yield stop
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

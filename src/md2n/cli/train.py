@@ -37,7 +37,7 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "",
     track: Annotated[bool, typer.Option(help="Also write TensorBoard files (extra 'track').")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar; notices stay.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar; what was lost is still said.")] = False,
 ) -> None:
     """Train a method and keep the checkpoint that validation prefers."""
     import json

@@ -79,7 +79,7 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
     model = fresh_model(config, data.schema)
     facts: dict[str, Any] = {
         "name": samples.name,
-        "checksum": data_checksum(whole, config.data.name, watcher.notice),
+        "checksum": data_checksum(whole, config.data.name, watcher.warn),
         "samples": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
         **({"hidden": hidden} if hidden else {}),
     }
@@ -88,9 +88,9 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
         watcher.notice(f"'{name}' is hidden for good from {told}")
     if zeros := zeros_of(samples.source):
         facts[ZEROS] = zeros
-    tell_findings(whole, config.data, watcher.notice)
+    tell_findings(whole, config.data, watcher.warn)
     code = training_code(config.model.name)
-    with RunDir(out, mapping, watcher.notice) as run:
+    with RunDir(out, mapping, watcher.warn) as run:
         if begun:
             code = gone_on(str(read_run(out).get("code", UNKNOWN)), code)
         run.describe(to_mapping(data.schema), facts)

@@ -125,7 +125,7 @@ class Loop:
             self.saved_step = found.progress.step
             self.observer.notice(f"going on after step {found.progress.step} (epoch {found.progress.epoch + 1})")
         if not self.folder.log.cut(self.progress.log_offset):
-            self.observer.notice("log.jsonl has lost lines that the checkpoint knows of; it goes on without them")
+            self.observer.warn("log.jsonl has lost lines that the checkpoint knows of; it goes on without them")
         return found
 
     def enter(self, found: Checkpoint | None) -> None:

@@ -70,7 +70,11 @@ class Observer(Protocol):
         ...
 
     def notice(self, text: str) -> None:
-        """Something a person should know: resumed, finished already, a damaged checkpoint passed over."""
+        """Where training stands: it goes on after a step, it was finished already."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """What a person should know in any case: lines lost from the log, a damaged checkpoint, errors in the data."""
         ...
 
     def end(self) -> None:
@@ -92,6 +96,10 @@ class Silent:
 
     def notice(self, text: str) -> None:
         """Nothing."""
+
+    def warn(self, text: str) -> None:
+        """As ``notice``."""
+        self.notice(text)
 
     def end(self) -> None:
         """Nothing."""
@@ -122,6 +130,10 @@ class Together:
     def notice(self, text: str) -> None:
         for observer in self.observers:
             observer.notice(text)
+
+    def warn(self, text: str) -> None:
+        for observer in self.observers:
+            observer.warn(text)
 
     def end(self) -> None:
         for observer in self.observers:

@@ -44,6 +44,9 @@ class TensorBoard:
     def notice(self, text: str) -> None:
         """Nothing: notices are for people."""
 
+    def warn(self, text: str) -> None:
+        """Nothing: for people."""
+
     def end(self) -> None:
         if self._writer is not None:
             self._writer.close()
