@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from md2n.cli.newdata import emptied
 from md2n.data.samples import LabelColumn, Ragged
 from md2n.data.store import open_store, verify_store, write_store
 from md2n.errors import install_hint
+from md2n.escape import from_csv_cell
 from md2n.missing import incomplete_patterns
 from md2n.modality import Task, set_name
 from tests.cli.asking import ask, refused
@@ -331,3 +333,54 @@ def test_report_refuses_by_name(capsys, tmp_path: Path):
     (empty / "results.jsonl").write_text("")
     refused(capsys, 3, "there are no results to report", "report", empty, "--out", out)
     assert not out.exists()
+
+
+# --- other people's words, and places --------------------------------------------------------------------------------
+
+
+def test_ids_that_a_spreadsheet_or_a_terminal_would_obey_are_escaped_and_come_back(capsys, dropout, tmp_path):
+    odd = ["=1+1", "+1", "-1", "@x", "a\x1b[31mred", "b\nc", "'q", "plain"]
+    samples = sixty_digits().select(np.arange(len(odd)))
+    data = write_store(tmp_path / "store", replace(samples, ids=np.asarray(odd)))
+    said = ask(capsys, "predict", dropout, "--data", data)
+    assert said.code == 0
+    assert "\x1b" not in said.out
+    assert [from_csv_cell(row["id"]) for row in table(said.out)] == odd
+    assert [row["id"][0] for row in table(said.out)] == [*"'" * 7, "p"]
+    lost = replace(samples, ids=np.asarray(odd), modalities={k: emptied(r) for k, r in samples.modalities.items()})
+    told = refused(capsys, 3, "hold no modality at all", "predict", dropout, "--data", write_store(data, lost))
+    assert "a\\x1b[31mred" in told
+    assert "\x1b" not in told
+
+
+def test_nothing_is_written_over_the_data(capsys, dropout, md2n_run, sixty, tmp_path, monkeypatch):
+    monkeypatch.chdir(sixty.parent)
+    link = tmp_path / "link"
+    link.symlink_to(sixty)
+    for out in (sixty, link, "./store-digits"):
+        refused(capsys, 2, "would replace the data", "recover", md2n_run, "--data", "store-digits", "--out", out)
+        refused(capsys, 2, "would replace the data", "data", "import", sixty, "--out", out)
+        refused(capsys, 2, "would replace the data", "predict", dropout, "--data", sixty, "--out", out)
+    refused(capsys, 2, "would replace the data", "predict", dropout, "--data", sixty, "--out", sixty / "ids.json")
+    assert verify_store(sixty) == []
+
+
+@pytest.mark.parametrize("command", [["data", "import", "digits"], ["recover", "run", "--data", "digits"]])
+def test_no_store_takes_the_name_of_a_ready_set(capsys, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    refused(capsys, 2, "'mosi' is the name of a ready set", *command, "--out", "mosi")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_written_through_a_link_is_where_it_leads(capsys, dropout, sixty, tmp_path):
+    (tmp_path / "disk").mkdir()
+    for name in ("answers.csv", "store", "report"):
+        (tmp_path / name).symlink_to(Path("disk") / name)
+    assert ask(capsys, "predict", dropout, "--data", sixty, "--out", tmp_path / "answers.csv").code == 0
+    assert ask(capsys, "data", "import", "digits", "--out", tmp_path / "store").code == 0
+    assert ask(capsys, "evaluate", dropout).code == 0
+    assert ask(capsys, "report", dropout, "--out", tmp_path / "report").code == 0
+    assert all((tmp_path / name).is_symlink() for name in ("answers.csv", "store", "report"))
+    assert (tmp_path / "disk" / "answers.csv").read_text().startswith("id,prediction")
+    assert verify_store(tmp_path / "disk" / "store") == []
+    assert (tmp_path / "disk" / "report" / "index.html").is_file()

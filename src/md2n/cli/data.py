@@ -261,13 +261,16 @@ def describe_set(
 
 
 def _open(source: str, modalities: str, split: str, root: Path | None) -> "Samples":
+    from shlex import quote
+
     from md2n.data.config import DataConfig
     from md2n.data.ready import READY, load
     from md2n.errors import UsageError
 
     if split and source not in READY:
         raise UsageError(
-            f"'{source}' is no ready set, so it has one split", "choose another with `md2n data import --split`"
+            f"'{source}' is no ready set, so it has one split",
+            f"`md2n data import SRC --split {quote(split)} --out STORE` makes a store of another",
         )
     _set_root(root)
     return load(source, DataConfig(name=source, modalities=_words(modalities), split=split))

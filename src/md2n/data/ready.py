@@ -131,7 +131,7 @@ def _check_modalities(samples: Samples) -> None:
         if not column.any():
             raise DataError(
                 f"modality '{name}' is in no training sample of '{samples.name}' (all absent, or all NaN)",
-                f"leave it out: --set data.modalities={[n for n in samples.names if n != name]}",
+                f'leave it out: --set "data.modalities={[n for n in samples.names if n != name]}"',
             )
     empty = np.flatnonzero(~present.any(axis=1))
     if len(empty):

@@ -8,6 +8,7 @@ import datetime
 import json
 import math
 import os
+import shlex
 import subprocess
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -228,7 +229,8 @@ def read_entries(path: Path, notice: Callable[[str], None] = warnings.warn) -> l
     """
     with reading(path):
         if not path.exists():
-            raise DataError(f"there are no results at '{path}'", "run `md2n evaluate` first")
+            again = f"`md2n evaluate {shlex.quote(str(path.parent))}` measures the run"
+            raise DataError(f"there are no results at '{path}'", again)
         lines = read_bytes(path, LARGEST_BYTES).split(b"\n")
     entries = []
     for number, line in enumerate(lines, start=1):

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from md2n.durable import make_directory, write_json
+from md2n.durable import make_directory, tidy, write_json
 from md2n.errors import InterruptedRun, RunError, UsageError, did_you_mean
 from md2n.evaluation.results import PROTOCOLS, STANDARD, ResultRow
 from md2n.experiment.jobs import EVALUATED, REMEASURE, RETRAIN, Job, plan
@@ -71,6 +71,8 @@ def run_benchmark(
     kept = sum(job.keep_stale and job.outdated for job in jobs if job not in todo)
     if kept:
         notice(f"{kept} of those done were {RETRAIN}, which --keep-stale lets stand")
+    for folder in {f for job in jobs for f in (job.out, job.run, job.run.parent, job.masks.parent)}:
+        tidy(folder)
     ledger = Ledger(jobs[0].out) if jobs else None
     for job in jobs:
         if ledger is not None and job not in todo:  # what a benchmark measured that was killed before it wrote it down

@@ -1,5 +1,6 @@
 """What stands in run folders and benchmark folders, read for a report: rows, where they come from, what failed."""
 
+import shlex
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -127,8 +128,8 @@ def _run(path: Path, notice: Callable[[str], None]) -> Outcome:
     if path.is_dir() and not any(path.iterdir()):
         raise RunError(
             f"{path} is empty: it holds no results, of a run or of a benchmark",
-            f"`md2n benchmark --data digits --out {path}` makes a benchmark there; or give another folder, "
-            "in which `md2n evaluate` or `md2n benchmark` was done",
+            f"`md2n benchmark --data digits --out {shlex.quote(str(path))}` makes a benchmark there; or give another "
+            "folder, in which `md2n evaluate` or `md2n benchmark` was done",
         )
     file = path / RESULTS if path.is_dir() else path
     if not file.is_file():
@@ -140,7 +141,7 @@ def _run(path: Path, notice: Callable[[str], None]) -> Outcome:
 def _without_results(path: Path) -> RunError:
     """What to do about a place that is no benchmark and has no results."""
     if (path / RUN).exists():
-        return RunError(f"{path} holds no results", f"run `md2n evaluate {path}` first")
+        return RunError(f"{path} holds no results", f"run `md2n evaluate {shlex.quote(str(path))}` first")
     # Of a folder of benchmarks, or of ``runs/<data set>/<method>/seed-<number>`` at any height.
     held = [f.parent for depth in range(1, DEPTH + 1) for f in sorted(path.glob("*/" * depth + RESULTS))]
     if not held:
@@ -157,7 +158,7 @@ def _benchmark(out: Path, notice: Callable[[str], None]) -> Outcome:
         failed = f"; {len(failures)} failed, the first: {failures[0].reason}" if failures else ""
         raise RunError(
             f"no run of the benchmark {out} has results{failed}",
-            f"give the `md2n benchmark ... --out {out}` command again: it goes on",
+            f"give the `md2n benchmark ... --out {shlex.quote(str(out))}` command again: it goes on",
         )
     return Outcome(rows, run_facts(rows, out), failures)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from md2n.brief import brief
-from md2n.durable import make_directory
+from md2n.durable import make_directory, tidy
 from md2n.errors import DataError, InterruptedRun, Md2nError, UsageError
 from md2n.extraction.assembly import Gathered, Step, write_clips
 from md2n.extraction.base import Clip, Extractor, ModalityAbsentError, Word
@@ -181,6 +181,7 @@ def extract(
     _check(extractors, step)
     folder = kept_folder(out)
     make_directory(folder)
+    tidy(folder)
     places = {c.id: _places(folder, c, extractors, aligner if step == "word" else None) for c in listing.clips}
     before = {path for found in places.values() for path in found.values() if is_kept(path)}
     jobs = []

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from md2n.durable import make_directory, write_bytes, write_json
+from md2n.durable import make_directory, tidy, write_bytes, write_json
 from md2n.escape import csv_cell
 from md2n.extraction.kept import ABSENT, EXTRACTED, FAILED
 from md2n.extraction.pipeline import Summary
@@ -53,6 +53,7 @@ def write_summary(folder: Path, summary: Summary, more: Mapping[str, Any] | None
         StorageError: they cannot be written.
     """
     make_directory(folder)
+    tidy(folder)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)

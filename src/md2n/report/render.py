@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from md2n.brief import brief
+from md2n.durable import tidy
 from md2n.errors import DataError
 from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.report import figures, style
@@ -133,7 +134,9 @@ def write_report(
         StorageError: a file could not be written.
     """
     if not rows:
-        raise DataError("there are no results to report", "run `md2n evaluate` first")
+        raise DataError("there are no results to report", "`md2n evaluate RUN` measures a run")
+    for part in (folder, folder / "tables", folder / "figures"):
+        tidy(part)
     naming = naming or Naming()
     facts = published() if beside_published else None
     left_out = style.undrawable()

@@ -10,6 +10,8 @@ A run stopped at any moment goes on from its newest checkpoint and ends with the
 Exact on the CPU with the same number of threads; on CUDA as far as its kernels are deterministic.
 """
 
+import shlex
+
 import torch
 
 from md2n.errors import DivergenceError, UsageError
@@ -67,7 +69,10 @@ def train(
     """
     for name, dataset in (("training", train_set), ("validation", valid_set)):
         if len(dataset) == 0:
-            raise UsageError(f"the {name} split is empty", "`md2n data info` shows how many samples each split has")
+            data = shlex.quote(str(run.config.get("data", {}).get("name", "NAME")))
+            raise UsageError(
+                f"the {name} split is empty", f"`md2n data info {data}` shows how many samples each split has"
+            )
     device = choose_device(config.device)
     threads = torch.get_num_threads()
     model.to(device)
