@@ -216,10 +216,15 @@ class Predictor:
                             spread[name].append(width)
                             known[name].append(flags)
                             continue
-                        found = values[i, : frames[i, k]], widths[i, : frames[i, k]]
-                        value, width = taken.in_own_units(name, row, *found)
-                        for part in (*found, value, width):  # on the way back an infinity may become the limit
-                            require_finite(f"the recovered '{name}'", part[None], taken.samples.ids[row : row + 1])
+                        own, raw = (
+                            taken.samples.ids[row : row + 1],
+                            (values[i, : frames[i, k]], widths[i, : frames[i, k]]),
+                        )
+                        for part in raw:  # before the way back, on which an infinity may become the limit
+                            require_finite(f"the recovered '{name}'", part[None], own)
+                        value, width = taken.in_own_units(name, row, *raw)
+                        for part in (value, width):
+                            require_finite(f"the recovered '{name}'", part[None], own)
                         features[name].append(value)
                         spread[name].append(width)
                         known[name].append(np.zeros(value.shape, np.bool_))
