@@ -7,6 +7,11 @@ from typing import Literal
 
 from md2n.errors import DataError, UsageError, did_you_mean
 
+BLUR = 1e-3  # of a label's scale: rounding beyond it would be seen in a measure
+FLOAT32_ROUNDING = 2.0**-24  # of a number, at most
+FLOAT32_SCALES = (1e-30, 1e30)  # within them, labels of a few hundred deviations are normal numbers of float32
+LOPSIDED = 5.0  # times as many samples as the rarest class has: beyond it the largest class outweighs the others
+
 
 @dataclass(frozen=True)
 class Modality:
@@ -56,6 +61,13 @@ class Task:
         high: greatest value a regression label may take.
         sentiment: True where zero is neutral and the sign carries the meaning (MOSI, MOSEI, CH-SIMS); switches ACC2,
             ACC7 and weighted F1 on.
+        centre: of the training labels, in their own units; methods learn ``(label - centre) / scale``.
+        scale: deviation of the training labels around it, in their own units, > 0; with 0 and 1 (nothing was measured)
+            methods learn the label as it is.
+        counts: training samples of each class, in the order of ``classes``; empty where nothing was counted.
+
+    Raises:
+        DataError: fewer than two classes, counts of other classes, or a scale that nothing can be divided by.
     """
 
     kind: Literal["regression", "classification"]
@@ -64,15 +76,44 @@ class Task:
     low: float = -math.inf
     high: float = math.inf
     sentiment: bool = False
+    centre: float = 0.0
+    scale: float = 1.0
+    counts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind == "classification" and len(self.classes) < 2:
             raise DataError(f"label '{self.label}' has {len(self.classes)} class(es)", "two classes are the least")
+        if not (math.isfinite(self.centre) and 0 < self.scale < math.inf):
+            raise DataError(
+                f"label '{self.label}' has centre {self.centre:g} and scale {self.scale:g}",
+                "both are finite numbers, the scale above 0; the labels may be too far apart for a number",
+            )
+        if self.counts and len(self.counts) != len(self.classes):
+            raise DataError(
+                f"label '{self.label}' has {len(self.counts)} counts for {len(self.classes)} classes", "give one each"
+            )
 
     @property
     def output_dim(self) -> int:
         """Numbers a head gives per sample: C for classes, 1 for regression."""
         return len(self.classes) if self.kind == "classification" else 1
+
+    @property
+    def double(self) -> bool:
+        """Whether labels and predictions need float64, because float32 would blur them."""
+        return needs_double(self.centre, self.scale)
+
+    @property
+    def lopsided(self) -> bool:
+        """Whether the largest class has more than ``LOPSIDED`` times the training samples of the rarest that occurs."""
+        occurring = [count for count in self.counts if count]
+        return bool(occurring) and max(occurring) > LOPSIDED * min(occurring)
+
+
+def needs_double(centre: float, scale: float) -> bool:
+    """Whether rounding to float32 moves labels by more than ``BLUR`` of their scale, or loses them altogether."""
+    least, most = FLOAT32_SCALES
+    return abs(centre) * FLOAT32_ROUNDING > BLUR * scale or not least < scale < most
 
 
 @dataclass(frozen=True)

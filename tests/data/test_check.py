@@ -9,9 +9,10 @@ from md2n.data.check import check
 from md2n.data.finding import Finding
 from md2n.data.readers.arrays import from_arrays
 from md2n.data.ready import READY, data_root, load
-from md2n.data.samples import Ragged, Samples
+from md2n.data.samples import LabelColumn, Ragged, Samples
 from md2n.data.schema import KNOWN, compare, known_set, recognise
 from md2n.errors import DataError, UsageError
+from md2n.modality import Task
 
 ROOT = data_root()
 here = pytest.mark.skipif(ROOT is None, reason="the shared data are not here (MD2N_DATA_ROOT)")
@@ -51,9 +52,14 @@ def only(samples: Samples, code: str, severity: str, **options) -> str:
     return loud[0].message
 
 
+def quiet(samples: Samples, **options) -> bool:
+    """Whether there is nothing to say but what unit a real label has."""
+    return {f.code for f in check(samples, **options)} <= {"label-scale"}
+
+
 def test_sound_data_have_nothing_to_report():
     for seed in range(5):
-        assert check(sound(seed)) == []
+        assert quiet(sound(seed))
         assert check(sound(seed), label="mood") == []
 
 
@@ -116,7 +122,7 @@ def test_copies_within_one_split_are_no_leak():
     base = sound()
     pick = np.arange(120)
     pick[100:104] = [90, 91, 92, 93]
-    assert check(replace(base, modalities={k: r.select(pick) for k, r in base.modalities.items()})) == []
+    assert quiet(replace(base, modalities={k: r.select(pick) for k, r in base.modalities.items()}))
 
 
 def test_one_copied_modality_is_a_warning_if_labels_agree():
@@ -140,13 +146,13 @@ def test_a_speaker_in_two_splits():
     speakers = [f"p{i // 11}" for i in range(120)]
     message = only(sound(groups={"speaker": speakers}), "group-in-two-splits", "warning")
     assert "2 of 11 members of 'speaker' stand in more than one split (p5, p7)" in message
-    assert check(sound(groups={"Video": [f"v{i // 5}" for i in range(120)]})) == []
+    assert quiet(sound(groups={"Video": [f"v{i // 5}" for i in range(120)]}))
 
 
 def test_a_group_without_a_telling_name_is_judged_by_its_shape():
     unnamed = {"tape": [f"t{i // 9}" for i in range(120)]}
     assert "members of 'tape'" in only(sound(groups=unnamed), "group-in-two-splits", "info")
-    assert check(sound(groups={"task": [f"t{i % 12}" for i in range(120)]})) == []
+    assert quiet(sound(groups={"task": [f"t{i % 12}" for i in range(120)]}))
     told = replace(sound(groups={"tape": [f"t{i // 9}" for i in range(120)]}), normalise_by="tape")
     assert check(told)[0].severity == "warning"
 
@@ -183,7 +189,7 @@ def test_zeros_that_stand_for_missing():
     assert "audio: 6 of 120 samples are zeros alone" in only(sound(features={"audio": x}), "zero-frames", "warning")
     x = rng.normal(size=(120, 4))
     x[5] = 0
-    assert check(sound(features={"audio": x})) == []
+    assert quiet(sound(features={"audio": x}))
     padded = rng.normal(size=(120, 6, 3))
     padded[:, 4:] = 0
     assert "vision: 240 of 720 frames are zeros alone" in only(
@@ -279,6 +285,36 @@ def test_constant_unknown_and_unseen_labels():
     unseen = ["a", "b"] * 30 + ["c", "a"] * 30
     assert "no training sample is c" in only(sound(labels=unseen), "class-unseen", "warning")
     assert only(sound(labels=None), "no-labels", "info")
+
+
+def test_a_real_label_is_described_in_its_own_units():
+    rng = np.random.default_rng(0)
+    price = 3e5 + 8e4 * rng.normal(size=120)
+    message = only(sound(labels=price), "label-scale", "info")
+    train = price[np.asarray(WORDS) == "train"]
+    assert f"{train.min():.6g} to {train.max():.6g}, mean {train.mean():.6g}, deviation {train.std():.4g}" in message
+    assert "heavy tails" not in message
+    assert "heavy tails" in only(sound(labels=np.exp(3 * rng.normal(size=120))), "label-scale", "info")
+
+
+def test_a_real_label_that_its_type_blurs():
+    far = 1e12 + np.random.default_rng(0).normal(size=120)
+    assert quiet(sound(labels=far))  # kept as float64
+    wide = 1e12 + 2e5 * (far - 1e12)
+    single = LabelColumn(wide.astype(np.float32), Task("regression", "y"))
+    blurred = replace(sound(), labels={"y": single}, default_label="y")
+    assert "float32 rounds it by up to" in only(blurred, "label-precision", "warning")
+    beyond = 1e15 + np.random.default_rng(0).normal(size=120)
+    assert "float64 rounds it by up to 0.11" in only(sound(labels=beyond), "label-precision", "warning")
+
+
+def test_a_class_that_outweighs_the_others():
+    few = np.where(np.arange(120) % 12 == 0, "b", "a")
+    message = only(sound(labels=few), "class-imbalance", "warning")
+    assert message.startswith("label 'y': 55 of 60 training samples are 'a', only 5 'b'"), message
+    [finding] = by_code(sound(labels=few))["class-imbalance"]
+    assert "trainer.class_weights" in finding.hint and "trainer.select_on" in finding.hint
+    assert quiet(sound(labels=np.where(np.arange(120) % 5 == 0, "b", "a")))  # four times as many
 
 
 def test_splits_that_are_empty():

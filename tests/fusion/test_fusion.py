@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.distributions import Categorical, Laplace, kl_divergence
 
+from md2n.data.target import real_values
 from md2n.errors import ConfigError
-from md2n.fusion.head import make_head
+from md2n.fusion.head import ClassHead, make_head
 from md2n.fusion.transformer import ABSENT, GIVEN, RECOVERED, make_fusion
 from md2n.modality import Task
 from md2n.seeding import generator
@@ -118,9 +119,35 @@ def test_a_head_that_cannot_serve_the_task_is_refused() -> None:
         make_head("seven_class", 8, Task("regression", low=1, high=5), 0.0)
 
 
-def test_regression_starts_at_the_middle_of_the_declared_range() -> None:
-    head = make_head("auto", 8, Task("regression", low=1, high=5), 0.0)
-    assert float(head(torch.zeros(1, 8))) == pytest.approx(3.0, abs=0.5)
+def test_regression_starts_at_the_centre_of_the_training_labels_wherever_the_range_ends() -> None:
+    head = make_head("auto", 8, Task("regression", low=0, high=1e9, centre=3e5, scale=80.0), 0.0)
+    start = head.output(head(torch.zeros(1, 8)))
+    assert float(start) == pytest.approx(3e5, abs=80)
+
+
+@pytest.mark.parametrize(("centre", "scale"), [(3e5, 8e4), (0.0, 1e-9), (1e12, 1.0)])
+def test_regression_is_in_deviations_inside_and_in_own_units_outside(centre: float, scale: float) -> None:
+    head = make_head("auto", 8, Task("regression", centre=centre, scale=scale), 0.0)
+    raw = torch.tensor([[-1.0], [0.0], [2.5]])
+    labels = torch.from_numpy(real_values(centre + scale * raw[:, 0].double().numpy()))
+    torch.testing.assert_close(head.loss(raw, labels), torch.zeros(3), atol=2e-4, rtol=0)
+    output = head.output(raw)
+    torch.testing.assert_close((output.double() - centre) / scale, raw[:, 0].double(), atol=2e-4, rtol=0)
+    assert float(head.constant(labels)) == pytest.approx(0.0, abs=2e-4)
+
+
+def test_a_class_counts_what_it_was_weighed_with() -> None:
+    head = make_head("auto", 4, CLASSES, 0.0)
+    raw, labels = torch.randn(5, 3, generator=generator(0, "x")), torch.tensor([0, 0, 2, -1, 1])
+    plain = head.loss(raw, labels)
+    assert float(head.mean_loss(raw, labels)) == pytest.approx(float(plain[[0, 1, 2, 4]].mean()))
+    assert isinstance(head, ClassHead)
+    before = head.constant(labels)
+    head.weigh((0.5, 1.0, 3.0))
+    weighed = (plain[0] + plain[1]) * 0.5 + 3 * plain[2] + plain[4]
+    assert float(head.mean_loss(raw, labels)) == pytest.approx(float(weighed) / 4)
+    assert head.constant(labels).argmax() == 2 != before.argmax()
+    assert "weights" not in head.state_dict()
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,8 @@ def predict(
     for i, label in enumerate(answer.labels):
         best = (int(answer.output[i].argmax()),) if answer.classes else ()
         width = [] if spread is None else [f"{spread[(i, *best)]:.6g}"]
-        answered = csv_cell(str(label)) if answer.classes else f"{float(label):.6g}"
+        # Every digit of a value: how many of them count depends on the label's offset.
+        answered = csv_cell(str(label)) if answer.classes else str(label)
         each = [f"{p:.6g}" for p in answer.output[i]] if answer.classes else []
         lines.append([csv_cell(str(answer.ids[i])), answered, *width, *each, answer.available[i]])
     if out is None:

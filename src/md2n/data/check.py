@@ -14,6 +14,8 @@ from md2n.data.gather import release
 from md2n.data.leaks import leaks
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
 from md2n.data.schema import KNOWN, compare
+from md2n.data.target import known_labels, outside_range
+from md2n.data.target_findings import size_findings, unit_findings
 
 CHUNK = 1 << 14  # frames looked at together
 MANY_INVALID = 0.2
@@ -32,7 +34,7 @@ def check(samples: Samples, *, label: str = "", seed: int = 0) -> list[Finding]:
         seed: of the permutation test of gaps against labels.
 
     Returns:
-        Findings; an empty list only for a complete set without a word to say.
+        Findings; an empty list only for a complete set without a word to say.  A real label always has one: its unit.
 
     Raises:
         UsageError: no such label column.
@@ -220,7 +222,7 @@ def _table(samples: Samples, key: str) -> dict[str, Any]:
 
 def _label(column: LabelColumn, split: Array) -> list[Finding]:
     task, values = column.task, np.asarray(column.values)
-    known = values >= 0 if task.kind == "classification" else np.isfinite(values)
+    known = known_labels(task, values)
     name = task.label
     if not known.any():
         return [Finding("error", "no-known-label", f"label '{name}' is unknown for every sample", "give some labels")]
@@ -241,8 +243,11 @@ def _label(column: LabelColumn, split: Array) -> list[Finding]:
         found.append(Finding("error", "constant-label", message, "nothing can be learned; choose another label"))
     elif task.kind == "classification" and trained.any():
         found += _classes(column, known, split)
+        found += size_findings(task, asked)
+    elif task.kind == "regression":
+        found += unit_findings(task, asked)
     if task.kind == "regression":
-        outside = known & ((values < task.low - 1e-6) | (values > task.high + 1e-6))
+        outside = outside_range(task, values)
         if outside.any():
             message = (
                 f"label '{name}': {int(outside.sum())} values lie outside [{task.low:g}, {task.high:g}], "

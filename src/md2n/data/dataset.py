@@ -12,6 +12,7 @@ from md2n.data.finite import require_finite
 from md2n.data.gather import frame_index, gather
 from md2n.data.normalise import Normaliser
 from md2n.data.samples import Ragged, Samples
+from md2n.data.target import real_values
 from md2n.errors import UsageError
 from md2n.modality import Schema, Task
 from md2n.seeding import numpy_generator, sample_keys
@@ -100,15 +101,15 @@ class MultimodalDataset:
         keys = torch.from_numpy(self._keys[index])
         return SequenceBatch(features, valid, present, present, labels, rows, conversation, place, cells, keys)
 
-    def _labels(self, label: str) -> npt.NDArray[np.float32] | npt.NDArray[np.int64]:
+    def _labels(self, label: str) -> npt.NDArray[np.float32] | npt.NDArray[np.float64] | npt.NDArray[np.int64]:
         classes = self.schema.task.kind == "classification"
         name = label or self.schema.task.label
         # New data need no labels, and their label columns need not be the model's.
         if name not in self.samples.labels and not label:
             unknown = np.full(len(self.rows), -1 if classes else np.nan)
             return unknown.astype(np.int64) if classes else unknown.astype(np.float32)
-        values = self.samples.label(name).values[self.rows]
-        return values.astype(np.int64) if classes else values.astype(np.float32)
+        values = self.samples.label(name).values
+        return values[self.rows].astype(np.int64) if classes else real_values(values)[self.rows]
 
     def _padded(
         self, name: str, ragged: Ragged, index: npt.NDArray[np.int64], least: int

@@ -16,6 +16,7 @@ import numpy as np
 from md2n.data.finding import Finding
 from md2n.data.leaks import identity_columns
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, Samples
+from md2n.data.target import unit_of
 from md2n.modality import set_name
 
 PERMUTATIONS = 999
@@ -143,6 +144,10 @@ def availability_association(
         return None
     if classes:
         values = np.unique(values, return_inverse=True)[1]
+    else:
+        # So that what counts as equal up to rounding does not depend on the label's unit.
+        unit = unit_of(values)
+        values = (values.astype(np.float64) - unit.centre) / unit.scale
     effect = _cramer if classes else _eta_squared
     column_of = identity_columns(samples)
     members = np.unique(samples.groups[column_of[0]][known], return_inverse=True)[1] if column_of else None

@@ -3,7 +3,7 @@
 manifest.json            format, modalities, labels, groups, notes, source, size and digests of every file and of it
 ids.json                 [N] sample ids
 split.npy                [N] uint8
-label.<i>.npy            [N] float32 or int64, in the manifest's order
+label.<i>.npy            [N] float32, float64 or int64, in the manifest's order
 group.<i>.json           [N] members
 <modality>.values.npy    [frames, d]
 <modality>.offsets.npy   [N + 1]

@@ -19,8 +19,9 @@ from md2n.data.places import check_one_meaning
 from md2n.data.samples import SPLITS, Samples
 from md2n.data.sets import READY, Ready
 from md2n.data.store import is_store, open_store
+from md2n.data.target import known_labels, measured, outside_range
 from md2n.errors import DataError, UsageError, did_you_mean
-from md2n.modality import Schema
+from md2n.modality import Schema, Task
 from md2n.reading import named
 
 __all__ = [
@@ -103,8 +104,16 @@ class Datasets:
         return chosen
 
 
-def load_datasets(samples: Samples, config: DataConfig, normaliser: Normaliser | None = None) -> Datasets:
-    """Splits of a data set, normalised; the normaliser is fitted on its training rows unless one is given.
+def load_datasets(
+    samples: Samples, config: DataConfig, normaliser: Normaliser | None = None, task: Task | None = None
+) -> Datasets:
+    """Splits of a data set, normalised; what is not given is measured on its training rows.
+
+    Args:
+        samples: with the splits train and valid at least.
+        config: label, groups, kind of normalisation.
+        normaliser: of a run that goes on.
+        task: of a run that goes on: whose centre and scale of the label, or counts of classes, hold.
 
     Raises:
         DataError: no training or validation rows, a modality in no training sample, a sample without any modality,
@@ -114,11 +123,15 @@ def load_datasets(samples: Samples, config: DataConfig, normaliser: Normaliser |
     schema = samples.schema(config.label)
     _check_modalities(samples)
     _check_labels(samples, schema)
+    if task is None:
+        task = measured(schema.task, samples.label(schema.task.label).values[samples.rows("train")])
+    task = replace(schema.task, centre=task.centre, scale=task.scale, counts=task.counts)
+    schema = replace(schema, task=task)
     group = samples.normalise_by if config.group == "auto" else config.group
     if normaliser is None:
         kind = preferred_normalisation(samples, config)
         normaliser = Normaliser.fit(samples, samples.rows("train"), group, kind, config.limit)
-    sets = [MultimodalDataset(samples, samples.rows(s), normaliser, config.label) for s in SPLITS]
+    sets = [MultimodalDataset(samples, samples.rows(s), normaliser, config.label, schema) for s in SPLITS]
     return Datasets(samples, schema, normaliser, *sets)
 
 
@@ -144,12 +157,8 @@ def _check_modalities(samples: Samples) -> None:
 def _check_labels(samples: Samples, schema: Schema) -> None:
     task, values = schema.task, np.asarray(samples.label(schema.task.label).values)
     classes = task.kind == "classification"
-    known = values >= 0 if classes else np.isfinite(values)
-    # A hair's breadth beyond is rounding to float32.
-    beyond = (
-        values >= len(task.classes) if classes else known & ((values < task.low - 1e-5) | (values > task.high + 1e-5))
-    )
-    wrong = np.flatnonzero(beyond)
+    known = known_labels(task, values)
+    wrong = np.flatnonzero(values >= len(task.classes) if classes else outside_range(task, values))
     if len(wrong):
         codes = f"the {len(task.classes)} classes 0 to {len(task.classes) - 1}"
         allowed = codes if classes else f"the declared range [{task.low:g}, {task.high:g}]"

@@ -201,7 +201,8 @@ class LabelColumn:
     """One label column and what it means.
 
     Args:
-        values: ``[N]`` float32 (regression; NaN unknown) or int64 codes (classes; -1 unknown).
+        values: ``[N]`` float32 (regression; NaN unknown; float64 where float32 would blur it, see
+            ``md2n.data.target.real_values``) or int64 codes (classes; -1 unknown).
         task: kind, class names, declared range.
     """
 

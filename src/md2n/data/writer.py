@@ -35,6 +35,7 @@ from md2n.data.manifest import (
 )
 from md2n.data.readers.labels import as_number, is_missing
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
+from md2n.data.target import real_values
 from md2n.durable import BESIDE, encode_json, flush_directory, refused, target
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.modality import Modality, Task
@@ -287,7 +288,9 @@ class StoreWriter:
             self._save(f"{k}.offsets.npy", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
         for i, (k, task) in enumerate(self._tasks.items()):
             kind = np.int64 if task.kind == "classification" else np.float32
-            self._save(f"label.{i}.npy", self._column(f"label {k}", kind))
+            values = self._column(f"label {k}", kind)
+            # Whether float32 holds them is seen of all of them together.
+            self._save(f"label.{i}.npy", values if task.kind == "classification" else real_values(values))
         self._save("split.npy", self._column("split", np.uint8))
         self._write("ids.json", _words(self._column("ids", np.str_)))
         for i, k in enumerate(self._groups):
@@ -382,7 +385,7 @@ def _value(given: float | str | None, task: Task, column: str, sample: str) -> A
         number = as_number(given)
         if number is None:
             raise DataError(f"sample '{sample}': label '{column}' is {given!r}", "give a number, or None")
-        return np.asarray([number], np.float32)
+        return np.asarray([number], np.float64)
     code = task.classes.index(given) if given in task.classes else given
     if not isinstance(code, int | np.integer) or not 0 <= code < len(task.classes):
         hint = did_you_mean(str(given), task.classes)

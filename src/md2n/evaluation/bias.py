@@ -20,7 +20,7 @@ from md2n.modality import Task
 
 Array = npt.NDArray[Any]
 
-LEAST_GAP = 0.01  # of the score: a ceiling within a point of chance leaves nothing to share out
+LEAST_GAP = 0.01  # of the score, or of chance's error: a ceiling this near to chance leaves nothing to share out
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Equity:
 
     Args:
         per_pattern: pattern -> equity, where it is defined.
-        undefined: patterns whose ceiling lies within ``LEAST_GAP`` of chance, or below it.
+        undefined: patterns whose ceiling lies within ``least_gap`` of chance, or below it.
     """
 
     per_pattern: Mapping[str, float]
@@ -78,10 +78,16 @@ def equity(
         raise DataError(f"no chance or no ceiling for: {', '.join(lacking)}", "evaluate both under the same protocol")
     sign = 1 if higher_is_better else -1
     gaps = {p: sign * (ceiling[p] - chance[p]) for p in score}
-    told = {p: sign * (score[p] - chance[p]) / gaps[p] for p in score if gaps[p] >= LEAST_GAP}
+    wide = [p for p in score if gaps[p] >= least_gap(chance[p], higher_is_better)]
+    told = {p: sign * (score[p] - chance[p]) / gaps[p] for p in wide}
     if not told:
         raise DataError("no pattern's ceiling is above chance", "nothing can be learnt from these modalities alone")
     return Equity(told, tuple(p for p in score if p not in told))
+
+
+def least_gap(chance: float, higher_is_better: bool) -> float:
+    """The least difference of a ceiling from chance that is shared out; an error has a unit, so a part of chance's."""
+    return LEAST_GAP if higher_is_better else LEAST_GAP * abs(chance)
 
 
 def chance_output(task: Task, train_labels: Array) -> Array:

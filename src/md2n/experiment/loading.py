@@ -26,7 +26,7 @@ from md2n.models.base import MultimodalModel
 from md2n.models.catalogue import build
 from md2n.reading import reading
 from md2n.seeding import stream_seed
-from md2n.training.device import choose_device
+from md2n.training.device import choose_device, require_precision
 from md2n.training.runfiles import (
     CELLS,
     CONFIG,
@@ -88,7 +88,7 @@ def load_run(path: Path, device: str = "cpu") -> LoadedRun:
     Raises:
         RunError: no run folder, training not done, or a file that is damaged or was changed.
         ConfigError: its configuration has settings that this md2n does not know.
-        UsageError: no such device.
+        UsageError: no such device, or one that lacks the precision the label needs.
     """
     where = choose_device(device)
     weights = read_weights(path)
@@ -96,6 +96,7 @@ def load_run(path: Path, device: str = "cpu") -> LoadedRun:
         config = from_mapping(ExperimentConfig, read_config(path))
     with _told_of(path / SCHEMA):
         schema = from_mapping(Schema, read_schema(path))
+    require_precision(schema.task, where)
     normaliser = read_normaliser(path)
     with _told_of(path / f"{NORMALISER}.safetensors"):
         normaliser.check({m.name: m.dim for m in schema.modalities})

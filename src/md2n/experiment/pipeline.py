@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from md2n.config import to_mapping
+from md2n.config import from_mapping, to_mapping
 from md2n.data.cell_model import CellModel
 from md2n.data.hide import hidden_counts, hide_for_good
 from md2n.data.places import check_one_meaning
@@ -20,10 +20,11 @@ from md2n.experiment.findings import tell_findings
 from md2n.experiment.loading import LoadedRun, data_checksum, fresh_model, load_run, read_normaliser
 from md2n.experiment.measuring import recovery_examples, run_evaluation
 from md2n.experiment.source import UNKNOWN, gone_on, training_code
+from md2n.modality import Schema
 from md2n.training.device import autocast, choose_device
 from md2n.training.observer import Observer, Silent, Together
 from md2n.training.rundir import RunDir, tidy_finished
-from md2n.training.runfiles import CELLS, CONFIG, NORMALISER, is_begun, is_finished, read_config, read_run
+from md2n.training.runfiles import CELLS, CONFIG, NORMALISER, is_begun, is_finished, read_config, read_run, read_schema
 from md2n.training.sameness import check_same, check_same_data
 from md2n.training.trainer import train
 from md2n.training.vouching import put
@@ -74,8 +75,9 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
         watcher.notice(f"note: {note}")
     samples = hide_for_good(whole, config.data.hide, config.seed)
     hidden = hidden_counts(whole, samples)
-    # The saved normalisation rather than a new fit: the same bits even under another version of numpy.
-    data = load_datasets(samples, config.data, read_normaliser(out) if begun else None)
+    # What was measured then rather than anew: the same bits even under another version of numpy.
+    before = (read_normaliser(out), from_mapping(Schema, read_schema(out)).task) if begun else (None, None)
+    data = load_datasets(samples, config.data, *before)
     model = fresh_model(config, data.schema)
     facts: dict[str, Any] = {
         "name": samples.name,

@@ -5,7 +5,7 @@ rounded values; its peers train with L1 and round.  Both are here, and plain cla
 """
 
 import abc
-import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -54,9 +54,12 @@ class Head(nn.Module, abc.ABC):
         """The raw outputs of least mean loss that are the same for every sample; zeros where no label is known."""
 
     def mean_loss(self, raw: Float[Tensor, "batch outputs"], labels: Labels) -> Float[Tensor, ""]:
-        """Mean task loss over the samples whose label is known (zero if none is)."""
-        known = self.known(labels)
-        return (self.loss(raw, labels) * known).sum() / known.sum().clamp(min=1.0)
+        """Mean task loss over the samples whose label is known (zero if none is), each with its weight."""
+        return (self.loss(raw, labels) * self.weight(labels)).sum() / self.known(labels).sum().clamp(min=1.0)
+
+    def weight(self, labels: Labels) -> Float[Tensor, " batch"]:
+        """What each sample counts in a mean loss: nothing where its label is unknown, else 1 or its class's weight."""
+        return self.known(labels)
 
     @staticmethod
     def known(labels: Labels) -> Float[Tensor, " batch"]:
@@ -65,18 +68,22 @@ class Head(nn.Module, abc.ABC):
 
 
 class RegressionHead(Head):
-    """One real value in the label's own units, L1.  Starts at the middle of the declared range, where there is one."""
+    """One real value, L1.
+
+    Raw outputs are in deviations from the centre of the training labels (``Task.centre``, ``Task.scale``), where they
+    start; what it gives is in the label's own units.  So neither the unit nor the offset of a label changes what is
+    learned.
+    """
 
     def __init__(self, width: int, task: Task, dropout: float) -> None:
         super().__init__(width, 1, dropout)
-        if math.isfinite(task.low) and math.isfinite(task.high):
-            nn.init.constant_(self.layers[-1].bias, (task.low + task.high) / 2)  # type: ignore[arg-type]
+        self.task = task
 
     def output(self, raw: Float[Tensor, "batch outputs"]) -> Output:
-        return raw[:, 0]
+        return in_own_units(raw[:, 0], self.task)
 
     def loss(self, raw: Float[Tensor, "batch outputs"], labels: Labels) -> Float[Tensor, " batch"]:
-        return (raw[:, 0] - torch.nan_to_num(labels.to(raw.dtype))).abs()
+        return (raw[:, 0] - standardised(labels, self.task).to(raw.dtype)).abs()
 
     def distance(
         self, raw: Float[Tensor, "batch outputs"], teacher: Float[Tensor, "batch outputs"]
@@ -87,15 +94,37 @@ class RegressionHead(Head):
         return gap + torch.expm1(-gap)
 
     def constant(self, labels: Labels) -> Float[Tensor, " outputs"]:
-        known = labels[self.known(labels) > 0]
+        known = standardised(labels, self.task)[self.known(labels) > 0]
         return known.median()[None] if len(known) else labels.new_zeros(1)
 
 
+def standardised(labels: Float[Tensor, " batch"], task: Task) -> Float[Tensor, " batch"]:
+    """Real labels in deviations from their centre; zero where unknown."""
+    known = torch.where(torch.isfinite(labels), labels, task.centre)
+    return (known - task.centre) / task.scale
+
+
+def in_own_units(values: Float[Tensor, " batch"], task: Task) -> Float[Tensor, " batch"]:
+    """The inverse of ``standardised``; float64 where the task needs it."""
+    return (values.double() if task.double else values) * task.scale + task.centre
+
+
 class ClassHead(Head):
-    """C classes, cross-entropy."""
+    """C classes, cross-entropy; each class with a weight of its own where ``weigh`` was told one."""
+
+    # No buffer: weights are of training alone, and no part of the state that predictions are made with.
+    weights: Tensor | None = None
 
     def __init__(self, width: int, task: Task, dropout: float) -> None:
         super().__init__(width, task.output_dim, dropout)
+
+    def weigh(self, weights: Sequence[float]) -> None:
+        """Sets what a sample of each class counts in the mean loss; on the device where the head is."""
+        self.weights = torch.tensor(weights, device=next(self.parameters()).device)
+
+    def weight(self, labels: Labels) -> Float[Tensor, " batch"]:
+        known = super().weight(labels)
+        return known if self.weights is None else known * self.weights[self.codes(labels)]
 
     def output(self, raw: Float[Tensor, "batch outputs"]) -> Output:
         return raw.softmax(dim=1)
@@ -109,10 +138,11 @@ class ClassHead(Head):
         return F.kl_div(raw.log_softmax(1), teacher.log_softmax(1), log_target=True, reduction="none").sum(dim=1)
 
     def constant(self, labels: Labels) -> Float[Tensor, " outputs"]:
-        """Logarithms of the classes' frequencies, one added to each count."""
+        """Logarithms of the classes' (weighted) frequencies, one added to each count."""
         last = self.layers[-1]
         assert isinstance(last, nn.Linear)
         counts = torch.bincount(self.codes(labels[self.known(labels) > 0]), minlength=last.out_features) + 1.0
+        counts = counts if self.weights is None else counts * self.weights
         return (counts / counts.sum()).log()
 
     def codes(self, labels: Labels) -> Int[Tensor, " batch"]:

@@ -6,7 +6,7 @@ published numbers stand in columns of their own, are never bold and never enter 
 
 from collections.abc import Mapping, Sequence
 
-from md2n.evaluation.bias import LEAST_GAP, equity
+from md2n.evaluation.bias import equity, least_gap
 from md2n.evaluation.results import ResultRow
 from md2n.modality import set_name
 from md2n.report.grid import COMPLETE, Grid, Naming, Summary, grid, measured, metrics_of, targets_of
@@ -198,7 +198,7 @@ def equity_table(grid: Grid, chance: str, ceiling: str) -> Table | None:
     """Equity per available set, its minimum and spread, per method.
 
     A set whose ceiling is hardly above chance divides noise by next to nothing: sets with less than ``LEAST_PART`` of
-    the widest gap (the complete data's counts, too), or less than ``LEAST_GAP``, are left out for every method.
+    the widest gap (the complete data's counts, too), or less than ``least_gap``, are left out for every method.
 
     Args:
         grid: of one measure under the fixed protocol.
@@ -214,7 +214,8 @@ def equity_table(grid: Grid, chance: str, ceiling: str) -> Table | None:
         return None
     higher = grid.measure.higher_is_better is not False
     gaps = {c: (high[c] - low[c]) * (1 if higher else -1) for c in grid.conditions if c in low and c in high}
-    least = max(LEAST_GAP, LEAST_PART * max(gaps.values()))
+    hardly = least_gap(max(low.values()), higher)
+    least = max(hardly, LEAST_PART * max(gaps.values()))
     shared = [s for s in sets if gaps[s] >= least]
     if not shared:
         return None
@@ -252,7 +253,7 @@ def equity_table(grid: Grid, chance: str, ceiling: str) -> Table | None:
     if len(shared) < len(sets):
         notes.append(
             f"Left out, ceiling less than {least:.2g} above chance ({LEAST_PART:.0%} of the widest gap, at least "
-            f"{LEAST_GAP:g}; noise is magnified there): {', '.join(s for s in sets if s not in shared)}."
+            f"{hardly:.2g}; noise is magnified there): {', '.join(s for s in sets if s not in shared)}."
         )
     return Table(
         f"equity-{_slug(grid.metric)}",

@@ -1,15 +1,12 @@
 """An answer that is no number is an error."""
 
 import numpy as np
-import numpy.typing as npt
 
 from md2n.data.samples import Array
 from md2n.errors import DivergenceError
 
-Floats = npt.NDArray[np.float32]
 
-
-def require_finite(what: str, values: Floats, ids: Array) -> Floats:
+def require_finite(what: str, values: Array, ids: Array) -> Array:
     """The values, where all are numbers.
 
     Args:

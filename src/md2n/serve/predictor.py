@@ -20,6 +20,7 @@ from md2n.data.dataset import MultimodalDataset, iterate
 from md2n.data.normalise import Normaliser
 from md2n.data.samples import Array, Ragged, Samples
 from md2n.errors import UsageError
+from md2n.evaluation.asking import to_numpy
 from md2n.missing import pattern_name
 from md2n.modality import Schema
 from md2n.models.base import MultimodalModel, Recovers
@@ -37,7 +38,8 @@ class Answer:
 
     Args:
         ids: ``[N]`` text.
-        output: ``[N]`` values in the label's units, or ``[N, C]`` class probabilities.
+        output: ``[N]`` values in the label's units, or ``[N, C]`` class probabilities; float64 where float32 would
+            blur the label (``Task.double``).
         spread: standard deviation over draws, same shape; zero where nothing was missing.  None where there is no
             telling: the method draws none, or a single draw was asked for.
         classes: class names, empty for real-valued labels.
@@ -46,8 +48,8 @@ class Answer:
     """
 
     ids: Array
-    output: npt.NDArray[np.float32]
-    spread: npt.NDArray[np.float32] | None
+    output: npt.NDArray[np.float32] | npt.NDArray[np.float64]
+    spread: npt.NDArray[np.float32] | npt.NDArray[np.float64] | None
     classes: tuple[str, ...]
     available: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -155,9 +157,9 @@ class Predictor:
             for batch in taken.batches(self.batch_size, self.device, progress):
                 said = self.model.predict(batch, generator(self.seed, "predict"), draws=count)
                 ids = taken.samples.ids[batch.rows.cpu().numpy()]
-                outputs.append(require_finite("the prediction", _array(said.output), ids))
+                outputs.append(require_finite("the prediction", to_numpy(said.output), ids))
                 if said.spread is not None:
-                    spreads.append(require_finite("the deviation of the prediction", _array(said.spread), ids))
+                    spreads.append(require_finite("the deviation of the prediction", to_numpy(said.spread), ids))
                 available += [pattern_name(tuple(row), batch.names) for row in batch.available.tolist()]
         classes = self.schema.task.classes
         spread = np.concatenate(spreads) if spreads else None

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from md2n.errors import UsageError
+from md2n.modality import Task
 
 
 def choose_device(name: str) -> torch.device:
@@ -23,6 +24,20 @@ def choose_device(name: str) -> torch.device:
         reason = "torch was built without CUDA" if name == "cuda" and torch.version.cuda is None else "none was found"
         raise UsageError(f"device '{name}' is not available: {reason}", "use --device auto, or --device cpu")
     return torch.device(name)
+
+
+def require_precision(task: Task, device: torch.device) -> None:
+    """Refuses a device that cannot tell the labels apart.
+
+    Raises:
+        UsageError: the label needs float64 (``Task.double``), which MPS does not have.
+    """
+    if task.double and device.type == "mps":
+        raise UsageError(
+            f"label '{task.label}' ({task.centre:g}, give or take {task.scale:g}) needs float64, which device 'mps' "
+            "does not have",
+            "use --device cpu, or subtract the offset from the label",
+        )
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from md2n.data.samples import Array, LabelColumn
+from md2n.data.target import real_values
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.modality import Task
 
@@ -84,7 +85,7 @@ def label_column(
     if array.dtype.kind == "U":
         array = _numbers(array, name)
     task = Task("regression", name, low=low, high=high, sentiment=sentiment)
-    return LabelColumn(np.where(np.isfinite(array), array, np.nan).astype(np.float32), task)
+    return LabelColumn(real_values(np.where(np.isfinite(array), array, np.nan)), task)
 
 
 def is_missing(value: Any) -> bool:

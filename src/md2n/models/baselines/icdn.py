@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from md2n.batch import SequenceBatch
-from md2n.fusion.head import make_head
+from md2n.fusion.head import Head, make_head, standardised
 from md2n.fusion.transformer import GIVEN, RECOVERED
 from md2n.modality import Schema
 from md2n.models.backbone import Backbone
@@ -86,19 +86,19 @@ class ICDN(MultimodalModel):
     def _difference(self, batch: SequenceBatch, latents: Tensor, fused: Tensor) -> Float[Tensor, ""]:
         """The modalities' own tasks, a mean over available modalities of samples whose label is known."""
         known = self.backbone.head.known(batch.labels) > 0
+        classes = self.schema.task.kind == "classification"
+        labels = batch.labels if classes else standardised(batch.labels, self.schema.task)
         there = batch.available & known[:, None]
         own = [layer(latents[:, k].flatten(1)) for k, layer in enumerate(self.own)]
         if self.training:
-            self.labels.follow([fused, *own], torch.cat([known[:, None], there], dim=1), batch.labels)
+            self.labels.follow([fused, *own], torch.cat([known[:, None], there], dim=1), labels)
         total = fused.new_zeros(())
         for k, (representation, head) in enumerate(zip(own, self.heads)):
-            target, gap = self.labels.targets(representation, k + 1, fused, batch.labels)
+            assert isinstance(head, Head)
+            target, gap = self.labels.targets(representation, k + 1, fused, labels)
             raw = head(representation)
-            if self.schema.task.kind == "classification":
-                error = F.cross_entropy(raw, target, reduction="none")
-            else:
-                error = (raw[:, 0] - target[:, 0]).abs()
-            total = total + (gap.tanh() * error * there[:, k]).sum()
+            error = F.cross_entropy(raw, target, reduction="none") if classes else (raw[:, 0] - target[:, 0]).abs()
+            total = total + (gap.tanh() * error * there[:, k] * head.weight(batch.labels)).sum()
         return total / there.sum().clamp(min=1)
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:

@@ -5,7 +5,7 @@ What a table's reader has to subtract: on a lopsided test split, "always negativ
 - *classes*: the frequencies of the training labels as probabilities, so the class is the most frequent one;
 - *real labels*: their median, the constant of least mean absolute error;
 - *sentiment*: the median too, moved to the side of zero on which most non-zero training labels lie where it is not
-  there already (by 0.01: it costs as much in MAE at most), so that ACC2 is that of the majority.
+  there already (by 0.01 deviations: it costs as much in MAE at most), so that ACC2 is that of the majority.
 """
 
 import statistics
@@ -18,12 +18,12 @@ from torch import nn
 
 from md2n.batch import SequenceBatch
 from md2n.errors import DataError
-from md2n.fusion.head import Head
+from md2n.fusion.head import Head, in_own_units, standardised
 from md2n.modality import Schema
 from md2n.models.base import Card, Losses, MultimodalModel, Phase, Prediction
 from md2n.models.baselines.config import MajorityConfig
 
-SIDE = 0.01  # how far from neutral a sentiment has to be, to have a sign whatever it is rounded to in a table
+SIDE = 0.01  # deviations from neutral that a sentiment has to be, to have a sign whatever it is rounded to in a table
 
 
 class Majority(MultimodalModel):
@@ -35,14 +35,14 @@ class Majority(MultimodalModel):
         year=1993,
         family="floor",
         differences="Classes: the training frequencies (one added to each count), so the most frequent class. Real "
-        "labels: the training median. Sentiment: the median, moved by 0.01 beyond zero where most non-zero training "
-        "labels have the other sign, so that ACC2 is the majority's.",
+        "labels: the training median. Sentiment: the median, moved by 0.01 deviations beyond zero where most non-zero "
+        "training labels have the other sign, so that ACC2 is the majority's.",
         recovers=False,
     )
 
     def __init__(self, schema: Schema, config: MajorityConfig) -> None:
         super().__init__(schema)
-        # Logits of the classes, or the value.
+        # Logits of the classes, or the value in deviations from the labels' centre, as heads have it.
         self.constant = nn.Parameter(torch.zeros(schema.task.output_dim))
 
     def phases(self) -> Sequence[Phase]:
@@ -63,13 +63,18 @@ class Majority(MultimodalModel):
             counts = torch.bincount(labels, minlength=self.schema.task.output_dim) + 1
             self.constant.copy_((counts / counts.sum()).log())
         else:
-            self.constant.fill_(constant_label(labels.tolist(), self.schema.task.sentiment))
+            task = self.schema.task
+            value = constant_label(labels.tolist(), task.sentiment, SIDE * task.scale)
+            self.constant.copy_(standardised(labels.new_tensor([value]), task))
 
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
         known = Head.known(batch.labels) > 0
         labels = batch.labels[known]
         raw = self.constant.expand(len(labels), -1)
-        each = F.cross_entropy(raw, labels, reduction="none") if self._classes else (raw[:, 0] - labels).abs()
+        if self._classes:
+            each = F.cross_entropy(raw, labels, reduction="none")
+        else:
+            each = (raw[:, 0] - standardised(labels, self.schema.task)).abs()
         return Losses({"task": each.sum() / max(len(labels), 1)})
 
     @property
@@ -77,12 +82,14 @@ class Majority(MultimodalModel):
         return self.schema.task.kind == "classification"
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
-        constant = self.constant.softmax(dim=0)[None] if self._classes else self.constant
+        constant = (
+            self.constant.softmax(dim=0)[None] if self._classes else in_own_units(self.constant, self.schema.task)
+        )
         return Prediction(constant.repeat_interleave(batch.size, dim=0))
 
 
-def constant_label(labels: Sequence[float], sentiment: bool) -> float:
-    """The median of the labels (of two middle ones the mean); for sentiment on the majority's side of zero.
+def constant_label(labels: Sequence[float], sentiment: bool, side: float = SIDE) -> float:
+    """The median of the labels (of two middle ones the mean); for sentiment ``side`` on the majority's side of zero.
 
     >>> constant_label([-1.0, 0.0, 0.0, 0.0, 2.0, 3.0], sentiment=True)
     0.01
@@ -91,4 +98,4 @@ def constant_label(labels: Sequence[float], sentiment: bool) -> float:
     positive, negative = sum(y > 0 for y in labels), sum(y < 0 for y in labels)
     if not sentiment or positive == negative:
         return median
-    return max(median, SIDE) if positive > negative else min(median, -SIDE)
+    return max(median, side) if positive > negative else min(median, -side)

@@ -7,7 +7,8 @@ above and below zero, for regression), running means of training.  With ``D_c = 
     classes      a = softmax_c(-D_c / mean_c D_c),              y_k = max(0, onehot(y) + a_k - a_m), summing to one,
 
 so a modality that leans as the whole does has the whole's label.  ``s`` is the deviation of the labels; zero is their
-mean, or zero itself for sentiment.
+mean, or zero itself for sentiment.  Real labels come and go in units of ``Task.scale`` from ``Task.centre``, as heads
+have them.
 
 The public code of Self-MM (Yu, Xu, Yuan, Wu: Learning Modality-Specific Representations with Self-Supervised
 Multi-Task Learning for Multimodal Sentiment Analysis. AAAI 2021) divides by the distance to the positive centre,
@@ -22,6 +23,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from md2n.fusion.head import standardised
 from md2n.modality import Task
 from md2n.shapes import Bool, Float, Int, Tensor
 
@@ -44,6 +46,7 @@ class UnimodalLabels(nn.Module):
         super().__init__()
         self.task = task
         self.groups = task.output_dim if task.kind == "classification" else 2
+        self.low, self.high = ((end - task.centre) / task.scale for end in (task.low, task.high))
         for r, width in enumerate(widths):
             self.register_buffer(f"centre_{r}", torch.zeros(self.groups, width))
         self.register_buffer("seen", torch.zeros(len(widths), self.groups))
@@ -62,7 +65,7 @@ class UnimodalLabels(nn.Module):
         Args:
             representations: of the whole and of each modality.
             there: which of them stand for something, and whose label is known.
-            labels: where ``there`` says no they may be unknown.
+            labels: real ones standardised; where ``there`` says no they may be unknown.
         """
         if self.task.kind == "regression":
             self._measure(labels[there.any(dim=1)])
@@ -88,7 +91,8 @@ class UnimodalLabels(nn.Module):
     @property
     def middle(self) -> Float[Tensor, ""]:
         """The label that is neither high nor low."""
-        return torch.zeros_like(self.moments[1]) if self.task.sentiment else self.moments[1]
+        mean = self.moments[1]
+        return standardised(torch.zeros_like(mean)[None], self.task)[0] if self.task.sentiment else mean
 
     @property
     def deviation(self) -> Float[Tensor, ""]:
@@ -99,7 +103,9 @@ class UnimodalLabels(nn.Module):
     def _group(self, labels: Tensor) -> Int[Tensor, " batch"]:
         if self.task.kind == "classification":
             return labels.long().clamp(min=0)
-        return (torch.nan_to_num(labels) > self.middle).long()
+        # Neutral as the labels have it, or rounding would decide where a neutral label belongs.
+        middle = standardised(torch.zeros_like(labels), self.task) if self.task.sentiment else self.middle
+        return (torch.nan_to_num(labels) > middle).long()
 
     @property
     def ready(self) -> bool:
@@ -132,7 +138,8 @@ class UnimodalLabels(nn.Module):
             representation: of modality r - 1.
             r: its number.
             whole: the representation of all together.
-            labels: of the whole; arbitrary values where unknown come back as arbitrary finite ones.
+            labels: of the whole, real ones standardised; arbitrary values where unknown come back as arbitrary finite
+                ones.
 
         Returns:
             Values ``[B, 1]`` or distributions ``[B, C]``; and the gap, in deviations of the labels or as total
@@ -147,5 +154,5 @@ class UnimodalLabels(nn.Module):
             soft = soft / soft.sum(dim=1, keepdim=True)
             return soft, (soft - sure).abs().sum(dim=1) / 2
         known = torch.nan_to_num(labels).to(moved)[:, None]
-        value = (known + self.deviation * moved).clamp(self.task.low, self.task.high)
+        value = (known + self.deviation * moved).clamp(self.low, self.high)
         return value, ((value - known).abs() / self.deviation.clamp(min=1e-6))[:, 0]

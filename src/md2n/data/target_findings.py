@@ -1,0 +1,48 @@
+"""What a person should know of the training labels: unit, tails and precision of a real one, sizes of classes."""
+
+from md2n.data.finding import Finding
+from md2n.data.samples import Array
+from md2n.data.target import measured, unit_of
+from md2n.modality import BLUR, FLOAT32_ROUNDING, Task, needs_double
+
+FLOAT64_ROUNDING = 2.0**-53  # of a number, at most
+
+
+def unit_findings(task: Task, values: Array) -> list[Finding]:
+    """Range, centre and scale of known real labels ``[n]`` of training, and whether their type holds them."""
+    unit = unit_of(values)
+    low, high = float(values.min()), float(values.max())
+    message = (
+        f"label '{task.label}' is real: {low:.6g} to {high:.6g}, mean {unit.centre:.6g}, deviation {unit.scale:.4g}"
+    )
+    if unit.heavy:
+        message += " (both without its heavy tails)"
+    found = [Finding("info", "label-scale", message, "training learns it in deviations; its unit does not matter")]
+    single = values.dtype.itemsize <= 4
+    rounding = (FLOAT32_ROUNDING if single else FLOAT64_ROUNDING) * abs(unit.centre)
+    if rounding > BLUR * unit.scale or (single and needs_double(unit.centre, unit.scale)):
+        message = (
+            f"label '{task.label}' lies at {unit.centre:.6g}, its deviation is {unit.scale:.4g}: {values.dtype} rounds "
+            f"it by up to {rounding:.2g}"
+        )
+        hint = "import it again from float64" if single else "subtract the offset before the labels are written"
+        found.append(Finding("warning", "label-precision", message, f"{hint}, or the rounding is what is learned"))
+    return found
+
+
+def size_findings(task: Task, values: Array) -> list[Finding]:
+    """Whether the largest class outweighs the others in the known training labels ``[n]``."""
+    task = measured(task, values)
+    if not task.lopsided:
+        return []
+    sizes = {count: name for count, name in sorted(zip(task.counts, task.classes)) if count}
+    (fewest, rare), (most, common) = min(sizes.items()), max(sizes.items())
+    message = (
+        f"label '{task.label}': {most} of {sum(task.counts)} training samples are '{common}', only {fewest} '{rare}'; "
+        "who always answers the former has a high accuracy"
+    )
+    hint = (
+        "trainer.class_weights and trainer.select_on take care of it where they are 'auto'; read macro F1 or balanced "
+        "accuracy, not accuracy"
+    )
+    return [Finding("warning", "class-imbalance", message, hint)]

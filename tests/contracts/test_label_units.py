@@ -1,0 +1,103 @@
+"""The unit and the offset of a real label change nothing but the unit and the offset of what is predicted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from md2n.batch import SequenceBatch
+from md2n.data.target import measured, real_values
+from md2n.evaluation.evaluator import validation_score
+from md2n.missing import draw_available
+from md2n.modality import Schema, Task
+from md2n.models.base import MultimodalModel
+from md2n.models.catalogue import MODELS, build, config_class
+from md2n.seeding import generator
+from tests.worlds import WORLDS, every_pattern, make_batch
+
+SEQUENCES = WORLDS["sequences"]
+UNITS = [(8e4, 3e5), (1e-6, 3e5)]
+# They begin with the same answer for every sample, so that the sign of the label is the sign of all that is learned.
+SYMMETRIC = ("majority", "dcca", "dccae")
+TOLERANCE = 2e-3  # of a deviation
+
+
+class Rows:
+    """A batch as a data set."""
+
+    def __init__(self, batch: SequenceBatch) -> None:
+        self.whole = batch
+
+    def __len__(self) -> int:
+        return self.whole.size
+
+    def batch(self, positions: object) -> SequenceBatch:
+        return self.whole.select(torch.as_tensor(positions))
+
+
+def labelled(task: Task, a: float, b: float) -> tuple[Schema, SequenceBatch]:
+    """The world of sequences with the labels ``a y + b``, one of them unknown."""
+    batch = make_batch(SEQUENCES, size=24)
+    labels = a * batch.labels.double().numpy() + b
+    labels[5] = np.nan
+    task = measured(replace(task, low=a * task.low + b, high=a * task.high + b), labels)
+    return Schema(SEQUENCES.modalities, task), replace(batch, labels=torch.from_numpy(real_values(labels)))
+
+
+def trained(name: str, task: Task, a: float, b: float) -> tuple[MultimodalModel, SequenceBatch]:
+    schema, batch = labelled(task, a, b)
+    torch.manual_seed(0)
+    model = build(name, schema, config_class(name)())
+    for phase in model.phases():
+        model.enter(phase)
+        if phase.fit is not None:
+            model.eval()
+            with torch.no_grad():
+                phase.fit([batch])
+            continue
+        model.train()
+        optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+        for step in range(2):
+            g = generator(step, "unit")
+            torch.manual_seed(step)
+            optimiser.zero_grad()
+            model.loss(
+                batch if phase.patterns == "complete" else batch.hide(draw_available(batch.present, g)), g
+            ).total.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+    return model.eval(), batch
+
+
+def answers(name: str, task: Task, a: float, b: float) -> tuple[torch.Tensor, ...]:
+    """Predictions, their deviations over draws, and the error a checkpoint is chosen by, back in the units of y."""
+    model, batch = trained(name, task, a, b)
+    batch = batch.select(torch.arange(7))  # one sample for each pattern
+    with torch.no_grad():
+        told = model.predict(every_pattern(batch), generator(7, "use"), draws=2)
+    error = torch.tensor(validation_score(model, Rows(batch), draws=1).loss)
+    return (told.output.double() - b) / a, told.spread.double() / abs(a), error / abs(a)
+
+
+def close(one: tuple[torch.Tensor, ...], other: tuple[torch.Tensor, ...]) -> None:
+    for x, y in zip(one, other):
+        torch.testing.assert_close(x, y, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_a_label_in_other_units_is_predicted_in_these_units(name: str) -> None:
+    free = Task("regression")
+    one = answers(name, free, 1.0, 0.0)
+    for a, b in UNITS:
+        close(answers(name, free, a, b), one)
+    if name in SYMMETRIC:
+        close(answers(name, free, -8e4, 3e5), one)
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_a_sentiment_in_other_units_is_predicted_in_these_units(name: str) -> None:
+    """Zero stays neutral, and the declared range is of the same unit."""
+    sentiment = Task("regression", low=-3, high=3, sentiment=True)
+    one = answers(name, sentiment, 1.0, 0.0)
+    close(answers(name, sentiment, 8e4, 0.0), one)
