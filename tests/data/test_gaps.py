@@ -46,10 +46,11 @@ def test_a_modality_that_a_whole_split_lacks():
     assert [f.severity for f in found] == ["error"]
 
 
-@pytest.mark.parametrize("kind", ["classes", "values"])
+@pytest.mark.parametrize("kind", ["classes", "values", "tiny values"])
 def test_gaps_that_give_the_label_away(kind):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, 400) if kind == "classes" else rng.normal(size=400)
+    labels = 1e-9 * labels if kind == "tiny values" else labels
     cut = labels > (1 if kind == "classes" else 0)
     message = only(with_gaps(cut, labels), "gaps-give-label-away", "error")
     assert "b most" in message

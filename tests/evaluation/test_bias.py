@@ -41,6 +41,19 @@ def test_a_pattern_nothing_can_be_learnt_from_is_left_out_and_named() -> None:
         equity({"vision": 0.7}, CHANCE, CEILING)
 
 
+def test_the_unit_of_an_error_decides_nothing() -> None:
+    def of(unit: float) -> dict[str, float]:
+        score, chance, ceiling = (
+            {k: unit * v for k, v in at.items()}
+            for at in ({"a": 0.8, "b": 0.9}, {"a": 1.0, "b": 1.0}, {"a": 0.6, "b": 0.999})
+        )
+        return dict(equity(score, chance, ceiling, higher_is_better=False).per_pattern)
+
+    assert of(1.0) == {"a": pytest.approx(0.5)}
+    assert of(1e-9) == pytest.approx(of(1.0))
+    assert of(8e4) == pytest.approx(of(1.0))
+
+
 def test_chance_is_the_majority() -> None:
     task = Task("classification", classes=("a", "b", "c"))
     train = np.array([0, 1, 1, 2, -1])

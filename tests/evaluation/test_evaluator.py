@@ -186,6 +186,12 @@ def test_the_validation_score_is_the_mean_over_incomplete_patterns(task: Task) -
     if task.kind == "classification":
         assert score == pytest.approx(np.mean([r.measures["accuracy"] for r in results]))
         assert loss == pytest.approx(np.mean([r.measures["cross_entropy"] for r in results]), rel=1e-5)
+        world.labels = np.where(np.arange(len(world)) % 9 == 0, world.labels, 0)
+        found = validation_score(model, world, batch_size=60, balanced=True)
+        results = evaluate(model, world, conditions_of(world)[:-1])
+        balanced = [metrics.balanced_accuracy(r.output, r.labels) for r in results]
+        assert found.score == pytest.approx(np.mean(balanced))
+        assert found.score != pytest.approx(np.mean([r.measures["accuracy"] for r in results]))
     else:
         assert loss == pytest.approx(np.mean([r.measures["mae"] for r in results]))
         assert score == -loss

@@ -159,8 +159,11 @@ def validation_score(
     draws: int | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    balanced: bool = False,
 ) -> ValidationScore:
     """What a checkpoint is chosen by: accuracy and cross-entropy, or minus MAE and MAE, as means over patterns.
+
+    With ``balanced`` the accuracy of classes is the balanced one, to which a small class counts as much as a large one.
 
     All incomplete patterns travel in one mixed batch, so the data are read once and the network is called as few times
     as ``batch_size`` permits.  The draws are the same at every call with one seed: checkpoints are compared on equal
@@ -198,11 +201,12 @@ def validation_score(
     known = metrics.known(label)
     if not known.any():
         raise DataError("no validation sample has a label", "choose another label column, or other splits")
+    accuracy = metrics.balanced_accuracy if balanced else metrics.accuracy
     scored, lost = [], []
     for number in np.unique(pattern[known]):
         chosen = known & (pattern == number)
         if task.kind == "classification":
-            scored.append(metrics.accuracy(output[chosen], label[chosen]))
+            scored.append(accuracy(output[chosen], label[chosen]))
             lost.append(metrics.cross_entropy(output[chosen], label[chosen]))
         else:
             lost.append(metrics.mae(output[chosen], label[chosen]))

@@ -22,8 +22,12 @@ class TrainerConfig:
         keep_all: probability that a training sample keeps every modality (the rest draw an incomplete pattern).
         patience: validations without improvement before a phase ends early; 0 turns it off.
         validate_every: epochs between validations.
-        select_on: what validation compares, as the mean over incomplete patterns: ``score`` (accuracy, or minus MAE)
-            or ``loss`` (cross-entropy, or MAE).
+        class_weights: what a sample counts in the task loss.  ``none``: as much as any other; ``balanced``: so much
+            that every class counts the same; ``root``: the square root of that; ``auto``: root where the largest class
+            has more than five times the training samples of the rarest, else none.
+        select_on: what validation compares, as the mean over incomplete patterns: ``score`` (accuracy, or minus MAE),
+            ``balanced`` (balanced accuracy, or minus MAE) or ``loss`` (cross-entropy, or MAE); ``auto`` is balanced
+            for such classes, else the score.
         checkpoint_s: seconds between checkpoints inside an epoch, on long epochs; one is written after each epoch
             at any rate.
         threads: torch threads; 1 is right for small networks and busy machines.
@@ -42,7 +46,8 @@ class TrainerConfig:
     keep_all: Annotated[float, Ge(0), Le(1)] = 0.15
     patience: Annotated[int, Ge(0)] = 8
     validate_every: Annotated[int, Gt(0)] = 2
-    select_on: Literal["score", "loss"] = "score"
+    class_weights: Literal["auto", "none", "root", "balanced"] = "auto"
+    select_on: Literal["auto", "score", "balanced", "loss"] = "auto"
     checkpoint_s: Annotated[float, Gt(0)] = 60.0
     threads: Annotated[int, Gt(0), Le(256)] = 1
     precision: Literal["float32", "bfloat16"] = "float32"

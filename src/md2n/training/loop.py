@@ -233,8 +233,8 @@ class Loop:
             score, loss = self.validate(self.model, self.valid_set, self.seed, self.device)
         self.require_finite(score, "the validation score")
         self.require_finite(loss, "the validation loss")
-        by_score = self.config.select_on == "score"
-        better = p.best is None or (score > p.best.score if by_score else loss < p.best.loss)
+        by_loss = self.config.select_on == "loss"
+        better = p.best is None or (loss < p.best.loss if by_loss else score > p.best.score)
         if better:
             # The checkpoint about to be written, of this very step, is the best: its average is what was validated.
             p.best, p.stale = Best(p.name, p.epoch, score, loss), 0

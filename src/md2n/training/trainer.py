@@ -11,6 +11,7 @@ Exact on the CPU with the same number of threads; on CUDA as far as its kernels 
 """
 
 import shlex
+from functools import partial
 
 import torch
 
@@ -19,8 +20,9 @@ from md2n.evaluation.asking import EvaluationSet, conversations_for
 from md2n.evaluation.evaluator import validation_score
 from md2n.models.base import MultimodalModel
 from md2n.training.config import TrainerConfig
-from md2n.training.device import choose_device
+from md2n.training.device import choose_device, require_precision
 from md2n.training.feed import Feed
+from md2n.training.imbalance import by_balance, class_weights, weigh
 from md2n.training.interrupt import stop_requests
 from md2n.training.loop import Loop, TrainingResult, Validate
 from md2n.training.observer import Observer, Silent
@@ -28,10 +30,10 @@ from md2n.training.rundir import RunDir
 
 
 def validate_on_patterns(
-    model: MultimodalModel, dataset: EvaluationSet, seed: int, device: torch.device
+    model: MultimodalModel, dataset: EvaluationSet, seed: int, device: torch.device, balanced: bool = False
 ) -> tuple[float, float]:
     """Score and loss as means over the incomplete patterns; the same draws at every call."""
-    found = validation_score(model, dataset, seed=seed, device=device)
+    found = validation_score(model, dataset, seed=seed, device=device, balanced=balanced)
     return found.score, found.loss
 
 
@@ -43,7 +45,7 @@ def train(
     seed: int,
     run: RunDir,
     observer: Observer | None = None,
-    validate: Validate = validate_on_patterns,
+    validate: Validate | None = None,
 ) -> TrainingResult:
     """Trains a method in a run folder, from its newest checkpoint if it has one.
 
@@ -55,7 +57,8 @@ def train(
         seed: of everything random.
         run: an open run folder that has been told its schema and data.
         observer: told of every step.
-        validate: score (higher is better) and loss of a model on a data set.
+        validate: score (higher is better) and loss of a model on a data set; ``validate_on_patterns``, as
+            ``config.select_on`` wants it, if not given.
 
     Returns:
         Where the chosen weights are, and how good.
@@ -65,7 +68,7 @@ def train(
         InterruptedRun: Ctrl-C or SIGTERM; the state is saved.
         StorageError: the run folder cannot be written; the last checkpoint is untouched.
         RunError: the checkpoints cannot be used.
-        UsageError: no such device, or an empty split.
+        UsageError: no such device, one that lacks the precision the label needs, or an empty split.
     """
     for name, dataset in (("training", train_set), ("validation", valid_set)):
         if len(dataset) == 0:
@@ -75,7 +78,11 @@ def train(
             )
     device = choose_device(config.device)
     threads = torch.get_num_threads()
+    task = model.schema.task
+    require_precision(task, device)
     model.to(device)
+    weigh(model, class_weights(config.class_weights, task))
+    validate = validate or partial(validate_on_patterns, balanced=by_balance(config, task))
     watcher = observer or Silent()
     feed = Feed(train_set, config, seed, device, conversations_for(model, train_set))
     loop = Loop(model, feed, valid_set, config, run, watcher, validate)
