@@ -135,19 +135,6 @@ def accuracy(probability: Array, code: Array) -> float:
     return float(np.mean(p.argmax(axis=1) == y))
 
 
-def balanced_accuracy(probability: Array, code: Array) -> float:
-    """Share of each class's samples whose most probable class it is, averaged over the classes that occur among labels.
-
-    ``[N, C]`` and ``[N]``; the unweighted average recall (UA) of emotion recognition.
-
-    Raises:
-        DataError: as ``accuracy``.
-    """
-    p, y = _classes(probability, code)
-    hit = p.argmax(axis=1) == y
-    return float(np.mean([hit[y == c].mean() for c in np.unique(y)]))
-
-
 def macro_f1(probability: Array, code: Array) -> float:
     """F1 averaged over the classes that occur among labels or predictions; ``[N, C]`` and ``[N]``.
 

@@ -31,7 +31,6 @@ from md2n.training.runfiles import (
     CELLS,
     CONFIG,
     NORMALISER,
-    RESTORE,
     SCHEMA,
     read_config,
     read_run,
@@ -40,6 +39,7 @@ from md2n.training.runfiles import (
     read_weights,
 )
 from md2n.training.versions import READING, changed_versions
+from md2n.training.vouching import RESTORE
 from md2n.training.weights import load_weights
 
 

@@ -98,12 +98,8 @@ class Sequence:
         """
         where = f"'{self.path}', segment '{segment}'"
         group = self._file.group(self._data, segment)
-        held = [self._file.dataset(group, name) if group is not None else None for name in ("features", "intervals")]
-        if any(one is None for one in held):
-            lacking = "features" if held[0] is None else "intervals"
-            raise DataError(f"{where} has no readable {lacking}", AGAIN)
-        features, intervals = (np.zeros(0) if one.shape is None else self._file.read(one) for one in held)
-        intervals = np.asarray(intervals, np.float64)
+        features, times = (self._part(group, name, where) for name in ("features", "intervals"))
+        intervals = np.asarray(times, np.float64)
         if not _count(features) and not _count(intervals):
             # An extractor that saw nothing writes (0, d), (0,) or no shape at all: the video is there, without a frame.
             nothing = np.zeros(0, np.str_) if self.words else np.zeros((0, self.dim), np.float32)
@@ -118,6 +114,13 @@ class Sequence:
             raise DataError(f"{where} has {features.shape[1]} features, others have {self.dim}", AGAIN)
         sound = np.isfinite(intervals).all(axis=1) & (intervals[:, 1] >= intervals[:, 0])
         return Track(features[sound], intervals[sound], np.flatnonzero(sound), int((~sound).sum()))
+
+    def _part(self, group: Any, name: str, where: str) -> Array:
+        """An array of a segment; a null data set, which has no shape, holds nothing."""
+        held = None if group is None else self._file.dataset(group, name)
+        if held is None:
+            raise DataError(f"{where} has no readable {name}", AGAIN)
+        return np.zeros(0) if held.shape is None else self._file.read(held)
 
     def dimension_names(self) -> tuple[str, ...]:
         """Names of the D features, where the metadata hold them; else empty."""

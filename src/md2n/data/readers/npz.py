@@ -15,6 +15,7 @@ anything else           ``[N]`` text, integer or bool   a group column: subject,
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from md2n.data.readers.arrays import from_arrays
 from md2n.data.readers.files import fingerprints

@@ -12,7 +12,6 @@ groups (everything else).  The tables end in ``.csv`` (commas, semicolons or tab
 ``id`` are numbers, and an empty cell, ``nan`` or ``NA`` means that nothing was measured.
 """
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,13 +20,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from md2n.data.readers.arrays import from_arrays
+from md2n.data.readers.cells import read_text, rows_of, separator_of, without_end
 from md2n.data.readers.clips import LABELS
 from md2n.data.readers.dataframes import columns_of, index_of, numbers
-from md2n.data.readers.files import fingerprints, plain_name, require_file, what_is
+from md2n.data.readers.files import fingerprints, plain_name
 from md2n.data.readers.folder import TABLE, Facts, check_unique, read_table, take_facts
-from md2n.data.readers.timed_table import NOTHING, SEPARATORS
+from md2n.data.readers.timed_table import NOTHING
 from md2n.data.samples import Array, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
+from md2n.reading import named
 
 SAMPLE_TABLES = (TABLE, LABELS)
 SUFFIXES = (".csv", ".tsv")
@@ -121,37 +122,28 @@ def read_tables(
         raise type(error)(f"{where}{error.message}", error.hint) from error
 
 
+@named(hint="save it as CSV, UTF-8")
 def read_vectors(path: Path) -> Vectors:
     """A table with a column ``id`` and numbers.
 
     Raises:
         DataError: missing, empty, no text, no ids or one twice, no other column, or a cell that is no number.
     """
-    require_file(path)
+    text = read_text(path)
+    separator = "\t" if path.suffix.lower() == ".tsv" else separator_of(text.splitlines()[:1], frozenset({ID}))
+    lines = rows_of(text, path, separator)
+    header = without_end(lines[0][1]) if lines else []
+    at = _place_of_ids(header, path)
     ids: list[str] = []
     rows: list[Array] = []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            first = stream.readline()
-            stream.seek(0)
-            separator = "\t" if path.suffix.lower() == ".tsv" else max(SEPARATORS, key=first.count)
-            reader = csv.reader(stream, delimiter=separator)
-            header = [cell.strip() for cell in next(reader, [])]
-            at = _place_of_ids(header, path)
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) != len(header):
-                    raise DataError(
-                        f"'{path}', line {reader.line_num} has {len(cells)} cells, the header has {len(header)}",
-                        "the file may be cut off; export it again",
-                    )
-                ids.append(cells.pop(at).strip())
-                rows.append(_row(cells, header[:at] + header[at + 1 :], path, reader.line_num))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"'{path}' is no table in UTF-8 but a {what_is(path)}: {error}", "save it as CSV, UTF-8"
-        ) from error
+    for line, cells in lines[1:]:
+        if len(cells) < len(header) or any(cells[len(header) :]):
+            raise DataError(
+                f"'{path}', line {line} has {len(cells)} cells, the header has {len(header)}",
+                "the file may be cut off; export it again",
+            )
+        ids.append(cells[at])
+        rows.append(_row(cells[:at] + cells[at + 1 : len(header)], header[:at] + header[at + 1 :], path, line))
     if not rows:
         raise DataError(f"'{path}' has a header but no row", "give it a row per sample, or take the file away")
     check_unique(ids, path)
