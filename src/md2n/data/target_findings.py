@@ -1,5 +1,7 @@
 """What a person should know of the training labels: unit, tails and precision of a real one, sizes of classes."""
 
+import math
+
 from md2n.data.finding import Finding
 from md2n.data.samples import Array
 from md2n.data.target import measured, unit_of
@@ -12,9 +14,10 @@ def unit_findings(task: Task, values: Array) -> list[Finding]:
     """Range, centre and scale of known real labels ``[n]`` of training, and whether their type holds them."""
     unit = unit_of(values)
     low, high = float(values.min()), float(values.max())
-    message = (
-        f"label '{task.label}' is real: {low:.6g} to {high:.6g}, mean {unit.centre:.6g}, deviation {unit.scale:.4g}"
-    )
+    # As many digits as tell labels apart that are a hundredth of a deviation from one another.
+    digits = min(17, max(6, 3 + math.ceil(math.log10(max(abs(unit.centre) / unit.scale, 1)))))
+    ends, mean = f"{low:.{digits}g} to {high:.{digits}g}", f"{unit.centre:.{digits}g}"
+    message = f"label '{task.label}' is real: {ends}, mean {mean}, deviation {unit.scale:.4g}"
     if unit.heavy:
         message += " (both without its heavy tails)"
     found = [Finding("info", "label-scale", message, "training learns it in deviations; its unit does not matter")]
