@@ -23,8 +23,8 @@ from md2n.data.readers.arrays import from_arrays
 from md2n.data.readers.cells import read_text, rows_of, separator_of, without_end
 from md2n.data.readers.clips import LABELS
 from md2n.data.readers.dataframes import columns_of, index_of, numbers
-from md2n.data.readers.files import fingerprints, plain_name
-from md2n.data.readers.folder import TABLE, Facts, check_unique, read_table, take_facts
+from md2n.data.readers.files import fingerprints, plain_name, require_file
+from md2n.data.readers.folder import TABLE, Facts, check_groups, check_unique, read_table, take_facts
 from md2n.data.readers.timed_table import NOTHING
 from md2n.data.samples import Array, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
@@ -64,6 +64,7 @@ def read_tables(
     split: str = "split",
     kinds: Mapping[str, str] | None = None,
     classes: Mapping[str, Sequence[str]] | None = None,
+    unknown: Sequence[Any] = (),
     drop_empty: bool = False,
 ) -> Samples:
     """Read a folder with one table per modality and ``labels.csv`` or ``samples.csv``.
@@ -75,6 +76,7 @@ def read_tables(
         split: the column that holds the split.
         kinds: label column -> ``regression`` or ``classification`` where the rule guesses wrong.
         classes: label column -> class names in order.
+        unknown: label values that mean "not known", besides empty cells and the like.
         drop_empty: leave out samples without any modality instead of refusing them.
 
     Raises:
@@ -92,7 +94,10 @@ def read_tables(
     columns = read_table(about)
     by_rule = [c for c in columns if c in ("y", "label") or c.startswith(("y_", "label_"))]
     named = [c for c in dict.fromkeys([label, *(kinds or {}), *(classes or {})]) if c in columns and c not in by_rule]
-    facts = take_facts(columns, about, split=split, labels=[*by_rule, *named], kinds=kinds, classes=classes)
+    facts = take_facts(
+        columns, about, split=split, labels=[*by_rule, *named], kinds=kinds, classes=classes, unknown=unknown
+    )
+    check_groups(columns, about)
     tables: dict[str, Vectors] = {}
     for file in files:
         modality = plain_name(file.stem)
@@ -112,6 +117,7 @@ def read_tables(
             groups={k: cells for k, cells in columns.items() if k not in empty},
             name=name or folder.resolve().name,
             kinds=kinds,
+            unknown=unknown,
             default_label=label,
             notes=notes,
             source={"reader": "tables", "files": fingerprints([about, *files])},
