@@ -15,7 +15,7 @@ from md2n.data.readers.faces import read_face_table
 from md2n.data.readers.folder import read_folder
 from md2n.data.readers.mmsa import read_mmsa
 from md2n.data.readers.npz import read_npz
-from md2n.data.readers.timed_table import read_words as read_word_table
+from md2n.data.readers.word_files import read_word_file as read_word_table
 from md2n.data.ready import load
 from md2n.data.store import is_store, open_store
 from md2n.errors import ConfigError, DataError, Md2nError, RunError, UsageError

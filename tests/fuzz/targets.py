@@ -15,7 +15,7 @@ from md2n.data.readers.clip_files import FolderPieces
 from md2n.data.readers.covarep import read_covarep
 from md2n.data.readers.detect import read
 from md2n.data.readers.faces import read_face_table
-from md2n.data.readers.timed_table import read_words as read_word_table
+from md2n.data.readers.word_files import read_word_file as read_word_table
 from md2n.data.samples import Samples
 from md2n.data.store import checksum, open_store, write_store
 from md2n.evaluation.protocols import load_masks, random_conditions, save_masks
