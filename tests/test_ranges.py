@@ -39,10 +39,10 @@ def test_what_is_allowed_is_said_in_words(annotation: Any, words: str) -> None:
     [
         ("trainer", "epochs", 0, "a whole number above 0"),
         ("trainer", "warmup", 1.5, "a number from 0 to 1"),
-        ("trainer", "threads", "many", "a whole number above 0"),
+        ("trainer", "threads", "many", "a whole number above 0 and of at most 256"),
         ("trainer", "device", 3, "one of 'auto', 'cpu', 'cuda', 'mps'"),
         ("evaluation", "draws", -1, "a whole number of at least 0"),
-        ("evaluation", "protocols", "fixed", "a list, each of it one of 'fixed', 'random'"),
+        ("evaluation", "protocols", "fixed", "a list, each of it one of 'fixed', 'random', 'inside'"),
     ],
 )
 def test_an_error_of_a_setting_prints_its_range(section: str, setting: str, value: Any, words: str) -> None:

@@ -269,7 +269,7 @@ def _read(annotation: Any, value: Any, path: str, default: Any = None) -> Any:
     if isinstance(value, int) and not -LARGEST < value < LARGEST:
         raise ConfigError(f"{path} is an integer of {value.bit_length()} bits", "write a smaller number")
     if origin is Annotated and isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"{path} = {value}: no finite number", "see the setting's range and type")
+        raise ConfigError(f"{path} = {value}: no finite number", f"give {allowed(annotation)}")
     return _judge(annotation, value, path)
 
 

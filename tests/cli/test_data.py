@@ -122,7 +122,7 @@ def test_notes_of_the_reader_are_told(tmp_path):
     x = np.ones((5, 2)) * np.arange(5)[:, None]
     x[1, 0] = np.nan
     done = ask("import", npz(tmp_path, x_audio=x), "--out", tmp_path / "out")
-    assert "note: audio: 1 NaN and 0 infinite values made 1 frames invalid (not zero)" in done.stderr
+    assert "note: audio: 1 NaN and 0 infinite values in 1 frames are unknown (not zero)" in done.stderr
 
 
 def test_a_store_goes_round(tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from md2n.data.samples import LabelColumn, Ragged
-from md2n.data.store import open_store, verify_store, write_store
+from md2n.data.store import checksum, open_store, verify_store, write_store
 from md2n.errors import install_hint
 from md2n.escape import from_csv_cell
 from md2n.missing import incomplete_patterns
@@ -360,9 +360,15 @@ def test_nothing_is_written_over_the_data(capsys, dropout, md2n_run, sixty, tmp_
     link.symlink_to(sixty)
     for out in (sixty, link, "./store-digits"):
         refused(capsys, 2, "would replace the data", "recover", md2n_run, "--data", "store-digits", "--out", out)
-        refused(capsys, 2, "would replace the data", "data", "import", sixty, "--out", out)
         refused(capsys, 2, "would replace the data", "predict", dropout, "--data", sixty, "--out", out)
     refused(capsys, 2, "would replace the data", "predict", dropout, "--data", sixty, "--out", sixty / "ids.json")
+    source = tmp_path / "data.npz"
+    np.savez(source, x_a=np.ones((3, 2)), x_b=np.ones((3, 2)))
+    refused(capsys, 2, "would replace the data", "data", "import", source, "--out", tmp_path)
+    before = open_store(sixty)
+    same = ask(capsys, "data", "import", "store-digits", "--out", sixty)  # a store written anew loses nothing
+    assert same.code == 0
+    assert checksum(before) == checksum(open_store(sixty))
     assert verify_store(sixty) == []
 
 

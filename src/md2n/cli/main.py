@@ -138,7 +138,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """
     with stoppable() as stop:
         try:
-            code = _ended(arguments)
+            code = _ended(arguments, stop)
         except KeyboardInterrupt:
             code = _stopped(stop)
         except Exception:
@@ -148,11 +148,13 @@ def run(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _ended(arguments: Sequence[str] | None) -> int:
+def _ended(arguments: Sequence[str] | None, stop: Stop) -> int:
     try:
         code = dispatch(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()  # here, where a reader that has gone can still be told from an error
     except Md2nError as refusal:
+        if stop.number:
+            return _stopped(stop)
         if os.environ.get("MD2N_DEBUG"):
             raise
         return _refused(refusal)
@@ -164,6 +166,8 @@ def _ended(arguments: Sequence[str] | None) -> int:
         # typer carries its own copy of click: its refusals and exits are known by what they can do.
         if hasattr(ending, "show") and hasattr(ending, "exit_code"):
             return _refused(_own(ending))
+        if stop.number:
+            return _stopped(stop)
         if hasattr(ending, "exit_code"):
             return int(ending.exit_code)
         if os.environ.get("MD2N_DEBUG"):

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import brief
 from md2n.data.gather import frame_index, gather
 from md2n.data.normalise import Normaliser
 from md2n.data.samples import Ragged, Samples
@@ -57,6 +58,8 @@ class Factors:
     mean: Floats
     loadings: Floats
     variance: Floats
+
+    __repr__ = brief
 
     def fill(self, x: Floats, known: Flags) -> tuple[Floats, Floats]:
         """Frames with every unknown number replaced by its mean, and the deviation of each; zero where known.

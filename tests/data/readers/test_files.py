@@ -345,7 +345,7 @@ def test_arrays_of_a_folder_that_are_no_features_are_named(tmp_path):
 def test_npz_arrays_that_hold_nothing_or_one_value_are_named(tmp_path):
     with pytest.raises(DataError, match=r"set.npz': modality 'audio' is in no sample"):
         read_npz(npz(tmp_path, x_audio=np.array([]), m_audio=None))
-    with pytest.raises(DataError, match=r"set.npz': modality 'audio' is a single value, 3"):
+    with pytest.raises(DataError, match=r"set.npz': 'x_audio' is a single value"):
         read_npz(npz(tmp_path, x_audio=np.array(3.0), m_audio=None))
 
 

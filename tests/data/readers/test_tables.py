@@ -120,10 +120,13 @@ def test_errors_name_file_line_and_column(tmp_path, files, message):
     assert "omics" in str(caught.value)
 
 
-def test_bytes_that_are_no_text(tmp_path):
+def test_utf_16_is_read_and_bytes_that_are_no_text_are_named(tmp_path):
     root = folder(tmp_path)
+    same = read(root).modalities["rna"].values
     (root / "rna.csv").write_bytes(RNA.encode("utf-16"))
-    with pytest.raises(DataError, match=r"rna.csv' is no table in UTF-8"):
+    np.testing.assert_array_equal(read(root).modalities["rna"].values, same)
+    (root / "rna.csv").write_bytes(b"id,g\n\xff\xfa\x80,1\n")
+    with pytest.raises(DataError, match=r"rna.csv' is no text in UTF-8 or UTF-16"):
         read(root)
 
 

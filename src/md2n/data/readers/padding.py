@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import brief
 from md2n.data.samples import Array, Ragged, Samples
 
 PADDING, MEASUREMENT = "padding", "measurement"
@@ -66,6 +67,8 @@ class Agreement:
     front: int = 0
     wrong: int = 0
     other: int = 0
+
+    __repr__ = brief
 
 
 def agreement(cube: Array, claimed: Flags, impossible: Flags | None = None) -> Agreement:
