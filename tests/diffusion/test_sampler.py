@@ -1,5 +1,6 @@
 """Paths, counts of network calls, starts; the laws of the steps are in tests/laws/test_reverse.py."""
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -7,7 +8,8 @@ import torch
 from torch import Tensor
 
 from md2n.diffusion.process import make_process
-from md2n.diffusion.sampler import SAMPLERS, Start, first_state, make_sampler, one_step, timesteps
+from md2n.diffusion.sampler import SAMPLERS, Start, first_state, make_sampler, one_step
+from md2n.diffusion.timesteps import timesteps
 from md2n.errors import ConfigError, UsageError
 from md2n.noise import SequentialNoise
 from md2n.seeding import generator
@@ -46,6 +48,41 @@ def test_strides_are_equal_as_far_as_whole_steps_can_be() -> None:
         assert 1 <= max(strides) <= min(strides) + 1
 
 
+def test_strides_are_equal_in_a_clock_as_far_as_whole_steps_can_be() -> None:
+    squares = [t**2 for t in range(101)]
+    assert timesteps(100, 4, clock=squares) == (100, 87, 71, 50, 0)
+    assert timesteps(100, 1, 80, squares) == (100, 80)
+    assert timesteps(9, 4, 5, squares) == (9, 8, 7, 6, 5)
+    late = [0.0] + [1 + t / 1000 for t in range(100)]  # nearly all of the way is in the last step
+    assert timesteps(100, 4, clock=late) == (100, 3, 2, 1, 0)
+    assert timesteps(100, 100, clock=late) == tuple(range(100, -1, -1))
+
+
+@pytest.mark.parametrize("name", SAMPLERS.names())
+def test_strides_equal_in_the_angle(name: str) -> None:
+    """theta = atan(std / signal), which is pi/2 at t2 for x_0^m; in the structure stage the signal is that of x_0^a."""
+    process = make_process(1000, 200, 800)
+    sampler = make_sampler(name, process, "angle")
+    for steps in (1, 2, 6, 50, 800):
+        path = sampler.path(steps)
+        assert (path[0], path[-1], len(set(path))) == (800, 0, steps + 1)
+        assert sorted(path, reverse=True) == list(path)
+    angle = torch.atan2(process.std_table, process.own)
+    strides = angle[list(sampler.path(6))].diff()
+    torch.testing.assert_close(strides, torch.full_like(strides, -math.pi / 12), rtol=0, atol=2e-3)
+    path = sampler.path(20, "noise")
+    assert path[4] == 800
+    assert path[4:] == sampler.path(16)
+    strides = torch.atan2(process.std_table, process.schedule.abar.sqrt())[list(path[:5])].diff()
+    torch.testing.assert_close(strides, strides.mean().expand(4), rtol=0, atol=1e-3)
+    assert path[:5] != make_sampler(name, process).path(20, "noise")[:5]
+
+
+def test_unknown_strides_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"no strides are equal in 'angel'.*\n.*did you mean 'angle'"):
+        make_sampler("multistep", PROCESS, "angel")
+
+
 @pytest.mark.parametrize("count", [0, 81])
 def test_strides_that_do_not_fit_are_refused(count: int) -> None:
     with pytest.raises(ConfigError, match=f"{count} sampling steps do not fit.*\n.*between 1 and 80"):
@@ -66,7 +103,7 @@ def test_steps_are_network_calls(name: str, start: Start, transfer: str, first: 
     sampler = make_sampler(name, make_process(100, 20, 80, transfer=transfer))
     for steps in counts:
         network = Asked(PARTNER)
-        sampler.sample(network, PARTNER, noise(), steps, start)
+        sampler.sample(network, PARTNER, noise(), steps, start, variance=1.0)
         assert len(network.times) == len(set(network.times)) == steps
         assert network.times[0] == first
         assert sorted(network.times, reverse=True) == network.times
@@ -110,7 +147,7 @@ def test_a_network_that_knows_the_end_is_believed(name: str) -> None:
     """The last stride adds no noise: what comes out is the last estimate, to the bit."""
     truth = torch.randn(PARTNER.shape, generator=generator(1, "truth")).double()
     for steps in (1, 5, 80):
-        out = make_sampler(name, PROCESS).sample(Asked(truth), PARTNER, noise(), steps)
+        out = make_sampler(name, PROCESS).sample(Asked(truth), PARTNER, noise(), steps, variance=0.0)
         assert torch.equal(out, truth)
 
 
@@ -122,7 +159,7 @@ def test_one_step_is_sampling_with_one_step() -> None:
         process = make_process(100, 20, 80, transfer=transfer)
         once = one_step(network, process, PARTNER, noise())
         for name in SAMPLERS.names():
-            assert torch.equal(once, make_sampler(name, process).sample(network, PARTNER, noise(), 1))
+            assert torch.equal(once, make_sampler(name, process).sample(network, PARTNER, noise(), 1, variance=0.0))
 
 
 @pytest.mark.parametrize("name", SAMPLERS.names())
@@ -132,7 +169,7 @@ def test_recovery_is_differentiable_in_network_and_partner(name: str) -> None:
     sampler = make_sampler(name, PROCESS)
     for run in (
         lambda g: one_step(lambda x, t: weight * x, PROCESS, partner, g),
-        lambda g: sampler.sample(lambda x, t: weight * x, partner, g, 4),
+        lambda g: sampler.sample(lambda x, t: weight * x, partner, g, 4, variance=0.5),
     ):
         weight.grad = partner.grad = None
         run(noise()).square().sum().backward()
@@ -148,16 +185,16 @@ def test_chance_comes_from_the_generator_alone() -> None:
 
     for name in SAMPLERS.names():
         sampler = make_sampler(name, PROCESS)
-        draws = [sampler.sample(network, PARTNER, noise(seed), 4) for seed in (0, 0, 1)]
+        draws = [sampler.sample(network, PARTNER, noise(seed), 4, variance=0.5) for seed in (0, 0, 1)]
         assert torch.equal(draws[0], draws[1])
         assert not torch.allclose(draws[0], draws[2])
 
 
 def test_only_the_ancestral_sampler_adds_noise_on_the_way() -> None:
     network = Asked(torch.zeros_like(PARTNER))
-    for name, draws in (("deterministic", 1), ("multistep", 1), ("ancestral", 4)):
+    for name, draws in (("deterministic", 1), ("multistep", 1), ("gaussian", 1), ("ancestral", 4)):
         g, same = generator(0, "z"), generator(0, "z")
-        make_sampler(name, PROCESS).sample(network, PARTNER, SequentialNoise(g), 4)
+        make_sampler(name, PROCESS).sample(network, PARTNER, SequentialNoise(g), 4, variance=0.5)
         for _ in range(draws):  # the last of four strides gets none
             torch.randn(PARTNER.shape, generator=same, dtype=torch.float64)
         assert torch.equal(torch.rand(3, generator=g), torch.rand(3, generator=same))
@@ -180,6 +217,40 @@ def test_a_first_state_from_noise_does_not_know_the_partner() -> None:
     for process, start in ((PROCESS, "noise"), (make_process(100, 20, 80, transfer="none"), "partner")):
         one, other = (first_state(process, p, noise(), start) for p in (PARTNER, PARTNER + 5))  # type: ignore[arg-type]
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("variance", "message"),
+    [
+        (None, "has no variance.*\n.*give c\\^2"),
+        (-0.1, "negative or not finite"),
+        (torch.tensor([0.1, float("nan"), 1.0, 1.0]), "negative or not finite"),
+        (float("inf"), "negative or not finite"),
+        (torch.ones(3), r"a variance of shape \[3\] does not fit latents of shape \[2, 3, 4\]"),
+        (torch.ones(3, 3, 4), r"shape \[3, 3, 4\] does not fit"),
+        (torch.ones(1, 2, 3, 4), r"shape \[1, 2, 3, 4\] does not fit"),
+    ],
+)
+def test_a_variance_that_cannot_be_one_is_refused(variance: float | Tensor | None, message: str) -> None:
+    network = Asked(PARTNER)
+    for start in ("partner", "noise"):
+        with pytest.raises(UsageError, match=message):
+            make_sampler("gaussian", PROCESS).sample(network, PARTNER, noise(), 4, start, variance=variance)  # type: ignore[arg-type]
+    assert network.times == []
+
+
+def test_one_stride_needs_the_variance_too() -> None:
+    with pytest.raises(UsageError, match="has no variance"):
+        make_sampler("gaussian", PROCESS).step(PARTNER, PARTNER, PARTNER, 50, 10)
+
+
+def test_latents_and_their_dtype_survive_any_variance() -> None:
+    """Variances come in double precision from where they were measured."""
+    partner = PARTNER.float()
+    for variance in (0.3, torch.tensor(0.3).double(), torch.rand(3, 4).double(), torch.rand(2, 3, 4)):
+        x = make_sampler("gaussian", PROCESS).sample(lambda x, t: 0.3 * x, partner, noise(), 4, variance=variance)
+        assert x.dtype == torch.float32
+        assert bool(x.isfinite().all())
 
 
 def test_unknown_sampler_is_refused() -> None:

@@ -166,6 +166,13 @@ class DuplexProcess:
         """Factor of the unknown end in the mean, shaped to multiply ``like``; 1 at t = 0, 0 at t2 with transfer."""
         return self.at(self.signal_table, t, like)
 
+    def signal_from(self, t: int) -> Float[Tensor, " step"]:
+        """Factor, at every step, of the end that is looked for at t: of x_0^m, past t2 of x_0^a; ``[T + 1]``.
+
+        A stride down to t2 ends where ``signal_table`` is already that of the other end; this table is not.
+        """
+        return self.own if t <= self.handover else self.moved
+
     def snr(self) -> Float[Tensor, " step"]:
         """Signal-to-noise ratio of the unknown end, ``signal_t^2 / variance_t``, for t = 0..T; infinite at t = 0."""
         return self.signal_table.square() / self.variance

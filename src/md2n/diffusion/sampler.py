@@ -2,14 +2,16 @@
 
 Given both clean ends the chain is Gaussian, and with mu_t its mean and v_t its variance (``process``) the step
 
-    x_s = mu_s + sqrt(v_s - sigma^2) (x_t - mu_t) / sqrt(v_t) + sigma z                                         (*)
+    x_s = mu_s + k (x_t - mu_t) + sigma z,      k = sqrt(v_s - sigma^2) / sqrt(v_t)                             (*)
 
 carries N(mu_t, v_t) into N(mu_s, v_s) for any sigma^2 <= v_s.  In mu the network's estimate stands for the end that is
 not known.  A sampler is a choice of sigma:
 
 - ``Deterministic``: sigma = 0, the noise that is in the chain stays in it;
 - ``Ancestral``: the variance of q(x_s | x_t, x_0^m, x_0^a), the true one;
-- ``Multistep``: sigma = 0, and the estimate extrapolated from the last two calls (beyond the paper).
+- ``Multistep``: sigma = 0, and the estimate extrapolated from the last two calls (beyond the paper);
+- ``Gaussian``: sigma = 0, and a k that knows how far the end may lie from its estimate (``gaussian_sampler``; beyond
+  the paper).
 
 With stride one the mean of the ancestral step is, to the letter, the paper's reverse iteration,
 
@@ -21,15 +23,17 @@ the two run apart, more than fiftyfold through the transfer stage), and x_0^m, u
 estimate.
 
 In a Gaussian world, with the exact E[x_0^m | x_t, x_0^a] for a network, the mean of the samples is exact for any
-number of steps.  Their covariance is too small, by (relative, in the world of ``tests/laws``, ``scaled_linear``)
+number of steps.  Their covariance is off, by (relative, in the world of ``tests/laws``, ``scaled_linear``)
 
     network calls       1      4     10     50    200    800
     deterministic    1.00   0.60   0.32  0.089  0.026  0.008
     ancestral        1.00   0.65   0.40  0.141  0.049  0.016
     multistep        1.00   0.51   0.22  0.042  0.010  0.003
+    gaussian         0.25  0.067  0.027  0.005  0.001  0.000
 
-falling at first order in the stride for the first two.  One call gives a mean without any spread, and draws made by
-few calls vary too little.
+falling at first order in the stride for the first two.  In the first three it is too small: one call gives a mean
+whose draws are all alike, and draws made by few calls vary too little.  In the last, whose c^2 is the diagonal of the
+true covariance, it is what correlations change.
 """
 
 import abc
@@ -40,7 +44,8 @@ from typing import Literal
 import torch
 
 from md2n.diffusion.process import DuplexProcess, Estimate
-from md2n.errors import ConfigError
+from md2n.diffusion.timesteps import timesteps
+from md2n.errors import ConfigError, UsageError, did_you_mean
 from md2n.noise import Noise
 from md2n.registry import Registry
 from md2n.shapes import Float, Tensor
@@ -51,24 +56,12 @@ SAMPLERS = Registry(
         "deterministic": "md2n.diffusion.sampler:Deterministic",
         "ancestral": "md2n.diffusion.sampler:Ancestral",
         "multistep": "md2n.diffusion.sampler:Multistep",
+        "gaussian": "md2n.diffusion.gaussian_sampler:Gaussian",
     },
 )
 
 Start = Literal["partner", "noise"]
-
-
-def timesteps(start: int, count: int, end: int = 0) -> tuple[int, ...]:
-    """``count`` strides from ``start`` down to ``end``, as equal as whole steps can be: ``count + 1`` falling integers.
-
-    Raises:
-        ConfigError: more strides than steps, or none.
-    """
-    if not 1 <= count <= start - end:
-        raise ConfigError(
-            f"{count} sampling steps do not fit between step {start} and step {end}",
-            f"choose between 1 and {start - end}",
-        )
-    return tuple(end + round((start - end) * left / count) for left in range(count, -1, -1))
+STRIDES = ("time", "angle")
 
 
 def first_state(
@@ -93,14 +86,33 @@ class Sampler(abc.ABC):
 
     Args:
         process: the forward process that is turned round.
+        strides: equal in ``time``, which is t; or in the ``angle`` theta_t = atan(std_t / signal_t), pi/2 where nothing
+            is left of the unknown end and 0 at clean data, which rests longer where the end comes into sight.
+
+    Raises:
+        UsageError: unknown strides.
     """
 
-    def __init__(self, process: DuplexProcess) -> None:
+    def __init__(self, process: DuplexProcess, strides: str = "time") -> None:
+        if strides not in STRIDES:
+            raise UsageError(f"no strides are equal in '{strides}'", did_you_mean(strides, STRIDES))
         self.process = process
+        self.strides = strides
 
     @abc.abstractmethod
     def sigma(self, s: int, t: int) -> float:
         """Standard deviation of the fresh noise of the stride from t to s, 0 <= s < t; 0 at s = 0."""
+
+    def gain(self, s: int, t: int, variance: float | Tensor | None) -> float | Tensor:
+        """The k of (*): what becomes of the noise in the chain over the stride from t to s, 0 <= s < t."""
+        v = self.process.variance
+        return math.sqrt(max(float(v[s]) - self.sigma(s, t) ** 2, 0.0) / float(v[t]))
+
+    def checked_variance(
+        self, variance: float | Tensor | None, like: Float[Tensor, "batch *rest"]
+    ) -> float | Tensor | None:
+        """The variance that strides are to read, of the dtype and on the device of ``like``; None if they read none."""
+        return None
 
     def step(
         self,
@@ -110,6 +122,7 @@ class Sampler(abc.ABC):
         t: int,
         s: int,
         noise: Float[Tensor, "batch *rest"] | None = None,
+        variance: float | Tensor | None = None,
     ) -> Float[Tensor, "batch *rest"]:
         """x_s from x_t, by (*).
 
@@ -120,14 +133,13 @@ class Sampler(abc.ABC):
             t: where the chain is, 1..T.
             s: where it goes, 0 <= s < t.
             noise: unit noise; read only if ``sigma(s, t) > 0``.
+            variance: c^2 of the end that is looked for at t; read by ``Gaussian`` only.
 
         Paper: Eq. 10, 11, 12, 13, Sec. 3.3.
         """
         sigma = self.sigma(s, t)
-        v = self.process.variance
-        kept = math.sqrt(max(float(v[s]) - sigma**2, 0.0) / float(v[t]))
         mu_t, mu_s = self.process.mean(x0, partner, t), self.process.mean(x0, partner, s)
-        x_s: Tensor = mu_s + kept * (x_t - mu_t)
+        x_s: Tensor = mu_s + self.gain(s, t, variance) * (x_t - mu_t)
         return x_s if sigma == 0 or noise is None else x_s + sigma * noise
 
     def aim(self, now: Tensor, t: int, s: int, before: tuple[Tensor, int] | None) -> Tensor:
@@ -144,7 +156,7 @@ class Sampler(abc.ABC):
     def path(self, steps: int, start: Start = "partner") -> tuple[int, ...]:
         """The steps visited: ``steps`` strides, from the first state down to 0.
 
-        From noise, strides are shared out between the structure stage and the rest by their lengths, at least one
+        From noise, strides are shared out between the structure stage and the rest by their lengths in t, at least one
         each, and t2 is visited: past it the network looks for another end.
 
         Raises:
@@ -152,14 +164,21 @@ class Sampler(abc.ABC):
         """
         turn, top = self.process.handover, self.process.steps
         if start == "partner" or turn == top:
-            return timesteps(turn, steps)
+            return self.leg(turn, steps)
         if not 2 <= steps <= top:
             raise ConfigError(
                 f"recovery from noise in {steps} sampling steps",
                 f"choose between 2 (one before t2, one after) and {top}, or start = 'partner'",
             )
         structure = min(max(round(steps * (top - turn) / top), 1), steps - 1)
-        return timesteps(top, structure, turn) + timesteps(turn, steps - structure)[1:]
+        return self.leg(top, structure, turn) + self.leg(turn, steps - structure)[1:]
+
+    def leg(self, start: int, count: int, end: int = 0) -> tuple[int, ...]:
+        """``timesteps`` within a stretch in which one end is looked for, equal as this sampler's strides are."""
+        if self.strides == "time":
+            return timesteps(start, count, end)
+        angle = torch.atan2(self.process.std_table, self.process.signal_from(start))
+        return timesteps(start, count, end, angle.tolist())
 
     def sample(
         self,
@@ -170,6 +189,7 @@ class Sampler(abc.ABC):
         start: Start = "partner",
         structure: Estimate | None = None,
         first: Float[Tensor, "batch *rest"] | None = None,
+        variance: float | Tensor | None = None,
     ) -> Float[Tensor, "batch *rest"]:
         """Recovered x_0^m, by ``steps`` network calls; differentiable.
 
@@ -182,11 +202,15 @@ class Sampler(abc.ABC):
             structure: ``(x_t, t)`` to the estimate of x_0^a, for steps past t2; ``estimate`` if not given, for a
                 network trained with ``structure=True`` looks for x_0^a there.
             first: the estimate at the first state, where it is known already: one call less.
+            variance: c^2, of x_0^m given everything the network knows before it sees the chain; one number, or a tensor
+                that broadcasts to the partner (one number per latent number, or per row too).  Read by ``Gaussian``
+                only, which has to have it.  Past t2 it is 0: the network knows the partner.
 
         Raises:
             ConfigError: see ``path``.
+            UsageError: a variance is needed and there is none, or it is negative, not finite or of another shape.
         """
-        path = self.path(steps, start)
+        path, c2 = self.path(steps, start), self.checked_variance(variance, partner)
         x: Tensor = first_state(self.process, partner, noise, start)
         before: tuple[Tensor, int] | None = None
         for t, s in pairwise(path):
@@ -198,7 +222,8 @@ class Sampler(abc.ABC):
             end = self.aim(now, t, s, before)
             before = None if s == self.process.handover else (now, t)  # past it another end is looked for
             fresh = noise.like(x, t) if self.sigma(s, t) > 0 else None
-            x = self.step(x, *((partner, end) if structuring else (end, partner)), t, s, fresh)
+            ends = (partner, end) if structuring else (end, partner)
+            x = self.step(x, *ends, t, s, fresh, 0.0 if structuring else c2)
         return x
 
 
@@ -234,8 +259,8 @@ class Multistep(Deterministic):
     the two-step Adams-Bashforth rule; it costs no network call.  The last stride ends in the network's own estimate.
     """
 
-    def __init__(self, process: DuplexProcess) -> None:
-        super().__init__(process)
+    def __init__(self, process: DuplexProcess, strides: str = "time") -> None:
+        super().__init__(process, strides)
         self.angle = torch.atan2(process.std_table, process.signal_table).tolist()
 
     def aim(self, now: Tensor, t: int, s: int, before: tuple[Tensor, int] | None) -> Tensor:
@@ -247,13 +272,13 @@ class Multistep(Deterministic):
         return halfway
 
 
-def make_sampler(name: str, process: DuplexProcess) -> Sampler:
-    """``deterministic``, ``ancestral`` or ``multistep``, for a process.
+def make_sampler(name: str, process: DuplexProcess, strides: str = "time") -> Sampler:
+    """``deterministic``, ``ancestral``, ``multistep`` or ``gaussian``, for a process.
 
     Raises:
-        UsageError: unknown name.
+        UsageError: unknown name or strides.
     """
-    sampler: Sampler = SAMPLERS.get(name)(process)
+    sampler: Sampler = SAMPLERS.get(name)(process, strides)
     return sampler
 
 
