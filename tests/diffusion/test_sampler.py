@@ -211,6 +211,9 @@ def test_multistep_goes_halfway_along_the_drift_of_the_estimate() -> None:
     halfway = sampler.aim(line(angle[60]), 60, 45, (line(angle[80]), 80))
     torch.testing.assert_close(halfway, line((angle[60] + angle[45]) / 2))
     assert torch.equal(sampler.aim(PARTNER, 45, 0, (line(angle[60]), 60)), PARTNER)
+    structure = torch.atan2(PROCESS.std_table, PROCESS.schedule.abar.sqrt())  # also at t2: the angle of x_0^a there
+    halfway = sampler.aim(line(structure[90]), 90, 80, (line(structure[100]), 100))
+    torch.testing.assert_close(halfway, line((structure[90] + structure[80]) / 2))
 
 
 def test_a_first_state_from_noise_does_not_know_the_partner() -> None:

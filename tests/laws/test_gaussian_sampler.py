@@ -107,6 +107,21 @@ def test_one_call_gives_the_mean_and_c_times_the_noise() -> None:
         torch.testing.assert_close(x, mean + c * z, rtol=0, atol=1e-12)
 
 
+def test_from_noise_the_partner_is_certain_and_the_rest_is_not() -> None:
+    """Through the sampling loop: c^2 is read after t2 only."""
+    world, partner = make_diagonal_world(UNEQUAL)
+    rows = partner.expand(5, -1)
+    z = torch.randn(5, 3, generator=generator(0, "z"), dtype=torch.float64)
+    left, std = DEFAULT.schedule.abar[-1].sqrt(), DEFAULT.std_table[-1]
+    expected = world.given_partner(rows)[0] + UNEQUAL.sqrt() / std * (z - left * rows)
+    for calls in (2, 4, 17):
+        x = Gaussian(DEFAULT).sample(
+            world.given(DEFAULT, rows), rows, SequentialNoise(generator(0, "z")), calls, "noise",
+            lambda x_t, t: rows, variance=UNEQUAL,
+        )  # fmt: skip
+        torch.testing.assert_close(x, expected, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("start", ["partner", "noise"])
 def test_a_certain_end_gives_the_deterministic_sampler(start: str) -> None:
     world, partner = make_world()

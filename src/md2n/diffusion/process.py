@@ -173,6 +173,13 @@ class DuplexProcess:
         """
         return self.own if t <= self.handover else self.moved
 
+    def angle(self, t: int) -> Float[Tensor, " step"]:
+        """``atan(std / signal)`` at every step, of the end that is looked for at t, in radians; ``[T + 1]``.
+
+        It rises from 0 at clean data, for x_0^m to pi/2 at t2.
+        """
+        return torch.atan2(self.std_table, self.signal_from(t))
+
     def snr(self) -> Float[Tensor, " step"]:
         """Signal-to-noise ratio of the unknown end, ``signal_t^2 / variance_t``, for t = 0..T; infinite at t = 0."""
         return self.signal_table.square() / self.variance

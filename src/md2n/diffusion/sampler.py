@@ -41,8 +41,6 @@ import math
 from itertools import pairwise
 from typing import Literal
 
-import torch
-
 from md2n.diffusion.process import DuplexProcess, Estimate
 from md2n.diffusion.timesteps import timesteps
 from md2n.errors import ConfigError, UsageError, did_you_mean
@@ -86,8 +84,8 @@ class Sampler(abc.ABC):
 
     Args:
         process: the forward process that is turned round.
-        strides: equal in ``time``, which is t; or in the ``angle`` theta_t = atan(std_t / signal_t), pi/2 where nothing
-            is left of the unknown end and 0 at clean data, which rests longer where the end comes into sight.
+        strides: equal in ``time``, which is t; or in the ``angle`` theta_t = atan(std_t / signal_t), which is pi/2
+            where nothing is left of the unknown end and 0 at clean data.
 
     Raises:
         UsageError: unknown strides.
@@ -177,8 +175,7 @@ class Sampler(abc.ABC):
         """``timesteps`` within a stretch in which one end is looked for, equal as this sampler's strides are."""
         if self.strides == "time":
             return timesteps(start, count, end)
-        angle = torch.atan2(self.process.std_table, self.process.signal_from(start))
-        return timesteps(start, count, end, angle.tolist())
+        return timesteps(start, count, end, self.process.angle(start).tolist())
 
     def sample(
         self,
@@ -252,23 +249,20 @@ class Multistep(Deterministic):
     """Deterministic, of second order: the estimate is extrapolated to the middle of the stride.
 
     The estimate drifts as the chain clears up.  From its last two values, as a function of the angle
-    ``theta_t = atan(std_t / signal_t)`` (pi/2 at t2, 0 at clean data), its value halfway is
+    ``theta_t = atan(std_t / signal_t)`` of that end (of x_0^m: pi/2 at t2, 0 at clean data), its value halfway is
 
         now + (now - before) (theta_s - theta_t) / (theta_t - theta_before) / 2,
 
     the two-step Adams-Bashforth rule; it costs no network call.  The last stride ends in the network's own estimate.
     """
 
-    def __init__(self, process: DuplexProcess, strides: str = "time") -> None:
-        super().__init__(process, strides)
-        self.angle = torch.atan2(process.std_table, process.signal_table).tolist()
-
     def aim(self, now: Tensor, t: int, s: int, before: tuple[Tensor, int] | None) -> Tensor:
         if before is None or s == 0:
             return now
         estimate, u = before
-        strides = (self.angle[s] - self.angle[t]) / (self.angle[t] - self.angle[u])
-        halfway: Tensor = now + (now - estimate) * (strides / 2)
+        angle = self.process.angle(t).tolist()
+        ratio = (angle[s] - angle[t]) / (angle[t] - angle[u])
+        halfway: Tensor = now + (now - estimate) * (ratio / 2)
         return halfway
 
 
