@@ -286,7 +286,7 @@ def test_a_recovered_store_is_whole_keeps_what_was_there_and_can_be_used(capsys,
 
 
 def test_a_method_that_draws_nothing_recovers_without_spreads(capsys, made: Path, sixty: Path, tmp_path: Path):
-    run, out = trained(made, "regression_fill", sixty_digits()), tmp_path / "filled"
+    run, out = trained(made, "mctn", sixty_digits()), tmp_path / "filled"
     said = ask(capsys, "recover", run, "--data", sixty, "--hide", "rows", "--out", out)
     assert said.code == 0
     assert "note: no spread: the method draws nothing" in said.err

@@ -11,6 +11,7 @@ from md2n.experiment.config import resolve
 from md2n.experiment.pipeline import run_training
 from md2n.modality import Task
 from md2n.seeding import numpy_generator
+from tests.experiment.made import fitting
 
 SHORT = (
     "trainer.epochs=1",
@@ -72,4 +73,6 @@ def trained(folder: Path, model: str, samples: Samples, *sets: str) -> Path:
     if not store.exists():
         write_store(store, samples)
     run = folder / f"{samples.name}-{model}"
-    return run_training(resolve("default", [*settings(model), *sets], data=str(store), model=model), run)
+    return run_training(
+        resolve("default", [*fitting(model, settings(model)), *sets], data=str(store), model=model), run
+    )

@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge as Reference
 
-from md2n.models.baselines import regression_fill
+from md2n.models.baselines import filling
 from md2n.models.baselines.regression_fill import RegressionFill
 from md2n.models.baselines.ridge import fit_ridge
 from md2n.models.config import FusionConfig
@@ -22,6 +22,27 @@ def test_equals_the_closed_form_at_its_own_strength(rows: int, inputs: int) -> N
     reference = Reference(alpha=ours.strength).fit(x.numpy(), y.numpy())
     new = torch.randn(5, inputs, generator=g, dtype=torch.float64)
     torch.testing.assert_close(ours(new), torch.from_numpy(reference.predict(new.numpy())), atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "inputs"), [(40, 6), (12, 30)], ids=["tall", "wide"])
+def test_residuals_are_those_of_fits_to_the_other_rows(rows: int, inputs: int) -> None:
+    g = generator(4, "x")
+    x = torch.randn(rows, inputs, generator=g, dtype=torch.float64) + 3
+    y = x[:, :3] @ torch.randn(3, 2, generator=g, dtype=torch.float64)
+    y = y + 0.5 * torch.randn(rows, 2, generator=g, dtype=torch.float64)
+    ours = fit_ridge(x, y)
+    for i in range(rows):
+        others = torch.arange(rows) != i
+        refit = Reference(alpha=ours.strength).fit(x[others].numpy(), y[others].numpy())
+        expected = y[i] - torch.from_numpy(refit.predict(x[i : i + 1].numpy()))[0]
+        torch.testing.assert_close(ours.residuals[i], expected, atol=1e-6, rtol=1e-6)
+
+
+def test_with_constant_inputs_a_residual_is_from_the_mean_of_the_others() -> None:
+    y = torch.arange(6.0).view(6, 1)
+    expected = y - (y.sum() - y) / 5
+    torch.testing.assert_close(fit_ridge(torch.ones(6, 3), y).residuals, expected)
+    assert fit_ridge(torch.ones(1, 3), y[:1]).residuals.tolist() == [[0.0]]
 
 
 def test_a_linear_world_is_recovered_exactly() -> None:
@@ -89,7 +110,7 @@ def test_the_floor_gives_back_what_is_linear_in_the_rest() -> None:
 
 
 def test_of_many_rows_a_sample_of_all_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regression_fill, "ROWS", 50)
+    monkeypatch.setattr(filling, "ROWS", 50)
     model, batch = RegressionFill(WORLDS["vectors"], FusionConfig()), make_batch(WORLDS["vectors"], size=1000)
     flat = model._flat(batch)
     model.fit([batch])

@@ -21,6 +21,7 @@ class Ridge:
         basis: ``[p, r]`` right singular vectors V of the centred inputs, ``r <= min(n, p)``.
         weights: ``[r, q]``, ``s / (s^2 + lambda) U^T y``.
         strength: the chosen lambda.
+        residuals: ``[n, q]`` of the rows it was fitted on, each from the fit to the others at this strength.
     """
 
     x_mean: Float[Tensor, " p"]
@@ -28,6 +29,7 @@ class Ridge:
     basis: Float[Tensor, "p r"]
     weights: Float[Tensor, "r q"]
     strength: float
+    residuals: Float[Tensor, "n q"]
 
     __repr__ = brief
 
@@ -42,6 +44,9 @@ def fit_ridge(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> Ridge:
     GCV(lambda) = n |y - H y|^2 / (n - 1.4 tr H)^2 with H the hat matrix (Golub, Heath, Wahba 1979); the factor 1.4 is
     Kim and Gu's (2004), against undersmoothing.  It matters where rows are not independent (data normalised by
     person): plain GCV then believes a fit that interpolates.  With a constant x the prediction is the mean of y.
+
+    Leave-one-out residuals come from the leverages, without a second fit: (y_i - yhat_i) / (1 - H_ii), where the mean
+    counts too, H = 1 1^T / n + U diag(s^2 / (s^2 + lambda)) U^T.
     """
     x_mean, y_mean = x.mean(0), y.mean(0)
     a, b = (x - x_mean).double(), (y - y_mean).double()
@@ -62,4 +67,8 @@ def fit_ridge(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> Ridge:
         if freedom > 0 and gcv < best_gcv:
             best, best_gcv = strength, gcv
     weights = (s / (s.square() + best))[:, None] * target
-    return Ridge(x_mean, y_mean, v.to(x.dtype), weights.to(x.dtype), best)
+    shrink = s.square() / (s.square() + best)
+    leverage = 1 / count + u.square() @ shrink
+    # A single row is all of its own mean: nothing is left of it, and nothing is left to divide by.
+    residuals = (b - u @ (shrink[:, None] * target)) / (1 - leverage).clamp(min=1e-12)[:, None]
+    return Ridge(x_mean, y_mean, v.to(x.dtype), weights.to(x.dtype), best, residuals.to(x.dtype))

@@ -1,0 +1,95 @@
+"""The training rows nearest to a sample in what both hold: whose residuals, or whose own values, a recovery draws.
+
+The distance of sample x and row y over the modalities G that are given to x and that y holds, of d_m features each, is
+
+    D(x, y) = sum_{m in G} |x_m - y_m|^2 / sum_{m in G} d_m,
+
+a mean over shared features, so that rows which lack some of G compare with rows which lack none.  What each modality
+adds is computed once for a batch, and serves every set of given modalities and every target.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from md2n.brief import brief
+from md2n.shapes import Bool, Float, Int, Tensor
+
+DECIMALS = 6  # of distances: the order of equals must not hang on how a product of matrices was cut up
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Distances of B samples to N rows.
+
+    Args:
+        samples: ``[B, all]`` flattened modalities, zeros where nothing is given.
+        rows: ``[N, all]`` likewise, zeros where nothing is held.
+        held: ``[N, M]``, True where a row holds a modality.
+        widths: features of each modality.
+    """
+
+    samples: Float[Tensor, "batch all"]
+    rows: Float[Tensor, "n all"]
+    held: Bool[Tensor, "n modality"]
+    widths: Sequence[int]
+
+    __repr__ = brief
+
+    @cached_property
+    def squares(self) -> Float[Tensor, "modality batch n"]:
+        """``|x_m - y_m|^2``; in float64, for it is a difference of large squares."""
+        widths = list(self.widths)
+        pairs = zip(*(torch.split(x.double(), widths, dim=1) for x in (self.samples, self.rows)))
+        return torch.stack([x.square().sum(1)[:, None] - 2 * (x @ y.T) + y.square().sum(1)[None, :] for x, y in pairs])
+
+    def nearest(
+        self,
+        members: Bool[Tensor, " batch"],
+        given: Bool[Tensor, " modality"],
+        usable: Int[Tensor, " usable"],
+        count: int,
+    ) -> Int[Tensor, "members k"]:
+        """For each of the members the ``count`` nearest of the usable rows, or all of them where they are fewer.
+
+        Args:
+            members: samples to find neighbours of.
+            given: modalities that are given to all of them.
+            usable: places of rows; each holds one of the given modalities at least.
+            count: at least 1.
+
+        Returns:
+            ``[members, k]`` places in ``usable``, in ascending order.
+        """
+        shared = (self.held[usable] & given).double()
+        features = shared @ torch.tensor(self.widths, dtype=torch.float64, device=shared.device)
+        distance = torch.zeros(int(members.sum()), len(usable), dtype=torch.float64, device=shared.device)
+        for m in given.nonzero()[:, 0].tolist():
+            distance += self.squares[m][members][:, usable] * shared[:, m]
+        distance = (distance / features).round(decimals=DECIMALS)
+        return distance.topk(min(count, len(usable)), dim=1, largest=False).indices.sort(dim=1).values
+
+
+@dataclass(frozen=True)
+class Query:
+    """Samples of a batch that have the same modalities.
+
+    Args:
+        inputs: ``[n, p]`` what is given.
+        members: ``[B]``, True at these samples.
+        given: ``[M]``, True at their modalities.
+        distances: of the whole batch.
+    """
+
+    inputs: Float[Tensor, "n p"]
+    members: Bool[Tensor, " batch"]
+    given: Bool[Tensor, " modality"]
+    distances: Distances
+
+    __repr__ = brief
+
+    def nearest(self, usable: Int[Tensor, " usable"], count: int) -> Int[Tensor, "n k"]:
+        """See ``Distances.nearest``."""
+        return self.distances.nearest(self.members, self.given, usable, count)
