@@ -48,7 +48,7 @@ bench: setup ## Speed and size (benchmarks/); prints, asserts only counts and by
 	$(BIN)/python -m benchmarks
 
 results: setup ## Only what docs/results.md shows: MD2N and its floors (four hours; resumable)
-	$(BIN)/md2n benchmark --data $(SETS) --models zero_fill,regression_fill,modality_dropout,md2n --seeds 5 \
+	$(BIN)/md2n benchmark --data $(SETS) --models zero_fill,regression_fill,neighbours,modality_dropout,md2n --seeds 5 \
 	  --protocol fixed,random --out runs/benchmark
 	$(BIN)/python -m scripts.benchmark runs/benchmark
 

@@ -368,7 +368,7 @@ def _models(grids: Mapping[str, Grid], failures: Sequence[Failure] = ()) -> list
 
 
 def _order(label: str) -> tuple[int, str]:
-    order = (CHANCE, "zero_fill", "mean_fill", "regression_fill", FLOOR, *NINE, OURS, CEILING)
+    order = (CHANCE, "zero_fill", "mean_fill", "regression_fill", "neighbours", FLOOR, *NINE, OURS, CEILING)
     return (order.index(label) if label in order else len(order), label)
 
 

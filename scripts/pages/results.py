@@ -12,7 +12,7 @@ from scripts.pages import PROJECT
 from scripts.pages.benchmark import FLOOR, OURS, differences, filled, grids_of, overview, recovery, states_of
 from scripts.pages.extent import lacking
 
-MODELS = ("zero_fill", "regression_fill", FLOOR, OURS)
+MODELS = ("zero_fill", "regression_fill", "neighbours", FLOOR, OURS)
 
 
 def page() -> str:
