@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from scripts.kept import INCOMPLETE, keep, read
-from scripts.pages import benchmark, results
+from scripts.pages import benchmark, results, rivals
 
 from md2n.errors import DataError
 from md2n.evaluation.results import PROTOCOLS, ResultRow
@@ -236,9 +236,24 @@ def test_the_page_says_where_draws_are_better_than_draws_that_know_nothing() -> 
     rows = recovered("md2n", "edges", 0.3, 0.82) + recovered("md2n", "rows", 0.6, 0.93)
     rows += recovered("mean_fill", "edges", 0.5, 0.9) + recovered("mean_fill", "rows", 0.5, 0.9)
     rows += recovered("md2n", "moments", 0.1, 0.71)  # with nothing beside it
-    told = benchmark.drawn(rows, ["digits"])
+    told = rivals.drawn(rows, ["digits"], "md2n")
     assert "on 1 of 2 modalities (`digits` 1 of 2); its intervals hold the truth 71 to 93 % of the time" in told
-    assert benchmark.drawn(predicted("md2n", 0, {"rows": 0.5}), ["digits"]) == ""
+    rows += recovered("neighbours", "edges", 0.2, 0.9)
+    rows += recovered("regression_fill", "edges", 0.4, 0.9)[:1]  # a point forecast, of before it drew
+    told = rivals.drawn(rows, ["digits"], "md2n")
+    assert "`neighbours`, which draws the values of similar training samples, on 0 of 1 modalities (`digits` 0" in told
+    assert "regression_fill" not in told
+    assert rivals.drawn(predicted("md2n", 0, {"rows": 0.5}), ["digits"], "md2n") == ""
+
+
+def test_the_page_says_which_crps_is_that_of_a_point() -> None:
+    told = replace(ROW, condition=INCOMPLETE, target="rows")
+    r2, crps = (replace(told, metric=f"recovery_{m}", value=v) for m, v in (("r2", 0.5), ("crps", 0.25)))
+    covered = replace(told, metric="recovery_coverage90", value=0.9)
+    rows = [replace(r, model=m) for m in ("regression_fill", "md2n") for r in (r2, crps)]
+    table = benchmark.recovery([*rows, replace(covered, model="md2n")], "digits", {})
+    assert table is not None
+    assert {row[1].text: row[3].plain for row in table.rows} == {"regression_fill": "0.250 (point)", "md2n": "0.250"}
 
 
 def test_the_page_counts_the_seeds_of_each_protocol_and_runs_without_cost() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from md2n.errors import DataError, UsageError
+from md2n.evaluation.results import ResultRow
 from md2n.report.grid import Naming, Summary, grid, measured
 from md2n.report.published import published
 from md2n.report.table import Table
@@ -183,6 +184,22 @@ def test_recovery_is_told_per_target_and_best_per_target() -> None:
     assert [r[r2].best for r in table.rows] == [False, True, False]
     assert [r[energy].best for r in table.rows] == [False, True, False]
     assert not any(r[covered].best for r in table.rows)
+
+
+def test_the_crps_of_a_point_forecast_says_so() -> None:
+    def judged(model: str, crps: float) -> list[ResultRow]:
+        return [replace(r, metric="recovery_crps", value=crps) for r in recovery_rows(model, "text", 0.1)[::3]]
+
+    rows = recovery_rows("md2n", "text", 0.1) + judged("md2n", 0.3) + judged("points", 0.4)
+    table = recovery_table(rows)
+    at = table.columns.index("CRPS")
+    assert {r[1].text: r[at].plain for r in table.rows} == {"md2n": "0.300 ± 0.000", "points": "0.400 ± 0.000 (point)"}
+    assert "0.400 ± 0.000 (point)" in table.markdown()
+    assert "0.400 ± 0.000 (point)" in table.latex()
+    assert ",0.4," in table.csv()  # machines get the number
+    assert any("(point): a point forecast" in note for note in table.notes)
+    without = recovery_table(recovery_rows("md2n", "text", 0.1) + judged("md2n", 0.3))
+    assert not any("(point)" in note for note in without.notes)
 
 
 def test_nothing_measured_is_an_empty_table() -> None:

@@ -12,6 +12,8 @@ from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.report.table import rounded
 
 COMPLETE = "complete"
+CRPS, COVERAGE = "recovery_crps", "recovery_coverage90"
+POINT = "(point)"  # beside the CRPS of a method that draws nothing
 RETRACTED = " [retracted]"
 
 
@@ -257,3 +259,13 @@ def metrics_of(rows: Iterable[ResultRow], *, target: str = "") -> tuple[str, ...
 def targets_of(rows: Iterable[ResultRow]) -> tuple[str, ...]:
     """Recovered modalities that occur, in the order first measured."""
     return tuple(dict.fromkeys(r.target for r in rows if r.target))
+
+
+def points_of(grids: Mapping[str, Grid | None]) -> tuple[str, ...]:
+    """Labels of the methods whose CRPS is that of a point forecast: one draw has no coverage.
+
+    Args:
+        grids: measure -> its grid, of one recovered modality; None where nothing was measured.
+    """
+    crps, covered = grids.get(CRPS), grids.get(COVERAGE)
+    return () if crps is None else tuple(m for m in crps.models if covered is None or m not in covered.models)

@@ -48,6 +48,7 @@ class Cell:
         deviation: sample standard deviation, shown after ±; None where there is none (one seed).
         digits: decimals.
         best: printed bold.
+        mark: printed after a number: what it is not to be taken for.
     """
 
     text: str = ""
@@ -55,6 +56,7 @@ class Cell:
     deviation: float | None = None
     digits: int = 1
     best: bool = False
+    mark: str = ""
 
     @property
     def plain(self) -> str:
@@ -62,7 +64,8 @@ class Cell:
         if self.value is None:
             return self.text or "–"
         shown = _shown(self.value, self.digits)
-        return shown if self.deviation is None else f"{shown} ± {_shown(self.deviation, self.digits)}"
+        shown += "" if self.deviation is None else f" ± {_shown(self.deviation, self.digits)}"
+        return f"{shown} {self.mark}" if self.mark else shown
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,24 @@ published numbers stand in columns of their own, are never bold and never enter 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from md2n.evaluation.bias import equity, least_gap
 from md2n.evaluation.results import ResultRow
 from md2n.modality import set_name
-from md2n.report.grid import COMPLETE, Grid, Naming, Summary, grid, measured, metrics_of, targets_of
+from md2n.report.grid import (
+    COMPLETE,
+    CRPS,
+    POINT,
+    Grid,
+    Naming,
+    Summary,
+    grid,
+    measured,
+    metrics_of,
+    points_of,
+    targets_of,
+)
 from md2n.report.published import BESIDE, Published
 from md2n.report.table import Cell, Table, rounded
 
@@ -167,6 +180,7 @@ def recovery_table(rows: Sequence[ResultRow], *, naming: Naming | None = None) -
     """
     rows = measured(rows, rows[0].dataset, "fixed", split=rows[0].split) if rows else ()
     lines: list[tuple[Cell, ...]] = []
+    points = False
     targets = targets_of(rows)
     names = list(dict.fromkeys(m for t in targets for m in metrics_of(rows, target=t)))
     for target in targets:
@@ -174,6 +188,9 @@ def recovery_table(rows: Sequence[ResultRow], *, naming: Naming | None = None) -
         labels = list(dict.fromkeys(label for g in grids.values() for label in g.models))
         cells = {m: _cells(g, {k: g.mean_over(k, _held(g, k)) for k in labels}) for m, g in grids.items()}
         first = next(iter(grids.values()))
+        for label in points_of(grids):
+            cells[CRPS][label] = replace(cells[CRPS][label], mark=POINT)
+            points = True
         for label in labels:
             numbers = [cells[m][label] if m in cells else Cell() for m in names]
             lines.append((Cell(target), Cell(label), *numbers, _seeds(first, label)))
@@ -190,6 +207,7 @@ def recovery_table(rows: Sequence[ResultRow], *, naming: Naming | None = None) -
             "R²: 0 answers with the training mean, 1 is the truth. Energy distance: 0 is the right distribution.",
             "Mean over seeds ± deviation between runs; bold is the best for that modality, of the methods "
             "that have all seeds.",
+            *([f"{POINT}: a point forecast, without draws: its CRPS is its absolute error."] if points else []),
         ),
     )
 
