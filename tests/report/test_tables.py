@@ -195,8 +195,8 @@ def test_the_crps_of_a_point_forecast_says_so() -> None:
     at = table.columns.index("CRPS")
     assert {r[1].text: r[at].plain for r in table.rows} == {"md2n": "0.300 ± 0.000", "points": "0.400 ± 0.000 (point)"}
     assert "0.400 ± 0.000 (point)" in table.markdown()
-    assert "0.400 ± 0.000 (point)" in table.latex()
-    assert ",0.4," in table.csv()  # machines get the number
+    assert r"0.400 $\pm$ 0.000 (point)" in table.latex()
+    assert "(point)" not in table.csv()  # machines get the number
     assert any("(point): a point forecast" in note for note in table.notes)
     without = recovery_table(recovery_rows("md2n", "text", 0.1) + judged("md2n", 0.3))
     assert not any("(point)" in note for note in without.notes)
