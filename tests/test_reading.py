@@ -181,3 +181,10 @@ def test_masks_are_drawn_only_where_none_are(tmp_path):
 
     with pytest.raises(DataError, match="cannot be read: File name too long"):
         shared_masks(Path("x" * 5000), np.ones((2, 2), bool), ("a", "b"), 0, data_checksum="", split="test")
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e400", "Infinity", "NaN"])
+def test_a_number_that_json_cannot_write_is_refused(tmp_path: Path, number: str) -> None:
+    (tmp_path / "a.json").write_text(f'{{"loss": [0.5, {number}]}}')
+    with pytest.raises(ValueError, match=f"{number} is no finite number"):
+        read_json(tmp_path / "a.json")

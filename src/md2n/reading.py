@@ -8,6 +8,7 @@ exception stays as the cause: ``md2n --debug`` shows it.
 import errno
 import functools
 import json
+import math
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -176,12 +177,20 @@ def parse_json(text: str | bytes) -> Any:
     """What JSON says.
 
     Raises:
-        ValueError: it is no JSON, no UTF-8, or nested too deeply.
+        ValueError: it is no JSON, no UTF-8, nested too deeply, or holds a number beyond float64: no file of md2n does,
+            and it could not be written again.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_float=_finite, parse_constant=_finite)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:LONGEST]} is no finite number")
+    return number
 
 
 def _short(text: str) -> str:
