@@ -53,8 +53,9 @@ class Neighbours(RowFill):
         "them where fewer hold the missing modality and one of the given; distance is the mean squared difference over "
         "the normalised features of the given modalities that the training row holds, all neighbours count alike; "
         "every missing modality draws by itself; on training samples a row is its own neighbour; "
-        f"sequences of more than {FLAT} numbers are compared and filled by their mean over time; in shorter ones "
-        "frames past a sample's end are zeros, and unknown cells always; "
+        f"sequences of more than {FLAT} numbers are compared by their mean over time, and filled with one frame, so "
+        "that their draws vary less than frames do; in shorter ones frames past a sample's end are zeros, and unknown "
+        "cells always; "
         "the predictor is the fusion Transformer trained on complete samples, gaps of their own filled as in use.",
         recovers=True,
     )

@@ -53,8 +53,9 @@ class RegressionFill(RowFill):
         family="floor",
         differences="Strength by generalised cross-validation for each pattern and target, on at most "
         f"{ROWS} training rows, drawn where there are more; sequences of more than {FLAT} numbers are regressed by "
-        "their mean over time, and filled with one frame; in shorter ones frames past a sample's end are zeros, and "
-        "unknown cells always; the recovery's point estimate is the ridge's answer, and its draws add leave-one-out "
+        "their mean over time, and filled with one frame, so that their draws vary less than frames do; in shorter "
+        "ones frames past a sample's end are zeros, and unknown cells always; the recovery's point estimate is the "
+        "ridge's answer, and its draws add leave-one-out "
         f"residuals of the {NEIGHBOURS} training rows nearest in the given features (of all where fewer hold "
         "both sides), each missing modality by itself; "
         "the predictor is the fusion Transformer trained on complete samples, gaps of their own filled as in use.",
