@@ -10,6 +10,9 @@ from md2n.batch import SequenceBatch
 from md2n.evaluation.recovery import coverage, crps
 from md2n.modality import Modality, Schema
 from md2n.models.base import Recovery
+from md2n.models.baselines import filling
+from md2n.models.baselines.filling import RowFill
+from md2n.models.baselines.neighbours import Neighbours
 from md2n.models.baselines.regression_fill import NEIGHBOURS, RegressionFill
 from md2n.models.baselines.ridge import fit_ridge
 from md2n.models.config import FusionConfig
@@ -133,3 +136,50 @@ def test_the_point_does_not_depend_on_the_draws(world: str) -> None:
         assert torch.equal(few.features[name], many.features[name])
         assert torch.equal(few.spread[name], many.spread[name])
         assert len(few.draws[name]) == 1 and len(many.draws[name]) == 20
+
+
+@pytest.mark.parametrize("method", [RegressionFill, Neighbours])
+def test_a_long_sequence_is_drawn_by_its_mean_over_time(monkeypatch: pytest.MonkeyPatch, method: type[RowFill]) -> None:
+    monkeypatch.setattr(filling, "FLAT", 20)  # text and audio have 30 and 18 numbers
+    schema, train = WORLDS["sequences"], make_batch(WORLDS["sequences"], size=60)
+    torch.manual_seed(0)
+    model = method(schema, FusionConfig()).eval()
+    model.fit([train])
+    batch = make_batch(schema, size=9, seed=1).hide(torch.tensor([False, True, True]).expand(9, -1))
+    with torch.no_grad():
+        told = model.recover(batch, generator(0, "r"), draws=5)
+    for x in (told.features["text"], told.spread["text"], *told.draws["text"]):
+        assert x.shape == batch.features["text"].shape
+        assert torch.equal(x, x[:, :1].expand_as(x))
+    assert float(told.spread["text"].min()) > 0
+    given = batch.frames("audio")
+    assert all(torch.equal(draw[given], batch.features["audio"][given]) for draw in told.draws["audio"])
+    if method is Neighbours:
+        frames = train.frames("text")
+        means = train.readable("text").sum(1) / frames.sum(1, keepdim=True)
+        assert all(bool(torch.isclose(means, draw).all(1).any()) for draw in told.draws["text"][:, :, 0].flatten(0, 1))
+
+
+def test_a_sequence_shorter_or_longer_than_the_answer_is_cut_or_padded() -> None:
+    schema = WORLDS["sequences"]
+    torch.manual_seed(0)
+    model = RegressionFill(schema, FusionConfig()).eval()
+    model.fit([make_batch(schema, size=60)])
+    batch = make_batch(schema, size=9, seed=1).hide(torch.tensor([False, True, True]).expand(9, -1))
+
+    def of_length(frames: int) -> Recovery:
+        text = torch.zeros(9, frames, 5)
+        other = replace(
+            batch,
+            features={**batch.features, "text": text},
+            valid={**batch.valid, "text": torch.ones(9, frames, dtype=torch.bool)},
+        )
+        with torch.no_grad():
+            return model.recover(other, generator(0, "r"), draws=3)
+
+    whole, short, long = of_length(6), of_length(4), of_length(8)
+    for field in ("features", "spread", "draws"):
+        full, few, many = (getattr(told, field)["text"] for told in (whole, short, long))
+        assert torch.equal(few, full[..., :4, :])
+        assert torch.equal(many[..., :6, :], full)
+        assert not bool(many[..., 6:, :].any())
