@@ -36,8 +36,8 @@ def drawn(rows: Sequence[ResultRow], datasets: Sequence[str], ours: str) -> str:
                 if own is not None and (theirs := means.get(rival)) is not None:
                     measured_on[rival][d] += 1
                     better[rival][d] += own.mean < theirs.mean
-            if ours in coverage.models and (told := coverage.summary(ours, INCOMPLETE)) is not None:
-                covered.append(100 * told.mean)
+            if ours in coverage.models and (share := coverage.summary(ours, INCOMPLETE)) is not None:
+                covered.append(100 * share.mean)
     if not covered:
         return ""
     parts = []

@@ -38,24 +38,24 @@ def test_it_is_the_search_by_hand(world: str, gaps: bool) -> None:
     schema = WORLDS[world]
     train = make_batch(schema, size=120, gaps=gaps)
     test = every_pattern(make_batch(schema, size=30, seed=1, gaps=gaps))
-    told = recovered(fitted(schema, train), test, draws=3)
+    recovery = recovered(fitted(schema, train), test, draws=3)
     for i in range(test.size):
-        given = [k for k in range(len(schema.modalities)) if bool(test.available[i, k])]
+        present = [k for k in range(len(schema.modalities)) if bool(test.available[i, k])]
         for target, name in enumerate(schema.names):
-            if target in given:
+            if target in present:
                 continue
             distances = []
             for j in range(train.size):
-                shared = [schema.names[k] for k in given if bool(train.present[j, k])]
+                shared = [schema.names[k] for k in present if bool(train.present[j, k])]
                 if not shared or not bool(train.present[j, target]):
                     continue
                 squares = [(flat(test, k)[i] - flat(train, k)[j]).double().square() for k in shared]
                 distances.append((float(torch.cat(squares).mean()), j))
             donors = flat(train, name)[[j for _, j in sorted(distances)[:NEIGHBOURS]]]
             assert len(donors) == NEIGHBOURS
-            torch.testing.assert_close(told.features[name][i].flatten(), donors.mean(dim=0))
-            torch.testing.assert_close(told.spread[name][i].flatten(), donors.std(dim=0, correction=0))
-            for draw in told.draws[name][:, i].flatten(1):
+            torch.testing.assert_close(recovery.features[name][i].flatten(), donors.mean(dim=0))
+            torch.testing.assert_close(recovery.spread[name][i].flatten(), donors.std(dim=0, correction=0))
+            for draw in recovery.draws[name][:, i].flatten(1):
                 assert bool((donors == draw).all(dim=1).any())
 
 
@@ -88,10 +88,10 @@ def test_of_few_rows_all_are_donors() -> None:
     schema = WORLDS["vectors"]
     train = make_batch(schema, size=6)
     test = make_batch(schema, size=5, seed=1).hide(torch.tensor([True, False]).expand(5, -1))
-    told = recovered(fitted(schema, train), test)
+    recovery = recovered(fitted(schema, train), test)
     expected = train.features["eda"][:, 0]
-    torch.testing.assert_close(told.features["eda"][:, 0], expected.mean(0).expand(5, -1))
-    torch.testing.assert_close(told.spread["eda"][:, 0], expected.std(0, correction=0).expand(5, -1))
+    torch.testing.assert_close(recovery.features["eda"][:, 0], expected.mean(0).expand(5, -1))
+    torch.testing.assert_close(recovery.spread["eda"][:, 0], expected.std(0, correction=0).expand(5, -1))
 
 
 def test_donors_of_one_value_leave_no_deviation() -> None:
@@ -99,9 +99,9 @@ def test_donors_of_one_value_leave_no_deviation() -> None:
     train = make_batch(schema, size=60)
     train = replace(train, features={**train.features, "eda": torch.full((60, 1, 3), 0.7)})
     test = make_batch(schema, size=5, seed=1).hide(torch.tensor([True, False]).expand(5, -1))
-    told = recovered(fitted(schema, train), test)
-    assert torch.equal(told.draws["eda"], torch.full((8, 5, 1, 3), 0.7))
-    assert float(told.spread["eda"].max()) < 1e-6
+    recovery = recovered(fitted(schema, train), test)
+    assert torch.equal(recovery.draws["eda"], torch.full((8, 5, 1, 3), 0.7))
+    assert float(recovery.spread["eda"].max()) < 1e-6
 
 
 def test_where_no_row_shares_anything_with_the_sample_all_are_drawn_from() -> None:
@@ -109,10 +109,10 @@ def test_where_no_row_shares_anything_with_the_sample_all_are_drawn_from() -> No
     train = make_batch(schema, size=60)
     apart = torch.stack([torch.arange(60) < 30, torch.arange(60) >= 30], dim=1)
     test = make_batch(schema, size=5, seed=1).hide(torch.tensor([True, False]).expand(5, -1))
-    told = recovered(fitted(schema, replace(train, present=apart, available=apart)), test)
+    recovery = recovered(fitted(schema, replace(train, present=apart, available=apart)), test)
     expected = train.features["eda"][30:, 0]
-    torch.testing.assert_close(told.features["eda"][:, 0], expected.mean(0).expand(5, -1))
-    torch.testing.assert_close(told.spread["eda"][:, 0], expected.std(0, correction=0).expand(5, -1))
+    torch.testing.assert_close(recovery.features["eda"][:, 0], expected.mean(0).expand(5, -1))
+    torch.testing.assert_close(recovery.spread["eda"][:, 0], expected.std(0, correction=0).expand(5, -1))
 
 
 def test_a_modality_that_no_training_sample_holds_is_refused_by_name() -> None:

@@ -53,8 +53,8 @@ def recovered(model: RegressionFill, batch: SequenceBatch, draws: int) -> Recove
 
 def test_in_a_gaussian_world_draws_have_the_variance_of_the_noise_and_intervals_hold_what_they_say() -> None:
     test = world(600, seed=1)
-    told = recovered(fitted(world(1500, seed=0)), test, draws=100)
-    draws = told.draws["effect"][:, :, 0]
+    recovery = recovered(fitted(world(1500, seed=0)), test, draws=100)
+    draws = recovery.draws["effect"][:, :, 0]
     # Forty residuals have on average 39 / 40 of the variance around their own mean.
     assert float(draws.var(dim=0).mean()) == pytest.approx(0.25 * 39 / 40, rel=0.05)
     truth = test.features["effect"][:, 0].numpy()
@@ -66,41 +66,41 @@ def test_in_a_gaussian_world_draws_have_the_variance_of_the_noise_and_intervals_
 
 def test_where_the_noise_has_two_sizes_the_deviation_follows_the_neighbourhood() -> None:
     test = world(400, seed=1, clusters=True)
-    told = recovered(fitted(world(1500, seed=0, clusters=True)), test, draws=100)
+    recovery = recovered(fitted(world(1500, seed=0, clusters=True)), test, draws=100)
     wide = test.features["cause"][:, 0, 0] > 0
     for side, noise in ((wide, 1.0), (~wide, 0.1)):
-        assert float(told.spread["effect"][side].square().mean().sqrt()) == pytest.approx(noise, rel=0.1)
-        draws, truth = told.draws["effect"][:, side, 0].numpy(), test.features["effect"][side, 0].numpy()
+        assert float(recovery.spread["effect"][side].square().mean().sqrt()) == pytest.approx(noise, rel=0.1)
+        draws, truth = recovery.draws["effect"][:, side, 0].numpy(), test.features["effect"][side, 0].numpy()
         assert 0.86 < coverage(truth, draws) < 0.94
 
 
 def test_every_draw_is_the_point_with_the_residual_of_one_of_the_nearest_rows() -> None:
     train, test = world(200, seed=0), world(30, seed=1)
-    told = recovered(fitted(train), test, draws=4000)
+    recovery = recovered(fitted(train), test, draws=4000)
     x, y = train.features["cause"][:, 0], train.features["effect"][:, 0]
     fit = fit_ridge(x, y)
     for i, row in enumerate(test.features["cause"][:, 0]):
         nearest = (x - row).square().sum(dim=1).argsort()[:NEIGHBOURS]
-        point = told.features["effect"][i, 0]
+        point = recovery.features["effect"][i, 0]
         torch.testing.assert_close(point, fit(row[None])[0])
         expected = fit.residuals[nearest]
-        drawn = told.draws["effect"][:, i, 0] - point
+        drawn = recovery.draws["effect"][:, i, 0] - point
         which = (drawn[:, None] - expected).abs().amax(dim=2)
         assert float(which.min(dim=1).values.max()) < 1e-5
         # All of them are drawn, about equally often: 100 times each, of deviation 10.
         counts = which.argmin(dim=1).bincount(minlength=NEIGHBOURS)
         assert int(counts.min()) > 50
         assert int(counts.max()) < 150
-        torch.testing.assert_close(told.spread["effect"][i, 0], expected.std(dim=0, correction=0))
+        torch.testing.assert_close(recovery.spread["effect"][i, 0], expected.std(dim=0, correction=0))
 
 
 def test_of_few_rows_all_are_neighbours() -> None:
     train, test = world(7, seed=0), world(5, seed=1)
-    told = recovered(fitted(train), test, draws=500)
+    recovery = recovered(fitted(train), test, draws=500)
     fit = fit_ridge(train.features["cause"][:, 0], train.features["effect"][:, 0])
     expected = fit.residuals.std(dim=0, correction=0).expand(5, -1)
-    torch.testing.assert_close(told.spread["effect"][:, 0], expected)
-    assert len(told.draws["effect"][:, 0, 0].unique(dim=0)) == 7
+    torch.testing.assert_close(recovery.spread["effect"][:, 0], expected)
+    assert len(recovery.draws["effect"][:, 0, 0].unique(dim=0)) == 7
 
 
 def test_where_no_two_rows_hold_both_sides_the_training_split_is_drawn_from() -> None:
@@ -109,19 +109,19 @@ def test_where_no_two_rows_hold_both_sides_the_training_split_is_drawn_from() ->
     model = fitted(
         replace(train, present=torch.stack([apart, ~apart], dim=1), available=torch.stack([apart, ~apart], 1))
     )
-    told, values = recovered(model, test, draws=200), train.features["effect"][25:, 0]
-    torch.testing.assert_close(told.features["effect"][:, 0], values.mean(0).expand(5, -1))
-    torch.testing.assert_close(told.spread["effect"][:, 0], values.std(0, correction=0).expand(5, -1))
-    assert all(bool((values == draw).all(dim=1).any()) for draw in told.draws["effect"][:, 0, 0])
+    recovery, values = recovered(model, test, draws=200), train.features["effect"][25:, 0]
+    torch.testing.assert_close(recovery.features["effect"][:, 0], values.mean(0).expand(5, -1))
+    torch.testing.assert_close(recovery.spread["effect"][:, 0], values.std(0, correction=0).expand(5, -1))
+    assert all(bool((values == draw).all(dim=1).any()) for draw in recovery.draws["effect"][:, 0, 0])
 
 
 def test_a_target_of_one_value_is_drawn_without_a_deviation() -> None:
     def constant(batch: SequenceBatch) -> SequenceBatch:
         return replace(batch, features={**batch.features, "effect": torch.full((batch.size, 1, 3), 0.7)})
 
-    told = recovered(fitted(constant(world(100, seed=0))), world(5, seed=1), draws=20)
-    torch.testing.assert_close(told.draws["effect"], torch.full((20, 5, 1, 3), 0.7))
-    assert float(told.spread["effect"].max()) < 1e-6
+    recovery = recovered(fitted(constant(world(100, seed=0))), world(5, seed=1), draws=20)
+    torch.testing.assert_close(recovery.draws["effect"], torch.full((20, 5, 1, 3), 0.7))
+    assert float(recovery.spread["effect"].max()) < 1e-6
 
 
 @pytest.mark.parametrize("world", WORLDS)
@@ -147,17 +147,19 @@ def test_a_long_sequence_is_drawn_by_its_mean_over_time(monkeypatch: pytest.Monk
     model.fit([train])
     batch = make_batch(schema, size=9, seed=1).hide(torch.tensor([False, True, True]).expand(9, -1))
     with torch.no_grad():
-        told = model.recover(batch, generator(0, "r"), draws=5)
-    for x in (told.features["text"], told.spread["text"], *told.draws["text"]):
+        recovery = model.recover(batch, generator(0, "r"), draws=5)
+    for x in (recovery.features["text"], recovery.spread["text"], *recovery.draws["text"]):
         assert x.shape == batch.features["text"].shape
         assert torch.equal(x, x[:, :1].expand_as(x))
-    assert float(told.spread["text"].min()) > 0
-    given = batch.frames("audio")
-    assert all(torch.equal(draw[given], batch.features["audio"][given]) for draw in told.draws["audio"])
+    assert float(recovery.spread["text"].min()) > 0
+    real = batch.frames("audio")
+    assert all(torch.equal(draw[real], batch.features["audio"][real]) for draw in recovery.draws["audio"])
     if method is Neighbours:
         frames = train.frames("text")
         means = train.readable("text").sum(1) / frames.sum(1, keepdim=True)
-        assert all(bool(torch.isclose(means, draw).all(1).any()) for draw in told.draws["text"][:, :, 0].flatten(0, 1))
+        assert all(
+            bool(torch.isclose(means, draw).all(1).any()) for draw in recovery.draws["text"][:, :, 0].flatten(0, 1)
+        )
 
 
 def test_a_sequence_shorter_or_longer_than_the_answer_is_cut_or_padded() -> None:
@@ -179,7 +181,7 @@ def test_a_sequence_shorter_or_longer_than_the_answer_is_cut_or_padded() -> None
 
     whole, short, long = of_length(6), of_length(4), of_length(8)
     for field in ("features", "spread", "draws"):
-        full, few, many = (getattr(told, field)["text"] for told in (whole, short, long))
+        full, few, many = (getattr(recovery, field)["text"] for recovery in (whole, short, long))
         assert torch.equal(few, full[..., :4, :])
         assert torch.equal(many[..., :6, :], full)
         assert not bool(many[..., 6:, :].any())

@@ -121,8 +121,8 @@ class RowFill(MultimodalModel, abc.ABC):
         """Raw outputs of the head, gaps filled: to fusion, in training too, what is filled is given."""
         filled = self._blank(batch)
         for query in self._queries(batch):
-            for k, modality in self._missing(query.given):
-                filled[modality.name][query.members] = self._framed(self._answer(query.given, k)(query), k)
+            for k, modality in self._missing(query.available):
+                filled[modality.name][query.members] = self._framed(self._answer(query.available, k)(query), k)
         latents = []
         for k, (modality, encoder) in enumerate(zip(self.schema.modalities, self.backbone.encoders)):
             # Filled rows have the answer's own length, read in full, whatever the batch is padded to.
@@ -147,8 +147,8 @@ class RowFill(MultimodalModel, abc.ABC):
         drawn = {name: x.repeat(count, 1, 1, 1) for name, x in self._blank(batch).items()}
         for query in self._queries(batch):
             own = noise.rows(query.members.nonzero()[:, 0])
-            for k, modality in self._missing(query.given):
-                mean, candidates = self._answer(query.given, k).candidates(query)
+            for k, modality in self._missing(query.available):
+                mean, candidates = self._answer(query.available, k).candidates(query)
                 point[modality.name][query.members] = self._framed(mean, k)
                 spread[modality.name][query.members] = self._framed(candidates.std(dim=1, correction=0), k)
                 drawn[modality.name][:, query.members] = self._framed(_choices(own.fork(k), candidates, count), k)

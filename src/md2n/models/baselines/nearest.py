@@ -48,7 +48,7 @@ class Distances:
     def nearest(
         self,
         members: Bool[Tensor, " batch"],
-        given: Bool[Tensor, " modality"],
+        available: Bool[Tensor, " modality"],
         usable: Int[Tensor, " usable"],
         count: int,
     ) -> Int[Tensor, "members k"]:
@@ -56,17 +56,17 @@ class Distances:
 
         Args:
             members: samples to find neighbours of.
-            given: modalities that are given to all of them.
+            available: modalities that all of them have.
             usable: places of rows; each holds one of the given modalities at least.
             count: at least 1.
 
         Returns:
             ``[members, k]`` places in ``usable``, in ascending order.
         """
-        shared = (self.held[usable] & given).double()
+        shared = (self.held[usable] & available).double()
         features = shared @ torch.tensor(self.widths, dtype=torch.float64, device=shared.device)
         distance = torch.zeros(int(members.sum()), len(usable), dtype=torch.float64, device=shared.device)
-        for m in given.nonzero()[:, 0].tolist():
+        for m in available.nonzero()[:, 0].tolist():
             distance += self.squares[m][members][:, usable] * shared[:, m]
         distance = (distance / features).round(decimals=DECIMALS)
         return distance.topk(min(count, len(usable)), dim=1, largest=False).indices.sort(dim=1).values
@@ -79,17 +79,17 @@ class Query:
     Args:
         inputs: ``[n, p]`` what is given.
         members: ``[B]``, True at these samples.
-        given: ``[M]``, True at their modalities.
+        available: ``[M]``, True at their modalities.
         distances: of the whole batch.
     """
 
     inputs: Float[Tensor, "n p"]
     members: Bool[Tensor, " batch"]
-    given: Bool[Tensor, " modality"]
+    available: Bool[Tensor, " modality"]
     distances: Distances
 
     __repr__ = brief
 
     def nearest(self, usable: Int[Tensor, " usable"], count: int) -> Int[Tensor, "n k"]:
         """See ``Distances.nearest``."""
-        return self.distances.nearest(self.members, self.given, usable, count)
+        return self.distances.nearest(self.members, self.available, usable, count)
