@@ -10,8 +10,8 @@ from pathlib import Path
 
 from md2n.experiment.outcome import read_outcomes
 from scripts import generate
-from scripts.kept import KEPT, keep
-from scripts.kept_samples import keep_samples
+from scripts.archive import KEPT, keep
+from scripts.archive_samples import keep_samples
 
 
 def main() -> None:

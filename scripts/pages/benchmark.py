@@ -14,8 +14,8 @@ from md2n.report.runs import Failure, RunFacts, cost_table
 from md2n.report.samples import margin
 from md2n.report.table import Cell, Table
 from md2n.report.tables import equity_table
-from scripts.kept import INCOMPLETE, KEPT, RECOVERY, primary, read
-from scripts.kept_samples import read_samples
+from scripts.archive import INCOMPLETE, KEPT, RECOVERY, primary, read
+from scripts.archive_samples import read_samples
 from scripts.pages import PROJECT
 from scripts.pages.extent import SETS, hours_of, lacking, uncounted
 from scripts.pages.rivals import drawn

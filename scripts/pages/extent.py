@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from md2n.evaluation.results import ResultRow
 from md2n.report.grid import Grid
 from md2n.report.runs import RunFacts
-from scripts.kept import ANSWERING
+from scripts.archive import ANSWERING
 
 SETS = ("digits", "mfeat", "ravdess_av", "ict_mmmo", "mosi", "mosi_clean", "stressid", "news3sources")
 

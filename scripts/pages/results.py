@@ -7,7 +7,7 @@ from md2n.evaluation.results import ResultRow
 from md2n.report.grid import Grid
 from md2n.report.runs import Failure, RunFacts
 from md2n.report.table import Table
-from scripts.kept import KEPT, read
+from scripts.archive import KEPT, read
 from scripts.pages import PROJECT
 from scripts.pages.benchmark import FLOOR, OURS, differences, filled, grids_of, overview, recovery, states_of
 from scripts.pages.extent import lacking

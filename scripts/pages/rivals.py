@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from md2n.evaluation.results import ResultRow
 from md2n.report.grid import grid, measured, points_of, targets_of
-from scripts.kept import INCOMPLETE, RECOVERY
+from scripts.archive import INCOMPLETE, RECOVERY
 
 RIVALS = {
     "mean_fill": "which draws from the training mean and deviation and knows nothing of the sample",

@@ -17,7 +17,7 @@ from md2n.cli.main import run
 from md2n.evaluation.results import read_results
 from md2n.experiment import benchmark, jobs
 from md2n.training.lock import FolderLock
-from tests.cli.asking import ask, refused
+from tests.cli.commands import ask, refused
 from tests.serve.trained import SHORT
 
 

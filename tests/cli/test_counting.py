@@ -8,7 +8,7 @@ import time
 import pytest
 
 from md2n.cli.counting import counted
-from tests.cli.asking import ALONE
+from tests.cli.commands import ALONE
 
 # Says when what takes long to load is about to be loaded.
 LOADING = """

@@ -13,7 +13,7 @@ from md2n.extraction import front_ends
 from md2n.extraction.pipeline import kept_folder
 from md2n.registry import Registry
 from md2n.training.lock import FolderLock
-from tests.cli.asking import ask, refused
+from tests.cli.commands import ask, refused
 
 
 @pytest.fixture

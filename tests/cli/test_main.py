@@ -20,7 +20,7 @@ from md2n.errors import (
     StorageError,
     UsageError,
 )
-from tests.cli.asking import ALONE, ask, refused, start
+from tests.cli.commands import ALONE, ask, refused, start
 
 
 def test_help_names_every_command(capsys):

@@ -11,7 +11,7 @@ import pytest
 
 from md2n.cli import main
 from md2n.data.store import StoreWriter
-from tests.cli.asking import ask
+from tests.cli.commands import ask
 
 ENDS = {"SIGINT": (130, "stopped\n"), "SIGTERM": (143, "stopped by SIGTERM\n"), "SIGHUP": (129, "stopped by SIGHUP\n")}
 

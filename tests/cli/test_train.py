@@ -9,7 +9,7 @@ import pytest
 
 from md2n.cli.progress import Bar
 from md2n.data.store import write_store
-from tests.cli.asking import ask, refused, start
+from tests.cli.commands import ask, refused, start
 from tests.serve.trained import settings, sixty_digits
 
 

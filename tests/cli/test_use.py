@@ -18,7 +18,7 @@ from md2n.errors import install_hint
 from md2n.escape import from_csv_cell
 from md2n.missing import incomplete_patterns
 from md2n.modality import Task, set_name
-from tests.cli.asking import ask, refused
+from tests.cli.commands import ask, refused
 from tests.serve.trained import people, settings, sixty_digits, trained
 
 NAMES = ("rows", "edges", "fourier", "moments")

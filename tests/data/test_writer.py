@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from md2n.data.growing import GrowingArray
+from md2n.data.npy_writer import NpyWriter
 from md2n.data.samples import SPLITS, Ragged, Samples
 from md2n.data.store import StoreWriter, checksum, open_intervals, open_store, verify_store, write_store
 from md2n.errors import DataError, UsageError
@@ -178,7 +178,7 @@ def test_memory_does_not_grow_with_the_store(tmp_path):
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64, np.bool_, np.uint8])
 def test_a_growing_file_is_what_numpy_saves(tmp_path, dtype, tail):
     whole = (numpy_generator(0, "grow").random((1234, *tail)) * 2).astype(dtype)
-    file = GrowingArray(tmp_path / "grown.npy", dtype, *tail)
+    file = NpyWriter(tmp_path / "grown.npy", dtype, *tail)
     for part in np.array_split(whole, 5):
         file.append(part)
     file.close()

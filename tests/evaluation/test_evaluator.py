@@ -9,8 +9,8 @@ import torch
 from md2n.batch import SequenceBatch
 from md2n.errors import DataError, DivergenceError, UsageError
 from md2n.evaluation import metrics
-from md2n.evaluation.asking import Meter
 from md2n.evaluation.evaluator import evaluate, evaluate_recovery, result_rows, validation_score
+from md2n.evaluation.inference import Meter
 from md2n.evaluation.protocols import fixed_conditions, random_conditions
 from md2n.evaluation.results import provenance
 from md2n.modality import Task

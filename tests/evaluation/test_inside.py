@@ -7,8 +7,8 @@ import torch
 from md2n.data.cell_model import CellModel
 from md2n.data.config import DataConfig
 from md2n.data.ready import load, load_datasets
-from md2n.evaluation.asking import open_cells
 from md2n.evaluation.evaluator import evaluate
+from md2n.evaluation.inference import open_cells
 from md2n.evaluation.inside import evaluate_cells, inside_conditions
 from md2n.evaluation.protocols import fixed_conditions
 from md2n.models.catalogue import build, config_class

@@ -11,7 +11,7 @@ import md2n
 from md2n.data.samples import Ragged
 from md2n.data.store import open_store, write_store
 from md2n.experiment.pipeline import load_run, run_evaluation, run_training
-from tests.cli.asking import ask
+from tests.cli.commands import ask
 from tests.experiment.made import made, short
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from md2n.data.store import open_store
-from md2n.extraction.kept import EXTRACTED, FAILED
+from md2n.extraction.cache import EXTRACTED, FAILED
 from md2n.extraction.pipeline import extract, kept_folder
 from tests.extraction.pretended import Bytes, Even, Letters
 from tests.extraction.test_pipeline import anew, content, listing, only

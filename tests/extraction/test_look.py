@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from md2n.extraction.base import Clip, Track, Word
-from md2n.extraction.kept import ABSENT, EXTRACTED, WORDS, Piece
+from md2n.extraction.cache import ABSENT, EXTRACTED, WORDS, Piece
 from md2n.extraction.look import SHOWN_S, look
 from tests.extraction.audio.test_extractors import voice
 from tests.extraction.test_media import write

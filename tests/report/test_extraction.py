@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import Path
 
-from md2n.extraction.kept import ABSENT, EXTRACTED, FAILED, Outcome
+from md2n.extraction.cache import ABSENT, EXTRACTED, FAILED, Outcome
 from md2n.extraction.pipeline import Summary
 from md2n.extraction.summary import counts, write_summary
 from md2n.report.extraction import write_page

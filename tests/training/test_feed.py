@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from md2n.data.dataset import MultimodalDataset, epoch_order
-from md2n.evaluation.asking import conversations_for
+from md2n.evaluation.inference import conversations_for
 from md2n.models.base import Phase
 from md2n.models.baselines.config import GCNetConfig
 from md2n.models.baselines.gcnet import GCNet

@@ -8,8 +8,8 @@ import typer
 
 if TYPE_CHECKING:
     from md2n.extraction.base import Clip, Extractor
+    from md2n.extraction.cache import Piece
     from md2n.extraction.clips import Listing
-    from md2n.extraction.kept import Piece
     from md2n.extraction.pipeline import Aligner, Summary
 
 EXAMPLES = """
@@ -218,7 +218,7 @@ def _drawn(
 def _tell(summary: "Summary", named: Mapping[str, str]) -> None:
     """What was extracted, what was not, and why."""
     from md2n.cli.output import say
-    from md2n.extraction.kept import EXTRACTED
+    from md2n.extraction.cache import EXTRACTED
     from md2n.extraction.summary import counts
 
     for modality, states in counts(summary).items():

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from md2n.data.growing import BLOCK, GrowingArray
 from md2n.data.integrity import SEAL, facts_of, seal
 from md2n.data.manifest import (
     FORMAT,
@@ -33,6 +32,7 @@ from md2n.data.manifest import (
     standing,
     table_of,
 )
+from md2n.data.npy_writer import BLOCK, NpyWriter
 from md2n.data.readers.labels import as_number, is_missing
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
 from md2n.data.target import real_values
@@ -103,10 +103,10 @@ class StoreWriter:
                 raise UsageError(f"'{name}' has no modality '{k}' to keep intervals of", did_you_mean(k, dims))
         self._timed = tuple(intervals)
         self._beside = hidden(self.path, BESIDE)
-        self._values: dict[str, GrowingArray] = {}
-        self._valid: dict[str, GrowingArray] = {}
-        self._cells: dict[str, GrowingArray] = {}
-        self._intervals: dict[str, GrowingArray] = {}
+        self._values: dict[str, NpyWriter] = {}
+        self._valid: dict[str, NpyWriter] = {}
+        self._cells: dict[str, NpyWriter] = {}
+        self._intervals: dict[str, NpyWriter] = {}
         self._lengths: dict[str, list[Array]] = {k: [] for k in dims}
         self._columns: dict[str, list[Array]] = {k: [] for k in ("split", "ids", *self._keys())}
 
@@ -116,10 +116,10 @@ class StoreWriter:
             shutil.rmtree(self._beside, ignore_errors=True)
             self._beside.mkdir(parents=True)
             for k, dim in self._dims.items():
-                self._values[k] = GrowingArray(self._beside / f"{k}.values.npy", self._dtypes[k], dim)
-                self._valid[k] = GrowingArray(self._beside / f"{k}.valid.npy", np.bool_)
+                self._values[k] = NpyWriter(self._beside / f"{k}.values.npy", self._dtypes[k], dim)
+                self._valid[k] = NpyWriter(self._beside / f"{k}.valid.npy", np.bool_)
             for k in self._timed:
-                self._intervals[k] = GrowingArray(self._beside / intervals_file(k), np.float32, 2)
+                self._intervals[k] = NpyWriter(self._beside / intervals_file(k), np.float32, 2)
         return self
 
     def __exit__(
@@ -247,7 +247,7 @@ class StoreWriter:
         if ragged.cells is None and name not in self._cells:
             return
         if name not in self._cells:
-            self._cells[name] = GrowingArray(self._beside / cells_file(name), np.bool_, ragged.dim)
+            self._cells[name] = NpyWriter(self._beside / cells_file(name), np.bool_, ragged.dim)
             rows = max(1, BLOCK // ragged.dim)
             for start in range(0, self._values[name].length, rows):
                 self._cells[name].append(np.ones((min(rows, self._values[name].length - start), ragged.dim), np.bool_))
@@ -311,7 +311,7 @@ class StoreWriter:
         flush_directory(self._beside)
 
     def _save(self, name: str, array: Array) -> None:
-        file = GrowingArray(self._beside / name, array.dtype, *array.shape[1:])
+        file = NpyWriter(self._beside / name, array.dtype, *array.shape[1:])
         file.append(array)
         file.close()
 

@@ -19,7 +19,7 @@ import torch
 from md2n.brief import brief
 from md2n.errors import DataError, UsageError
 from md2n.evaluation import metrics
-from md2n.evaluation.asking import (
+from md2n.evaluation.inference import (
     EvaluationSet,
     Meter,
     asking,

@@ -16,8 +16,8 @@ import numpy as np
 from md2n.batch import SequenceBatch
 from md2n.data.cell_model import CellModel, Floats
 from md2n.data.dataset import MultimodalDataset
-from md2n.evaluation.asking import batches, open_cells, to_numpy
 from md2n.evaluation.evaluator import RecoveryResult
+from md2n.evaluation.inference import batches, open_cells, to_numpy
 from md2n.evaluation.protocols import Condition, Flags
 from md2n.evaluation.recovery import RecoveryTally
 from md2n.seeding import numpy_generator

@@ -24,8 +24,8 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from md2n.batch import SequenceBatch
 from md2n.data.dataset import MultimodalDataset
 from md2n.data.ready import Datasets
-from md2n.evaluation.asking import EvaluationSet
 from md2n.evaluation.evaluator import evaluate, evaluate_recovery, validation_score
+from md2n.evaluation.inference import EvaluationSet
 from md2n.evaluation.protocols import RATES, Condition, fixed_conditions
 from md2n.experiment.config import ExperimentConfig
 from md2n.experiment.jobs import recovered_under
@@ -35,7 +35,7 @@ from md2n.missing import incomplete_patterns
 from md2n.models.base import MultimodalModel, Phase, Recovers
 from md2n.seeding import generator
 from md2n.training.feed import Feed
-from md2n.training.moving import MovingParts
+from md2n.training.optimizer_state import OptimizerState
 from md2n.training.phases import epochs_of
 
 STARTING_S = 7.5  # of two or three processes that import torch and read the data
@@ -126,7 +126,7 @@ def _estimate(config: ExperimentConfig, data: Datasets, protocols: Sequence[str]
 
 def _step(model: MultimodalModel, phase: Phase, feed: Feed, config: ExperimentConfig) -> _Once:
     """One training step with everything that belongs to it; the first, which warms up, is not timed."""
-    moving = MovingParts(model, phase, TIMED_STEPS, config.trainer, torch.device("cpu"), None)
+    moving = OptimizerState(model, phase, TIMED_STEPS, config.trainer, torch.device("cpu"), None)
     model.train()
     positions = next(iter(feed.epoch(0, 0)))
 

@@ -23,8 +23,8 @@ from md2n.experiment.config import DEFAULT, ExperimentConfig, presets, resolve
 from md2n.experiment.source import UNKNOWN, measuring_code, training_code
 from md2n.models.catalogue import MODELS
 from md2n.reading import read_json
+from md2n.training.run_identity import differences, identity, identity_hash
 from md2n.training.runfiles import is_begun, read_config, read_run
-from md2n.training.sameness import differences, identity, identity_hash
 
 RUNS, TRIALS, MASKS = "runs", "trials", "masks"
 EVALUATED = "evaluated.json"

@@ -15,8 +15,8 @@ from md2n.errors import DataError, Md2nError
 from md2n.evaluation.results import PROTOCOLS, Entry, ResultRow, append_results, read_entries
 from md2n.experiment.jobs import FAILED
 from md2n.experiment.source import UNKNOWN
+from md2n.training.run_identity import identity_hash
 from md2n.training.runfiles import CONFIG
-from md2n.training.sameness import identity_hash
 from md2n.training.vouching import RUN
 
 RESULTS = "results.jsonl"

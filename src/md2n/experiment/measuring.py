@@ -18,8 +18,8 @@ from md2n.data.ready import load
 from md2n.data.samples import Samples
 from md2n.durable import make_directory, tidy, write_bytes
 from md2n.errors import Md2nError, RunError, UsageError, did_you_mean
-from md2n.evaluation.asking import Meter
 from md2n.evaluation.evaluator import ConditionResult, RecoveryResult, evaluate, evaluate_recovery, result_rows
+from md2n.evaluation.inference import Meter
 from md2n.evaluation.inside import evaluate_cells, inside_conditions
 from md2n.evaluation.protocols import Condition, fixed_conditions, hidden_condition, load_masks, shared_masks
 from md2n.evaluation.results import (
@@ -37,8 +37,8 @@ from md2n.experiment.source import UNKNOWN, measuring_code
 from md2n.models.base import Recovers
 from md2n.reading import reading
 from md2n.report.figures import RecoveryExample
+from md2n.training.run_identity import identity_hash
 from md2n.training.runfiles import read_config
-from md2n.training.sameness import identity_hash
 
 Progress = Callable[[int, int, str], None]
 

@@ -23,9 +23,9 @@ from md2n.experiment.source import UNKNOWN, gone_on, training_code
 from md2n.modality import Schema
 from md2n.training.device import autocast, choose_device
 from md2n.training.observer import Observer, Silent, Together
+from md2n.training.run_identity import check_same, check_same_data
 from md2n.training.rundir import RunDir, tidy_finished
 from md2n.training.runfiles import CELLS, CONFIG, NORMALISER, is_begun, is_finished, read_config, read_run, read_schema
-from md2n.training.sameness import check_same, check_same_data
 from md2n.training.trainer import train
 from md2n.training.vouching import put
 

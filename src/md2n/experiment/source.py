@@ -19,7 +19,7 @@ from md2n.models.catalogue import MODELS
 PACKAGE = Path(__file__).parents[1]
 # Below md2n/: folders with all that is in them, and files, which have a part in every run.
 TRAINING = (
-    "training", "data", "batch.py", "missing.py", "modality.py", "noise.py", "seeding.py", "evaluation/asking.py",
+    "training", "data", "batch.py", "missing.py", "modality.py", "noise.py", "seeding.py", "evaluation/inference.py",
     "evaluation/evaluator.py", "evaluation/metrics.py", "evaluation/pairs.py", "evaluation/sentiment.py",
     "experiment/loading.py",
 )  # fmt: skip

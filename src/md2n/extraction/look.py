@@ -11,7 +11,7 @@ from md2n.errors import DataError
 from md2n.extraction.audio.frames import HOP
 from md2n.extraction.audio.pitch import srh_pitch
 from md2n.extraction.base import Clip, Track, Word
-from md2n.extraction.kept import WORDS, Piece
+from md2n.extraction.cache import WORDS, Piece
 from md2n.extraction.media import RATE_HZ, Picture, Sound, pictures, sound
 
 SHOWN_S = 20.0

@@ -16,8 +16,7 @@ from md2n.durable import make_directory, tidy
 from md2n.errors import DataError, InterruptedRun, Md2nError, UsageError
 from md2n.extraction.assembly import Gathered, Step, write_clips
 from md2n.extraction.base import Clip, Extractor, ModalityAbsentError, Word
-from md2n.extraction.clips import Listing
-from md2n.extraction.kept import (
+from md2n.extraction.cache import (
     ABSENT,
     EXTRACTED,
     FAILED,
@@ -32,6 +31,7 @@ from md2n.extraction.kept import (
     words_key,
     write_piece,
 )
+from md2n.extraction.clips import Listing
 from md2n.extraction.whole import check_whole
 from md2n.extraction.workers import Died, each
 

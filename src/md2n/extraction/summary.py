@@ -9,7 +9,7 @@ from typing import Any
 
 from md2n.durable import make_directory, tidy, write_bytes, write_json
 from md2n.escape import csv_cell
-from md2n.extraction.kept import ABSENT, EXTRACTED, FAILED
+from md2n.extraction.cache import ABSENT, EXTRACTED, FAILED
 from md2n.extraction.pipeline import Summary
 
 COLUMNS = ("clip", "modality", "state", "reason", "frames", "valid", "notes", "anew")

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping
 from pathlib import Path
 
-from md2n.extraction.kept import ABSENT, EXTRACTED, FAILED, Outcome
+from md2n.extraction.cache import ABSENT, EXTRACTED, FAILED, Outcome
 from md2n.extraction.pipeline import Summary
 from md2n.extraction.summary import counts
 from md2n.report.files import write_whole

@@ -20,7 +20,7 @@ from md2n.data.dataset import MultimodalDataset, iterate
 from md2n.data.normalise import Normaliser
 from md2n.data.samples import Array, Ragged, Samples
 from md2n.errors import UsageError
-from md2n.evaluation.asking import to_numpy
+from md2n.evaluation.inference import to_numpy
 from md2n.missing import pattern_name
 from md2n.modality import Schema
 from md2n.models.base import MultimodalModel, Recovers

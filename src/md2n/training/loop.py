@@ -11,16 +11,16 @@ import numpy.typing as npt
 import torch
 
 from md2n.errors import DivergenceError, InterruptedRun
-from md2n.evaluation.asking import EvaluationSet
+from md2n.evaluation.inference import EvaluationSet
 from md2n.models.base import MultimodalModel, Phase
 from md2n.seeding import generator, stream_seed
 from md2n.training.checkpoint import Best, Checkpoint, Progress
 from md2n.training.config import TrainerConfig
 from md2n.training.device import autocast
 from md2n.training.feed import Feed
-from md2n.training.moving import MovingParts, broken_weight
 from md2n.training.observer import EpochReport, Observer, StepReport
 from md2n.training.optim import load_parameters
+from md2n.training.optimizer_state import OptimizerState, broken_weight
 from md2n.training.phases import epochs_of
 from md2n.training.rundir import RunDir
 from md2n.training.weights import state_tensors
@@ -62,7 +62,7 @@ class Loop:
         validate: score (higher is better) and loss of a model on a data set.
     """
 
-    parts: MovingParts
+    parts: OptimizerState
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class Loop:
 
     def enter(self, found: Checkpoint | None) -> None:
         steps = self.feed.batches * self.epochs[self.progress.phase]
-        self.parts = MovingParts(self.model, self.phase, steps, self.config, self.device, found)
+        self.parts = OptimizerState(self.model, self.phase, steps, self.config, self.device, found)
         if found is None:
             self.folder.log.write({"kind": "phase", "phase": self.phase.name, "step": self.progress.step})
 

@@ -25,8 +25,8 @@ from md2n.shapes import Tensor
 from md2n.training.checkpoint import CheckpointStore
 from md2n.training.lock import FolderLock
 from md2n.training.log import RunLog
+from md2n.training.run_identity import ROUNDING, check_same, check_same_data, differences, identity_hash
 from md2n.training.runfiles import CHECKPOINTS, CONFIG, LOCK, MODEL, SCHEMA, is_begun, read_config, read_run
-from md2n.training.sameness import ROUNDING, check_same, check_same_data, differences, identity_hash
 from md2n.training.versions import versions
 from md2n.training.vouching import FILES, RUN, put, vouched
 from md2n.training.weights import encode_tensors

@@ -13,7 +13,7 @@ from md2n.data.samples import Array
 BLOCK = 2**24  # bytes written at a time
 
 
-class GrowingArray:
+class NpyWriter:
     """An ``.npy`` file that grows along its first axis; the same bytes as ``numpy.save`` of the whole."""
 
     def __init__(self, path: Path, dtype: npt.DTypeLike, *tail: int) -> None:

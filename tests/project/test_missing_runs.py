@@ -3,12 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-from scripts.kept import keep, read
-from scripts.lacking import lacking, told
+from scripts.archive import keep, read
+from scripts.missing_runs import lacking, told
 
 from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.experiment.jobs import Job, plan
-from tests.project.test_kept import predicted
+from tests.project.test_archive import predicted
 
 
 def measured(job: Job, protocol: str = "fixed") -> list[ResultRow]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scripts.kept import keep, read
-from scripts.kept_samples import FOLDER, keep_samples, read_samples
+from scripts.archive import keep, read
+from scripts.archive_samples import FOLDER, keep_samples, read_samples
 from scripts.pages import benchmark
 
 from md2n.evaluation.metrics import accuracy

@@ -16,7 +16,7 @@ from md2n.evaluation.results import ResultRow
 from md2n.report.grid import Grid, Naming, grid, measured
 from md2n.report.runs import RunFacts
 from md2n.report.samples import Scores, scores_by_label
-from scripts.kept import SPLIT, primary, read
+from scripts.archive import SPLIT, primary, read
 
 FOLDER = "samples"
 NAMED = ("model", "seed")

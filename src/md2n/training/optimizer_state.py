@@ -20,7 +20,7 @@ from md2n.training.optim import (
 from md2n.training.weights import load_weights, state_tensors
 
 
-class MovingParts:
+class OptimizerState:
     """A phase's optimiser and average around a model.
 
     Args:

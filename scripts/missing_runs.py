@@ -1,6 +1,6 @@
 """Says what the standing benchmark still lacks, as the commands that make it.
 
-    python -m scripts.lacking
+    python -m scripts.missing_runs
 
 A number that is kept in ``results/`` counts where its settings are the preset's of today and its method, and all that
 measured it, are the code that is installed.  The benchmark takes hours, so it is made in sittings: run what this
@@ -14,7 +14,7 @@ from pathlib import Path
 from md2n.evaluation.results import PROTOCOLS, STANDING, ResultRow
 from md2n.experiment.jobs import Job, plan
 from md2n.models.catalogue import MODELS
-from scripts.kept import HASH, KEPT, measured_by, read
+from scripts.archive import HASH, KEPT, measured_by, read
 from scripts.pages.benchmark import SEEDS
 from scripts.pages.extent import SETS
 

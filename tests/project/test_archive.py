@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scripts.kept import INCOMPLETE, keep, read
+from scripts.archive import INCOMPLETE, keep, read
 from scripts.pages import benchmark, results, rivals
 
 from md2n.errors import DataError
