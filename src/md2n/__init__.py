@@ -1,24 +1,37 @@
 """md2n: multimodal learning with missing modalities.
 
 >>> import md2n
->>> model = md2n.load("runs/first")                                # doctest: +SKIP
+>>> model = md2n.fit({"audio": audio, "text": text}, labels)       # doctest: +SKIP
+>>> model.evaluate({"audio": audio, "text": text}, labels)         # doctest: +SKIP
 >>> model.predict({"audio": audio, "text": None}).labels           # doctest: +SKIP
 >>> model.recover({"audio": audio, "text": None}).features["text"] # doctest: +SKIP
+>>> model = md2n.load("runs/first")  # of `md2n train`              # doctest: +SKIP
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from md2n.diffusion.process import DuplexProcess
+    from md2n.modality import Schema
+    from md2n.models.md2n import MD2N
+    from md2n.serve.fitting import fit
     from md2n.serve.predictor import load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["MD2N", "DuplexProcess", "Schema", "__version__", "fit", "load"]
+
+# Lazy, so that `import md2n` and `md2n --help` do not import torch.
+_PLACES = {
+    "fit": "md2n.serve.fitting",
+    "load": "md2n.serve.predictor",
+    "MD2N": "md2n.models.md2n",
+    "DuplexProcess": "md2n.diffusion.process",
+    "Schema": "md2n.modality",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy, so that `import md2n` and `md2n --help` do not import torch.
-    if name == "load":
-        from md2n.serve.predictor import load
-
-        return load
+    if name in _PLACES:
+        return getattr(importlib.import_module(_PLACES[name]), name)
     raise AttributeError(f"module 'md2n' has no attribute '{name}'")

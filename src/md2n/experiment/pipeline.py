@@ -11,6 +11,7 @@ from md2n.data.hide import hidden_counts, hide_for_good
 from md2n.data.places import check_one_meaning
 from md2n.data.readers.padding import ZEROS, zeros_of
 from md2n.data.ready import load, load_datasets, reading_notes
+from md2n.data.samples import Samples
 from md2n.data.store import checksum, is_store
 from md2n.durable import encode_json
 from md2n.errors import DivergenceError
@@ -32,13 +33,16 @@ from md2n.training.vouching import put
 __all__ = ["LoadedRun", "load_run", "recovery_examples", "run_evaluation", "run_training"]
 
 
-def run_training(config: ExperimentConfig, out: Path, observer: Observer | None = None) -> Path:
+def run_training(
+    config: ExperimentConfig, out: Path, observer: Observer | None = None, data_set: Samples | None = None
+) -> Path:
     """Trains in a run folder: from the beginning, from where it was stopped, or not at all where it is done.
 
     Args:
         config: the whole experiment.
         out: the run folder; made if absent.
         observer: told of every step.
+        data_set: the data themselves; read by their configured name if not given.
 
     Returns:
         ``out``.
@@ -60,8 +64,8 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
         check_same(out, read_config(out), mapping)
         if is_finished(out):
             check_one_meaning(config.data.name)
-            if is_store(Path(config.data.name)):  # the checksum of anything else takes reading it
-                now = {"name": config.data.name, "checksum": checksum(Path(config.data.name))}
+            if data_set is not None or is_store(Path(config.data.name)):  # that of anything else takes reading it
+                now = {"name": config.data.name, "checksum": checksum(data_set or Path(config.data.name))}
                 check_same_data(out, read_run(out).get("data"), now)
             tidy_finished(out)
             # How it is to be measured may have changed, and belongs to no training.
@@ -70,7 +74,7 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
             told = read_run(out)["result"]
             watcher.notice(f"{out} is done: validation {told['score']:.4g} after epoch {told['epoch']}")
             return out
-    whole = load(config.data.name, config.data)
+    whole = load(config.data.name, config.data) if data_set is None else data_set
     for note in reading_notes(config.data.name, whole):
         watcher.notice(f"note: {note}")
     samples = hide_for_good(whole, config.data.hide, config.seed)
@@ -81,7 +85,7 @@ def run_training(config: ExperimentConfig, out: Path, observer: Observer | None 
     model = fresh_model(config, data.schema)
     facts: dict[str, Any] = {
         "name": samples.name,
-        "checksum": data_checksum(whole, config.data.name, watcher.warn),
+        "checksum": checksum(whole) if data_set else data_checksum(whole, config.data.name, watcher.warn),
         "samples": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
         **({"hidden": hidden} if hidden else {}),
     }

@@ -7,7 +7,7 @@ sample's array, or by NaN.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,9 @@ from md2n.models.base import MultimodalModel, Recovers
 from md2n.seeding import generator
 from md2n.serve.finite import require_finite
 from md2n.serve.incoming import Given, check_units, content_keys, group_notes, incoming
+
+if TYPE_CHECKING:
+    from md2n.serve.fitting import Evaluation
 
 Floats = npt.NDArray[np.float32]
 DRAWS = 8  # behind a prediction's spread, unless more are asked for: as many as behind a recovery's
@@ -245,6 +248,32 @@ class Predictor:
             source=source,
         )
         return Recovered(features, spread if said.spread else {}, was_given, known, filled, taken.notes)
+
+    def evaluate(
+        self, data: Any, label: Any = "", *, protocol: str = "fixed", split: str = "test", **options: Any
+    ) -> "Evaluation":
+        """How well it does on labelled data under a protocol.
+
+        >>> model.evaluate(arrays, labels)                              # doctest: +SKIP
+
+        Args:
+            data: as for ``md2n.fit``; without splits they are made as there, so that what ``fit`` trained on comes out
+                again.
+            label: as for ``md2n.fit``.
+            protocol: ``fixed``, ``random`` or ``inside``.
+            split: train, valid or test.
+            **options: ``splits``, ``groups``, ``ids`` and ``seed`` of ``md2n.fit``.
+
+        Returns:
+            ``md2n.serve.fitting.Evaluation``: measures of each condition, and their mean.
+
+        Raises:
+            DataError: the data do not fit the model.
+            UsageError: no such protocol, or the split is empty.
+        """
+        from md2n.serve.fitting import evaluate
+
+        return evaluate(self, data, label, protocol=protocol, split=split, **options)
 
     @property
     def device(self) -> torch.device:

@@ -1,0 +1,228 @@
+"""The way in from Python: data in memory or by name, a trained predictor out, and how well it does.
+
+``md2n.fit`` is ``md2n train`` on data that a person already holds, and ``Predictor.evaluate`` is ``md2n evaluate``
+without a run folder.  Both go through the same code as the commands and give the same numbers.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from md2n.config import to_mapping
+from md2n.data.leaks import identity_columns
+from md2n.data.readers.arrays import from_arrays
+from md2n.data.ready import load as load_data
+from md2n.data.samples import SPLITS, UNASSIGNED, Samples
+from md2n.errors import UsageError, did_you_mean
+from md2n.evaluation.config import EvaluationConfig
+from md2n.evaluation.metrics import primary
+from md2n.evaluation.protocols import COMPLETE
+from md2n.experiment.config import resolve
+from md2n.experiment.pipeline import run_training
+from md2n.extraction.splits import made_splits
+from md2n.serve.predictor import Predictor, load
+from md2n.training.observer import EpochReport, Silent
+
+Data = Samples | str | Path | Mapping[str, Any]
+
+
+class Lines(Silent):
+    """Progress on stderr, a line for each validation."""
+
+    def epoch(self, report: EpochReport) -> None:
+        if report.score is not None:
+            best = ", the best so far" if report.best else ""
+            self.notice(f"step {report.step} of {report.steps}: validation {report.score:.4g}{best}")
+
+    def notice(self, text: str) -> None:
+        sys.stderr.write(f"{text}\n")
+
+    def warn(self, text: str) -> None:
+        self.notice(text)
+
+
+def fit(
+    data: Data,
+    label: Any = "",
+    *,
+    method: str = "md2n",
+    splits: Sequence[Any] | None = None,
+    groups: Mapping[str, Any] | None = None,
+    ids: Sequence[Any] | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    preset: str = "default",
+    progress: bool = True,
+    **settings: Any,
+) -> Predictor:
+    """Trains a method and gives the predictor.
+
+    >>> model = md2n.fit({"audio": audio, "text": text}, labels, epochs=20)       # doctest: +SKIP
+    >>> model.predict({"audio": audio, "text": None}).labels                      # doctest: +SKIP
+
+    Args:
+        data: modality name -> ``[N, d]`` or ``[N, T, d]`` array, list of arrays or data frame (NaN or None where
+            something is missing); or ``Samples``; or a ready name, a store or a feature file.
+        label: with arrays the labels, ``[N]`` or column name -> ``[N]``; else the name of the label column.
+        method: a name of ``md2n.models.catalogue.MODELS``.
+        splits: ``[N]`` words train, valid, test; made 70/15/15 % if nothing says, whole people or videos on one side.
+        groups: column name -> ``[N]``: speaker, subject, video; with arrays.
+        ids: ``[N]``; with arrays.
+        seed: of everything random.
+        out: a run folder to keep, which goes on where it was stopped; nothing is kept if not given.
+        preset: name of the configuration that the settings change.
+        progress: a line on stderr for each validation.
+        **settings: of the configuration, by name where it is the only one of that name (``epochs=20``,
+            ``gamma=0.5``), else by path (``**{"fusion.latent.width": 64}``).
+
+    Raises:
+        DataError: the data cannot be used.
+        ConfigError: a value out of its range.
+        UsageError: no such method, label or setting.
+    """
+    samples = samples_of(data, label, splits=splits, groups=groups, ids=ids, seed=seed)
+    known = to_mapping(resolve(preset, data=samples.name, model=method))
+    sets = [f"{_path_of(name, known)}={_literal(value)}" for name, value in settings.items()]
+    column = label if isinstance(label, str) else ""
+    config = resolve(preset, [*sets, *([f"data.label={column}"] if column else [])], model=method, seed=seed)
+    config = replace(config, data=replace(config.data, name=samples.name))
+    observer = Lines() if progress else Silent()
+    if out is not None:
+        return load(run_training(config, Path(out), observer, samples), seed=seed)
+    with tempfile.TemporaryDirectory(prefix="md2n-") as folder:
+        return load(run_training(config, Path(folder) / "run", observer, samples), seed=seed)
+
+
+def samples_of(
+    data: Data,
+    label: Any = "",
+    *,
+    splits: Sequence[Any] | None = None,
+    groups: Mapping[str, Any] | None = None,
+    ids: Sequence[Any] | None = None,
+    seed: int = 0,
+) -> Samples:
+    """The data as ``fit`` takes them, every row in a split.
+
+    Raises:
+        DataError: the data cannot be used.
+        UsageError: groups, ids or splits beside data that have their own.
+    """
+    if isinstance(data, Mapping):
+        if isinstance(label, str):
+            raise UsageError("arrays come without labels", "give them: fit(arrays, labels)")
+        samples = from_arrays(data, label, splits=splits, groups=groups, ids=ids, name="arrays", drop_empty=True)
+    else:
+        if not (splits is None and groups is None and ids is None):
+            raise UsageError("splits, groups and ids belong to arrays", "the data have their own: leave them out")
+        samples = data if isinstance(data, Samples) else load_data(str(data))
+    if (samples.split != UNASSIGNED).any():
+        return samples
+    people = next(iter(identity_columns(samples)), None)
+    group = None if people is None else (people, [str(m) for m in samples.groups[people]])
+    parts, rule = made_splits([str(i) for i in samples.ids], group, seed)
+    codes = np.array([SPLITS.index(part) for part in parts], np.uint8)
+    return replace(samples, split=codes, notes=(*samples.notes, rule))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a predictor does under every condition of a protocol.
+
+    Args:
+        protocol: its name.
+        measures: condition (``text+audio``, ``complete``) -> measure -> value.
+        counts: condition -> samples measured.
+        primary: the measure that ``mean`` is of.
+    """
+
+    protocol: str
+    measures: Mapping[str, Mapping[str, float]]
+    counts: Mapping[str, int]
+    primary: str
+
+    @property
+    def mean(self) -> float:
+        """Mean of the primary measure over the conditions that hide something."""
+        hiding = [m[self.primary] for name, m in self.measures.items() if name != COMPLETE and self.primary in m]
+        return float(np.mean(hiding))
+
+    def __repr__(self) -> str:
+        rows = [
+            f"{n:>24}  {m.get(self.primary, float('nan')):.4g}  (n {self.counts[n]})" for n, m in self.measures.items()
+        ]
+        return "\n".join([f"{self.protocol}: {self.primary}, mean of incomplete {self.mean:.4g}", *rows])
+
+
+def evaluate(
+    predictor: Predictor,
+    data: Data,
+    label: Any = "",
+    *,
+    protocol: str = "fixed",
+    split: str = "test",
+    splits: Sequence[Any] | None = None,
+    groups: Mapping[str, Any] | None = None,
+    ids: Sequence[Any] | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """See ``Predictor.evaluate``."""
+    from md2n.data.dataset import MultimodalDataset
+    from md2n.evaluation.evaluator import evaluate as measure
+    from md2n.evaluation.inside import inside_conditions
+    from md2n.evaluation.protocols import fixed_conditions, random_conditions
+    from md2n.experiment.loading import check_fits
+
+    samples = samples_of(data, label, splits=splits, groups=groups, ids=ids, seed=seed).only(predictor.schema.names)
+    check_fits(samples, predictor.schema)
+    rows = samples.rows(split)
+    if not len(rows):
+        raise UsageError(f"the data have no rows in the split '{split}'", f"splits are {', '.join(SPLITS)}")
+    dataset = MultimodalDataset(samples, rows, predictor.normaliser.adapted(samples), schema=predictor.schema)
+    conditions = {
+        "fixed": lambda: fixed_conditions(dataset.present, samples.names),
+        "random": lambda: random_conditions(dataset.present, samples.names, EvaluationConfig().seed),
+        "inside": lambda: inside_conditions(dataset.present),
+    }
+    if protocol not in conditions:
+        raise UsageError(f"no protocol is called '{protocol}'", did_you_mean(protocol, conditions))
+    results = measure(predictor.model, dataset, conditions[protocol](), device=predictor.device)
+    return Evaluation(
+        protocol,
+        {r.condition.name: r.measures for r in results},
+        {r.condition.name: r.n for r in results},
+        primary(predictor.schema.task),
+    )
+
+
+def _path_of(name: str, tables: Mapping[str, Any]) -> str:
+    """The path of a setting in the configuration, from its name or a path within the method's own table."""
+    paths = list(_paths(tables))
+    for path in (name, f"model.{name}"):
+        if path in paths:
+            return path
+    ends = [path for path in paths if path.rpartition(".")[2] == name]
+    if len(ends) != 1:
+        hint = (
+            f"give its path: {', '.join(ends)}" if ends else did_you_mean(name, {p.rpartition(".")[2] for p in paths})
+        )
+        raise UsageError(f"{'several settings are' if ends else 'no setting is'} called '{name}'", hint)
+    return ends[0]
+
+
+def _paths(tables: Mapping[str, Any], before: str = "") -> list[str]:
+    paths = []
+    for key, value in tables.items():
+        paths += _paths(value, f"{before}{key}.") if isinstance(value, Mapping) and value else [f"{before}{key}"]
+    return paths
+
+
+def _literal(value: Any) -> str:
+    """A value in TOML's syntax, which for numbers, words, flags and lists is JSON's."""
+    return json.dumps(value)
