@@ -43,49 +43,49 @@ def check(samples: Samples, *, label: str = "", seed: int = 0) -> list[Finding]:
         >>> import numpy as np
         >>> from md2n.data.readers.arrays import from_arrays
         >>> x = np.arange(12.0).reshape(6, 2)
-        >>> found = check(from_arrays({"a": x, "b": x * 0}, [0, 1] * 3, splits=[0, 0, 1, 1, 2, 2]))
-        >>> [(f.severity, f.code) for f in found]
+        >>> findings = check(from_arrays({"a": x, "b": x * 0}, [0, 1] * 3, splits=[0, 0, 1, 1, 2, 2]))
+        >>> [(f.severity, f.code) for f in findings]
         [('error', 'dead-modality'), ('warning', 'zero-frames')]
     """
-    found = [*_structure(samples), *_splits(samples)]
+    findings = [*_structure(samples), *_splits(samples)]
     for name, ragged in samples.modalities.items():
-        found += _frames(name, ragged, samples.split)
-    found += _counted(samples)
+        findings += _frames(name, ragged, samples.split)
+    findings += _counted(samples)
     column = samples.label(label) if label or samples.labels else None
     if column is not None:
-        found += _label(column, samples.split)
+        findings += _label(column, samples.split)
     else:
-        found.append(Finding("info", "no-labels", "there are no labels: data to predict on"))
-    found += leaks(samples)
-    found += gaps(samples, label, seed)
+        findings.append(Finding("info", "no-labels", "there are no labels: data to predict on"))
+    findings += leaks(samples)
+    findings += gaps(samples, label, seed)
     known = str(samples.source.get("schema", ""))
     if known in KNOWN:
-        found += compare(samples, known)
-    if not any(f.code == "known-leak" for f in found):
+        findings += compare(samples, known)
+    if not any(f.code == "known-leak" for f in findings):
         for note in samples.notes:
             if note.startswith(LEAK_NOTE):
                 message, _, hint = note.rpartition("; ")
-                found.append(Finding("error", "known-leak", message or note, hint))
-    return sorted(found, key=lambda f: SEVERITIES.index(f.severity))
+                findings.append(Finding("error", "known-leak", message or note, hint))
+    return sorted(findings, key=lambda f: SEVERITIES.index(f.severity))
 
 
 def _structure(samples: Samples) -> list[Finding]:
-    found = []
+    findings = []
     if len(samples.names) < 2:
-        found.append(
+        findings.append(
             Finding("error", "one-modality", f"there is {len(samples.names)} modality", "training needs at least two")
         )
     present = samples.present
     for k, name in enumerate(samples.names):
         if not present[:, k].any():
-            found.append(Finding("error", "absent-modality", f"{name} is in no sample", f"leave {name} out"))
+            findings.append(Finding("error", "absent-modality", f"{name} is in no sample", f"leave {name} out"))
     alone = np.flatnonzero(~present.any(axis=1))
     if len(alone):
         some = ", ".join(map(str, samples.ids[alone[:3]])) + (", ..." if len(alone) > 3 else "")
-        found.append(
+        findings.append(
             Finding("error", "empty-sample", f"{len(alone)} samples have no modality at all ({some})", "leave them out")
         )
-    return found
+    return findings
 
 
 def _splits(samples: Samples) -> list[Finding]:
@@ -93,7 +93,7 @@ def _splits(samples: Samples) -> list[Finding]:
     free = int((samples.split == UNASSIGNED).sum())
     if free == len(samples):
         return [Finding("info", "no-split", "no sample belongs to a split: data to predict on")]
-    found = [
+    findings = [
         Finding(
             "error" if s == "train" else "warning",
             "empty-split",
@@ -104,22 +104,24 @@ def _splits(samples: Samples) -> list[Finding]:
         if n == 0
     ]
     if free:
-        found.append(Finding("info", "unassigned", f"{free} samples belong to no split and are not used for training"))
-    return found
+        findings.append(
+            Finding("info", "unassigned", f"{free} samples belong to no split and are not used for training")
+        )
+    return findings
 
 
 def _frames(name: str, ragged: Ragged, split: Array) -> list[Finding]:
     lengths = ragged.lengths
     if not ragged.valid.any():
         return []
-    found = []
+    findings = []
     dead = int(((lengths > 0) & ~ragged.present).sum())
     if dead:
         message = f"{name}: {dead} samples have frames of which none is valid; they count as absent"
-        found.append(Finding("warning", "no-valid-frame", message, "look at how these samples were extracted"))
+        findings.append(Finding("warning", "no-valid-frame", message, "look at how these samples were extracted"))
     invalid = 1 - ragged.valid.mean()
     if invalid > 0:
-        found.append(
+        findings.append(
             Finding(
                 "warning" if invalid > MANY_INVALID else "info",
                 "invalid-frames",
@@ -127,7 +129,7 @@ def _frames(name: str, ragged: Ragged, split: Array) -> list[Finding]:
                 "a detector that fails often, or padding that was kept" if invalid > MANY_INVALID else "",
             )
         )
-    return found + _cells(name, ragged) + _values(name, ragged, np.repeat(split == 0, lengths))
+    return findings + _cells(name, ragged) + _values(name, ragged, np.repeat(split == 0, lengths))
 
 
 def _cells(name: str, ragged: Ragged) -> list[Finding]:
@@ -139,13 +141,13 @@ def _cells(name: str, ragged: Ragged) -> list[Finding]:
         counts += ragged.known(slice(start, start + CHUNK)).sum(axis=0)
     unknown = frames * ragged.dim - int(counts.sum())
     share = f"{name}: {unknown} of {frames * ragged.dim} numbers ({unknown / (frames * ragged.dim):.1%}) are unknown"
-    found = [Finding("info", "unknown-cells", f"{share} inside frames that hold others")]
+    findings = [Finding("info", "unknown-cells", f"{share} inside frames that hold others")]
     rare = np.flatnonzero(counts < RARELY * frames)
     if len(rare):
         some = ", ".join(map(str, rare[:8])) + (", ..." if len(rare) > 8 else "")
         message = f"{name}: {len(rare)} of {ragged.dim} columns are known in less than {RARELY:.0%} (column {some})"
-        found.append(Finding("warning", "rare-columns", message, "drop them: little can be learned of them"))
-    return found
+        findings.append(Finding("warning", "rare-columns", message, "drop them: little can be learned of them"))
+    return findings
 
 
 def _values(name: str, ragged: Ragged, training: Array) -> list[Finding]:
@@ -165,18 +167,18 @@ def _values(name: str, ragged: Ragged, training: Array) -> list[Finding]:
             low[row] = np.minimum(low[row], frames.min(axis=0, initial=np.inf, where=held))
             high[row] = np.maximum(high[row], frames.max(axis=0, initial=-np.inf, where=held))
         release(ragged.values)
-    found = []
+    findings = []
     total = int(ragged.valid.sum())
     if broken:
         message = f"{name}: {broken} frames are called valid but hold a NaN or an infinity"
-        found.append(Finding("error", "nonfinite-frames", message, "the data are damaged; import again"))
-    found += _columns(name, low, high, bool(training.any()))
+        findings.append(Finding("error", "nonfinite-frames", message, "the data are damaged; import again"))
+    findings += _columns(name, low, high, bool(training.any()))
     vector = int(ragged.lengths.max(initial=0)) == 1
     if zeros > total * (MANY_ZERO_VECTORS if vector else MANY_ZERO_FRAMES):
         message = f"{name}: {zeros} of {total} {'samples' if vector else 'frames'} are zeros alone and count as data"
         hint = "if zeros stand for 'missing' or padding, mark them so (m_, t_, lengths, None or NaN)"
-        found.append(Finding("warning", "zero-frames", message, hint))
-    return found
+        findings.append(Finding("warning", "zero-frames", message, hint))
+    return findings
 
 
 def _columns(name: str, low: Array, high: Array, trained: bool) -> list[Finding]:
@@ -184,35 +186,39 @@ def _columns(name: str, low: Array, high: Array, trained: bool) -> list[Finding]
     dim = low.shape[1]
     if len(dead) == dim:
         return [Finding("error", "dead-modality", f"{name}: no feature ever changes", f"leave {name} out")]
-    found = []
+    findings = []
     if len(dead):
         some = ", ".join(map(str, dead[:8])) + (", ..." if len(dead) > 8 else "")
         message = f"{name}: {len(dead)} of {dim} columns never change (column {some})"
-        found.append(
+        findings.append(
             Finding("warning", "dead-columns", message, "harmless to training, but nothing to recover; drop them")
         )
     unseen = np.flatnonzero(~(high[1] > low[1]) & (high[0] > low[0]))
     if trained and len(unseen):
         message = f"{name}: {len(unseen)} of {dim} columns change in other splits but not in training"
-        found.append(Finding("info", "columns-unseen", message))
-    return found
+        findings.append(Finding("info", "columns-unseen", message))
+    return findings
 
 
 def _counted(samples: Samples) -> list[Finding]:
     """What the reader counted before it marked frames invalid or cut lengths."""
-    found = []
+    findings = []
     for name, counts in _table(samples, "nonfinite").items():
         if name in samples.modalities and counts.get("frames"):
             message = (
                 f"{name}: {counts.get('nan', 0)} NaN and {counts.get('infinite', 0)} infinite values in "
                 f"{counts['frames']} frames, which are unknown"
             )
-            found.append(Finding("warning", "nonfinite", message, "nothing to do if that is few; else extract again"))
+            findings.append(
+                Finding("warning", "nonfinite", message, "nothing to do if that is few; else extract again")
+            )
     for name, count in _table(samples, "cut_lengths").items():
         if name in samples.modalities:
             message = f"{name}: {count} samples claim more frames than there are; they were cut to those there are"
-            found.append(Finding("warning", "wrong-lengths", message, "the file was truncated when it was made: look"))
-    return found
+            findings.append(
+                Finding("warning", "wrong-lengths", message, "the file was truncated when it was made: look")
+            )
+    return findings
 
 
 def _table(samples: Samples, key: str) -> dict[str, Any]:
@@ -226,26 +232,30 @@ def _label(column: LabelColumn, split: Array) -> list[Finding]:
     name = task.label
     if not known.any():
         return [Finding("error", "no-known-label", f"label '{name}' is unknown for every sample", "give some labels")]
-    found = []
+    findings = []
     if _maybe_unknown(task.classes):
         message = f"label '{name}' has a class '-1' ({int((values == task.classes.index('-1')).sum())} samples)"
-        found.append(Finding("info", "minus-one", message, "if -1 means 'not known', import again with --unknown -1"))
+        findings.append(
+            Finding("info", "minus-one", message, "if -1 means 'not known', import again with --unknown -1")
+        )
     if not known.all():
         parts = {s: int((~known & (split == code)).sum()) for code, s in enumerate(SPLITS)}
-        told = ", ".join(f"{s} {n}" for s, n in parts.items() if n) or "in no split"
-        found.append(Finding("info", "unknown-labels", f"label '{name}' is unknown for {int((~known).sum())} ({told})"))
+        per_split = ", ".join(f"{s} {n}" for s, n in parts.items() if n) or "in no split"
+        findings.append(
+            Finding("info", "unknown-labels", f"label '{name}' is unknown for {int((~known).sum())} ({per_split})")
+        )
     trained = known & (split == 0)
-    asked = values[trained] if trained.any() else values[known]
-    if len(np.unique(asked)) == 1:
-        shown = task.classes[int(asked[0])] if task.kind == "classification" else f"{asked[0]:g}"
+    targets = values[trained] if trained.any() else values[known]
+    if len(np.unique(targets)) == 1:
+        shown = task.classes[int(targets[0])] if task.kind == "classification" else f"{targets[0]:g}"
         where = "training sample" if trained.any() else "sample"
         message = f"label '{name}' is '{shown}' for every {where}"
-        found.append(Finding("error", "constant-label", message, "nothing can be learned; choose another label"))
+        findings.append(Finding("error", "constant-label", message, "nothing can be learned; choose another label"))
     elif task.kind == "classification" and trained.any():
-        found += _classes(column, known, split)
-        found += size_findings(task, asked)
+        findings += _classes(column, known, split)
+        findings += size_findings(task, targets)
     elif task.kind == "regression":
-        found += unit_findings(task, asked)
+        findings += unit_findings(task, targets)
     if task.kind == "regression":
         outside = outside_range(task, values)
         if outside.any():
@@ -253,13 +263,13 @@ def _label(column: LabelColumn, split: Array) -> list[Finding]:
                 f"label '{name}': {int(outside.sum())} values lie outside [{task.low:g}, {task.high:g}], "
                 f"from {values[outside].min():g} to {values[outside].max():g}"
             )
-            found.append(Finding("error", "label-range", message, "another label column, or another scale?"))
+            findings.append(Finding("error", "label-range", message, "another label column, or another scale?"))
     else:
         wild = int((values >= len(task.classes)).sum() + (values < -1).sum())
         if wild:
             message = f"label '{name}': {wild} codes name none of the {len(task.classes)} classes"
-            found.append(Finding("error", "label-range", message, "codes run from 0; -1 is unknown"))
-    return found
+            findings.append(Finding("error", "label-range", message, "codes run from 0; -1 is unknown"))
+    return findings
 
 
 def _maybe_unknown(classes: tuple[str, ...]) -> bool:
@@ -271,8 +281,8 @@ def _maybe_unknown(classes: tuple[str, ...]) -> bool:
 def _classes(column: LabelColumn, known: Array, split: Array) -> list[Finding]:
     values = np.asarray(column.values)
     learned = set(values[known & (split == 0)].tolist())
-    asked = set(values[known & (split != 0) & (split != UNASSIGNED)].tolist()) - learned
-    names = [column.task.classes[c] for c in sorted(asked) if c < len(column.task.classes)]
+    new_codes = set(values[known & (split != 0) & (split != UNASSIGNED)].tolist()) - learned
+    names = [column.task.classes[c] for c in sorted(new_codes) if c < len(column.task.classes)]
     if not names:
         return []
     message = f"label '{column.task.label}': no training sample is {', '.join(names)}, but other splits ask for it"

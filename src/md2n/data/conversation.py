@@ -72,13 +72,13 @@ def spans(length: int, size: int, conversation: Codes | None = None) -> list[tup
     """
     if conversation is None:
         return [(start, min(start + size, length)) for start in range(0, length, size)]
-    found, start, ends = [], 0, _ends(conversation)
+    bounds, start, ends = [], 0, _ends(conversation)
     while start < length:
         next_end, beyond = np.searchsorted(ends, [start, start + size], side="right")
         stop = int(ends[max(next_end, beyond - 1)])
-        found.append((start, stop))
+        bounds.append((start, stop))
         start = stop
-    return found
+    return bounds
 
 
 def cuts(conversation: Codes, batches: int) -> Codes:

@@ -58,7 +58,7 @@ class MultimodalDataset:
         self._members = None if normaliser is None else normaliser.groups_of(samples)
         self._lengths = {k: r.lengths[self.rows] for k, r in samples.modalities.items()}
         size = sum(4 * int(self._lengths[k].sum()) * r.dim for k, r in samples.modalities.items())
-        self._kept: dict[str, npt.NDArray[np.float32]] | None = {} if size <= SMALL else None
+        self._cache: dict[str, npt.NDArray[np.float32]] | None = {} if size <= SMALL else None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -132,12 +132,12 @@ class MultimodalDataset:
 
     def _normalised(self, name: str, ragged: Ragged, index: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """``[sum_i T_i, d]`` normalised frames of the samples at ``index``, end to end."""
-        if self._kept is None:
+        if self._cache is None:
             return self._read(name, ragged, self.rows[index])
-        if name not in self._kept:
-            self._kept[name] = self._read(name, ragged, self.rows)
+        if name not in self._cache:
+            self._cache[name] = self._read(name, ragged, self.rows)
         starts = np.concatenate([[0], np.cumsum(self._lengths[name])]).astype(np.int64)
-        return np.asarray(self._kept[name][frame_index(starts, index)])
+        return np.asarray(self._cache[name][frame_index(starts, index)])
 
     def _read(self, name: str, ragged: Ragged, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         index = frame_index(ragged.offsets, rows)

@@ -73,15 +73,15 @@ def declare_columns(
         UsageError: no such known set or label column, a range that is none, a sentiment without a range around zero.
     """
     meant = _meant(columns, meaning, default or next(iter(columns), ""))
-    found = {}
+    new_columns = {}
     for name, column in columns.items():
         if name not in meant and not len(meaning.unknown):
-            found[name] = column
+            new_columns[name] = column
             continue
         low, high, signed = meant.get(name, (column.task.low, column.task.high, column.task.sentiment))
-        found[name] = _again(column, name, meaning.unknown, low, high, signed, ranged=name in meant)
-        check_range(found[name], name, data, ids)
-    return found
+        new_columns[name] = _again(column, name, meaning.unknown, low, high, signed, ranged=name in meant)
+        check_range(new_columns[name], name, data, ids)
+    return new_columns
 
 
 def outside_range(column: LabelColumn) -> Array:
@@ -123,51 +123,51 @@ def keep_meaning(samples: Samples, older: Samples) -> tuple[Samples, list[str]]:
         before = older.labels[name].task if name in older.labels else column.task
         if not (math.isfinite(before.low) and math.isfinite(before.high)) or math.isfinite(column.task.low):
             continue
-        told = f"label '{name}': {'sentiment' if before.sentiment else 'range'} [{before.low:g}, {before.high:g}]"
+        claim = f"label '{name}': {'sentiment' if before.sentiment else 'range'} [{before.low:g}, {before.high:g}]"
         try:
             signed = (name,) if before.sentiment else ()
             declared = declare(samples, Meaning(ranges={name: (before.low, before.high)}, sentiment=signed))
         except DataError:
-            notes.append(f"{told}, declared when it was imported before, does not hold any more and was dropped")
+            notes.append(f"{claim}, declared when it was imported before, does not hold any more and was dropped")
             continue
         known = str(older.source.get("schema", ""))
         samples = replace(declared, source={**samples.source, "schema": known}) if known else declared
-        notes.append(f"{told} is as declared when it was imported before; --known none drops it")
+        notes.append(f"{claim} is as declared when it was imported before; --known none drops it")
     return samples, notes
 
 
 def _meant(columns: Mapping[str, LabelColumn], meaning: Meaning, default: str) -> dict[str, tuple[float, float, bool]]:
     """Label column -> low, high, sentiment, of the columns of which something is said."""
-    found: dict[str, tuple[float, float, bool]] = {}
+    scales: dict[str, tuple[float, float, bool]] = {}
     if meaning.known:
         facts = known_set(meaning.known)
         places = {name: facts.labels.index(name) for name in columns if name in facts.labels}
         for name, place in ({default: 0} | places).items() if default else ():
             low, high = facts.label_range(place)
             if math.isfinite(low):
-                found[name] = (low, high, facts.sentiment and place == 0)
-    for given, (low, high) in meaning.ranges.items():
-        name = _column(columns, given or default)
+                scales[name] = (low, high, facts.sentiment and place == 0)
+    for column, (low, high) in meaning.ranges.items():
+        name = _column(columns, column or default)
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise UsageError(f"label '{name}': [{low:g}, {high:g}] is no range", "two numbers, the lower first: -3,3")
-        signed = found[name][2] if name in found else columns[name].task.sentiment
-        found[name] = (float(low), float(high), signed)
-    for given in meaning.sentiment:
-        name = _column(columns, given or default)
-        low, high = found[name][:2] if name in found else (columns[name].task.low, columns[name].task.high)
+        signed = scales[name][2] if name in scales else columns[name].task.sentiment
+        scales[name] = (float(low), float(high), signed)
+    for column in meaning.sentiment:
+        name = _column(columns, column or default)
+        low, high = scales[name][:2] if name in scales else (columns[name].task.low, columns[name].task.high)
         if not (math.isfinite(low) and math.isfinite(high) and low < 0 < high):
             raise UsageError(
                 f"label '{name}': a sentiment needs a range with zero inside, not [{low:g}, {high:g}]",
                 f"declare it as well: --range {name}=-3,3",
             )
-        found[name] = (low, high, True)
-    return found
+        scales[name] = (low, high, True)
+    return scales
 
 
 def _column(columns: Mapping[str, LabelColumn], name: str) -> str:
     if name not in columns:
-        told = f"there is no label column '{name}'" if name else "there are no labels of which to say anything"
-        raise UsageError(told, did_you_mean(name, columns))
+        message = f"there is no label column '{name}'" if name else "there are no labels of which to say anything"
+        raise UsageError(message, did_you_mean(name, columns))
     return name
 
 

@@ -63,9 +63,9 @@ def fourier(images: Floats) -> Doubles:
     return np.log1p(magnitudes).reshape(len(images), -1)
 
 
-def moments(given: Floats) -> Doubles:
+def moments(pixels: Floats) -> Doubles:
     """``[N, 7]``: total ink, centre of mass, and the four normalised central moments 20, 02, 11, 30."""
-    images = given.astype(np.float64)
+    images = pixels.astype(np.float64)
     place = np.arange(8, dtype=np.float64)
     mass = images.sum(axis=(1, 2))
     x = (images.sum(axis=1) @ place) / mass

@@ -59,12 +59,12 @@ def gap_counts(samples: Samples) -> list[tuple[str, dict[str, int]]]:
 
 def gaps(samples: Samples, label: str = "", seed: int = 0) -> list[Finding]:
     """Findings about natural gaps: how many, in which splits, and whether they give the label away."""
-    found = [*_whole_splits(samples)]
+    findings = [*_whole_splits(samples)]
     counts = gap_counts(samples)
     complete = set_name(samples.names)
     incomplete = {name: c for name, c in counts if name != complete}
     if not incomplete:
-        return found
+        return findings
     total = sum(sum(c.values()) for c in incomplete.values())
     parts = []
     for name, each in incomplete.items():
@@ -72,20 +72,20 @@ def gaps(samples: Samples, label: str = "", seed: int = 0) -> list[Finding]:
         parts.append(f"{name} {sum(each.values())} ({splits})")
     share = f"{total} of {len(samples)} samples ({total / len(samples):.0%})"
     message = f"{share} miss a modality; they have: {'; '.join(parts)}"
-    found.append(Finding("info", "natural-gaps", message))
+    findings.append(Finding("info", "natural-gaps", message))
     if samples.labels:
-        found += _tells(samples, label, seed)
-    return found
+        findings += _tells(samples, label, seed)
+    return findings
 
 
 def _whole_splits(samples: Samples) -> list[Finding]:
-    found = []
+    findings = []
     present = samples.present
     for code, split in enumerate(SPLITS):
         rows = samples.split == code
         for k, name in enumerate(samples.names):
             if rows.any() and not present[rows, k].any() and present[:, k].any():
-                found.append(
+                findings.append(
                     Finding(
                         "error" if split == "train" else "warning",
                         "absent-in-split",
@@ -93,27 +93,27 @@ def _whole_splits(samples: Samples) -> list[Finding]:
                         f"leave {name} out, or split the samples anew",
                     )
                 )
-    return found
+    return findings
 
 
 def _tells(samples: Samples, label: str, seed: int) -> list[Finding]:
-    told = availability_association(samples, label, seed)
-    if told is None:
+    association = availability_association(samples, label, seed)
+    if association is None:
         return []
     column = samples.label(label).task.label
-    effect = max(told.effect, told.alone)
-    numbers = f"{told.measure} = {effect:.2f}, p = {told.p:.3f}"
-    weak, strong = (0.1, 0.5) if told.measure == "V" else (0.01, 0.25)
-    if told.p > SIGNIFICANT or effect < weak:
+    effect = max(association.effect, association.alone)
+    numbers = f"{association.measure} = {effect:.2f}, p = {association.p:.3f}"
+    weak, strong = (0.1, 0.5) if association.measure == "V" else (0.01, 0.25)
+    if association.p > SIGNIFICANT or effect < weak:
         message = f"which modalities are present says little of '{column}' ({numbers})"
         return [Finding("info", "gaps-and-label", message)]
     return [
         Finding(
             "error" if effect >= strong else "warning",
             "gaps-give-label-away",
-            f"which modalities are present tells '{column}' ({numbers}; {told.strongest} most)",
-            f"leave {told.strongest} out, keep only rows where it could have been recorded, or compare with a model "
-            "that sees presence alone",
+            f"which modalities are present tells '{column}' ({numbers}; {association.strongest} most)",
+            f"leave {association.strongest} out, keep only rows where it could have been recorded, or compare with a "
+            "model that sees presence alone",
         )
     ]
 

@@ -30,11 +30,11 @@ def gather(values: Array, index: npt.NDArray[np.int64]) -> Array:
     """``values[index]`` as an array in memory; the pages of a memory map are given back while reading."""
     if not isinstance(values, np.memmap):
         return np.asarray(values[index])
-    found = np.empty((len(index), *values.shape[1:]), values.dtype)
+    out = np.empty((len(index), *values.shape[1:]), values.dtype)
     for start in range(0, len(index), PIECE):
-        found[start : start + PIECE] = values[index[start : start + PIECE]]
+        out[start : start + PIECE] = values[index[start : start + PIECE]]
         release(values)
-    return found
+    return out
 
 
 def release(values: Array) -> None:

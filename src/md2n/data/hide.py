@@ -51,13 +51,13 @@ def hide_for_good(samples: Samples, rates: Mapping[str, float], seed: int) -> Sa
 
 def hidden_counts(before: Samples, after: Samples) -> dict[str, dict[str, list[int]]]:
     """Modality -> split -> samples it was hidden from, and samples that had it; where it was hidden from any."""
-    found: dict[str, dict[str, list[int]]] = {}
+    counts: dict[str, dict[str, list[int]]] = {}
     held, left = before.present, after.present
     for k, name in enumerate(before.names):
         if (held[:, k] != left[:, k]).any():
             rows = {split: before.rows(split) for split in HIDDEN_IN}
-            found[name] = {s: [int((held & ~left)[r, k].sum()), int(held[r, k].sum())] for s, r in rows.items()}
-    return found
+            counts[name] = {s: [int((held & ~left)[r, k].sum()), int(held[r, k].sum())] for s, r in rows.items()}
+    return counts
 
 
 def _without(ragged: Ragged, hidden: Array) -> Ragged:

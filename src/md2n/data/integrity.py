@@ -103,9 +103,9 @@ def is_sealed_rightly(manifest: Mapping[str, Any]) -> bool:
 
 
 def _blocks(facts: Mapping[str, Any]) -> Sequence[str]:
-    found = facts.get("blocks", ())
-    fits = isinstance(found, list) and len(found) == -(-int(facts["bytes"]) // BLOCK)
-    return found if fits else ()
+    digests = facts.get("blocks", ())
+    fits = isinstance(digests, list) and len(digests) == -(-int(facts["bytes"]) // BLOCK)
+    return digests if fits else ()
 
 
 def _sha256(path: Path) -> str:

@@ -54,9 +54,9 @@ def _ids(samples: Samples) -> list[Finding]:
     twice = {i: codes for i, codes in where.items() if len(codes) > 1}
     across = sorted(i for i, codes in twice.items() if len(set(codes)) > 1)
     within = sorted(i for i in twice if i not in set(across))
-    found = []
+    findings = []
     if across:
-        found.append(
+        findings.append(
             Finding(
                 "error",
                 "same-id",
@@ -65,7 +65,7 @@ def _ids(samples: Samples) -> list[Finding]:
             )
         )
     if within:
-        found.append(
+        findings.append(
             Finding(
                 "warning",
                 "repeated-id",
@@ -73,22 +73,22 @@ def _ids(samples: Samples) -> list[Finding]:
                 "give every sample its own id; predictions are told apart by it",
             )
         )
-    return found
+    return findings
 
 
 def _digests(ragged: Ragged) -> list[bytes]:
     """One hash per sample; empty where the modality is absent or holds one value only, which proves nothing."""
-    found = []
+    hashes = []
     for row in range(len(ragged)):
         span = slice(int(ragged.offsets[row]), int(ragged.offsets[row + 1]))
         frames = np.asarray(ragged.values[span])[ragged.valid[span]]  # zeros at unknown cells
         if not frames.size or (frames == frames.flat[0]).all():
-            found.append(b"")
+            hashes.append(b"")
         else:
-            found.append(hashlib.blake2b(np.ascontiguousarray(frames).tobytes(), digest_size=12).digest())
+            hashes.append(hashlib.blake2b(np.ascontiguousarray(frames).tobytes(), digest_size=12).digest())
         if row % PIECE == 0:
             release(ragged.values)
-    return found
+    return hashes
 
 
 def _rows(samples: Samples) -> list[Finding]:
@@ -96,18 +96,18 @@ def _rows(samples: Samples) -> list[Finding]:
     present = samples.present
     whole = []
     for row, parts in enumerate(zip(*digests.values())):
-        told = [p for p in parts if p]
+        nonempty = [p for p in parts if p]
         # Two modalities at least, and none of them without a say: else it is the finding of one modality.
-        whole.append(b"|".join(parts) if len(told) > 1 and len(told) == present[row].sum() else b"")
-    found = []
+        whole.append(b"|".join(parts) if len(nonempty) > 1 and len(nonempty) == present[row].sum() else b"")
+    findings = []
     copies = _twins(whole, samples)
     if copies:
-        told_share, share = _shares(list(copies), samples)
-        found.append(
+        amounts, share = _shares(list(copies), samples)
+        findings.append(
             Finding(
                 "error" if share >= WORTH_AN_ERROR else "warning",
                 "identical-samples",
-                f"{told_share} are exact copies, in every modality, of a sample of another split "
+                f"{amounts} are exact copies, in every modality, of a sample of another split "
                 f"({_some([str(samples.ids[r]) for r in copies])})",
                 "remove the copies, or put each and its copy into the same split",
             )
@@ -117,18 +117,18 @@ def _rows(samples: Samples) -> list[Finding]:
         distinct = len(set(filter(None, hashes)))
         if not twins or distinct < REPEATING * sum(1 for h in hashes if h):
             continue
-        told_share, share = _shares(list(twins), samples)
+        amounts, share = _shares(list(twins), samples)
         agreeing = sum(twins.values()) / len(twins)
-        found.append(
+        findings.append(
             Finding(
                 "warning" if share >= WORTH_A_WARNING and agreeing >= SAME_LABELS else "info",
                 "identical-rows",
-                f"{name}: {told_share} equal a row of another split in this modality, {agreeing:.0%} of them with its "
+                f"{name}: {amounts} equal a row of another split in this modality, {agreeing:.0%} of them with its "
                 f"label ({_some([str(samples.ids[r]) for r in twins])})",
                 "short utterances repeat; anything else is a copy: look at the samples named",
             )
         )
-    return found
+    return findings
 
 
 def _twins(hashes: list[bytes], samples: Samples) -> dict[int, bool]:
@@ -151,12 +151,12 @@ def _shares(rows: list[int], samples: Samples) -> tuple[str, float]:
     """``3 of 200 valid samples, 1 of 400 test samples``, and the largest of these shares."""
     counts = Counter(int(samples.split[r]) for r in rows)
     sizes = {code: int((samples.split == code).sum()) for code in counts}
-    told = ", ".join(f"{n} of {sizes[code]} {_word(code)} samples" for code, n in sorted(counts.items()))
-    return told, max(n / sizes[code] for code, n in counts.items())
+    amounts = ", ".join(f"{n} of {sizes[code]} {_word(code)} samples" for code, n in sorted(counts.items()))
+    return amounts, max(n / sizes[code] for code, n in counts.items())
 
 
 def _groups(samples: Samples) -> list[Finding]:
-    found = []
+    findings = []
     identities = identity_columns(samples)
     assigned = samples.split != UNASSIGNED
     for name, members in samples.groups.items():
@@ -169,8 +169,8 @@ def _groups(samples: Samples) -> list[Finding]:
         message = f"{len(crossing)} of {len(splits)} members of '{name}' stand in more than one split"
         if name in identities:
             hint = f"results will not hold for new ones: split by '{name}', or say that you do not"
-            found.append(Finding("warning", "group-in-two-splits", f"{message} ({_some(crossing)})", hint))
+            findings.append(Finding("warning", "group-in-two-splits", f"{message} ({_some(crossing)})", hint))
         elif len(splits) >= 10 and len(crossing) <= len(splits) / 2:
             # Most members keep to one split, as people and videos do and tasks and intensities do not.
-            found.append(Finding("info", "group-in-two-splits", f"{message} ({_some(crossing)})"))
-    return found
+            findings.append(Finding("info", "group-in-two-splits", f"{message} ({_some(crossing)})"))
+    return findings

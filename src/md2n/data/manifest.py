@@ -122,11 +122,11 @@ def assemble(folder: Path, manifest: Mapping[str, Any]) -> Samples:
     try:
         _check_kinds(manifest)
         modalities = {}
-        for k, told in manifest["modalities"].items():
-            Modality(k, told["dim"])  # refuses what is no name, a path for one
+        for k, entry in manifest["modalities"].items():
+            Modality(k, entry["dim"])  # refuses what is no name, a path for one
             values = array(f"{k}.values.npy", mapped=True)
-            if values.ndim != 2 or (values.shape[1], values.dtype.str) != (told["dim"], told["dtype"]):
-                raise DataError(f"'{k}' holds {values.dtype} {values.shape}, its manifest says {told}", AGAIN)
+            if values.ndim != 2 or (values.shape[1], values.dtype.str) != (entry["dim"], entry["dtype"]):
+                raise DataError(f"'{k}' holds {values.dtype} {values.shape}, its manifest says {entry}", AGAIN)
             partly = (folder / cells_file(k)).is_file()
             cells = array(cells_file(k), mapped=True) if partly else None
             modalities[k] = Ragged(values, array(f"{k}.offsets.npy"), array(f"{k}.valid.npy"), cells)
@@ -175,16 +175,16 @@ def _check_kinds(manifest: Mapping[str, Any]) -> None:
 
 def digest(samples: Samples) -> str:
     """Sixteen hexadecimal digits over ids, split, labels and features: the same in memory and in a store."""
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
 
     def add(name: str, array: Array) -> None:
-        found.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
+        hasher.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
         rows = max(1, BLOCK // max(1, array.nbytes // max(1, len(array))))
         for start in range(0, len(array), rows):
-            found.update(np.ascontiguousarray(array[start : start + rows]).data)
+            hasher.update(np.ascontiguousarray(array[start : start + rows]).data)
             release(array)
 
-    found.update(json.dumps([str(i) for i in samples.ids]).encode())
+    hasher.update(json.dumps([str(i) for i in samples.ids]).encode())
     add("split", samples.split)
     for name, column in samples.labels.items():
         add(f"label {name}", np.asarray(column.values))
@@ -193,13 +193,13 @@ def digest(samples: Samples) -> str:
         add(f"{name} offsets", ragged.offsets)
         add(f"{name} valid", ragged.valid)
         if ragged.cells is not None:
-            found.update(f"{name} cells:{ragged.cells.shape}".encode())
+            hasher.update(f"{name} cells:{ragged.cells.shape}".encode())
             rows = max(1, BLOCK // ragged.dim)
             for start in range(0, len(ragged.cells), rows):
                 # What stands at invalid frames says nothing, and need not be the same in memory and in a store.
-                found.update(ragged.known(slice(start, start + rows)).tobytes())
+                hasher.update(ragged.known(slice(start, start + rows)).tobytes())
                 release(ragged.cells)
-    return found.hexdigest()[:16]
+    return hasher.hexdigest()[:16]
 
 
 def table_of(task: Task) -> dict[str, Any]:

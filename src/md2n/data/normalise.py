@@ -134,10 +134,10 @@ class Normaliser:
         """Arrays and a JSON-able description, for a run folder."""
         arrays: dict[str, Floats] = {}
         keys = sorted(self.members)
-        kept = {f"train.{name}": a for name, a in self.train.items()}
-        kept |= {f"anyone.{name}": a for name, a in self.anyone.items()}
-        kept |= {f"member.{i}": self.members[key] for i, key in enumerate(keys)}
-        for prefix, affine in kept.items():
+        affines = {f"train.{name}": a for name, a in self.train.items()}
+        affines |= {f"anyone.{name}": a for name, a in self.anyone.items()}
+        affines |= {f"member.{i}": self.members[key] for i, key in enumerate(keys)}
+        for prefix, affine in affines.items():
             arrays |= {f"{prefix}.centre": affine.centre, f"{prefix}.scale": affine.scale}
         meta = {
             "kind": self.kind,
@@ -157,10 +157,10 @@ class Normaliser:
         """
 
         def affine(prefix: str) -> Affine:
-            found = Affine(arrays[f"{prefix}.centre"], arrays[f"{prefix}.scale"])
-            if not found.is_usable:
+            statistics = Affine(arrays[f"{prefix}.centre"], arrays[f"{prefix}.scale"])
+            if not statistics.is_usable:
                 raise DataError(f"the saved normalisation holds no usable numbers in '{prefix}'", DAMAGED)
-            return found
+            return statistics
 
         try:
             names, group = meta["modalities"], meta["group"]
@@ -221,8 +221,8 @@ def _own_kind(kind: str) -> str:
 
 def _of_members(owner: Array, name: str, members: Mapping[tuple[str, str], Affine], anyone: Affine) -> Affine:
     """``[T, d]`` statistics of the member to whom each frame belongs."""
-    found, place = np.unique(owner, return_inverse=True)
-    own = [members.get((name, str(member)), anyone) for member in found]
+    owners, place = np.unique(owner, return_inverse=True)
+    own = [members.get((name, str(member)), anyone) for member in owners]
     if not own:
         return anyone
     return Affine(np.stack([a.centre for a in own])[place], np.stack([a.scale for a in own])[place])
@@ -243,12 +243,12 @@ def _frames(samples: Samples, name: str, rows: Rows, kind: str) -> tuple[Floats,
     """``[n, d]`` valid frames used for statistics, NaN at unknown cells, and to which of ``rows`` each belongs."""
     ragged = samples.modalities[name]
     index = frame_index(ragged.offsets, rows)
-    kept = np.flatnonzero(ragged.valid[index])
-    if len(kept) > MOST:
-        kept = np.sort(numpy_generator(0, "normalise").choice(kept, MOST, replace=False))
-    owners = np.repeat(np.arange(len(rows)), ragged.lengths[rows])[kept]
-    frames = np.asarray(gather(ragged.values, index[kept]), np.float32)
-    cells = None if ragged.cells is None else np.asarray(gather(ragged.cells, index[kept]), bool)
+    positions = np.flatnonzero(ragged.valid[index])
+    if len(positions) > MOST:
+        positions = np.sort(numpy_generator(0, "normalise").choice(positions, MOST, replace=False))
+    owners = np.repeat(np.arange(len(rows)), ragged.lengths[rows])[positions]
+    frames = np.asarray(gather(ragged.values, index[positions]), np.float32)
+    cells = None if ragged.cells is None else np.asarray(gather(ragged.cells, index[positions]), bool)
     require_finite(name, frames, cells, lambda i: str(samples.ids[rows[owners[i]]]))
     if cells is not None:
         frames = np.where(cells, frames, np.float32(np.nan))
@@ -257,14 +257,14 @@ def _frames(samples: Samples, name: str, rows: Rows, kind: str) -> tuple[Floats,
 
 def _member_statistics(samples: Samples, group: str, kind: str) -> dict[tuple[str, str], Affine]:
     """Mean and deviation of every member with enough frames; nobody is called ""."""
-    found: dict[tuple[str, str], Affine] = {}
+    statistics: dict[tuple[str, str], Affine] = {}
     if not group:
-        return found
+        return statistics
     for member in np.unique(samples.groups[group]):
         rows = np.flatnonzero(samples.groups[group] == member)
         for name in samples.modalities:
             frames, _ = _frames(samples, name, rows, kind)
             if len(frames) >= FEWEST and str(member):
                 # The percentiles of a handful of frames say nothing about tails: only ends that stick are left out.
-                found[(name, str(member))] = Affine.fit(frames, _own_kind(kind), tails=(0.0, 100.0))
-    return found
+                statistics[(name, str(member))] = Affine.fit(frames, _own_kind(kind), tails=(0.0, 100.0))
+    return statistics

@@ -47,5 +47,5 @@ class NpyWriter:
     def _header(self) -> None:
         # NumPy leaves room in the header for the first axis to grow, so it keeps its length.
         described = np.lib.format.dtype_to_descr(self.dtype)
-        told = {"descr": described, "fortran_order": False, "shape": (self.length, *self.tail)}
-        np.lib.format.write_array_header_1_0(self._stream, told)
+        header = {"descr": described, "fortran_order": False, "shape": (self.length, *self.tail)}
+        np.lib.format.write_array_header_1_0(self._stream, header)

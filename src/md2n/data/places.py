@@ -35,10 +35,10 @@ def check_apart(out: Path, data: str | Path) -> None:
     """
     if str(data) in READY and not Path(data).exists():
         return
-    made, source = out.resolve(), Path(data).resolve()
+    target, source = out.resolve(), Path(data).resolve()
     if not source.exists():  # an absent file is refused where it is read
         return
-    if made == source or made in source.parents or (source in made.parents and made.is_file()):
+    if target == source or target in source.parents or (source in target.parents and target.is_file()):
         raise UsageError(
             f"--out '{out}' would replace the data '{data}' that it is made from", "choose another place for --out"
         )

@@ -104,9 +104,9 @@ class Ragged:
         if dim is not None:
             dims.add(dim)
         if len(dims) != 1:
-            found = ", ".join(map(str, sorted(dims))) or "none"
+            sizes = ", ".join(map(str, sorted(dims))) or "none"
             raise DataError(
-                f"feature sizes differ between samples: {found}",
+                f"feature sizes differ between samples: {sizes}",
                 "one modality has one feature size; say which one where no sample has the modality",
             )
         width = dims.pop()
@@ -250,8 +250,8 @@ class Samples:
         columns["split"] = len(self.split)
         wrong = {k: n for k, n in columns.items() if n != count}
         if wrong:
-            told = ", ".join(f"{k}: {n}" for k, n in wrong.items())
-            raise DataError(f"counts differ: {count} ids, but {told}", "every array needs one entry per sample")
+            sizes = ", ".join(f"{k}: {n}" for k, n in wrong.items())
+            raise DataError(f"counts differ: {count} ids, but {sizes}", "every array needs one entry per sample")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -274,8 +274,8 @@ class Samples:
         """
         name = column or self.default_label or next(iter(self.labels), "")
         if name not in self.labels:
-            told = f"'{self.name}' has no label column '{name}'" if name else f"'{self.name}' has no labels"
-            raise UsageError(told, did_you_mean(name, self.labels))
+            message = f"'{self.name}' has no label column '{name}'" if name else f"'{self.name}' has no labels"
+            raise UsageError(message, did_you_mean(name, self.labels))
         return self.labels[name]
 
     def schema(self, column: str = "") -> Schema:

@@ -175,21 +175,21 @@ def _splits(samples: Samples, known: KnownSet) -> list[Finding]:
     sizes = _sizes(samples)
     if sizes in known.splits or not known.splits or sum(sizes) == 0:
         return []
-    told = " or ".join(f"{'/'.join(map(str, s))} ({where})" for s, where in known.splits.items())
+    known_sizes = " or ".join(f"{'/'.join(map(str, s))} ({where})" for s, where in known.splits.items())
     return [
         Finding(
             "warning",
             "split-size",
-            f"train/valid/test hold {'/'.join(map(str, sizes))} samples; {known.title} has {told}",
+            f"train/valid/test hold {'/'.join(map(str, sizes))} samples; {known.title} has {known_sizes}",
             "results on another split cannot be compared with published ones; say which split you use",
         )
     ]
 
 
 def _dims(samples: Samples, known: KnownSet) -> list[Finding]:
-    found = {name: ragged.dim for name, ragged in samples.modalities.items()}
+    sizes = {name: ragged.dim for name, ragged in samples.modalities.items()}
     strange = []
-    for name, dim in found.items():
+    for name, dim in sizes.items():
         released = {dims[name] for dims, _ in known.dims if name in dims}
         if released and dim not in released:
             strange.append(f"{name} has {dim} (released: {', '.join(map(str, sorted(released)))})")

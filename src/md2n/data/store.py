@@ -101,9 +101,9 @@ def compare_store(path: Path | str, most: int | None = None) -> Comparison:
     """
     folder = Path(path)
     files = _files(folder, read_manifest(folder))
-    found = compare(standing(folder), files, most)
-    _refuse_changed(folder, found)
-    return found
+    comparison = compare(standing(folder), files, most)
+    _refuse_changed(folder, comparison)
+    return comparison
 
 
 @named(hint=AGAIN)
@@ -116,15 +116,15 @@ def open_intervals(path: Path | str) -> dict[str, Array]:
         DataError: as for ``open_store``.
     """
     samples, place = open_store(path), standing(Path(path))
-    found: dict[str, Array] = {}
+    intervals: dict[str, Array] = {}
     for k, ragged in samples.modalities.items():
         file = place / intervals_file(k)
         if file.is_file():
             with reading(file, hint=AGAIN):
-                found[k] = np.load(file, mmap_mode="r", allow_pickle=False)
-            if found[k].shape != (len(ragged.values), 2):
-                raise DataError(f"'{file}' has shape {found[k].shape} for {len(ragged.values)} frames", AGAIN)
-    return found
+                intervals[k] = np.load(file, mmap_mode="r", allow_pickle=False)
+            if intervals[k].shape != (len(ragged.values), 2):
+                raise DataError(f"'{file}' has shape {intervals[k].shape} for {len(ragged.values)} frames", AGAIN)
+    return intervals
 
 
 @named(hint=AGAIN)
@@ -159,8 +159,8 @@ def _files(folder: Path, manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
         isinstance(f, dict) and all(k in f for k in facts) for f in files.values()
     ):
         raise DataError(f"'{folder / MANIFEST}' does not say what its files hold", AGAIN)
-    for name, told in files.items():
-        size, file = told["bytes"], standing(folder) / name
+    for name, entry in files.items():
+        size, file = entry["bytes"], standing(folder) / name
         held = file.stat().st_size if file.is_file() else -1
         if held != size:
             state = "is missing" if held < 0 else f"holds {held} of {size} bytes"
@@ -175,8 +175,8 @@ def _stray(place: Path, modalities: tuple[str, ...], files: dict[str, dict[str, 
     return next((name for name in others if name not in files), "")
 
 
-def _refuse_changed(folder: Path, found: Comparison) -> None:
-    if found.changed:
-        named = ", ".join(f"'{folder / name}'" for name in found.changed)
-        verb = "is" if len(found.changed) == 1 else "are"
+def _refuse_changed(folder: Path, comparison: Comparison) -> None:
+    if comparison.changed:
+        named = ", ".join(f"'{folder / name}'" for name in comparison.changed)
+        verb = "is" if len(comparison.changed) == 1 else "are"
         raise DataError(f"{named} {verb} not what was written: the checksum differs", AGAIN)

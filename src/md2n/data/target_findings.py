@@ -20,7 +20,7 @@ def unit_findings(task: Task, values: Array) -> list[Finding]:
     message = f"label '{task.label}' is real: {ends}, mean {mean}, deviation {unit.scale:.4g}"
     if unit.heavy:
         message += " (both without its heavy tails)"
-    found = [Finding("info", "label-scale", message, "training learns it in deviations; its unit does not matter")]
+    findings = [Finding("info", "label-scale", message, "training learns it in deviations; its unit does not matter")]
     single = values.dtype.itemsize <= 4
     rounding = (FLOAT32_ROUNDING if single else FLOAT64_ROUNDING) * abs(unit.centre)
     if rounding > BLUR * unit.scale or (single and needs_double(unit.centre, unit.scale)):
@@ -29,8 +29,8 @@ def unit_findings(task: Task, values: Array) -> list[Finding]:
             f"it by up to {rounding:.2g}"
         )
         hint = "import it again from float64" if single else "subtract the offset before the labels are written"
-        found.append(Finding("warning", "label-precision", message, f"{hint}, or the rounding is what is learned"))
-    return found
+        findings.append(Finding("warning", "label-precision", message, f"{hint}, or the rounding is what is learned"))
+    return findings
 
 
 def size_findings(task: Task, values: Array) -> list[Finding]:

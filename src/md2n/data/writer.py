@@ -86,14 +86,14 @@ class StoreWriter:
         self._dims = {k: Modality(k, int(d)).dim for k, d in dims.items()}
         self._tasks, self._groups = dict(labels or {}), tuple(groups)
         self._dtypes = {k: np.dtype(dtype if isinstance(dtype, str) else dtype[k]) for k in dims}
-        self._told = {
+        self._metadata = {
             "default_label": default_label,
             "normalise_by": normalise_by,
             "notes": list(notes),
             "source": dict(source or {}),
         }
         try:
-            encode_json(self._told)
+            encode_json(self._metadata)
         except (TypeError, ValueError) as error:
             raise DataError(
                 f"the source of '{name}' cannot be written as JSON: {error}", "give text, numbers and lists"
@@ -159,8 +159,8 @@ class StoreWriter:
             DataError: another feature size, another number of intervals than of frames, or a class that is none.
         """
         labels, groups = labels or {}, groups or {}
-        for given, known, what in ((features, self._dims, "modality"), (labels, self._tasks, "label column")):
-            for key in given:
+        for entries, known, what in ((features, self._dims, "modality"), (labels, self._tasks, "label column")):
+            for key in entries:
                 if key not in known:
                     raise UsageError(f"'{self.name}' has no {what} '{key}'", did_you_mean(key, known))
         if split and split not in SPLITS:
@@ -200,12 +200,12 @@ class StoreWriter:
             UsageError: intervals of a modality whose intervals the store does not keep.
         """
         timed = self._timed_frames(chunk, intervals or {})
-        given = {k: r.dim for k, r in chunk.modalities.items()}, set(chunk.labels), set(chunk.groups)
+        layout = {k: r.dim for k, r in chunk.modalities.items()}, set(chunk.labels), set(chunk.groups)
         tasks = {k: c.task for k, c in chunk.labels.items()}
-        if given != (self._dims, set(self._tasks), set(self._groups)):
+        if layout != (self._dims, set(self._tasks), set(self._groups)):
             raise DataError(
-                f"a chunk of '{chunk.name}' has the modalities {given[0]}, labels {sorted(given[1])} and groups "
-                f"{sorted(given[2])}, the store '{self.name}' {self._dims}, {sorted(self._tasks)} and "
+                f"a chunk of '{chunk.name}' has the modalities {layout[0]}, labels {sorted(layout[1])} and groups "
+                f"{sorted(layout[2])}, the store '{self.name}' {self._dims}, {sorted(self._tasks)} and "
                 f"{sorted(self._groups)}",
                 "every chunk needs those of the store",
             )
@@ -227,20 +227,20 @@ class StoreWriter:
         for k, members in chunk.groups.items():
             self._columns[f"group {k}"].append(members)
 
-    def _timed_frames(self, chunk: Samples, given: Mapping[str, Array]) -> dict[str, Array]:
-        for k in given:
+    def _timed_frames(self, chunk: Samples, intervals: Mapping[str, Array]) -> dict[str, Array]:
+        for k in intervals:
             if k not in self._timed:
                 raise UsageError(f"'{self.name}' keeps no intervals of '{k}'", did_you_mean(k, self._timed))
-        found = {}
+        times = {}
         for k in self._timed:
             frames = len(chunk.modalities[k].values)
-            found[k] = np.asarray(given.get(k, np.full((frames, 2), np.nan)), np.float32)
-            if found[k].shape != (frames, 2):
+            times[k] = np.asarray(intervals.get(k, np.full((frames, 2), np.nan)), np.float32)
+            if times[k].shape != (frames, 2):
                 raise DataError(
-                    f"'{k}' of '{chunk.name}' has {frames} frames and intervals {found[k].shape}",
+                    f"'{k}' of '{chunk.name}' has {frames} frames and intervals {times[k].shape}",
                     "give [frames, 2]: start and end of each in seconds",
                 )
-        return found
+        return times
 
     def _append_cells(self, name: str, ragged: Ragged) -> None:
         """Flags of cells, from the first frame on as soon as one of them is False."""
@@ -303,7 +303,7 @@ class StoreWriter:
             "modalities": {k: {"dim": d, "dtype": self._dtypes[k].str} for k, d in self._dims.items()},
             "labels": [{"name": k, "task": table_of(t)} for k, t in self._tasks.items()],
             "groups": list(self._groups),
-            **self._told,
+            **self._metadata,
         }
         samples = assemble(self._beside, manifest)
         manifest |= {"samples": len(samples), "checksum": digest(samples), "files": files}
@@ -377,17 +377,17 @@ def _words(words: Array) -> bytes:
     return json.dumps([str(w) for w in words]).encode()
 
 
-def _value(given: float | str | None, task: Task, column: str, sample: str) -> Array:
+def _value(value: float | str | None, task: Task, column: str, sample: str) -> Array:
     """``[1]`` a label as the store keeps it."""
-    if is_missing(given) and given not in task.classes:
+    if is_missing(value) and value not in task.classes:
         return np.asarray([-1], np.int64) if task.classes else np.asarray([np.nan], np.float32)
     if task.kind == "regression":
-        number = as_number(given)
+        number = as_number(value)
         if number is None:
-            raise DataError(f"sample '{sample}': label '{column}' is {given!r}", "give a number, or None")
+            raise DataError(f"sample '{sample}': label '{column}' is {value!r}", "give a number, or None")
         return np.asarray([number], np.float64)
-    code = task.classes.index(given) if given in task.classes else given
+    code = task.classes.index(value) if value in task.classes else value
     if not isinstance(code, int | np.integer) or not 0 <= code < len(task.classes):
-        hint = did_you_mean(str(given), task.classes)
-        raise DataError(f"sample '{sample}': '{given}' is no class of '{column}'", f"{hint}; None where it is unknown")
+        hint = did_you_mean(str(value), task.classes)
+        raise DataError(f"sample '{sample}': '{value}' is no class of '{column}'", f"{hint}; None where it is unknown")
     return np.asarray([code], np.int64)

@@ -47,19 +47,19 @@ def incoming(
         DataError: an unknown modality, another feature size, frames where the model takes vectors, ``[T, d]`` arrays
             that may be one clip or many samples, differing numbers of samples, or nothing at all.
     """
-    given = dict(data.modalities) if isinstance(data, Samples) else dict(data)
-    for name in given:
+    features = dict(data.modalities) if isinstance(data, Samples) else dict(data)
+    for name in features:
         if name not in schema.names:
             raise DataError(
                 f"the model knows no modality '{name}'",
                 f"rename it or leave it out; {did_you_mean(name, schema.names)}",
             )
     if not isinstance(data, Samples):
-        check_rows({f"modality '{k}'": v for k, v in given.items()})
-        given = {k: plain(v, f"modality '{k}'") for k, v in given.items()}
-        _check_one_clip(given, schema)
+        check_rows({f"modality '{k}'": v for k, v in features.items()})
+        features = {k: plain(v, f"modality '{k}'") for k, v in features.items()}
+        _check_one_clip(features, schema)
     sizes = {m.name: m.dim for m in schema.modalities}
-    there = {k: v for k, v in given.items() if v is not None and not _nothing(v)}
+    there = {k: v for k, v in features.items() if v is not None and not _nothing(v)}
     read = {k: v if isinstance(v, Ragged) else _ragged(k, v, sizes[k]) for k, v in there.items()}
     count = _count({k: len(r) for k, r in read.items()}, schema)
     whole = {m.name: _fitting(m, read.get(m.name), count) for m in schema.modalities}
@@ -121,14 +121,14 @@ def _is_flat(features: Any) -> bool:
     )
 
 
-def _ragged(name: str, given: Array | Tensor | Sequence[Any], dim: int) -> Ragged:
+def _ragged(name: str, values: Array | Tensor | Sequence[Any], dim: int) -> Ragged:
     """One modality as people give it."""
     try:
-        if isinstance(given, Tensor):
-            given = given.detach().cpu().numpy()
-        if isinstance(given, np.ndarray) and given.dtype != object:
-            return Ragged.from_padded(given)
-        rows = [None if x is None else np.asarray(x) for x in given]
+        if isinstance(values, Tensor):
+            values = values.detach().cpu().numpy()
+        if isinstance(values, np.ndarray) and values.dtype != object:
+            return Ragged.from_padded(values)
+        rows = [None if x is None else np.asarray(x) for x in values]
         if all(x is None or x.size == 0 for x in rows):
             return _absent(dim, len(rows))
         return Ragged.from_arrays([None if x is None or x.size == 0 else x for x in rows])
@@ -143,30 +143,30 @@ def _ragged(name: str, given: Array | Tensor | Sequence[Any], dim: int) -> Ragge
 
 def _count(counts: Mapping[str, int], schema: Schema) -> int:
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{k}: {n}" for k, n in counts.items())
-        raise DataError(f"the modalities hold different numbers of samples ({told})", "use None for a missing one")
+        sizes = ", ".join(f"{k}: {n}" for k, n in counts.items())
+        raise DataError(f"the modalities hold different numbers of samples ({sizes})", "use None for a missing one")
     if not counts or not next(iter(counts.values())):
         what = "there are no samples" if counts else "no modality holds any data"
         raise DataError(what, f"give at least one of: {', '.join(schema.names)}")
     return next(iter(counts.values()))
 
 
-def _fitting(modality: Modality, found: Ragged | None, count: int) -> Ragged:
+def _fitting(modality: Modality, ragged: Ragged | None, count: int) -> Ragged:
     """A modality the model can read, or none of it."""
-    if found is None or (found.dim != modality.dim and not len(found.values)):
+    if ragged is None or (ragged.dim != modality.dim and not len(ragged.values)):
         return _absent(modality.dim, count)
-    if found.dim != modality.dim:
+    if ragged.dim != modality.dim:
         raise DataError(
-            f"modality '{modality.name}' has {found.dim} features, the model was trained on {modality.dim}",
+            f"modality '{modality.name}' has {ragged.dim} features, the model was trained on {modality.dim}",
             "extract the features the model was trained with, or train a model on these",
         )
-    longest = int(found.lengths.max(initial=0))
+    longest = int(ragged.lengths.max(initial=0))
     if modality.is_vector and longest > 1:
         raise DataError(
             f"modality '{modality.name}' has up to {longest} frames per sample, the model was trained on vectors",
             "give [samples, features]: pool the frames as it was done for training",
         )
-    return found
+    return ragged
 
 
 def _absent(dim: int, count: int) -> Ragged:
@@ -198,10 +198,10 @@ def check_units(samples: Samples, normaliser: Normaliser) -> None:
         return
     rows = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), LOOKED_AT)).astype(np.int64))
     for name, ragged in samples.modalities.items():
-        seen = ragged.select(rows)
-        if not seen.valid.any():
+        part = ragged.select(rows)
+        if not part.valid.any():
             continue
-        beyond = float(np.mean(np.abs(normaliser.apply(name, seen.values))[seen.known()] >= normaliser.limit))
+        beyond = float(np.mean(np.abs(normaliser.apply(name, part.values))[part.known()] >= normaliser.limit))
         if beyond > STRANGE:
             raise DataError(
                 f"{beyond:.0%} of the values of modality '{name}' lie far outside what the model was trained on",
@@ -209,17 +209,17 @@ def check_units(samples: Samples, normaliser: Normaliser) -> None:
             )
 
 
-def group_notes(samples: Samples, normaliser: Normaliser, given: bool) -> tuple[str, ...]:
+def group_notes(samples: Samples, normaliser: Normaliser, has_groups: bool) -> tuple[str, ...]:
     """What a person should know of how groups were, or were not, taken into account.
 
     Args:
         samples: the new data.
         normaliser: adapted to them.
-        given: whether groups were handed over with the data.
+        has_groups: whether groups were handed over with the data.
     """
     column = normaliser.group
     if not column:
-        return ("the model does not normalise by groups; those given are not used",) if given else ()
+        return ("the model does not normalise by groups; those given are not used",) if has_groups else ()
     members = samples.groups.get(column)
     if members is None:
         return (

@@ -158,11 +158,11 @@ class Predictor:
         outputs, spreads, available = [], [], []
         with torch.inference_mode():
             for batch in taken.batches(self.batch_size, self.device, progress):
-                said = self.model.predict(batch, generator(self.seed, "predict"), draws=count)
+                prediction = self.model.predict(batch, generator(self.seed, "predict"), draws=count)
                 ids = taken.samples.ids[batch.rows.cpu().numpy()]
-                outputs.append(require_finite("the prediction", to_numpy(said.output), ids))
-                if said.spread is not None:
-                    spreads.append(require_finite("the deviation of the prediction", to_numpy(said.spread), ids))
+                outputs.append(require_finite("the prediction", to_numpy(prediction.output), ids))
+                if prediction.spread is not None:
+                    spreads.append(require_finite("the deviation of the prediction", to_numpy(prediction.spread), ids))
                 available += [pattern_name(tuple(row), batch.names) for row in batch.available.tolist()]
         classes = self.schema.task.classes
         spread = np.concatenate(spreads) if spreads else None
@@ -209,11 +209,11 @@ class Predictor:
         least = {m.name: m.length for m in self.schema.modalities}
         with torch.inference_mode():
             for batch in taken.batches(self.batch_size, self.device, progress, least):
-                said = self.model.recover(batch, generator(self.seed, "recover"), draws=draws, steps=steps)
+                recovery = self.model.recover(batch, generator(self.seed, "recover"), draws=draws, steps=steps)
                 frames = self._frames(batch)
                 for k, name in enumerate(self.schema.names):
-                    values = _array(said.features[name])
-                    widths = _array(said.spread[name]) if said.spread else np.zeros_like(values)
+                    values = _array(recovery.features[name])
+                    widths = _array(recovery.spread[name]) if recovery.spread else np.zeros_like(values)
                     for i, row in enumerate(batch.rows.tolist()):
                         if bool(batch.available[i, k]):
                             value, width, flags = taken.filled(name, row, self.cells)
@@ -234,20 +234,20 @@ class Predictor:
                         spread[name].append(width)
                         known[name].append(np.zeros(value.shape, np.bool_))
         was_given = {k: r.present for k, r in taken.samples.modalities.items()}
-        told = tuple(
+        notes = tuple(
             f"{int((~f).sum())} of {len(f)} '{k}' recovered by {self.model.card.title}" for k, f in was_given.items()
         )
         inside = {k: sum(int((~c).sum()) for c, f in zip(known[k], was_given[k]) if f) for k in was_given}
-        told += tuple(f"{n} single numbers of '{k}' recovered from the others" for k, n in inside.items() if n)
+        notes += tuple(f"{n} single numbers of '{k}' recovered from the others" for k, n in inside.items() if n)
         source = {"recovered_from": taken.samples.name, "method": self.model.card.title}
         filled = replace(
             taken.samples,
             name=f"{taken.samples.name}-recovered",
             modalities={k: Ragged.from_arrays(rows) for k, rows in features.items()},
-            notes=(*taken.samples.notes, *told),
+            notes=(*taken.samples.notes, *notes),
             source=source,
         )
-        return Recovered(features, spread if said.spread else {}, was_given, known, filled, taken.notes)
+        return Recovered(features, spread if recovery.spread else {}, was_given, known, filled, taken.notes)
 
     def evaluate(
         self, data: Any, label: Any = "", *, protocol: str = "fixed", split: str = "test", **options: Any

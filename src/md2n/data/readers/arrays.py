@@ -116,12 +116,12 @@ def from_arrays(
     counted: dict[str, NonFinite] = {}
     zeros: dict[str, str] = {}
     about_zeros: list[str] = []
-    for modality, given in arrays.items():
+    for modality, values in arrays.items():
         ragged, counted[modality] = _ragged(
-            given, modality, count, present.get(modality), valid.get(modality), dims.get(modality)
+            values, modality, count, present.get(modality), valid.get(modality), dims.get(modality)
         )
         modalities[modality] = ragged
-        note, role = _zeros(modality, given, ragged, valid.get(modality))
+        note, role = _zeros(modality, values, ragged, valid.get(modality))
         about_zeros += [note] if note else []
         zeros |= {modality: role} if role else {}
     columns = _columns(targets, kinds or {}, classes or {}, unknown)
@@ -161,10 +161,10 @@ def _targets(labels: Any) -> dict[str, Any]:
     return {ONE_LABEL: column(labels)}
 
 
-def _zeros(name: str, given: Any, ragged: Ragged, valid: Any) -> tuple[str, str]:
+def _zeros(name: str, values: Any, ragged: Ragged, valid: Any) -> tuple[str, str]:
     """What is told of zeros at the ends of sequences, and what they were taken for."""
-    if valid is not None and np.ndim(given) == 3:
-        role = role_of_zeros(np.asarray(given), np.asarray(valid, bool))
+    if valid is not None and np.ndim(values) == 3:
+        role = role_of_zeros(np.asarray(values), np.asarray(valid, bool))
         return "", role
     words = counted_zeros(ragged, zero_ends(ragged))
     if not words:
@@ -174,16 +174,16 @@ def _zeros(name: str, given: Any, ragged: Ragged, valid: Any) -> tuple[str, str]
     return f"{name}: {words} were kept; where nothing was measured, give {hint}", "" if vectors else MEASUREMENT
 
 
-def _ragged(given: Any, name: str, count: int, present: Any, valid: Any, dim: int | None) -> tuple[Ragged, NonFinite]:
+def _ragged(values: Any, name: str, count: int, present: Any, valid: Any, dim: int | None) -> tuple[Ragged, NonFinite]:
     what = f"modality '{name}'"
     flags = None if present is None else np.asarray(present, bool)
     if flags is not None and flags.shape != (count,):
         raise DataError(f"{what}: presence has shape {flags.shape} for {count} samples", "give one flag per sample")
-    if given is None or isinstance(given, list | tuple):
+    if values is None or isinstance(values, list | tuple):
         if valid is not None:
             raise UsageError(f"{what}: validity is for [N, T, d] arrays, not lists", "leave invalid frames NaN instead")
-        return _from_list([None] * count if given is None else list(given), what, flags, dim)
-    array = as_features(given, what)
+        return _from_list([None] * count if values is None else list(values), what, flags, dim)
+    array = as_features(values, what)
     if array.ndim not in (2, 3):
         raise DataError(
             f"{what} has shape {array.shape}", "give [samples, features], [samples, frames, features] or a list"
@@ -204,10 +204,10 @@ def _ragged(given: Any, name: str, count: int, present: Any, valid: Any, dim: in
     return Ragged.from_padded(array, present=flags, valid=known), counted
 
 
-def _from_list(given: list[Any], what: str, flags: Array | None, dim: int | None) -> tuple[Ragged, NonFinite]:
+def _from_list(entries: list[Any], what: str, flags: Array | None, dim: int | None) -> tuple[Ragged, NonFinite]:
     arrays: list[Array | None] = []
     counted = NonFinite()
-    for i, entry in enumerate(given):
+    for i, entry in enumerate(entries):
         if entry is None or (flags is not None and not flags[i]):
             arrays.append(None)
             continue

@@ -47,9 +47,9 @@ class Budget:
         """
         needed = math.prod(max(1, int(n)) for n in shape) * max(itemsize, LEAST_BYTES)
         if needed > self.left:
-            told = " x ".join(map(str, shape)) or "one"
+            product = " x ".join(map(str, shape)) or "one"
             raise DataError(
-                f"'{self._path}': '{what}' declares {told} entries ({needed} bytes), more than a file of "
+                f"'{self._path}': '{what}' declares {product} entries ({needed} bytes), more than a file of "
                 f"{self._size} bytes may hold",
                 HINT,
             )

@@ -52,16 +52,16 @@ def read_archive(path: Path) -> ClipFrames:
     Raises:
         DataError: damaged, without ``features``, or intervals that do not fit.
     """
-    found = load_npz(path, ("features", "intervals"))
-    if "features" not in found:
+    arrays = load_npz(path, ("features", "intervals"))
+    if "features" not in arrays:
         raise DataError(
             f"'{path}' has no 'features', only: {', '.join(load_npz(path)) or 'nothing'}",
             "np.savez(path, features=[frames, columns], intervals=[frames, 2] in seconds)",
         )
-    features = _framed(found["features"], f"'{path}', 'features'")
-    if "intervals" not in found:
+    features = _framed(arrays["features"], f"'{path}', 'features'")
+    if "intervals" not in arrays:
         return ClipFrames(track_of(features, None), (), ".npz")
-    intervals = as_numbers(found["intervals"], f"'{path}', 'intervals'").astype(np.float64)
+    intervals = as_numbers(arrays["intervals"], f"'{path}', 'intervals'").astype(np.float64)
     if not len(features) and not intervals.size:
         intervals = intervals.reshape(0, 2)
     if intervals.shape != (len(features), 2):
@@ -144,7 +144,7 @@ class FolderPieces:
         self._layouts: dict[str, int] = {}
         self._several = 0
         self._beyond: list[str] = []
-        self._said: dict[str, int] = {}
+        self._note_counts: dict[str, int] = {}
 
     def of(self, segment: Segment) -> Track | None:
         """Frames of a clip.
@@ -186,7 +186,7 @@ class FolderPieces:
         self._layouts[read.layout] = self._layouts.get(read.layout, 0) + 1
         self._several += read.several
         for note in read.notes:
-            self._said[note] = self._said.get(note, 0) + 1
+            self._note_counts[note] = self._note_counts.get(note, 0) + 1
         self._last = stem, read
         return read
 
@@ -209,9 +209,9 @@ class FolderPieces:
                 "put them into two sub-folders",
             )
         if named and read.names != first.names:
-            told = _difference(here, there) if here or there else "the same in another order"
+            difference = _difference(here, there) if here or there else "the same in another order"
             raise DataError(
-                f"'{path}' has other columns than '{other}': {told}",
+                f"'{path}' has other columns than '{other}': {difference}",
                 "make the files again with one program and one set of options, or put them into two sub-folders",
             )
 
@@ -221,24 +221,28 @@ class FolderPieces:
 
     def notes(self, name: str, known: Iterable[str]) -> list[str]:
         """What was left out and what was told, in sentences; ``known`` are ids and recordings of all clips."""
-        found = []
+        sentences = []
         first = self._first[1] if self._first else None
         if first is not None and first.left_out:
-            found.append(
+            sentences.append(
                 f"{name}: {len(first.names)} columns were read from {first.layout}; others were left out "
                 f"({some_of(first.left_out)})"
             )
         strangers = sorted(set(self.files) - set(known))
         if strangers:
-            found.append(f"{name}: {len(strangers)} files of no clip in the table were left out ({some_of(strangers)})")
+            sentences.append(
+                f"{name}: {len(strangers)} files of no clip in the table were left out ({some_of(strangers)})"
+            )
         if self._strange:
-            found.append(f"{name}: {len(self._strange)} files of other kinds were left out ({some_of(self._strange)})")
+            sentences.append(
+                f"{name}: {len(self._strange)} files of other kinds were left out ({some_of(self._strange)})"
+            )
         if self._several:
-            found.append(f"{name}: {self._several} files show several faces, of which the one seen most was kept")
+            sentences.append(f"{name}: {self._several} files show several faces, of which the one seen most was kept")
         if self._beyond:
-            told = some_of(self._beyond)
-            found.append(f"{name}: {len(self._beyond)} clips have no frame between start_s and end_s ({told})")
-        return found + [f"{name}: {note} ({count} files)" for note, count in self._said.items()]
+            clips = some_of(self._beyond)
+            sentences.append(f"{name}: {len(self._beyond)} clips have no frame between start_s and end_s ({clips})")
+        return sentences + [f"{name}: {note} ({count} files)" for note, count in self._note_counts.items()]
 
 
 def some_of(names: Sequence[str]) -> str:

@@ -179,7 +179,7 @@ def _segments(ids: Sequence[str], columns: dict[str, list[str]], table: Path) ->
             f"'{table}' has start_s and end_s but no column 'recording'",
             "say which recording each clip is cut from; its files bear the recording's name",
         )
-    found = []
+    segments = []
     for i, one in enumerate(ids):
         start, end = -math.inf, math.inf
         if starts is not None and ends is not None and (starts[i] or ends[i]):
@@ -192,8 +192,8 @@ def _segments(ids: Sequence[str], columns: dict[str, list[str]], table: Path) ->
                 ) from error
             if not (math.isfinite(start) and math.isfinite(end) and end > start):
                 raise DataError(f"'{table}', line {i + 2}: the clip ends before it starts", "start_s < end_s")
-        found.append(Segment(one, (recordings[i] if recordings else "") or one, start, end))
-    return found
+        segments.append(Segment(one, (recordings[i] if recordings else "") or one, start, end))
+    return segments
 
 
 def _nothing_in(folder: str, files: Sequence[str]) -> str:
@@ -216,7 +216,7 @@ def _beside(table: Path) -> list[str]:
 
 def _places(root: Path) -> tuple[dict[str, Path], dict[str, list[str]]]:
     """Modality -> its folder or ``.csd`` file, in order; and folders that hold nothing that is read -> their files."""
-    found: dict[str, Path] = {}
+    places: dict[str, Path] = {}
     passed = {}
     for place in sorted(p for p in root.iterdir() if not p.name.startswith((".", "__"))):
         if place.is_dir():
@@ -229,17 +229,17 @@ def _places(root: Path) -> tuple[dict[str, Path], dict[str, list[str]]]:
             modality = plain_name(place.stem)
         else:
             continue
-        if modality in found:
+        if modality in places:
             raise DataError(
-                f"'{root}' has '{modality}' twice: {found[modality].name}, {place.name}", "keep one, or rename one"
+                f"'{root}' has '{modality}' twice: {places[modality].name}, {place.name}", "keep one, or rename one"
             )
-        found[modality] = place
-    if not found.keys() - {WORDS}:
+        places[modality] = place
+    if not places.keys() - {WORDS}:
         raise DataError(
             f"'{root}' has {LABELS} but no modality: no sub-folder holds {', '.join(READ)} files, and there is no .csd",
             "put the files of each modality into a sub-folder; raw clips are for `md2n extract`",
         )
-    return {m: found[m] for m in [*(m for m in FIRST if m in found), *(m for m in found if m not in FIRST)]}, passed
+    return {m: places[m] for m in [*(m for m in FIRST if m in places), *(m for m in places if m not in FIRST)]}, passed
 
 
 def _open(

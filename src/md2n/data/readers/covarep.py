@@ -37,19 +37,19 @@ def read_covarep(path: Path) -> ClipFrames:
     """
     require_file(path)
     newest = is_hdf5(path) or signature(path) == "HDF5 file" or _says_73(path)
-    found = _version_73(path) if newest else read_mat(path, (FEATURES, NAMES), AGAIN)
-    if FEATURES not in found:
+    variables = _version_73(path) if newest else read_mat(path, (FEATURES, NAMES), AGAIN)
+    if FEATURES not in variables:
         raise DataError(
-            f"'{path}' has no variable '{FEATURES}', only: {', '.join(sorted(found)) or 'none'}",
+            f"'{path}' has no variable '{FEATURES}', only: {', '.join(sorted(variables)) or 'none'}",
             "COVAREP's files hold features [frames, 74] and names; other arrays are read as .npy",
         )
-    features = as_features(found[FEATURES], f"'{path}', '{FEATURES}'")
+    features = as_features(variables[FEATURES], f"'{path}', '{FEATURES}'")
     if features.ndim != 2 or not features.size:
         raise DataError(
             f"'{path}' holds no frame: '{FEATURES}' has shape {features.shape}",
             "take the file away if the clip has no sound, or " + AGAIN,
         )
-    names = tuple(_words(found[NAMES])) if NAMES in found else ()
+    names = tuple(_words(variables[NAMES])) if NAMES in variables else ()
     notes: tuple[str, ...] = ()
     if names and len(names) != features.shape[1]:
         if len(names) == len(features):
@@ -73,18 +73,18 @@ def _says_73(path: Path) -> bool:
 
 def _version_73(path: Path) -> dict[str, Any]:
     with open_hdf5(path, AGAIN) as file:
-        found: dict[str, Any] = dict.fromkeys(k for k in file.names(file.root) if not k.startswith("#"))
+        variables: dict[str, Any] = dict.fromkeys(k for k in file.names(file.root) if not k.startswith("#"))
         held, names = file.dataset(file.root, FEATURES), file.dataset(file.root, NAMES)
-        found.pop(NAMES, None)
+        variables.pop(NAMES, None)
         if held is None:
-            found.pop(FEATURES, None)
-            return found
+            variables.pop(FEATURES, None)
+            return variables
         # MATLAB stores columns first, so that its [T, 74] stands in the file as [74, T]; empty arrays as sizes.
         empty = bool(held.attrs.get("MATLAB_empty", 0))
-        found[FEATURES] = np.zeros((0, 0)) if empty else file.read(held).T
+        variables[FEATURES] = np.zeros((0, 0)) if empty else file.read(held).T
         if names is not None and names.dtype == reference_dtype():
-            found[NAMES] = _referenced(file, file.read(names).reshape(-1), found[FEATURES].shape)
-        return found
+            variables[NAMES] = _referenced(file, file.read(names).reshape(-1), variables[FEATURES].shape)
+        return variables
 
 
 def _referenced(file: Hdf5, references: Array, shape: tuple[int, ...]) -> list[str]:

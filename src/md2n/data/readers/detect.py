@@ -79,33 +79,33 @@ def read(
     """
     path = Path(source)
     special = {"split": split, "align": align, "tier": tier, "kinds": kinds, "classes": classes}
-    given: dict[str, Any] = {k: v for k, v in special.items() if v not in (None, "", {})}
+    settings: dict[str, Any] = {k: v for k, v in special.items() if v not in (None, "", {})}
     if is_store(path) and not reader:
-        return _stored(path, name, label, modalities, given, Meaning(known or "", ranges or {}, sentiment, unknown))
+        return _stored(path, name, label, modalities, settings, Meaning(known or "", ranges or {}, sentiment, unknown))
     chosen = READERS.check(reader) if reader else detect(path)
-    for option in given:
+    for option in settings:
         if option not in ACCEPTS[chosen]:
             able = ", ".join(r for r, options in ACCEPTS.items() if option in options)
             raise UsageError(f"'{path}' is read as {chosen}, which has no option '{option}'", f"{option} is for {able}")
     if modalities and "modalities" in ACCEPTS[chosen]:
-        given["modalities"] = modalities
+        settings["modalities"] = modalities
     recognises = chosen in RECOGNISE
     if recognises:
-        given["known"] = known
+        settings["known"] = known
     samples: Samples = READERS.get(chosen)(
-        path, name=name, label=label, unknown=unknown, drop_empty=drop_empty, **given
+        path, name=name, label=label, unknown=unknown, drop_empty=drop_empty, **settings
     )
     samples = declare(samples, Meaning("" if recognises else known or "", ranges or {}, sentiment))
     return samples.only(modalities) if modalities else samples
 
 
 def _stored(
-    path: Path, name: str, label: str, modalities: Sequence[str], given: Mapping[str, Any], meaning: Meaning
+    path: Path, name: str, label: str, modalities: Sequence[str], settings: Mapping[str, Any], meaning: Meaning
 ) -> Samples:
     """The samples of a store, with more said of their labels; all else that is said of them is settled."""
-    if given:
+    if settings:
         raise UsageError(
-            f"'{path}' is a store, which has no option '{next(iter(given))}'",
+            f"'{path}' is a store, which has no option '{next(iter(settings))}'",
             "give the option where the files themselves are imported",
         )
     samples = open_store(path)
@@ -152,12 +152,12 @@ def _detect_folder(path: Path) -> str:
     if (path / "data.npz").is_file():
         return "npz"
     names = sorted(p.name for p in path.iterdir())
-    found = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+    listing = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
     pickles = [n for n in names if n.endswith((".pkl", ".pickle"))]
     hint = f"give the file itself: '{path / pickles[0]}'" if pickles else UNDERSTOOD
     if not pickles and table_files(path):
         hint = f"add {LABELS} with id, split and labels: tables with a column 'id' are joined by it"
-    raise DataError(f"'{path}' holds no data set: {found or 'it is empty'}", hint)
+    raise DataError(f"'{path}' holds no data set: {listing or 'it is empty'}", hint)
 
 
 def _beside(about: Path) -> str:
@@ -199,9 +199,9 @@ def read_sdk_folder(
     labels = [f for f in files if "label" in f.stem.lower()]
     words = [f for f in files if "word" in f.stem.lower() and "vector" not in f.stem.lower()]
     if len(labels) != 1:
-        told = ", ".join(f.name for f in labels) or "none of " + ", ".join(f.name for f in files)
+        candidates = ", ".join(f.name for f in labels) or "none of " + ", ".join(f.name for f in files)
         raise DataError(
-            f"'{folder}': one .csd file must have 'label' in its name, but here it is {told}",
+            f"'{folder}': one .csd file must have 'label' in its name, but here it is {candidates}",
             "keep one labels file in the folder, or name the files in Python: md2n.data.readers.sdk.read_sdk",
         )
     sources = _sources([f for f in files if f not in labels and f not in words])

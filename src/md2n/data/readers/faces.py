@@ -85,8 +85,10 @@ def _openface(table: Table) -> ClipFrames:
         )
     success, confidence = _column(table, "success"), _column(table, "confidence")
     # Without `success`, a face that OpenFace was not sure of at all is none.
-    found = (confidence if success is None else success) if (success is not None or confidence is not None) else None
-    valid = np.ones(len(table.rows), bool) if found is None else np.asarray(found > 0)
+    detection = (
+        (confidence if success is None else success) if (success is not None or confidence is not None) else None
+    )
+    valid = np.ones(len(table.rows), bool) if detection is None else np.asarray(detection > 0)
     return _chosen(table, table.matching(_OPENFACE), table.numbers([place])[:, 0], valid, confidence, "OpenFace CSV")
 
 
@@ -122,11 +124,11 @@ def _facet(table: Table) -> ClipFrames:
     if len(steps) and float(np.median(steps)) > LONGEST_STEP_S:
         times = times / 1000
     # Rows of other sensors in one export have no time of a frame, and nothing measured.
-    kept = np.flatnonzero(timed).tolist()
-    if not kept:
+    rows = np.flatnonzero(timed).tolist()
+    if not rows:
         raise DataError(f"'{table.path}', column '{table.header[place]}' is empty", "export the times of the frames")
-    part = Table(table.path, table.header, [table.rows[i] for i in kept], [table.lines[i] for i in kept])
-    return _chosen(part, columns, times[kept], valid[kept], None, "FACET CSV")
+    part = Table(table.path, table.header, [table.rows[i] for i in rows], [table.lines[i] for i in rows])
+    return _chosen(part, columns, times[rows], valid[rows], None, "FACET CSV")
 
 
 def _column(table: Table, name: str) -> Array | None:
@@ -153,8 +155,8 @@ def _chosen(
     person = table.find("face_id", "identity")
     if person is not None and len({row[person] for row in table.rows}) > 1:
         who = np.array([row[person] for row in table.rows], dtype=np.str_)
-        seen = Counter(who[valid].tolist() or who.tolist())
-        rows = np.flatnonzero(who == seen.most_common(1)[0][0])
+        counts = Counter(who[valid].tolist() or who.tolist())
+        rows = np.flatnonzero(who == counts.most_common(1)[0][0])
     # Of the rows of one time the valid one, then the surest, then the first.
     sure = np.zeros(len(times)) if surety is None else np.nan_to_num(surety, nan=-np.inf)
     order = rows[np.lexsort((rows, -sure[rows], ~valid[rows], times[rows]))]

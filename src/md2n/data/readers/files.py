@@ -108,9 +108,9 @@ def plain_name(name: str) -> str:
 
 def fingerprints(paths: Iterable[Path]) -> list[dict[str, Any]]:
     """Name, size in bytes and SHA-256 of every file: what the store's manifest keeps of its origin."""
-    found = []
+    entries = []
     for path in paths:
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        found.append({"name": path.name, "bytes": path.stat().st_size, "sha256": digest})
-    return found
+        entries.append({"name": path.name, "bytes": path.stat().st_size, "sha256": digest})
+    return entries

@@ -66,13 +66,13 @@ def count_nonfinite(frames: Array, claimed: npt.NDArray[np.bool_] | None = None)
     step = max(1, CHUNK_BYTES // max(1, frames.shape[1] * frames.dtype.itemsize))
     for start in range(0, len(frames), step):
         part = frames[start : start + step]
-        asked = np.ones(len(part), bool) if claimed is None else claimed[start : start + step]
-        if np.isfinite(part).all() or not asked.any():
+        relevant = np.ones(len(part), bool) if claimed is None else claimed[start : start + step]
+        if np.isfinite(part).all() or not relevant.any():
             continue
         nan = np.isnan(part)
         infinite = np.isinf(part)
-        empty = nan.all(axis=1) & asked
-        broken = (nan | infinite).any(axis=1) & ~empty & asked
+        empty = nan.all(axis=1) & relevant
+        broken = (nan | infinite).any(axis=1) & ~empty & relevant
         total += NonFinite(int(nan[broken].sum()), int(infinite[broken].sum()), int(broken.sum()), int(empty.sum()))
     return total
 

@@ -97,7 +97,7 @@ class Hdf5:
         import h5py
 
         with reading(self.path, hint=self._hint):
-            return found if isinstance(found := self._follow(parent, name, LINKS), h5py.Group) else None
+            return node if isinstance(node := self._follow(parent, name, LINKS), h5py.Group) else None
 
     def dataset(self, parent: Any, name: str) -> Any:
         """The data set of that name, checked; None where there is none, or something else.
@@ -109,11 +109,11 @@ class Hdf5:
         import h5py
 
         with reading(self.path, hint=self._hint):
-            found = self._follow(parent, name, LINKS)
-            if not isinstance(found, h5py.Dataset):
+            node = self._follow(parent, name, LINKS)
+            if not isinstance(node, h5py.Dataset):
                 return None
-            self._check(found)
-            return found
+            self._check(node)
+            return node
 
     def referenced(self, reference: Any) -> Any:
         """The data set to which an object reference leads, checked.
@@ -125,11 +125,11 @@ class Hdf5:
         import h5py
 
         with reading(self.path, hint=self._hint):
-            found = self.root[reference]
-            if not isinstance(found, h5py.Dataset):
+            node = self.root[reference]
+            if not isinstance(node, h5py.Dataset):
                 raise DataError(f"'{self.path}' has a reference that leads to no data set", self._hint)
-            self._check(found)
-            return found
+            self._check(node)
+            return node
 
     def read(self, dataset: Any) -> Array:
         """All of a data set that was checked.
@@ -163,22 +163,22 @@ class Hdf5:
         """The object that a path of names leads to, step by step, so that no link is followed unseen."""
         import h5py
 
-        found = self.root if name.startswith("/") else parent
+        node = self.root if name.startswith("/") else parent
         for part in filter(None, name.split("/")):
             own = part.encode("utf-8", "surrogateescape")
-            if not isinstance(found, h5py.Group) or not found.id.links.exists(own):
+            if not isinstance(node, h5py.Group) or not node.id.links.exists(own):
                 return None
-            kind = found.id.links.get_info(own).type
+            kind = node.id.links.get_info(own).type
             if kind == h5py.h5l.TYPE_HARD:
-                found = found[part]
+                node = node[part]
             elif kind == h5py.h5l.TYPE_SOFT:
                 if not links:
                     raise DataError(f"'{self.path}': the link '{part}' leads in a circle", self._hint)
-                aim = found.id.links.get_val(own).decode("utf-8", "surrogateescape")
-                found = self._follow(found, aim, links - 1)
+                aim = node.id.links.get_val(own).decode("utf-8", "surrogateescape")
+                node = self._follow(node, aim, links - 1)
             else:
                 raise self._unsafe(f"'{part}' is a link into another file")
-        return found
+        return node
 
     def _check(self, dataset: Any) -> None:
         import h5py

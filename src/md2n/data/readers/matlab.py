@@ -95,10 +95,10 @@ class _Reader:
             return held
         size = self.element(self.unpacked(held, FIRST), 0, whole=False).next
         self.budget.spend((size,), 1, name)
-        found = self.element(self.unpacked(held, size), 0)
-        if found.kind != MATRIX:
+        element = self.element(self.unpacked(held, size), 0)
+        if element.kind != MATRIX:
             raise self.damaged(f"'{name}' is no array")
-        return found.held
+        return element.held
 
     def unpacked(self, held: memoryview, most: int) -> memoryview:
         try:
@@ -176,13 +176,13 @@ class _Reader:
         count = math.prod(shape)
         if 8 * count > len(data) - at:
             raise self.damaged(f"'{name}' promises {count} cells")
-        found = np.empty(count, object)
+        contents = np.empty(count, object)
         for i in range(count):
             kind, held, at = self.element(data, at)
             if kind != MATRIX:
                 raise self.damaged(f"a cell of '{name}' is no array")
-            found[i] = self.matrix(held, name, depth + 1)
-        return found.reshape(shape, order="F")
+            contents[i] = self.matrix(held, name, depth + 1)
+        return contents.reshape(shape, order="F")
 
     def old(self) -> Iterator[tuple[str, Any]]:
         """Name and reader of every variable of a version 4 file."""

@@ -54,7 +54,7 @@ Part = dict[str, Any]
 
 
 @dataclass
-class _Told:
+class _Report:
     """What is noticed on the way: notes; by modality, lengths that exceed the frames there are, and roles of zeros."""
 
     notes: list[str] = field(default_factory=list)
@@ -92,14 +92,14 @@ def read_mmsa(
         UsageError: ``known`` or ``label`` names nothing.
     """
     file = Path(path)
-    told = _Told()
-    parts = _parts(load_pickle(file), file, told)
+    report = _Report()
+    parts = _parts(load_pickle(file), file, report)
     ids = {split: _ids(part, split, file) for split, part in parts.items()}
     sizes = (len(ids.get("train", ())), len(ids.get("valid", ())), len(ids.get("test", ())))
     schema = recognise(sizes) if known is None else known
     facts = known_set(schema) if schema else KnownSet(title=file.stem)
     if schema and known is None:
-        told.notes.append(f"recognised as {facts.title} by its split sizes")
+        report.notes.append(f"recognised as {facts.title} by its split sizes")
     labels = _labels(parts, ids, facts, file, unknown)
     modalities: dict[str, Ragged] = {}
     counted: dict[str, NonFinite] = {}
@@ -114,7 +114,7 @@ def read_mmsa(
                 raise DataError(f"'{file}': split '{split}' has no {modality}", "every split needs every modality")
             used |= {key, *_length_keys(modality)}
             what = f"'{file}': {split}/{key}" if split else f"'{file}': {key}"
-            one, count = _modality(parts[split], key, modality, len(ids[split]), what, told)
+            one, count = _modality(parts[split], key, modality, len(ids[split]), what, report)
             parts[split].pop(key)  # the array is not needed again, and may be gigabytes
             ragged.append(one)
             counts += count
@@ -136,20 +136,20 @@ def read_mmsa(
         ids=everything,
         groups=_groups(everything),
         default_label=default,
-        notes=tuple(told.notes),
+        notes=tuple(report.notes),
         source={
             "reader": "mmsa",
             "files": fingerprints([file]),
             "schema": schema,
             "left_out": left_out,
-            "cut_lengths": {modality: count for modality, count in told.cut.items() if count},
-            ZEROS: told.zeros,
+            "cut_lengths": {modality: count for modality, count in report.cut.items() if count},
+            ZEROS: report.zeros,
         },
     )
     return finish(samples, counted, drop_empty=drop_empty)
 
 
-def _parts(content: Any, file: Path, told: _Told) -> dict[str, Part]:
+def _parts(content: Any, file: Path, report: _Report) -> dict[str, Part]:
     if not isinstance(content, Mapping):
         raise DataError(
             f"'{file}' holds a {type(content).__name__}, not a dictionary of splits",
@@ -164,11 +164,11 @@ def _parts(content: Any, file: Path, told: _Told) -> dict[str, Part]:
             raise DataError(f"'{file}': split '{key}' is a {type(content[key]).__name__}", "it should be a dictionary")
         parts[split] = dict(content[key])
     if not parts and any(np.ndim(content[k]) for k in _held(content)):
-        parts[NO_SPLIT] = _without_splits(content, file, told)
+        parts[NO_SPLIT] = _without_splits(content, file, report)
     if not parts:
-        found = ", ".join(map(str, list(content)[:8])) or "nothing"
+        names = ", ".join(map(str, list(content)[:8])) or "nothing"
         raise DataError(
-            f"'{file}' has no split train, valid or test; it holds {found}",
+            f"'{file}' has no split train, valid or test; it holds {names}",
             "the MMSA layout is {train, valid, test} -> {text, audio, vision, id, regression_labels}; one clip's is "
             "{text, audio, vision} with [frames, features]",
         )
@@ -179,14 +179,14 @@ def _held(part: Mapping[str, Any]) -> list[str]:
     return [key for keys in MODALITY_KEYS.values() for key in keys if part.get(key) is not None]
 
 
-def _without_splits(content: Mapping[str, Any], file: Path, told: _Told) -> Part:
+def _without_splits(content: Mapping[str, Any], file: Path, report: _Report) -> Part:
     """Samples of no split; a single clip, which has ``[T, d]`` arrays and no list of ids, becomes the only one."""
     part = dict(content)
     features = [key for key in _held(part) if key != "text_bert"] or _held(part)
     one = part.get("id")
     if isinstance(one, list | tuple | np.ndarray) or any(np.ndim(part[key]) > 2 for key in features):
         return part
-    told.notes.append("read as one clip: the file has neither splits nor ids, and its arrays are [frames, features]")
+    report.notes.append("read as one clip: the file has neither splits nor ids, and its arrays are [frames, features]")
     part["id"] = [file.stem if one is None else one]
     tokens = part.get("text_bert")
     if tokens is not None and np.ndim(tokens) == 2 and len(TOKEN_ROWS) in np.shape(tokens):
@@ -210,19 +210,19 @@ def _is_token_ids(value: Any, what: str) -> bool:
 
 
 def _ids(part: Part, split: str, file: Path) -> Array:
-    given = part.get("id")
-    if given is None:
+    ids = part.get("id")
+    if ids is None:
         first = next((part[k] for keys in MODALITY_KEYS.values() for k in keys if part.get(k) is not None), ())
         return np.array([f"{split}_{i}" if split else str(i) for i in range(len(first))], dtype=np.str_)
 
-    if not (isinstance(given, list | tuple) or (isinstance(given, np.ndarray) and given.ndim)):
-        raise DataError(f"'{file}': {split}/id is a single {type(given).__name__}", "give one id per sample")
+    if not (isinstance(ids, list | tuple) or (isinstance(ids, np.ndarray) and ids.ndim)):
+        raise DataError(f"'{file}': {split}/id is a single {type(ids).__name__}", "give one id per sample")
 
     def text(value: Any) -> str:
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
-    rows = np.asarray(given, dtype=object).reshape(len(given), -1) if len(given) else np.empty((0, 1), object)
-    if not rows.size and len(given):
+    rows = np.asarray(ids, dtype=object).reshape(len(ids), -1) if len(ids) else np.empty((0, 1), object)
+    if not rows.size and len(ids):
         raise DataError(f"'{file}': {split}/id holds nothing", "give one id per sample")
     return texts(["_".join(map(text, row)) for row in rows], file)
 
@@ -233,7 +233,7 @@ def _groups(ids: Array) -> dict[str, Array]:
     return {"video": np.array([i.split(VIDEO_SEPARATOR)[0] for i in ids], dtype=np.str_)}
 
 
-def _modality(part: Part, key: str, modality: str, count: int, what: str, told: _Told) -> tuple[Ragged, NonFinite]:
+def _modality(part: Part, key: str, modality: str, count: int, what: str, report: _Report) -> tuple[Ragged, NonFinite]:
     array = as_features(part[key], what)
     if array.ndim not in (2, 3):
         raise DataError(f"{what} has shape {array.shape}", "features are [samples, frames, features]")
@@ -243,10 +243,10 @@ def _modality(part: Part, key: str, modality: str, count: int, what: str, told: 
         )
     cube = array[:, None, :] if array.ndim == 2 else array
     time = cube.shape[1]
-    valid = _valid(part, cube, modality, what, told)
+    valid = _valid(part, cube, modality, what, report)
     role = role_of_zeros(cube, valid)
-    if role and told.zeros.get(modality) != PADDING:
-        told.zeros[modality] = role
+    if role and report.zeros.get(modality) != PADDING:
+        report.zeros[modality] = role
     flat = np.ascontiguousarray(cube).reshape(count * time, cube.shape[2])
     return Ragged.from_padded(cube, valid=valid), count_nonfinite(flat, valid.reshape(-1))
 
@@ -255,7 +255,7 @@ def _length_keys(modality: str) -> list[str]:
     return [f"{key}_lengths" for key in MODALITY_KEYS[modality]]
 
 
-def _valid(part: Part, cube: Array, modality: str, what: str, told: _Told) -> npt.NDArray[np.bool_]:
+def _valid(part: Part, cube: Array, modality: str, what: str, report: _Report) -> npt.NDArray[np.bool_]:
     count, time = cube.shape[:2]
     place = what.rsplit(": ", 1)[-1]
     lengths = next((part[k] for k in _length_keys(modality) if part.get(k) is not None), None)
@@ -266,13 +266,13 @@ def _valid(part: Part, cube: Array, modality: str, what: str, told: _Told) -> np
         if (numbers < 0).any():
             raise DataError(f"{what}: a length is {numbers.min()}", "lengths count frames and are at least 0")
         longer = numbers > time
-        told.cut[modality] += int(longer.sum())
+        report.cut[modality] += int(longer.sum())
         agreed = agreement(cube, np.arange(time)[None, :] < numbers[:, None], longer)
         if longer.any():
             less = "" if agreed.valid[longer].all() else ", less frames of zeros alone at the start and end"
             cut = f"{int(longer.sum())} lengths exceed the {time} frames there are; cut to them"
-            told.notes.append(f"{place}: {cut}{less}")
-        return _believed(agreed, place, "lengths", told)
+            report.notes.append(f"{place}: {cut}{less}")
+        return _believed(agreed, place, "lengths", report)
     if time == 1:
         return np.ones((count, time), bool)
     tokens = part.get("text_bert") if modality == "text" else None
@@ -283,24 +283,26 @@ def _valid(part: Part, cube: Array, modality: str, what: str, told: _Told) -> np
         and np.shape(tokens)[2] == time
     ):
         attention = as_numbers(tokens, f"{what}: text_bert")[:, TOKEN_ROWS.index("attention")] > 0
-        return _believed(agreement(cube, attention), place, "attention rows", told)
+        return _believed(agreement(cube, attention), place, "attention rows", report)
     something = filled(cube)  # NaN is not zero, so a frame of NaN is not padding
     absent = int((~something.any(axis=1)).sum())
     if absent:
-        told.notes.append(f"{place}: {absent} samples are zeros alone and count as absent")
+        report.notes.append(f"{place}: {absent} samples are zeros alone and count as absent")
     return outer(something)
 
 
-def _believed(agreed: Agreement, place: str, claim: str, told: _Told) -> npt.NDArray[np.bool_]:
+def _believed(agreed: Agreement, place: str, claim: str, report: _Report) -> npt.NDArray[np.bool_]:
     if agreed.front:
-        told.notes.append(f"{place}: {agreed.front} samples are padded in front; the {claim} count from the end there")
+        report.notes.append(
+            f"{place}: {agreed.front} samples are padded in front; the {claim} count from the end there"
+        )
     if agreed.wrong:
-        told.notes.append(
+        report.notes.append(
             f"{place}: {agreed.wrong} {claim} contradict the array, which holds numbers beyond them; there frames of "
             "zeros alone at the start and end count as padding instead"
         )
     if agreed.other:
-        told.notes.append(
+        report.notes.append(
             f"{place}: {agreed.other} {claim} leave out frames that are not zeros, and were followed; if those frames "
             f"are real, take the {claim} out of the file"
         )
@@ -325,8 +327,8 @@ def _labels(
                 )
         shapes = {a.shape[1:] for a in arrays}
         if len(shapes) > 1 or max(map(len, shapes)) > 2:
-            told = ", ".join(str(a.shape) for a in arrays)
-            raise DataError(f"'{file}': {key} has shapes {told}", "labels are [samples], or [samples, columns]")
+            listing = ", ".join(str(a.shape) for a in arrays)
+            raise DataError(f"'{file}': {key} has shapes {listing}", "labels are [samples], or [samples, columns]")
         values = np.concatenate(arrays)
         if values.ndim == 3 and values.shape[2] == 2:
             columns |= _emotions(values, facts)
@@ -371,8 +373,8 @@ def _emotions(values: Array, facts: KnownSet) -> dict[str, LabelColumn]:
 
 def _classes(values: Array, parts: Mapping[str, Part], unknown: Sequence[Any]) -> LabelColumn:
     """Named by ``annotations`` ("Positive") where each code has exactly one, in the order of the codes."""
-    given = [part.get("annotations") for part in parts.values()]
-    words = [str(w) for each in given if isinstance(each, list | tuple | np.ndarray) for w in each]
+    annotations = [part.get("annotations") for part in parts.values()]
+    words = [str(w) for each in annotations if isinstance(each, list | tuple | np.ndarray) for w in each]
     named = zip(values, words) if len(words) == len(values) else ()
     pairs = sorted({(float(v), w) for v, w in named if not is_unknown(v, unknown) and not is_missing(w)})
     if pairs and len({c for c, _ in pairs}) == len({w for _, w in pairs}) == len(pairs):

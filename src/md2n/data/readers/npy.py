@@ -63,8 +63,8 @@ def load_npy(file: Path, where: str = "") -> Array:
         head = _head(stream, f"{where}'{file}'")
         size = file.stat().st_size
         if head.bytes > size - head.length:
-            told = f"{head.bytes} bytes are promised, {size - head.length} are there"
-            raise refusal(f"'{file}' {state}: {told}", hint)
+            shortfall = f"{head.bytes} bytes are promised, {size - head.length} are there"
+            raise refusal(f"'{file}' {state}: {shortfall}", hint)
         Budget(file, size).spend(head.shape, head.dtype.itemsize, file.name)
         stream.seek(0)
         array: Array = np.lib.format.read_array(stream, allow_pickle=False)

@@ -67,8 +67,8 @@ def read_npz(
             "features are called x_<modality>: x_text, x_audio",
         )
     flags = {prefix: {k[2:]: held.pop(k) for k in list(held) if k.startswith(prefix)} for prefix in ("m_", "t_")}
-    for prefix, given in flags.items():
-        for modality in given:
+    for prefix, entries in flags.items():
+        for modality in entries:
             if modality not in features:
                 raise DataError(
                     f"'{file}' has {prefix}{modality} but no x_{modality}", did_you_mean(modality, features)

@@ -132,8 +132,8 @@ def _check_slot(path: Path, digits: bytes, steps: int) -> None:
     # memory and nothing else.
     slot = int(digits) if digits.isdigit() and len(digits) < 20 else -1
     if not 0 <= slot <= steps + 1:
-        told = digits[:20].decode("latin-1")
-        raise DataError(f"'{path}' is damaged or hostile: memo slot {told} after {steps} steps", _HINT_AGAIN)
+        number = digits[:20].decode("latin-1")
+        raise DataError(f"'{path}' is damaged or hostile: memo slot {number} after {steps} steps", _HINT_AGAIN)
 
 
 def _truncated(path: Path, size: int, name: str) -> NoReturn:

@@ -139,7 +139,7 @@ def read_sdk(
 
 
 def _segments(annotation: Sequence, notes: list[str]) -> list[Labelled]:
-    found, dropped, unlabelled = [], 0, 0
+    segments, dropped, unlabelled = [], 0, 0
     for key in annotation.segments:
         track = annotation.track(key)
         dropped += track.dropped
@@ -156,14 +156,14 @@ def _segments(annotation: Sequence, notes: list[str]) -> list[Labelled]:
                 unlabelled += 1
                 continue
             own = key if whole else f"{key}[{track.rows[i]}]"
-            found.append(Labelled(own, video_of(key), start, end, values[i]))
+            segments.append(Labelled(own, video_of(key), start, end, values[i]))
     if dropped:
         notes.append(f"{dropped} labels without a usable interval were left out")
     if unlabelled:
         notes.append(f"{unlabelled} intervals without a label were left out")
-    if not found:
+    if not segments:
         raise DataError(f"'{annotation.path}' holds no usable label", "check that it is the sequence with the labels")
-    return found
+    return segments
 
 
 def _recognise(videos: set[str]) -> str:

@@ -174,18 +174,18 @@ def cut(
     Raises:
         DataError: frames without times where times are needed; and whatever a source raises.
     """
-    found: dict[str, tuple[list[Array | None], NonFinite]] = {k: ([], NonFinite()) for k in sources}
+    cuts: dict[str, tuple[list[Array | None], NonFinite]] = {k: ([], NonFinite()) for k in sources}
     for segment in segments:
         pieces = {name: piece for name, source in sources.items() if (piece := source.of(segment)) is not None}
         steps = _steps(pieces, align, segment)
-        for name, (frames, counted) in found.items():
+        for name, (frames, counted) in cuts.items():
             piece = pieces.get(name)
             if piece is None or name == WORDS or not len(piece.features):
                 frames.append(None)
                 continue
-            found[name] = frames, counted + count_nonfinite(piece.features)
+            cuts[name] = frames, counted + count_nonfinite(piece.features)
             frames.append(piece.features if align == "none" else _onto(steps, piece, name, align, segment))
-    return found
+    return cuts
 
 
 def _steps(pieces: Mapping[str, Track], align: str, segment: Segment) -> Intervals:

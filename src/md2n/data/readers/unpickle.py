@@ -286,13 +286,13 @@ def _plain(root: Any) -> Any:
     """``_Array`` becomes ndarray in dictionaries and lists, however deep and however often they share."""
     if isinstance(root, _Array):
         return root.view(np.ndarray)
-    seen: set[int] = set()
+    visited: set[int] = set()
     todo = [root]
     while todo:
         holder = todo.pop()
-        if id(holder) in seen or not isinstance(holder, dict | list):
+        if id(holder) in visited or not isinstance(holder, dict | list):
             continue
-        seen.add(id(holder))
+        visited.add(id(holder))
         for key, value in list(holder.items()) if isinstance(holder, dict) else enumerate(holder):
             if isinstance(value, _Array):
                 holder[key] = value.view(np.ndarray)
