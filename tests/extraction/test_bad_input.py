@@ -105,7 +105,7 @@ def test_what_is_wrong_with_a_clip_is_named(clip: str, audio: str, vision: str, 
         assert outcome.state == (state or EXTRACTED), outcome
         assert not state or re.search(reason, outcome.reason), outcome
     assert found["text"].state == EXTRACTED  # what is said is known of all of these
-    assert clip in done[1].kept
+    assert clip in done[1].clips
 
 
 def test_a_transcript_may_be_missing_or_too_long(done: tuple[Path, Summary]) -> None:
@@ -123,7 +123,7 @@ def test_what_cannot_be_kept_is_left_out_and_listed(done: tuple[Path, Summary]) 
 def test_the_store_holds_the_rest(done: tuple[Path, Summary]) -> None:
     store = open_store(done[0])
     ids = store.ids.tolist()
-    assert tuple(ids) == done[1].kept and len(ids) == 17
+    assert tuple(ids) == done[1].clips and len(ids) == 17
     audio = store.modalities["audio"]
     seconds = {clip: audio.lengths[ids.index(clip)] / 100 for clip in ("good", "8 kHz", "96 kHz float", "stereo")}
     assert all(abs(s - 1) < 0.08 for s in seconds.values()), seconds

@@ -48,10 +48,10 @@ def test_what_a_clip_lacks_is_missing_and_what_cannot_be_read_is_told(tmp_path: 
     assert [told[c, "audio"].state for c in CLIPS] == [EXTRACTED, ABSENT, FAILED, EXTRACTED, ABSENT]
     assert told["three", "audio"].reason == "clip 'three' cannot be read"
     assert told["one", "audio"].notes == ("8 bytes",) and told["four", "audio"].valid == 2
-    assert found.kept == ("one", "two", "three", "four")
+    assert found.clips == ("one", "two", "three", "four")
     assert found.left_out == {"none": "clip 'none' has no transcript; clip 'none' is empty"}
     store = open_store(tmp_path / "store")
-    assert tuple(store.ids) == found.kept and verify_store(tmp_path / "store") == []
+    assert tuple(store.ids) == found.clips and verify_store(tmp_path / "store") == []
     assert store.present.tolist() == [[True, True], [True, False], [True, False], [False, True]]
     assert store.split.tolist() == [0, 0, 1, 2] and list(store.groups["speaker"]) == list("abcd")
     assert store.label("label").values.tolist() == [0, 1, 0, -1]
@@ -162,7 +162,7 @@ def test_progress_is_told_part_by_part(tmp_path: Path) -> None:
         listing(tmp_path / "clips"),
         [Letters(), Bytes()],
         tmp_path / "store",
-        told=lambda done, count, o: told.append((done, count, f"{o.clip} {o.modality}")),
+        progress=lambda done, count, o: told.append((done, count, f"{o.clip} {o.modality}")),
     )
     assert [d for d, _, _ in told] == list(range(1, 11)) and {c for _, c, _ in told} == {10}
     assert told[3][2] == "two audio"
@@ -173,7 +173,7 @@ def test_what_was_not_foreseen_costs_one_clip(tmp_path: Path, monkeypatch: pytes
     found = only(listing(tmp_path / "clips"), "one", "two")
     (tmp_path / "clips" / "two.bin").write_bytes(b"?")
     told = extract(found, [Bytes()], tmp_path / "store")
-    assert told.outcomes[1].reason.startswith("unforeseen IndexError: out of range") and told.kept == ("one",)
+    assert told.outcomes[1].reason.startswith("unforeseen IndexError: out of range") and told.clips == ("one",)
     monkeypatch.setenv("MD2N_DEBUG", "1")
     with pytest.raises(IndexError):
         extract(found, [Bytes()], tmp_path / "store")

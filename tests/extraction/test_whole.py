@@ -134,7 +134,7 @@ def test_an_extraction_lists_what_was_cut_off(tmp_path):
     out = tmp_path / "store"
     listing = read_clips(clips)
     done = extract(listing, [CovarepLike()], out)
-    assert done.kept == ("whole", "wrong head", "a little") and set(done.left_out) == {"cut"}
+    assert done.clips == ("whole", "wrong head", "a little") and set(done.left_out) == {"cut"}
     with (write_summary(tmp_path / "told", done) / "summary.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     audio = {r["clip"]: (r["state"], r["reason"] + r["notes"]) for r in rows if r["modality"] == "audio"}

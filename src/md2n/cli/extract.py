@@ -96,7 +96,7 @@ def extract(
         from md2n.training.lock import FolderLock
 
         meaning = Meaning(known, dict(label_range(r) for r in range_ or ()), ("",) if sentiment else (), unknown or ())
-        found = read_clips(
+        listing = read_clips(
             clips,
             labels,
             labels=label or (),
@@ -108,33 +108,33 @@ def extract(
             meaning=meaning,
         )
         extractors = front_ends(text, audio, vision)
-        for note in found.notes:
+        for note in listing.notes:
             say(f"note: {note}")
         if check:
-            _check(found, extractors, check, out)
+            _check(listing, extractors, check, out)
         else:
             step = _step(align)
-            spoken = step == "word" and any(c.transcript and not c.words for c in found.clips)
+            spoken = step == "word" and any(c.transcript and not c.words for c in listing.clips)
             aligner = _aligner() if spoken else None
             check_store_place(out, clips)
             make_directory(kept_folder(out))
             with FolderLock(kept_folder(out) / "lock", "extracting into"):
                 summary = extract(
-                    found,
+                    listing,
                     extractors,
                     out,
                     step=step,
                     aligner=aligner,
                     workers=workers or _cores(),
                     name=name,
-                    told=lambda done, total, outcome: count(done, total, f"{outcome.clip} {outcome.modality}"),
+                    progress=lambda done, total, outcome: count(done, total, f"{outcome.clip} {outcome.modality}"),
                 )
-            _write_page(found, extractors, summary, out, name, pictures, aligner)
+            _write_page(listing, extractors, summary, out, name, pictures, aligner)
     typer.echo(str(out))
 
 
 def _write_page(
-    found: "Listing",
+    listing: "Listing",
     extractors: "Sequence[Extractor]",
     summary: "Summary",
     out: Path,
@@ -156,7 +156,7 @@ def _write_page(
     _tell(summary, named)
     beside = out.with_name(f"{out.name}.extraction")
     write_summary(beside, summary, {"name": name or out.name, "front_ends": named})
-    chosen = [c for c in found.clips if c.id in summary.kept][:pictures]
+    chosen = [c for c in listing.clips if c.id in summary.clips][:pictures]
     drawn: dict[str, bytes] = {}
     if chosen and (reason := undrawable()):
         say(f"note: {reason}")
@@ -175,7 +175,7 @@ def _get_models() -> None:
     typer.echo(str(get_models()))
 
 
-def _check(found: "Listing", extractors: "Sequence[Extractor]", chosen: str, out: Path) -> None:
+def _check(listing: "Listing", extractors: "Sequence[Extractor]", chosen: str, out: Path) -> None:
     """Draws one clip, with words in time where they can be had."""
     from md2n.cli.output import say
     from md2n.durable import make_directory, write_bytes
@@ -185,9 +185,9 @@ def _check(found: "Listing", extractors: "Sequence[Extractor]", chosen: str, out
 
     if out.suffix.lower() != ".png":
         raise UsageError(f"'{out}' is no .png, which --check draws", "give --out PICTURE.png")
-    clip = next((c for c in found.clips if c.id == chosen), None)
+    clip = next((c for c in listing.clips if c.id == chosen), None)
     if clip is None:
-        raise UsageError(f"no clip is called '{chosen}'", did_you_mean(chosen, [c.id for c in found.clips]))
+        raise UsageError(f"no clip is called '{chosen}'", did_you_mean(chosen, [c.id for c in listing.clips]))
     aligner = None
     if clip.transcript and not clip.words:
         try:
@@ -232,7 +232,7 @@ def _tell(summary: "Summary", named: Mapping[str, str]) -> None:
             say(f"  {outcome.clip}: {outcome.modality}: {note}")
     for clip, reason in summary.left_out.items():
         say(f"  {clip} was left out: {reason}")
-    say(f"{len(summary.kept)} clips in the store, {len(summary.left_out)} left out")
+    say(f"{len(summary.clips)} clips in the store, {len(summary.left_out)} left out")
 
 
 def _step(align: str) -> str | float:
@@ -253,12 +253,12 @@ def _aligner() -> "Aligner":
     return SpeechAligner()
 
 
-def _pair(told: str) -> tuple[str, str]:
+def _pair(option: str) -> tuple[str, str]:
     from md2n.errors import UsageError
 
-    name, equals, pattern = told.partition("=")
+    name, equals, pattern = option.partition("=")
     if not (name and equals and pattern):
-        raise UsageError(f"--column '{told}' is not NAME=PATTERN", "for example: --column 'speaker=^(s[0-9]+)'")
+        raise UsageError(f"--column '{option}' is not NAME=PATTERN", "for example: --column 'speaker=^(s[0-9]+)'")
     return name, pattern
 
 

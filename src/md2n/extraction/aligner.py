@@ -44,5 +44,5 @@ class SpeechAligner:
             raise ModalityAbsentError(f"clip '{clip.id}' has no transcript", "its words are not looked for")
         if clip.media is None:
             raise ModalityAbsentError(f"clip '{clip.id}' has no sound to look for words in", "give files of words")
-        found = align(clip.transcript, sound(clip.media))
-        return found.words, found.notes
+        alignment = align(clip.transcript, sound(clip.media))
+        return alignment.words, alignment.notes

@@ -46,9 +46,9 @@ STATES = 3
 """Frames that a phone lasts at least."""
 _LIKELIHOOD_SHIFT = 1024
 """The decoder scales logarithms of likelihoods down by it."""
-_TOLD = 8
+_MOST_WORDS = 8
 """Words named in a note."""
-_NAMED = 40
+_MOST_LETTERS = 40
 """Letters of a word that are told."""
 
 
@@ -89,22 +89,22 @@ def align(transcript: str, sound: Sound) -> Alignment:
     decoder = load_decoder()
     # Where all is in capitals, they do not tell what is spelled.
     shouted = len(words) > 1 and not any(c.islower() for word in words for c in word)
-    said = [_said(word.lower() if shouted else word, decoder) for word in words]
-    least_s = STATES * FRAME_S * sum(len(s.phones.split()) for s in said)
+    pronunciations = [_pronunciation(word.lower() if shouted else word, decoder) for word in words]
+    least_s = STATES * FRAME_S * sum(len(s.phones.split()) for s in pronunciations)
     if sound.duration_s < least_s:
         raise DataError(
             f"{sound.duration_s:.2f} s of sound are too short for {len(words)} words, "
             f"which take {least_s:.2f} s at least",
             "check that the transcript is that of this clip",
         )
-    for one in said:
+    for one in pronunciations:
         if not one.known and decoder.lookup_word(one.key) is None:
             decoder.add_word(one.key, one.phones, False)  # the search is made anew below
-    parts = _search(decoder, [s.key for s in said], samples)
+    parts = _search(decoder, [s.key for s in pronunciations], samples)
     score = float(np.mean([log / (end + 1 - start) for start, end, log in parts]))
     placed = tuple(
         Word(word, _time(start), min(_time(end + 1), sound.duration_s), one.guessed)
-        for word, one, (start, end, _) in zip(words, said, parts, strict=True)
+        for word, one, (start, end, _) in zip(words, pronunciations, parts, strict=True)
     )
     return Alignment(placed, score, _notes(placed, score))
 
@@ -151,14 +151,14 @@ def _samples(sound: Sound) -> npt.NDArray[np.int16]:
     return np.round(sound.signal * (2**14 / peak)).astype("<i2")
 
 
-def _said(word: str, decoder: Any) -> Pronunciation:
-    found = pronounce(word, decoder.lookup_word)
-    if found is None:
+def _pronunciation(word: str, decoder: Any) -> Pronunciation:
+    pronunciation = pronounce(word, decoder.lookup_word)
+    if pronunciation is None:
         raise DataError(
-            f"it is not known how '{word[:_NAMED]}' is said: words are found in English alone",
+            f"it is not known how '{word[:_MOST_LETTERS]}' is said: words are found in English alone",
             "give a file with its words in time: --words FOLDER",
         )
-    return found
+    return pronunciation
 
 
 def _search(decoder: Any, keys: Sequence[str], samples: npt.NDArray[np.int16]) -> list[tuple[int, int, float]]:
@@ -203,6 +203,6 @@ def _notes(words: Sequence[Word], score: float) -> tuple[str, ...]:
         )
     guessed = list(dict.fromkeys(w.text for w in words if w.guessed))
     if guessed:
-        more = f" and {len(guessed) - _TOLD} more" if len(guessed) > _TOLD else ""
-        notes.append(f"pronunciation guessed: {', '.join(w[:_NAMED] for w in guessed[:_TOLD])}{more}")
+        more = f" and {len(guessed) - _MOST_WORDS} more" if len(guessed) > _MOST_WORDS else ""
+        notes.append(f"pronunciation guessed: {', '.join(w[:_MOST_LETTERS] for w in guessed[:_MOST_WORDS])}{more}")
     return tuple(notes)

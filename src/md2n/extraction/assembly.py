@@ -60,7 +60,7 @@ def write_clips(
     """
     listing = gathered.listing
     labels = listing.columns()
-    kept: list[str] = []
+    ids: list[str] = []
     empty: dict[str, str] = {}
     outcomes: list[Outcome] = []
     with StoreWriter(
@@ -80,10 +80,10 @@ def write_clips(
         intervals=[e.modality for e in gathered.extractors],
     ) as writer:
         for i, clip in enumerate(listing.clips):
-            tracks, told = _tracks(gathered, i)
-            outcomes += told
+            tracks, clip_outcomes = _tracks(gathered, i)
+            outcomes += clip_outcomes
             if not tracks:
-                empty[clip.id] = "; ".join(dict.fromkeys(o.reason for o in told if o.modality != WORDS))
+                empty[clip.id] = "; ".join(dict.fromkeys(o.reason for o in clip_outcomes if o.modality != WORDS))
                 continue
             writer.append(
                 clip.id,
@@ -93,14 +93,14 @@ def write_clips(
                 groups={k: members[i] for k, members in listing.groups.items()},
                 intervals={k: t.intervals_s for k, t in tracks.items()},
             )
-            kept.append(clip.id)
-        if not kept:
+            ids.append(clip.id)
+        if not ids:
             reasons = "; ".join(f"{k}: {v}" for k, v in list(empty.items())[:3])
             raise DataError(
                 f"no clip has anything that could be extracted ({reasons})",
                 "check that the clips hold what the front ends look for, or choose other front ends",
             )
-    return tuple(kept), empty, tuple(outcomes)
+    return tuple(ids), empty, tuple(outcomes)
 
 
 def _tracks(gathered: Gathered, index: int) -> tuple[dict[str, Track], list[Outcome]]:
@@ -150,10 +150,10 @@ def placed(track: Track, modality: str, step: Step, words: Sequence[Word]) -> Tr
         return average_over(track, words)
     width = WINDOW_S if step == "word" else float(step)
     edges = np.arange(int(np.ceil(round(float(track.intervals_s.max()) / width, 6))) + 1) * width
-    found = average_over(track, [Word("", a, b) for a, b in pairwise(edges.tolist())])
+    averages = average_over(track, [Word("", a, b) for a, b in pairwise(edges.tolist())])
     if step != "word":
-        return found
-    return replace(found, notes=(*found.notes, f"no words in time: averaged over {WINDOW_S:g} s each"))
+        return averages
+    return replace(averages, notes=(*averages.notes, f"no words in time: averaged over {WINDOW_S:g} s each"))
 
 
 def _label(column: LabelColumn, row: int) -> Any:

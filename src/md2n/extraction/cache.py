@@ -94,8 +94,8 @@ def content_of(clip: Clip) -> str:
 
 def words_key(clip: Clip, content: str, aligner: str) -> str:
     """Name of the kept words in time; ``aligner`` is empty where the clip's own words are all there is."""
-    given = [[w.text, w.start_s, w.end_s] for w in clip.words or ()]
-    return _name([VERSION, clip.id, WORDS, given, *([] if given else [aligner, clip.transcript, content])])
+    own_words = [[w.text, w.start_s, w.end_s] for w in clip.words or ()]
+    return _name([VERSION, clip.id, WORDS, own_words, *([] if own_words else [aligner, clip.transcript, content])])
 
 
 def key_of(clip: Clip, extractor: Extractor, content: str, words: str) -> str:

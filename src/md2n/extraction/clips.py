@@ -129,8 +129,8 @@ def read_clips(
             outside their range.
         UsageError: no such label or group column, a pattern that is none, or a tier that is in no file.
     """
-    found = find_table(folder)
-    table = table or found
+    own_table = find_table(folder)
+    table = table or own_table
     cells = _media_files(folder) if table is None else read_table(table)
     if not {"file", "id"} & set(cells):
         raise DataError(f"{table} has neither a column 'file' nor 'id'", "name the clips' files in 'file'")
@@ -159,8 +159,8 @@ def read_clips(
     # A column that was not asked for and teaches nothing; what is asked for and teaches nothing, `data check` reports.
     empty = [c for c in chosen if len(held[c]) < (1 if labels else 2)]
     for c in empty:
-        told = f"holds nothing but '{held[c][0]}'" if held[c] else "is empty"
-        notes.append(f"label column '{c}' {told} and was left out")
+        defect = f"holds nothing but '{held[c][0]}'" if held[c] else "is empty"
+        notes.append(f"label column '{c}' {defect} and was left out")
     targets = {c: target_of([cells[c][i] for i in rows], None, None, meaning.unknown) for c in chosen if c not in empty}
     members = {
         # Who is not known is a group of one, not one of a group of unknowns.
@@ -189,10 +189,10 @@ def read_clips(
 
 
 def _media_files(folder: Path) -> dict[str, list[str]]:
-    found = [p.relative_to(folder) for p in folder.rglob("*") if p.suffix.lower() in VIDEO + SOUND and p.is_file()]
-    if not found:
+    files = [p.relative_to(folder) for p in folder.rglob("*") if p.suffix.lower() in VIDEO + SOUND and p.is_file()]
+    if not files:
         raise DataError(f"{folder} holds no {' or '.join(TABLES)} and no media file", "give the folder of the clips")
-    return {"file": sorted(p.as_posix() for p in found)}
+    return {"file": sorted(p.as_posix() for p in files)}
 
 
 def _path(cell: str, folder: Path) -> str:
@@ -202,15 +202,15 @@ def _path(cell: str, folder: Path) -> str:
 
 def _file(folder: Path, cells: Mapping[str, Sequence[str]], row: int) -> Path | None:
     """The clip's file, be it there or not; without a name, that of its id, if there is one."""
-    told = cells["file"][row] if "file" in cells else ""
-    if told:
-        return folder / told
+    cell = cells["file"][row] if "file" in cells else ""
+    if cell:
+        return folder / cell
     one = cells["id"][row] if "id" in cells else ""
     return next((p for e in VIDEO + SOUND if one and (p := folder / f"{one}{e}").is_file()), None)
 
 
 def _from_names(patterns: Mapping[str, str], names: Sequence[str]) -> dict[str, list[str]]:
-    found = {}
+    columns = {}
     for column, pattern in patterns.items():
         if column in KNOWN:
             raise UsageError(f"a column '{column}' cannot be made of file names", "give it another name")
@@ -223,10 +223,10 @@ def _from_names(patterns: Mapping[str, str], names: Sequence[str]) -> dict[str, 
         if not compiled.groups:
             raise UsageError(f"the pattern '{pattern}' has no group", "put brackets round the value: 'clip_(.)'")
         matches = [compiled.search(name) for name in names]
-        found[column] = [(m.group(1) or "").strip() if m else "" for m in matches]
-        if not any(found[column]):
+        columns[column] = [(m.group(1) or "").strip() if m else "" for m in matches]
+        if not any(columns[column]):
             raise UsageError(f"the pattern '{pattern}' is in no file name", f"names are like '{names[0]}'")
-    return found
+    return columns
 
 
 def _refused(ids: Sequence[str], splits: Sequence[str] | None, table: Path | None) -> dict[int, str]:
@@ -234,17 +234,17 @@ def _refused(ids: Sequence[str], splits: Sequence[str] | None, table: Path | Non
     rows: dict[str, list[int]] = {}
     for i, one in enumerate(ids):
         rows.setdefault(one, []).append(i)
-    found = {}
+    reasons = {}
     for i, one in enumerate(ids):
         if not one:
-            found[i] = f"{table}, line {i + 2} has neither id nor file"
+            reasons[i] = f"{table}, line {i + 2} has neither id nor file"
         elif len(rows[one]) > 1:
-            told = f"lines {', '.join(str(k + 2) for k in rows[one])} of {table}" if table else "several files"
-            found[i] = f"id '{one}' stands for {told}: none of them was taken"
+            where = f"lines {', '.join(str(k + 2) for k in rows[one])} of {table}" if table else "several files"
+            reasons[i] = f"id '{one}' stands for {where}: none of them was taken"
         elif splits is not None and splits[i].strip().lower() not in SPLIT_WORDS:
             hint = did_you_mean(splits[i], SPLITS)
-            found[i] = f"{table}, line {i + 2}: '{splits[i]}' is no split; {hint}"
-    return found
+            reasons[i] = f"{table}, line {i + 2}: '{splits[i]}' is no split; {hint}"
+    return reasons
 
 
 def _split(word: str) -> str:
@@ -263,19 +263,21 @@ def _clip(
 ) -> Clip:
     beside = media or folder / one
     stem = beside.name if media is None else beside.stem  # an id may have a dot in it
-    said = cells["transcript"][row] if "transcript" in cells else ""
-    found: tuple[Word, ...] | None = None
+    transcript = cells["transcript"][row] if "transcript" in cells else ""
+    words: tuple[Word, ...] | None = None
     try:
-        said = said or _text(beside.with_name(f"{stem}.txt"))
-        found, more = source.words(cells["words"][row] if "words" in cells else "", one, beside.with_name(stem))
+        transcript = transcript or _text(beside.with_name(f"{stem}.txt"))
+        words, more = source.words(cells["words"][row] if "words" in cells else "", one, beside.with_name(stem))
         notes += [f"clip '{one}': {note}" for note in more]
     except (DataError, UsageError) as error:
         notes.append(f"clip '{one}': {error.message}" + (f" ({error.hint})" if error.hint else ""))
-    if found and not said:
-        said = " ".join(w.text for w in found)
-    if len(said.split()) > LONGEST_TRANSCRIPT:
-        notes.append(f"clip '{one}' has a transcript of {len(said.split())} words: is it that of a longer recording?")
-    return Clip(one, media, said.strip() or None, found)
+    if words and not transcript:
+        transcript = " ".join(w.text for w in words)
+    if len(transcript.split()) > LONGEST_TRANSCRIPT:
+        notes.append(
+            f"clip '{one}' has a transcript of {len(transcript.split())} words: is it that of a longer recording?"
+        )
+    return Clip(one, media, transcript.strip() or None, words)
 
 
 def _text(path: Path) -> str:

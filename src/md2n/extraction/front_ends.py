@@ -21,28 +21,28 @@ FRONT_ENDS: dict[str, Registry] = {
 """By modality."""
 
 
-def front_end(modality: str, told: str) -> Extractor | None:
+def front_end(modality: str, choice: str) -> Extractor | None:
     """The front end of a modality.
 
     Args:
         modality: ``text``, ``audio`` or ``vision``.
-        told: its name; for one that takes a folder, ``NAME:FOLDER``; ``none`` for none.
+        choice: its name; for one that takes a folder, ``NAME:FOLDER``; ``none`` for none.
 
     Raises:
         UsageError: no such front end, a folder for one that takes none, or a package that is not there.
         DataError: a folder that is not what it should be.
     """
-    if told == NONE:
+    if choice == NONE:
         return None
     known = FRONT_ENDS[modality]
-    name, colon, folder = told.partition(":")
+    name, colon, folder = choice.partition(":")
     if name not in known.names():
         raise UsageError(f"no {known.kind} is called '{name}'", did_you_mean(name, (*known.names(), NONE)))
     if colon and (modality != "text" or not folder):
-        raise UsageError(f"'{told}' is no {known.kind}", f"give {name}" + (":FOLDER" if modality == "text" else ""))
-    made = known.get(name)
-    found: Extractor = made(Path(folder)) if colon else made()
-    return found
+        raise UsageError(f"'{choice}' is no {known.kind}", f"give {name}" + (":FOLDER" if modality == "text" else ""))
+    factory = known.get(name)
+    extractor: Extractor = factory(Path(folder)) if colon else factory()
+    return extractor
 
 
 def front_ends(text: str, audio: str, vision: str) -> tuple[Extractor, ...]:
@@ -51,8 +51,8 @@ def front_ends(text: str, audio: str, vision: str) -> tuple[Extractor, ...]:
     Raises:
         UsageError: as ``front_end``, or none of them.
     """
-    chosen = [front_end(k, told) for k, told in (("text", text), ("audio", audio), ("vision", vision))]
-    found = tuple(e for e in chosen if e is not None)
-    if not found:
+    chosen = [front_end(k, choice) for k, choice in (("text", text), ("audio", audio), ("vision", vision))]
+    extractors = tuple(e for e in chosen if e is not None)
+    if not extractors:
         raise UsageError("there is nothing to extract", "choose --text, --audio or --vision")
-    return found
+    return extractors

@@ -59,9 +59,9 @@ def look(clip: Clip, pieces: Mapping[str, Piece], landmarker: Landmarker | None 
     tracks = {k: p.reason if p.track is None else p.track for k, p in pieces.items() if k != WORDS}
     heard = _heard(clip)
     picture = _picture(clip, tracks.get("vision"))
-    found = None if picture is None or landmarker is None else landmarker(picture.rgb)
+    landmarks = None if picture is None or landmarker is None else landmarker(picture.rgb)
     words = clip.words or (pieces[WORDS].words if WORDS in pieces else ())
-    return Look(clip.id, picture, found, heard, None if heard is None else _pitch(heard), words, tracks)
+    return Look(clip.id, picture, landmarks, heard, None if heard is None else _pitch(heard), words, tracks)
 
 
 def _heard(clip: Clip) -> Sound | None:
@@ -75,8 +75,8 @@ def _heard(clip: Clip) -> Sound | None:
 
 
 def _pitch(heard: Sound) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
-    found = srh_pitch(heard.signal.astype(np.float64), len(heard.signal) // HOP + 1)
-    hertz = np.where(found.voiced & found.measured, found.f0_hz, np.nan)
+    pitch = srh_pitch(heard.signal.astype(np.float64), len(heard.signal) // HOP + 1)
+    hertz = np.where(pitch.voiced & pitch.measured, pitch.f0_hz, np.nan)
     return np.arange(len(hertz)) * HOP / RATE_HZ, hertz
 
 

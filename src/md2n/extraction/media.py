@@ -102,10 +102,10 @@ def pictures(path: Path) -> Iterator[Picture]:
         UsageError: PyAV is not installed.
     """
     with _opened(path) as file:
-        moving = [s for s in file.streams.video if not s.disposition & s.disposition.attached_pic]
-        if not moving:
+        tracks = [s for s in file.streams.video if not s.disposition & s.disposition.attached_pic]
+        if not tracks:
             raise ModalityAbsentError(f"{path.name} has no video track", "the clip is kept without pictures")
-        stream = moving[0]
+        stream = tracks[0]
         stream.codec_context.thread_count = 1  # work is shared between processes, a clip each
         begun, period = _begin_s(file), float(1 / stream.average_rate) if stream.average_rate else 0.0
         at, count, aspect = 0.0, 0, float(stream.sample_aspect_ratio or 1)
@@ -161,9 +161,11 @@ def _begin_s(file: Any) -> float:
 
 
 def _check_whole(path: Path, stream: Any, reached_s: float) -> None:
-    said_s = float(stream.duration * stream.time_base) if stream.duration else _tagged_s(stream)
-    if said_s - reached_s > max(SHORT_S, SHORT_PART * said_s):
-        raise DataError(f"{path} ends after {reached_s:.1f} of {said_s:.1f} seconds", "it was cut off: copy it again")
+    nominal_s = float(stream.duration * stream.time_base) if stream.duration else _tagged_s(stream)
+    if nominal_s - reached_s > max(SHORT_S, SHORT_PART * nominal_s):
+        raise DataError(
+            f"{path} ends after {reached_s:.1f} of {nominal_s:.1f} seconds", "it was cut off: copy it again"
+        )
 
 
 def _tagged_s(stream: Any) -> float:

@@ -1,6 +1,6 @@
 """Clips to a store: every modality of every clip extracted once, kept, and put together at the end.
 
-What was extracted is kept beside the store in ``.NAME.clips/`` (see ``kept``), so whatever stops an extraction loses
+What was extracted is kept beside the store in ``.NAME.clips/`` (see ``cache``), so whatever stops an extraction loses
 the clips in hand at most, and a rerun does what is new or has changed.  The store itself is made of these files in the
 table's order: it comes out the same, byte by byte, however often the extraction was stopped.
 """
@@ -70,13 +70,13 @@ class Summary:
 
     Args:
         outcomes: one per clip and modality, in the store's order; those of ``words`` where clips were aligned.
-        kept: ids of the clips in the store.
+        clips: ids of the clips in the store.
         left_out: ids of clips that have nothing at all, and lines of the table that could not be used, with reasons.
         notes: what a person should know of the whole.
     """
 
     outcomes: tuple[Outcome, ...]
-    kept: tuple[str, ...]
+    clips: tuple[str, ...]
     left_out: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
@@ -154,7 +154,7 @@ def extract(
     aligner: Aligner | None = None,
     workers: int = 0,
     name: str = "",
-    told: Callable[[int, int, Outcome], None] | None = None,
+    progress: Callable[[int, int, Outcome], None] | None = None,
 ) -> Summary:
     """Extracts what is missing and writes the store.
 
@@ -169,7 +169,7 @@ def extract(
         aligner: finds words in time for clips that come without them; needed for ``word``.
         workers: processes at a time, one thread each; 0 works in this process.
         name: of the data set; that of ``out`` if not given.
-        told: after each clip and modality, how many are done, of how many, and what became of it.
+        progress: after each clip and modality, how many are done, of how many, and what became of it.
 
     Raises:
         UsageError: no extractor, two of one modality, an unknown ``step``, or a package or model that is not there.
@@ -183,7 +183,7 @@ def extract(
     make_directory(folder)
     tidy(folder)
     places = {c.id: _places(folder, c, extractors, aligner if step == "word" else None) for c in listing.clips}
-    before = {path for found in places.values() for path in found.values() if is_kept(path)}
+    before = {path for files in places.values() for path in files.values() if is_kept(path)}
     jobs = []
     for clip in listing.clips:
         parts = tuple(part for part, path in places[clip.id].items() if path not in before)
@@ -201,13 +201,13 @@ def extract(
                 failed[clip_id, part] = outcome
             else:
                 write_piece(places[clip_id][part], piece)
-            if told is not None:
-                told(done, count, outcome)
+            if progress is not None:
+                progress(done, count, outcome)
     except KeyboardInterrupt:
         raise InterruptedRun("stopped; what was extracted is kept", "the same command goes on from there") from None
     gathered = Gathered(listing, extractors, step, places, failed, before)
-    kept, empty, outcomes = write_clips(gathered, out, name or out.name)
-    return Summary(outcomes, kept, {**dict(listing.refused), **empty}, listing.notes)
+    ids, empty, outcomes = write_clips(gathered, out, name or out.name)
+    return Summary(outcomes, ids, {**dict(listing.refused), **empty}, listing.notes)
 
 
 def pieces_of(clip: Clip, extractors: Sequence[Extractor], aligner: Aligner | None = None) -> dict[str, Piece]:
@@ -227,8 +227,8 @@ def kept_pieces(
 ) -> dict[str, Piece]:
     """What is kept of a clip for the store ``out``, part by part; what failed is not among it."""
     places = _places(kept_folder(out), clip, extractors, aligner)
-    found = {part: read_piece(path) for part, path in places.items()}
-    return {part: piece for part, piece in found.items() if piece is not None}
+    pieces = {part: read_piece(path) for part, path in places.items()}
+    return {part: piece for part, piece in pieces.items() if piece is not None}
 
 
 def kept_folder(out: Path) -> Path:
@@ -248,13 +248,13 @@ def _check(extractors: Sequence[Extractor], step: Step) -> None:
 
 def _places(folder: Path, clip: Clip, extractors: Sequence[Extractor], aligner: Aligner | None) -> dict[str, Path]:
     """Where the parts of a clip are kept; words among them where they are to be found in the sound."""
-    content, found = content_of(clip), {}
+    content, places = content_of(clip), {}
     words = ""
     if clip.words or (aligner and clip.transcript):
         words = words_key(clip, content, aligner.fingerprint if aligner else "")
         if not clip.words:
-            found[WORDS] = folder / words
-    return found | {e.modality: folder / key_of(clip, e, content, words) for e in extractors}
+            places[WORDS] = folder / words
+    return places | {e.modality: folder / key_of(clip, e, content, words) for e in extractors}
 
 
 def _words_of(clip: Clip, places: Mapping[str, Path]) -> tuple[Word, ...] | None:
@@ -273,16 +273,16 @@ def _done(
         {e.modality: e for e in extractors if e.modality in wanted}, aligner if WORDS in wanted else None
     )
     again: list[_Job] = []
-    for job, found in each(work, jobs, min(workers, len(jobs))):
-        if not isinstance(found, Died):
-            yield from ((job.clip.id, part, piece) for part, piece in found.items())
+    for job, result in each(work, jobs, min(workers, len(jobs))):
+        if not isinstance(result, Died):
+            yield from ((job.clip.id, part, piece) for part, piece in result.items())
         elif len(job.parts) > 1:  # what killed it need not be all of it
             again += [_Job(job.clip, parts) for parts in _apart(job.parts)]
         else:
-            yield job.clip.id, job.parts[0], Piece(FAILED, found.reason)
-    for job, found in each(work, again, min(workers, len(again))):
+            yield job.clip.id, job.parts[0], Piece(FAILED, result.reason)
+    for job, result in each(work, again, min(workers, len(again))):
         for part in job.parts:
-            yield job.clip.id, part, Piece(FAILED, found.reason) if isinstance(found, Died) else found[part]
+            yield job.clip.id, part, Piece(FAILED, result.reason) if isinstance(result, Died) else result[part]
 
 
 def _apart(parts: Sequence[str]) -> list[tuple[str, ...]]:

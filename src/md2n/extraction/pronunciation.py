@@ -63,13 +63,13 @@ def pronounce(word: str, lookup: Lookup) -> Pronunciation | None:
     phones = lookup(whole) if _may_be_there(whole) else None
     if phones:
         return Pronunciation(whole, phones, known=True, guessed=False)
-    found = [_piece(piece, lookup) for piece in spoken(word)]
-    said = " ".join(phones for phones, _ in found if phones)
-    if not said:
+    pieces = [_piece(piece, lookup) for piece in spoken(word)]
+    sounds = " ".join(phones for phones, _ in pieces if phones)
+    if not sounds:
         return None
     # Made of the phones: the dictionary does not tell small letters from capitals, which may be said otherwise.
-    key = f"/{said.replace(' ', '_')}"
-    return Pronunciation(key, said, known=False, guessed=any(guessed for _, guessed in found))
+    key = f"/{sounds.replace(' ', '_')}"
+    return Pronunciation(key, sounds, known=False, guessed=any(guessed for _, guessed in pieces))
 
 
 def _may_be_there(whole: str) -> bool:

@@ -39,8 +39,10 @@ def made_splits(
                 held += sizes[order[-1]]
                 side[order.pop()] = part
     side |= dict.fromkeys(order, "train")
-    kept = f"; whole groups of '{name}' on one side" if name else ""
+    grouping = f"; whole groups of '{name}' on one side" if name else ""
     if group is not None and not name:
-        kept = f"; '{group[0]}' has too few members to be kept apart"
-    rule = f"no column 'split': made 70/15/15 % train/valid/test in the order of SHA-256 of seed {seed} and name{kept}"
+        grouping = f"; '{group[0]}' has too few members to be kept apart"
+    rule = (
+        f"no column 'split': made 70/15/15 % train/valid/test in the order of SHA-256 of seed {seed} and name{grouping}"
+    )
     return tuple(side[m] for m in members), rule

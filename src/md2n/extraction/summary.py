@@ -17,17 +17,17 @@ COLUMNS = ("clip", "modality", "state", "reason", "frames", "valid", "notes", "a
 
 def counts(summary: Summary) -> dict[str, dict[str, int]]:
     """Modality (and ``words``) -> state -> how many clips, in the order of the store."""
-    found: dict[str, dict[str, int]] = {}
+    totals: dict[str, dict[str, int]] = {}
     for outcome in summary.outcomes:
-        of = found.setdefault(outcome.modality, dict.fromkeys((EXTRACTED, ABSENT, FAILED), 0))
+        of = totals.setdefault(outcome.modality, dict.fromkeys((EXTRACTED, ABSENT, FAILED), 0))
         of[outcome.state] += 1
-    return found
+    return totals
 
 
 def facts(summary: Summary) -> dict[str, Any]:
     """Everything, for machines."""
     return {
-        "clips_in_store": len(summary.kept),
+        "clips_in_store": len(summary.clips),
         "left_out": dict(summary.left_out),
         "counts": counts(summary),
         "notes": list(summary.notes),
@@ -58,8 +58,8 @@ def write_summary(folder: Path, summary: Summary, more: Mapping[str, Any] | None
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for o in summary.outcomes:
-        told = (csv_cell(o.clip), o.modality, o.state, csv_cell(o.reason))
-        writer.writerow((*told, o.frames, o.valid, csv_cell("; ".join(o.notes)), o.anew))
+        cells = (csv_cell(o.clip), o.modality, o.state, csv_cell(o.reason))
+        writer.writerow((*cells, o.frames, o.valid, csv_cell("; ".join(o.notes)), o.anew))
     for clip, reason in summary.left_out.items():
         writer.writerow((csv_cell(clip), "", "left out", csv_cell(reason), 0, 0, "", ""))
     for note in summary.notes:

@@ -65,8 +65,10 @@ class BertText:
             tokenizer = AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)
             model = AutoModel.from_pretrained(str(self.folder), local_files_only=True)
         except (OSError, ValueError) as error:
-            told = str(error).splitlines()[0]
-            raise DataError(f"the model in {self.folder} cannot be loaded: {told}", "give a complete folder") from error
+            reason = str(error).splitlines()[0]
+            raise DataError(
+                f"the model in {self.folder} cannot be loaded: {reason}", "give a complete folder"
+            ) from error
         if not tokenizer.is_fast or tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
             raise DataError(
                 f"the tokenizer in {self.folder} is not one of the BERT family", "save it with its tokenizer.json"
@@ -97,9 +99,9 @@ class BertText:
         total = np.zeros((len(words), len(self.columns)), np.float64)
         counts = np.zeros(len(words), np.int64)
         for start, keep, stop in windows(len(pieces), min(self.limit, tokenizer.model_max_length) - 2):
-            told = self._read(pieces[start:stop])
+            states = self._read(pieces[start:stop])
             for i in range(*keep):
-                total[owners[i]] += told[i - start]
+                total[owners[i]] += states[i - start]
                 counts[owners[i]] += 1
         return (total / np.maximum(counts, 1)[:, None]).astype(np.float32), counts > 0
 
@@ -110,8 +112,8 @@ class BertText:
         tokenizer, model = self._loaded
         ids = [tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id]
         with torch.inference_mode():
-            told = model(input_ids=torch.tensor([ids])).last_hidden_state[0]
-        states: npt.NDArray[np.float32] = told[1:-1].float().numpy()
+            hidden = model(input_ids=torch.tensor([ids])).last_hidden_state[0]
+        states: npt.NDArray[np.float32] = hidden[1:-1].float().numpy()
         return states
 
 
@@ -121,41 +123,41 @@ def windows(count: int, size: int) -> Iterator[tuple[int, tuple[int, int], int]]
     >>> list(windows(10, 4))
     [(0, (0, 3), 4), (2, (3, 5), 6), (4, (5, 7), 8), (6, (7, 10), 10)]
     """
-    step, start, kept = max(1, size // 2), 0, 0
-    while kept < count:
+    step, start, first = max(1, size // 2), 0, 0
+    while first < count:
         stop = min(start + size, count)
         until = count if stop == count else start + size - size // 4
-        yield start, (kept, until), stop
-        start, kept = start + step, until
+        yield start, (first, until), stop
+        start, first = start + step, until
 
 
 def _default_folder() -> Path:
-    found = importlib.util.find_spec(DEFAULT_PACKAGE.replace("-", "_"))
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec(DEFAULT_PACKAGE.replace("-", "_"))
+    if spec is None or not spec.submodule_search_locations:
         raise UsageError(
             f"the default text model, package {DEFAULT_PACKAGE}, is not installed",
             f"{install_hint('text')}; or give a BERT folder of your own: --text bert:FOLDER",
         )
-    return Path(found.submodule_search_locations[0]) / "model"
+    return Path(spec.submodule_search_locations[0]) / "model"
 
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        told = read_json(folder / "config.json")
-        int(told["hidden_size"])
+        config = read_json(folder / "config.json")
+        int(config["hidden_size"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{folder} holds no model of the BERT family", "give a folder with config.json, weights and tokenizer"
         ) from error
-    return dict(told)
+    return dict(config)
 
 
 def _checksum(folder: Path) -> str:
     """Of everything the numbers depend on."""
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in (".json", ".txt", ".safetensors", ".bin", ".model"):
-            told.update(path.name.encode())
+            digest.update(path.name.encode())
             with path.open("rb") as file:
-                told.update(hashlib.file_digest(file, "sha256").digest())
-    return told.hexdigest()[:16]
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]

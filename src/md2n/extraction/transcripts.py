@@ -48,7 +48,7 @@ def words_of(transcript: str) -> tuple[str, ...]:
     ('Well', "it's", '5', "o'clock,", 'now.')
     """
     plain = unicodedata.normalize("NFC", transcript).translate(_QUOTES)
-    plain = _BREAK.sub(lambda found: f"{found.group()} ", _ALTERNATE.sub("", _ANNOTATION.sub(" ", plain)))
+    plain = _BREAK.sub(lambda match: f"{match.group()} ", _ALTERNATE.sub("", _ANNOTATION.sub(" ", plain)))
     return tuple(w for w in plain.split() if w in _SIGNS or (w not in PAUSES and any(c.isalnum() for c in w)))
 
 
@@ -63,23 +63,23 @@ def spoken(word: str) -> tuple[str, ...]:
     """
     bare = unicodedata.normalize("NFKD", word.translate(_QUOTES))
     bare = "".join(c for c in bare if not unicodedata.combining(c))
-    said: list[str] = []
-    for found in _PIECE.finditer(bare):
-        if found["letters"]:
-            said += found["letters"].replace(".", "")
-        elif found["number"]:
-            said += _sum(found["number"], found["sum"]) if found["sum"] else _number(found["number"], _end(found))
-        elif found["digits"]:
-            said += _number(found["digits"], "")
-        elif found["word"]:
-            said.append(found["word"])
+    words: list[str] = []
+    for match in _PIECE.finditer(bare):
+        if match["letters"]:
+            words += match["letters"].replace(".", "")
+        elif match["number"]:
+            words += _sum(match["number"], match["sum"]) if match["sum"] else _number(match["number"], _end(match))
+        elif match["digits"]:
+            words += _number(match["digits"], "")
+        elif match["word"]:
+            words.append(match["word"])
         else:
-            said.append(_SIGNS[found["sign"]])
-    return tuple(said)
+            words.append(_SIGNS[match["sign"]])
+    return tuple(words)
 
 
-def _end(found: re.Match[str]) -> str:
-    return (found["end"] or "").lower()
+def _end(match: re.Match[str]) -> str:
+    return (match["end"] or "").lower()
 
 
 def _sum(figures: str, sign: str) -> list[str]:
@@ -90,16 +90,16 @@ def _sum(figures: str, sign: str) -> list[str]:
 def _number(figures: str, end: str) -> list[str]:
     whole, _, part = figures.replace(",", "").partition(".")
     if len(whole) == 4 and "," not in figures and not part and _is_year(int(whole)):
-        said = _year(int(whole))
+        words = _year(int(whole))
     else:
-        said = _whole(whole)
+        words = _whole(whole)
     if part:
-        said += ["point", *(_ONES[int(c)] for c in part)]
+        words += ["point", *(_ONES[int(c)] for c in part)]
     if end == "s":  # the 1990s
-        said[-1] = said[-1][:-1] + "ies" if said[-1].endswith("y") else said[-1] + "s"
+        words[-1] = words[-1][:-1] + "ies" if words[-1].endswith("y") else words[-1] + "s"
     elif end:
-        said[-1] = _ordinal(said[-1])
-    return said
+        words[-1] = _ordinal(words[-1])
+    return words
 
 
 def _whole(figures: str) -> list[str]:
@@ -115,10 +115,10 @@ def _is_year(number: int) -> bool:
 
 def _year(number: int) -> list[str]:
     century, rest = divmod(number, 100)
-    said = _cardinal(century)
+    words = _cardinal(century)
     if rest == 0:
-        return [*said, "hundred"]
-    return [*said, *(["oh"] if rest < 10 else []), *_cardinal(rest)]
+        return [*words, "hundred"]
+    return [*words, *(["oh"] if rest < 10 else []), *_cardinal(rest)]
 
 
 def _cardinal(number: int) -> list[str]:

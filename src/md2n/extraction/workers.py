@@ -95,7 +95,7 @@ def _in_processes(
                 hand = next(h for h in hands if h.line is line)
                 done, hand.piece = hand.piece, None
                 try:
-                    refused, told = hand.line.recv()
+                    refused, answer = hand.line.recv()
                 except (EOFError, ConnectionError):
                     hands.remove(hand)
                     reason = _ending(hand.process)
@@ -104,7 +104,7 @@ def _in_processes(
                     yield done, Died(f"the process that read it {reason}")
                     continue
                 if refused:
-                    kind, message, hint = told
+                    kind, message, hint = answer
                     raise kind(message, hint)
                 # The next piece first: what is done with this one must not keep the process waiting.
                 if left:
@@ -115,7 +115,7 @@ def _in_processes(
                     hands.remove(hand)
                     hand.line.close()
                 if done is not None:
-                    yield done, told
+                    yield done, answer
     finally:
         for hand in hands:
             hand.process.terminate()

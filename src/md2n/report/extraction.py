@@ -40,7 +40,7 @@ def write_page(
     for outcome in summary.outcomes:
         clips.setdefault(outcome.clip, {})[outcome.modality] = outcome
     anew = sum(o.anew for o in summary.outcomes)
-    lines = [f"{len(summary.kept)} clips in the store", f"{len(summary.left_out)} left out", f"{anew} parts made anew"]
+    lines = [f"{len(summary.clips)} clips in the store", f"{len(summary.left_out)} left out", f"{anew} parts made anew"]
     page = filled(
         PAGE,
         title=f"md2n: extraction of {name}",

@@ -87,11 +87,11 @@ def sedreams(
     place = float(np.median((strong - minima[cycle]) / span[cycle])) if len(strong) else 0.0
     first = np.clip(minima + np.rint((place - REACH) * span).astype(np.int64), 0, len(x) - 1)
     last = np.clip(minima + np.rint((place + REACH) * span).astype(np.int64), 0, len(x) - 1)
-    found = [a + int(error[a : b + 1].argmax()) for a, b in zip(first.tolist(), last.tolist()) if b > a]
-    return np.unique(np.asarray(found, dtype=np.int64))
+    peaks = [a + int(error[a : b + 1].argmax()) for a, b in zip(first.tolist(), last.tolist()) if b > a]
+    return np.unique(np.asarray(peaks, dtype=np.int64))
 
 
-def voiced_closures(closures: Int[np.ndarray, " closure"], pitch: Pitch) -> Int[np.ndarray, " kept"]:
+def voiced_closures(closures: Int[np.ndarray, " closure"], pitch: Pitch) -> Int[np.ndarray, " voiced"]:
     """The closures nearest to (or half-way from) a voiced instant."""
     place = closures / HOP
     voiced = np.interp(place, np.arange(len(pitch.voiced)), pitch.voiced.astype(np.float64), left=0, right=0)

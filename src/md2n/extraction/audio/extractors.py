@@ -45,9 +45,9 @@ class CovarepLike:
             ModalityAbsentError: the clip has no sound, or is digital silence throughout.
             DataError: its file cannot be read, or its sound ends before a first frame.
         """
-        found = covarep_like(_heard(clip), RATE_HZ)
+        features = covarep_like(_heard(clip), RATE_HZ)
         half = HOP / RATE_HZ / 2
-        return _track(clip, found.values, found.valid, found.times_s, half)
+        return _track(clip, features.values, features.valid, features.times_s, half)
 
 
 class EGeMAPS:
@@ -92,8 +92,8 @@ class EGeMAPS:
         values = np.empty((count, len(EGEMAPS_COLUMNS)), np.float32)
         for start in range(0, count, PIECE):
             stop, first = min(start + PIECE, count), max(0, start - CONTEXT)
-            told = _descriptors(signal[first * HOP : (stop + CONTEXT - 1) * HOP + SHORT])
-            values[start:stop] = told[start - first : stop - first]
+            rows = _descriptors(signal[first * HOP : (stop + CONTEXT - 1) * HOP + SHORT])
+            values[start:stop] = rows[start - first : stop - first]
         loud = np.concatenate([[0], np.cumsum(signal != 0)])
         begin = HOP * np.arange(count)
         valid = loud[begin + SHORT] > loud[begin]
@@ -126,5 +126,7 @@ def _descriptors(signal: Float[np.ndarray, " sample"]) -> Float[np.ndarray, "fra
         raise UsageError(
             "afx-audio, which measures egemaps, is not installed", f"{install_hint('audio')}; or --audio covarep-like"
         ) from error
-    found: np.ndarray = np.nan_to_num(extract_egemaps_lld(signal, RATE_HZ)["egemaps_lld"].T, posinf=0.0, neginf=0.0)
-    return found.astype(np.float32)
+    descriptors: np.ndarray = np.nan_to_num(
+        extract_egemaps_lld(signal, RATE_HZ)["egemaps_lld"].T, posinf=0.0, neginf=0.0
+    )
+    return descriptors.astype(np.float32)

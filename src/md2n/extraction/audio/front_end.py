@@ -93,7 +93,7 @@ def covarep_like(
     values = np.zeros((count, len(NAMES)), dtype=np.float64)
     times = frame_times_s(count)
     valid = _valid(x, sound, count)
-    closures, found = [np.zeros(0, dtype=np.int64)], [np.zeros((0, len(GLOTTAL)))]
+    closures, glottal_measures = [np.zeros(0, dtype=np.int64)], [np.zeros((0, len(GLOTTAL)))]
     for start, stop in blocks(count, frames_per_piece):
         # Pieces start at whole hops, so that windows fall on the same samples as in the whole sound.
         first = max(0, start - CONTEXT)
@@ -105,8 +105,8 @@ def covarep_like(
         at = at + first * HOP
         own = (at >= start * HOP) & (at < stop * HOP)
         closures.append(at[own])
-        found.append(measures[own])
-    _between_closures(np.concatenate(closures), np.concatenate(found), times, values)
+        glottal_measures.append(measures[own])
+    _between_closures(np.concatenate(closures), np.concatenate(glottal_measures), times, values)
     values[~valid] = 0.0
     return AcousticFeatures(np.nan_to_num(values, posinf=0.0, neginf=0.0).astype(np.float32), valid, times)
 
@@ -152,31 +152,31 @@ def _at_closures(
     closures = closing.voiced_closures(closing.sedreams(x, error, pitch.mean_hz), pitch)
     period, usable = glottal.periods(closures)
     closures, period = closures[usable], period[usable]
-    found = np.empty((len(closures), len(GLOTTAL)))
+    measures = np.empty((len(closures), len(GLOTTAL)))
     if not len(closures):
-        return closures, found
+        return closures, measures
     flow, derivative = glottal_flow(x)
     for start, stop in blocks(len(closures), CLOSURES_PER_BLOCK):
         at, length = closures[start:stop], period[start:stop]
-        found[start:stop, 0], found[start:stop, 1] = glottal.naq_and_qoq(flow, derivative, at, length)
-        found[start:stop, 2] = glottal.harmonic_difference(derivative, at, length)
-        found[start:stop, 3] = glottal.parabolic_spectral_parameter(flow, at, length)
-    found[:, 4] = maxima_dispersion(error, closures, period)
-    return closures, found
+        measures[start:stop, 0], measures[start:stop, 1] = glottal.naq_and_qoq(flow, derivative, at, length)
+        measures[start:stop, 2] = glottal.harmonic_difference(derivative, at, length)
+        measures[start:stop, 3] = glottal.parabolic_spectral_parameter(flow, at, length)
+    measures[:, 4] = maxima_dispersion(error, closures, period)
+    return closures, measures
 
 
 def _between_closures(
     closures: Int[np.ndarray, " closure"],
-    found: Float[np.ndarray, "closure measure"],
+    measures: Float[np.ndarray, "closure measure"],
     times_s: Float[np.ndarray, " frame"],
     values: Float[np.ndarray, "frame column"],
 ) -> None:
     """What was measured at closures, interpolated into ``values``."""
     for column, name in enumerate(GLOTTAL):
-        known = np.isfinite(found[:, column])
+        known = np.isfinite(measures[:, column])
         if known.any():
             values[:, INDEX[name]] = np.interp(
-                times_s, closures[known] / RATE_HZ, found[known, column], left=0.0, right=0.0
+                times_s, closures[known] / RATE_HZ, measures[known, column], left=0.0, right=0.0
             )
 
 

@@ -64,8 +64,8 @@ def residual(
         windows = frames[start:stop] * taper
         source = windows if model is None else fitted[start:stop] * taper
         error = inverse_filter(predictor(source, order), windows)
-        left, kept = (error**2).sum(axis=1), (windows**2).sum(axis=1)
-        error *= np.sqrt(kept / np.where(left > 0, left, 1.0))[:, None]
+        left, energy = (error**2).sum(axis=1), (windows**2).sum(axis=1)
+        error *= np.sqrt(energy / np.where(left > 0, left, 1.0))[:, None]
         piece = overlap_add(error, SHIFT)
         total[start * SHIFT : start * SHIFT + len(piece)] += piece
     return total[: len(x)]

@@ -62,26 +62,26 @@ def anchors() -> Float[np.ndarray, "896 2"]:
 
 
 def decoded(
-    told: Float[np.ndarray, "896 16"], logits: Float[np.ndarray, " 896"]
+    offsets: Float[np.ndarray, "896 16"], logits: Float[np.ndarray, " 896"]
 ) -> tuple[Float[np.ndarray, "face 16"], Float[np.ndarray, " face"]]:
     """What the model tells, where its score is high enough: 8 points (box corners first) 0 to 1, and scores.
 
     Args:
-        told: of each anchor, in pixels relative to it: middle, width and height of the box; six points.
+        offsets: of each anchor, in pixels relative to it: middle, width and height of the box; six points.
         logits: of the scores.
     """
     score = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -100, 100)))
-    seen = score >= LOWEST_SCORE
-    near = told[seen].astype(np.float64).reshape(-1, 8, 2) / SIDE
-    middle, half, places = near[:, 0], near[:, 1] / 2, anchors()[seen]
+    confident = score >= LOWEST_SCORE
+    near = offsets[confident].astype(np.float64).reshape(-1, 8, 2) / SIDE
+    middle, half, places = near[:, 0], near[:, 1] / 2, anchors()[confident]
     corners = np.stack([middle - half, middle + half], axis=1)
     points = np.concatenate([corners, near[:, 2:]], axis=1) + places[:, None]
-    return points.reshape(-1, 16), score[seen]
+    return points.reshape(-1, 16), score[confident]
 
 
-def blended(found: list[Detection]) -> list[Detection]:
+def blended(detections: list[Detection]) -> list[Detection]:
     """One detection for each face: those that overlap are averaged by score; the largest face first."""
-    left = sorted(found, key=lambda d: -d.score)
+    left = sorted(detections, key=lambda d: -d.score)
     faces = []
     while left:
         same = overlap(left[0].box, np.stack([d.box for d in left])) > SAME_FACE
@@ -127,12 +127,12 @@ class FaceDetector:
         return faces
 
     def _look(self, rgb: UInt8[np.ndarray, "height width 3"], region: Region) -> list[Detection]:
-        seen = crop(rgb, region, SIDE, outside=0.0)
-        told, logits = self._network((seen / 127.5 - 1).astype(np.float32, copy=False))
-        points, score = decoded(told, logits.ravel())
+        pixels = crop(rgb, region, SIDE, outside=0.0)
+        offsets, logits = self._network((pixels / 127.5 - 1).astype(np.float32, copy=False))
+        points, score = decoded(offsets, logits.ravel())
         placed = (region.to_picture(p.reshape(8, 2)) for p in points)
-        found = [Detection(p[:2].ravel(), p[2:], float(s)) for p, s in zip(placed, score)]
-        return [d for d in found if _middle_inside(d.box, rgb.shape[0], rgb.shape[1])]
+        detections = [Detection(p[:2].ravel(), p[2:], float(s)) for p, s in zip(placed, score)]
+        return [d for d in detections if _middle_inside(d.box, rgb.shape[0], rgb.shape[1])]
 
 
 def _middle_inside(box: Float[np.ndarray, " 4"], height: int, width: int) -> bool:

@@ -67,15 +67,15 @@ class GeoAU:
         faces: list[bool] = []
         searched: list[int] = []
         measured, block = [np.zeros((0, len(NAMES)))], list[Float32[np.ndarray, "468 3"]]()
-        for seen in self._sightings(clip.media):
-            if times and seen.time_s <= times[-1]:  # shown at the same time as the one before: not seen by anybody
+        for sighting in self._sightings(clip.media):
+            if times and sighting.time_s <= times[-1]:  # shown at the same time as the one before: not seen by anybody
                 continue
-            times.append(seen.time_s)
-            faces.append(seen.face is not None)
-            if seen.face is not None:
-                block.append(seen.face.landmarks)
-            if seen.faces is not None:
-                searched.append(seen.faces)
+            times.append(sighting.time_s)
+            faces.append(sighting.face is not None)
+            if sighting.face is not None:
+                block.append(sighting.face.landmarks)
+            if sighting.faces is not None:
+                searched.append(sighting.faces)
             if len(block) == BLOCK:
                 measured.append(measures(np.stack(block)))
                 block.clear()

@@ -63,8 +63,8 @@ def measures(landmarks: Float[np.ndarray, "frame point 3"]) -> Float[np.ndarray,
     Args:
         landmarks: 468 of each face: x right, y down, z away, all on one scale.
     """
-    seen = heads(landmarks)
-    return np.stack([_column(seen, column) for column in COLUMNS], axis=1)
+    faces = heads(landmarks)
+    return np.stack([_column(faces, column) for column in COLUMNS], axis=1)
 
 
 def pose(axes: Float[np.ndarray, "frame 3 3"]) -> Float[np.ndarray, "frame 3"]:
@@ -90,13 +90,13 @@ _AXIS = {
 _ANGLE = {Along.PITCH: 0, Along.YAW: 1, Along.ROLL: 2}
 
 
-def _column(seen: Heads, column: Column) -> Float[np.ndarray, " frame"]:
+def _column(faces: Heads, column: Column) -> Float[np.ndarray, " frame"]:
     if column.along in _ANGLE:
-        out: np.ndarray = pose(seen.axes)[:, _ANGLE[column.along]]
+        out: np.ndarray = pose(faces.axes)[:, _ANGLE[column.along]]
         return out
     if column.along is Along.AREA:
-        return _area(seen.points[:, column.of, :2])
-    apart = seen.points[:, column.of].mean(axis=1) - seen.points[:, column.from_].mean(axis=1)
+        return _area(faces.points[:, column.of, :2])
+    apart = faces.points[:, column.of].mean(axis=1) - faces.points[:, column.from_].mean(axis=1)
     if column.along is Along.DISTANCE:
         out = np.linalg.norm(apart, axis=1)
     else:

