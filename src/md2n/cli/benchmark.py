@@ -63,8 +63,8 @@ def benchmark(
         terms = Terms(tune, preset, tuple(sorted({s.partition("=")[0]: s for s in sets or ()}.values())))
         check_terms(out, terms)
         named = _words(models)
-        asked = MODELS.names() if "all" in named else named
-        jobs = plan(_words(data), asked, seeds, out, preset, sets or (), keep_stale, first_seed)
+        methods = MODELS.names() if "all" in named else named
+        jobs = plan(_words(data), methods, seeds, out, preset, sets or (), keep_stale, first_seed)
         if not jobs:
             raise UsageError("there is nothing to run", "name data sets and methods, for instance --data digits")
         if tune or plan_only:  # else it is checked with the runs that are to do

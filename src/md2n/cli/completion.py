@@ -38,9 +38,9 @@ def everything() -> Any:
 
     app.callback()(top)
     for name in COMMANDS:
-        made = target(name)
-        if isinstance(made, typer.Typer):
-            app.add_typer(made, name=name)
+        body = target(name)
+        if isinstance(body, typer.Typer):
+            app.add_typer(body, name=name)
         else:
-            app.command(name)(made)
+            app.command(name)(body)
     return typer.main.get_command(app)

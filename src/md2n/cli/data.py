@@ -190,8 +190,8 @@ def import_source(
         )
     if is_store(out) and not (known or any(meant.values())):
         with suppress(DataError):  # an older store that cannot be read is replaced like any other
-            samples, kept = keep_meaning(samples, open_store(out))
-            for note in kept:
+            samples, notes = keep_meaning(samples, open_store(out))
+            for note in notes:
                 say(f"note: {note}")
     write_store(out, samples, {k: times for k, times in intervals.items() if k in samples.names})
     for note in samples.notes:
@@ -222,8 +222,8 @@ def check_set(
     samples = _open(source, modalities, split, data_root)
     if is_store(Path(source)):
         compare_store(source)
-    found = check(samples, label=label)
-    count = {severity: sum(f.severity == severity for f in found) for severity in ("error", "warning", "info")}
+    findings = check(samples, label=label)
+    count = {severity: sum(f.severity == severity for f in findings) for severity in ("error", "warning", "info")}
     if json:
         _print_json(
             {
@@ -231,12 +231,12 @@ def check_set(
                 "samples": len(samples),
                 "modalities": list(samples.names),
                 "counts": count,
-                "findings": [asdict(f) for f in found],
+                "findings": [asdict(f) for f in findings],
                 "patterns": pattern_facts(samples),
             }
         )
-    elif found:
-        print_table(findings_table(samples.name, found))
+    elif findings:
+        print_table(findings_table(samples.name, findings))
     verdict = f"errors: {count['error']}, warnings: {count['warning']}, remarks: {count['info']}"
     say(f"{samples.name}, {len(samples)} samples of {', '.join(samples.names)}: {verdict}")
     if count["error"]:

@@ -16,9 +16,9 @@ def plain_table(name: str, title: str, columns: tuple[str, ...], rows: Sequence[
     return Table(name, title, columns, tuple(tuple(Cell(text=str(c)) for c in row) for row in rows))
 
 
-def findings_table(name: str, found: "list[Finding]") -> "Table":
+def findings_table(name: str, findings: "list[Finding]") -> "Table":
     """One row per finding, in the order given."""
-    rows = [(f.severity, f.code, f.message, f.hint) for f in found]
+    rows = [(f.severity, f.code, f.message, f.hint) for f in findings]
     return plain_table("findings", f"Findings on {name}", ("severity", "rule", "what", "next"), rows)
 
 
@@ -46,8 +46,8 @@ def labels_table(samples: "Samples") -> "Table":
     rows = []
     for name, column in samples.labels.items():
         facts = label_facts(column)
-        told = ", ".join(f"{c} {n}" for c, n in facts["counts"].items()) if "counts" in facts else _range(facts)
-        rows.append((name, facts["kind"], told, str(facts["known"]), "yes" if column.task.label == default else ""))
+        values = ", ".join(f"{c} {n}" for c, n in facts["counts"].items()) if "counts" in facts else _range(facts)
+        rows.append((name, facts["kind"], values, str(facts["known"]), "yes" if column.task.label == default else ""))
     return plain_table("labels", "Labels", ("label", "kind", "values", "known", "default"), rows)
 
 
@@ -70,7 +70,7 @@ def facts_table(samples: "Samples") -> "Table":
     if samples.normalise_by:
         facts.append(("normalised by", samples.normalise_by))
     facts += [("note", note) for note in samples.notes]
-    facts += [(f"source {k}", _told(v)) for k, v in samples.source.items() if v not in ("", [], {})]
+    facts += [(f"source {k}", _joined(v)) for k, v in samples.source.items() if v not in ("", [], {})]
     return plain_table("facts", "Facts", ("what", "is"), facts)
 
 
@@ -138,10 +138,10 @@ def label_lines(samples: "Samples") -> list[str]:
         facts, task = label_facts(column), column.task
         if task.kind == "classification":
             some = ", ".join(task.classes[:8]) + (", ..." if len(task.classes) > 8 else "")
-            told = f"{len(task.classes)} classes ({some})"
+            meaning = f"{len(task.classes)} classes ({some})"
         else:
-            told = f"{'sentiment' if task.sentiment else 'real values'}, {_range(facts) or 'none known'}"
-        lines.append(f"label '{name}': {told}; known of {facts['known']} of {len(samples)}")
+            meaning = f"{'sentiment' if task.sentiment else 'real values'}, {_range(facts) or 'none known'}"
+        lines.append(f"label '{name}': {meaning}; known of {facts['known']} of {len(samples)}")
     if len(lines) > 1:
         lines.append(f"{len(lines)} label columns; '{default}' is the default, --label NAME chooses another")
     return lines
@@ -154,9 +154,9 @@ def _range(facts: dict[str, Any]) -> str:
     return f"{facts['least']:g} to {facts['greatest']:g}, mean {facts['mean']:.3g}{declared}"
 
 
-def _told(value: Any) -> str:
+def _joined(value: Any) -> str:
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "; ".join(_told(v) for v in value)
+        return "; ".join(_joined(v) for v in value)
     if isinstance(value, dict):
         return ", ".join(f"{k} {v}" for k, v in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -22,13 +22,13 @@ def pieces(table: Table, width: int) -> list[dict[int, int]]:
     """
     least = [_least(table, c) for c in range(len(table.columns))]
     heads = _naming_columns(table, least, width)
-    found, piece = [], list(heads)
+    groups, piece = [], list(heads)
     for column in range(len(heads), len(table.columns)):
         if len(piece) > len(heads) and _taken([least[c] for c in [*piece, column]]) > width:
-            found.append(piece)
+            groups.append(piece)
             piece = list(heads)
         piece.append(column)
-    return [_shared(table, columns, least, width) for columns in [*found, piece]]
+    return [_shared(table, columns, least, width) for columns in [*groups, piece]]
 
 
 def _naming_columns(table: Table, least: list[int], width: int) -> list[int]:

@@ -82,17 +82,17 @@ def command(name: str) -> Any:
     Raises:
         UsageError: unknown; the hint names the nearest.
     """
-    found = target(name)
+    body = target(name)
     import typer
 
-    if not isinstance(found, typer.Typer):
+    if not isinstance(body, typer.Typer):
         # Markup off: examples in docstrings keep their lines, and nothing of rich is imported for help.
         single = typer.Typer(
             add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
         )
-        single.command(name)(found)
-        found = single
-    return typer.main.get_command(found)
+        single.command(name)(body)
+        body = single
+    return typer.main.get_command(body)
 
 
 def dispatch(arguments: Sequence[str]) -> int:
@@ -172,9 +172,9 @@ def _ended(arguments: Sequence[str] | None, stop: Stop) -> int:
             return int(ending.exit_code)
         if os.environ.get("MD2N_DEBUG"):
             raise
-        told = " ".join(f"{type(ending).__name__}: {ending}".split())[:300]
+        cause = " ".join(f"{type(ending).__name__}: {ending}".split())[:300]
         hint = "the same command with MD2N_DEBUG=1 shows where; please report it with what it shows"
-        return _refused(Md2nError(f"this is a fault of md2n: {told}", hint))
+        return _refused(Md2nError(f"this is a fault of md2n: {cause}", hint))
     return code
 
 

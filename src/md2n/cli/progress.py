@@ -27,7 +27,7 @@ class Bar:
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[status]}"),
             console=console,
             transient=False,
             disable=not console.is_terminal,
@@ -39,7 +39,7 @@ class Bar:
 
     def begin(self, step: int, steps: int) -> None:
         self.progress.start()
-        self.task = self.progress.add_task(escape(self.title), total=steps, completed=step, told="")
+        self.task = self.progress.add_task(escape(self.title), total=steps, completed=step, status="")
 
     def step(self, report: StepReport) -> None:
         self._draw(report)
@@ -51,7 +51,7 @@ class Bar:
         tenth = 10 * report.step // max(report.steps, 1)
         if not self.console.is_terminal and tenth > self.tenth:
             self.tenth = tenth
-            self.notice(f"{self.title}: step {report.step}/{report.steps} {_told(report)} {self.validation}")
+            self.notice(f"{self.title}: step {report.step}/{report.steps} {_loss_parts(report)} {self.validation}")
 
     def notice(self, text: str) -> None:
         _say(self.console, text)
@@ -61,8 +61,8 @@ class Bar:
 
     def _draw(self, report: StepReport | EpochReport) -> None:
         if self.task is not None:
-            told = f"{_told(report)} [green]{self.validation}"
-            self.progress.update(self.task, completed=report.step, total=report.steps, told=told)
+            status = f"{_loss_parts(report)} [green]{self.validation}"
+            self.progress.update(self.task, completed=report.step, total=report.steps, status=status)
 
     def end(self) -> None:
         self.progress.stop()
@@ -87,7 +87,7 @@ def _say(console: Console, text: str) -> None:
     console.print(visible(text, lines=True), highlight=False, markup=False, soft_wrap=True)
 
 
-def _told(report: StepReport | EpochReport) -> str:
+def _loss_parts(report: StepReport | EpochReport) -> str:
     return " ".join(f"{name} {value:.3f}" for name, value in report.parts.items())
 
 

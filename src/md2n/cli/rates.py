@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 
-def rates(given: Iterable[str]) -> dict[str, float]:
+def rates(options: Iterable[str]) -> dict[str, float]:
     """Modality -> rate; several may be given at once, with commas.
 
     Raises:
@@ -14,8 +14,8 @@ def rates(given: Iterable[str]) -> dict[str, float]:
     """
     from md2n.errors import UsageError
 
-    found: dict[str, float] = {}
-    for text in (part.strip() for one in given for part in one.split(",") if part.strip()):
+    by_modality: dict[str, float] = {}
+    for text in (part.strip() for one in options for part in one.split(",") if part.strip()):
         name, equals, rate = text.rpartition("=")
         try:
             number = float(rate)
@@ -23,7 +23,7 @@ def rates(given: Iterable[str]) -> dict[str, float]:
             equals = ""
         if not (equals and name.strip()):
             raise UsageError(f"--hide '{text}' is not MODALITY=RATE", "for example: --hide image=0.7")
-        if name.strip() in found:
+        if name.strip() in by_modality:
             raise UsageError(f"--hide names '{name.strip()}' twice", "give one rate for each modality")
-        found[name.strip()] = number
-    return found
+        by_modality[name.strip()] = number
+    return by_modality

@@ -56,8 +56,8 @@ def recover(
         say("note: no spread: the method draws nothing")
     for note in recovered.notes:
         say(f"note: {note}")
-    for name, given in recovered.was_given.items():
-        say(f"{name}: {int((~given).sum())} of {len(given)} recovered")
+    for name, available in recovered.was_given.items():
+        say(f"{name}: {int((~available).sum())} of {len(available)} recovered")
     typer.echo(str(out))
 
 

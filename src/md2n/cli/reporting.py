@@ -52,6 +52,8 @@ def report_of(paths: Sequence[Path], folder: Path) -> Path:
     from md2n.report.render import write_report
 
     say_what_is_left_out()
-    found = read_outcomes(paths, say)
-    named = naming([r.model for r in found.rows] + [f.model for f in found.failures])
-    return write_report(folder, found.rows, naming=named, runs=found.runs, failures=found.failures, notes=found.notes)
+    outcomes = read_outcomes(paths, say)
+    named = naming([r.model for r in outcomes.rows] + [f.model for f in outcomes.failures])
+    return write_report(
+        folder, outcomes.rows, naming=named, runs=outcomes.runs, failures=outcomes.failures, notes=outcomes.notes
+    )
