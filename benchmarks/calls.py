@@ -26,8 +26,8 @@ class MeanOfDraws:
         return getattr(self.model, name)
 
     def recover(self, *arguments: Any, **options: Any) -> Any:
-        said = self.model.recover(*arguments, **options)
-        return replace(said, features={k: x.mean(dim=0) for k, x in said.draws.items()})
+        recovery = self.model.recover(*arguments, **options)
+        return replace(recovery, features={k: x.mean(dim=0) for k, x in recovery.draws.items()})
 
 
 def report(run: str) -> None:
@@ -40,13 +40,13 @@ def report(run: str) -> None:
     model = loaded.model
     assert isinstance(model, MD2N)
     point = evaluate_recovery(model, dataset, conditions, draws=2, steps=1)
-    told = sum(r.measures["recovery_r2"] for r in point) / len(point)
-    print(f"{run}, validation split; R2 of the one-step point estimate: {told:.3f}\n")
+    mean_r2 = sum(r.measures["recovery_r2"] for r in point) / len(point)
+    print(f"{run}, validation split; R2 of the one-step point estimate: {mean_r2:.3f}\n")
     print(f"| calls | {metric} | R2 of the mean of {DRAWS} draws | CRPS | coverage 90% |\n|---|---|---|---|---|")
     for calls in CALLS:
         model.config = replace(model.config, predict_steps=calls, predict_draws=1 if calls == 1 else DRAWS)
-        said = evaluate(model, dataset, conditions)
+        results = evaluate(model, dataset, conditions)
         back = evaluate_recovery(MeanOfDraws(model), dataset, conditions, draws=DRAWS, steps=calls)  # type: ignore[arg-type]
         means = [sum(r.measures[f"recovery_{k}"] for r in back) / len(back) for k in ("r2", "crps", "coverage90")]
-        score = sum(r.measures[metric] for r in said) / len(said)
+        score = sum(r.measures[metric] for r in results) / len(results)
         print(f"| {calls} | {score:.4f} | {means[0]:.3f} | {means[1]:.3f} | {means[2]:.3f} |", flush=True)

@@ -69,8 +69,8 @@ def training_step() -> None:
 
                 def step(model: MultimodalModel = model, g: torch.Generator = g) -> None:
                     model.zero_grad()
-                    seen = batch.hide(draw_available(batch.present, g, 0.15))
-                    model.loss(seen, g).total.backward()  # type: ignore[no-untyped-call]
+                    incomplete = batch.hide(draw_available(batch.present, g, 0.15))
+                    model.loss(incomplete, g).total.backward()  # type: ignore[no-untyped-call]
 
                 taken[name] = cpu_seconds(step)
             ratio = taken["md2n"] / taken["modality_dropout"]
@@ -86,13 +86,15 @@ def recovery() -> None:
     batch = made_batch()
     flags = batch.present.clone()
     flags[:, 1] = False
-    seen = batch.hide(flags)
+    incomplete = batch.hide(flags)
     model = MD2N(SCHEMA, MD2NConfig(fusion=FusionConfig(latent=LatentConfig(length=48)))).eval()
-    latents = model.backbone.encode(seen)
+    latents = model.backbone.encode(incomplete)
     with torch.inference_mode():
-        print(f"prediction, whole: {cpu_seconds(lambda: model.predict(seen, generator(0, 'b'))):.3f} CPU-s")
+        print(f"prediction, whole: {cpu_seconds(lambda: model.predict(incomplete, generator(0, 'b'))):.3f} CPU-s")
         for calls in (1, 4, 10, 50):
-            draw = cpu_seconds(partial(model.recovery.recover, latents, flags, seen.noise(generator(0, "b")), calls))
+            draw = cpu_seconds(
+                partial(model.recovery.recover, latents, flags, incomplete.noise(generator(0, "b")), calls)
+            )
             print(f"recovery of one modality, {calls} network calls: {draw:.3f} CPU-s (IMDer's code: 11.4)")
 
 
@@ -106,7 +108,7 @@ def beside_imder() -> None:
     batch = made_batch()
     flags = batch.present.clone()
     flags[:, 1] = False
-    seen = batch.hide(flags)
+    incomplete = batch.hide(flags)
     for size, theirs, ours in (
         ("of the original", resolve("imder_original"), resolve("default", LIKE_THE_ORIGINAL)),
         (
@@ -118,7 +120,9 @@ def beside_imder() -> None:
     ):
         taken: dict[str, tuple[float, ...]] = {}
         for name, config, repeats in (("imder", theirs, 3), ("md2n", ours, 11)):
-            taken[name] = step_prediction_recovery(build(name, SCHEMA, config.model.settings), batch, seen, repeats)
+            taken[name] = step_prediction_recovery(
+                build(name, SCHEMA, config.model.settings), batch, incomplete, repeats
+            )
         for what, imder, md2n in zip(
             ("training step", "a sample's prediction", "a sample's recovery"), taken["imder"], taken["md2n"]
         ):
@@ -126,7 +130,7 @@ def beside_imder() -> None:
 
 
 def step_prediction_recovery(
-    model: MultimodalModel, batch: SequenceBatch, seen: SequenceBatch, repeats: int
+    model: MultimodalModel, batch: SequenceBatch, incomplete: SequenceBatch, repeats: int
 ) -> tuple[float, float, float]:
     """CPU-seconds of a training step, of a sample's prediction, of a sample's recovery."""
     g = generator(0, "steps")
@@ -139,9 +143,9 @@ def step_prediction_recovery(
     model.eval()
     assert isinstance(model, Recovers)
     with torch.inference_mode():
-        said = cpu_seconds(lambda: model.predict(seen, g), repeats, warm=1)
-        back = cpu_seconds(lambda: model.recover(seen, g, draws=1), repeats, warm=1)
-    return a_step, said / BATCH, back / BATCH
+        prediction = cpu_seconds(lambda: model.predict(incomplete, g), repeats, warm=1)
+        back = cpu_seconds(lambda: model.recover(incomplete, g, draws=1), repeats, warm=1)
+    return a_step, prediction / BATCH, back / BATCH
 
 
 def help_time() -> None:

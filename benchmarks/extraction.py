@@ -38,10 +38,10 @@ def long_clip() -> None:
     if path is None:
         return
     with TemporaryDirectory(prefix="md2n-") as folder:
-        made = Path(folder) / "long.mp4"
-        _repeated(path, made)
+        video = Path(folder) / "long.mp4"
+        _repeated(path, video)
         for modality, name in FRONT_ENDS[1:]:
-            _apart(_cost, modality, name, made, 1)
+            _apart(_cost, modality, name, video, 1)
 
 
 def _clip() -> Path | None:
@@ -53,9 +53,9 @@ def _clip() -> Path | None:
     return path
 
 
-def _apart(target: object, *told: object) -> None:
+def _apart(target: object, *arguments: object) -> None:
     """In a process of its own: the memory is its own."""
-    process = multiprocessing.get_context("spawn").Process(target=target, args=told)  # type: ignore[arg-type]
+    process = multiprocessing.get_context("spawn").Process(target=target, args=arguments)  # type: ignore[arg-type]
     process.start()
     process.join()
 
@@ -83,7 +83,7 @@ def _cost(modality: str, name: str, path: Path, times: int) -> None:
     )
 
 
-def _repeated(path: Path, made: Path) -> None:
+def _repeated(path: Path, out: Path) -> None:
     """The clip over and over for ten minutes."""
     import av
 
@@ -91,7 +91,7 @@ def _repeated(path: Path, made: Path) -> None:
     rounds = round(LONG_S / (len(shown) / rate))
     voice = np.tile(heard.signal, rounds)[None]
     height, width = shown[0].rgb.shape[:2]
-    with av.open(str(made), "w") as file:
+    with av.open(str(out), "w") as file:
         video = file.add_stream("mpeg4", rate=rate, width=width, height=height, pix_fmt="yuv420p", bit_rate=1_000_000)
         audio = file.add_stream("aac", rate=heard.rate_hz, layout="mono")
         for i in range(rounds * len(shown)):

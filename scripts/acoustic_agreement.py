@@ -110,12 +110,12 @@ def frames_after_pauses(x: np.ndarray, pitch: Pitch, times_s: np.ndarray) -> np.
     """Frames whose value depends on the first closure of a stretch of voice, by interpolation."""
     error = residual(x, closing.ORDER)
     upright = closing.polarity(x, error)
-    found = closing.voiced_closures(closing.sedreams(upright * x, upright * error, pitch.mean_hz), pitch)
-    _, usable = periods(found)
-    found = found[usable] / RATE_HZ
+    closures = closing.voiced_closures(closing.sedreams(upright * x, upright * error, pitch.mean_hz), pitch)
+    _, usable = periods(closures)
+    closures = closures[usable] / RATE_HZ
     out = np.zeros(len(times_s), dtype=bool)
-    for i in np.flatnonzero(np.diff(found, prepend=-1.0) > 1 / 50):
-        before, after = found[i - 1] if i else 0.0, found[min(i + 1, len(found) - 1)]
+    for i in np.flatnonzero(np.diff(closures, prepend=-1.0) > 1 / 50):
+        before, after = closures[i - 1] if i else 0.0, closures[min(i + 1, len(closures) - 1)]
         out |= (times_s > before) & (times_s < after)
     return out
 
@@ -146,8 +146,8 @@ def page(clips: list[Comparison]) -> str:
     ]
 
     def aim(label: str, text: str, values: list[float], reached: list[bool], digits: int = 3) -> None:
-        said = "yes" if all(reached) else "no" if not any(reached) else f"{sum(reached)} of {len(reached)}"
-        lines.append(f"| {label} | {text} | {' | '.join(number(v, digits) for v in values)} | {said} |")
+        verdict = "yes" if all(reached) else "no" if not any(reached) else f"{sum(reached)} of {len(reached)}"
+        lines.append(f"| {label} | {text} | {' | '.join(number(v, digits) for v in values)} | {verdict} |")
 
     values = [100 * c.relative_error("F0") for c in clips]
     aim("F0, median error in %", "< 1", values, [v < 1 for v in values], 2)
@@ -186,11 +186,11 @@ def page(clips: list[Comparison]) -> str:
             ]
         lines.append(f"| {column.name} | {column.unit} | {' | '.join(cells)} |")
     lines += ["", "## Where each column comes from", "", "| column | source |", "|---|---|"]
-    seen: list[str] = []
+    labels: list[str] = []
     for column in COLUMNS:
         label = column.name.split("_")[0] if column.name.split("_")[0] in ("MCEP", "HMPDM", "HMPDD") else column.name
-        if label not in seen:
-            seen.append(label)
+        if label not in labels:
+            labels.append(label)
             lines.append(f"| {label} | {column.source} |")
     return "\n".join(lines) + "\n"
 
@@ -241,15 +241,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare covarep-like@1 with COVAREP's output.")
     parser.add_argument("reference", nargs="?", type=Path, default=REFERENCE)
     parser.add_argument("--out", type=Path, default=PROJECT / "docs" / "acoustic-agreement.md")
-    given = parser.parse_args()
-    clips = [compare(wav) for wav in sorted(given.reference.glob("*.wav")) if wav.with_suffix(".npz").exists()]
+    options = parser.parse_args()
+    clips = [compare(wav) for wav in sorted(options.reference.glob("*.wav")) if wav.with_suffix(".npz").exists()]
     if not clips:
-        sys.exit(f"no pairs of .wav and .npz in {given.reference}")
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    beside = given.out.with_name(given.out.name + ".new")
+        sys.exit(f"no pairs of .wav and .npz in {options.reference}")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    beside = options.out.with_name(options.out.name + ".new")
     beside.write_text(page(clips), encoding="utf-8")
-    beside.replace(given.out)
-    print(given.out)
+    beside.replace(options.out)
+    print(options.out)
 
 
 if __name__ == "__main__":

@@ -46,8 +46,8 @@ Run = tuple[str, str, int]  # data set, method, seed
 
 def primary(rows: Sequence[ResultRow], dataset: str) -> tuple[str, ...]:
     """The measures of a set's predictions that are kept; the first is the one that is told first."""
-    found = {r.metric for r in rows if r.dataset == dataset and not r.target}
-    return next((measures for measures in PREDICTION if set(measures) <= found), ())
+    metrics = {r.metric for r in rows if r.dataset == dataset and not r.target}
+    return next((measures for measures in PREDICTION if set(measures) <= metrics), ())
 
 
 def keep(folder: Path, rows: Sequence[ResultRow], runs: Iterable[RunFacts], failures: Sequence[Failure] = ()) -> None:
@@ -65,9 +65,9 @@ def keep(folder: Path, rows: Sequence[ResultRow], runs: Iterable[RunFacts], fail
     rows = [r for r in rows if r.split == SPLIT]
     ended = {(r.dataset, r.model, r.seed) for r in rows} | {(f.dataset, f.model, f.seed) for f in failures}
     failed = [*failures, *(f for f in failed if (f.dataset, f.model, f.seed) not in ended)]
-    made = {(_key(r), _made(r)) for r in rows if measured_by(r)}
+    measurements = {(_key(r), _measurement(r)) for r in rows if measured_by(r)}
     remade = {(_key(r), r.seed) for r in rows}
-    added_to = [r for r in old if (_key(r), _made(r)) in made and (_key(r), r.seed) not in remade]
+    added_to = [r for r in old if (_key(r), _measurement(r)) in measurements and (_key(r), r.seed) not in remade]
     now, before = _seeds([*rows, *added_to]), _seeds(old)
     anew = {key for key, seeds in now.items() if len(seeds) >= len(before.get(key, ()))}
     rows = [r for r in rows if _key(r) in anew]
@@ -98,9 +98,9 @@ def read(folder: Path) -> tuple[list[ResultRow], list[RunFacts], list[Failure]]:
     """The kept numbers, the runs with what they cost, and the runs that failed."""
     with (folder / MEASURED).open(newline="") as stream:
         rows = [_row(line) for line in csv.DictReader(stream)]
-    told = (folder / COSTS).read_text().splitlines()
+    lines = (folder / COSTS).read_text().splitlines()
     failed = (folder / FAILURES).read_text().splitlines() if (folder / FAILURES).exists() else []
-    runs = [RunFacts(folder="", predictions="", **json.loads(line)) for line in told]
+    runs = [RunFacts(folder="", predictions="", **json.loads(line)) for line in lines]
     return rows, runs, [Failure(record="", **json.loads(line)) for line in failed]
 
 
@@ -112,29 +112,29 @@ def _run(r: ResultRow | RunFacts) -> Run:
     return r.dataset, r.model, r.seed
 
 
-def _made(r: ResultRow) -> tuple[str, ...]:
+def _measurement(r: ResultRow) -> tuple[str, ...]:
     """What seeds must have in common to be one measurement: settings, data, masks and code."""
     return tuple(s[:HASH] for s in (r.config_hash, r.data_checksum, str(r.settings.get("masks", "")), measured_by(r)))
 
 
 def _seeds(rows: Iterable[ResultRow]) -> dict[tuple[str, str, str], set[int]]:
-    found: dict[tuple[str, str, str], set[int]] = defaultdict(set)
+    seeds: dict[tuple[str, str, str], set[int]] = defaultdict(set)
     for r in rows:
-        found[_key(r)].add(r.seed)
-    return found
+        seeds[_key(r)].add(r.seed)
+    return seeds
 
 
 def _costs(runs: Iterable[RunFacts], spent: Iterable[RunFacts], anew: set[Run], stays: set[Run]) -> list[RunFacts]:
     """What runs with new numbers cost, with what the same run took before under another protocol, and what stays."""
     before = {(*_run(r), r.config_hash[:HASH]): r.cost for r in spent}
     concerned = {run[:2] for run in anew}
-    found = [r for r in spent if _run(r)[:2] not in concerned or _run(r) in stays - anew]
+    facts = [r for r in spent if _run(r)[:2] not in concerned or _run(r) in stays - anew]
     for run in runs:
         if run.cost and _run(run) in anew:
             old = before.get((*_run(run), run.config_hash[:HASH]), {})
             answered = {k: {**old.get(k, {}), **run.cost.get(k, {})} for k in ANSWERING if k in old or k in run.cost}
-            found.append(replace(run, cost={**old, **run.cost, **answered}))
-    return found
+            facts.append(replace(run, cost={**old, **run.cost, **answered}))
+    return facts
 
 
 def _json_lines(entries: Iterable[dict[str, Any]]) -> bytes:
@@ -146,8 +146,8 @@ def _line(r: ResultRow, condition: str, value: float) -> tuple[str, ...]:
     named = (r.dataset, r.model, str(r.seed), r.protocol, condition, requested)
     numbers = (f"{r.rate_realised:.4g}", r.target, r.metric, f"{value:.6g}", str(r.n))
     masks = str(r.settings.get("masks", ""))[:HASH]
-    made = r.config_hash[:HASH], r.git_commit[:HASH], r.data_checksum[:HASH], masks, shared_by(r), measured_by(r)
-    return (*named, *numbers, *made)
+    origin = r.config_hash[:HASH], r.git_commit[:HASH], r.data_checksum[:HASH], masks, shared_by(r), measured_by(r)
+    return (*named, *numbers, *origin)
 
 
 def measured_by(r: ResultRow) -> str:

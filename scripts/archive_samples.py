@@ -33,32 +33,32 @@ def keep_samples(folder: Path, rows: Sequence[ResultRow], runs: Sequence[RunFact
     """
     whole = read(folder)[0]
     for dataset in dict.fromkeys(r.dataset for r in rows if r.split == SPLIT):
-        found = [r for r in measured(rows, dataset, "fixed", split=SPLIT) if not r.target]
-        if not found:
+        chosen = [r for r in measured(rows, dataset, "fixed", split=SPLIT) if not r.target]
+        if not chosen:
             continue
-        metric = primary(found, dataset)[0]
-        g = grid(found, metric)
-        anew = scores_by_label(runs, g, Naming().labels(found), SPLIT)
-        lines = [((g.models[label], seed), told) for label, seeds in anew.items() for seed, told in seeds.items()]
+        metric = primary(chosen, dataset)[0]
+        g = grid(chosen, metric)
+        anew = scores_by_label(runs, g, Naming().labels(chosen), SPLIT)
+        lines = [((g.models[label], seed), scores) for label, seeds in anew.items() for seed, scores in seeds.items()]
         now = grid([r for r in measured(whole, dataset, "fixed", split=SPLIT) if not r.target], metric)
         held = _of_the_numbers([*_lines(_file(folder, dataset)), *lines], now)
-        columns = sorted({row for told in held.values() for row in told})
+        columns = sorted({row for scores in held.values() for row in scores})
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([*NAMED, *columns])
-        for (model, seed), told in sorted(held.items()):
-            writer.writerow([model, seed, *(f"{told[c]:.6g}" if c in told else "" for c in columns)])
+        for (model, seed), scores in sorted(held.items()):
+            writer.writerow([model, seed, *(f"{scores[c]:.6g}" if c in scores else "" for c in columns)])
         make_directory(folder / FOLDER)
         write_bytes(_file(folder, dataset), out.getvalue().encode())
 
 
 def read_samples(folder: Path, g: Grid) -> dict[str, dict[int, Scores]]:
     """Label -> seed -> what each sample gives, of the runs whose numbers the grid holds."""
-    found: dict[str, dict[int, Scores]] = {}
+    by_label: dict[str, dict[int, Scores]] = {}
     labels = {model: label for label, model in g.models.items()}
-    for (model, seed), told in _of_the_numbers(_lines(_file(folder, g.dataset)), g).items():
-        found.setdefault(labels[model], {})[seed] = told
-    return found
+    for (model, seed), scores in _of_the_numbers(_lines(_file(folder, g.dataset)), g).items():
+        by_label.setdefault(labels[model], {})[seed] = scores
+    return by_label
 
 
 def _of_the_numbers(lines: Iterable[Line], g: Grid) -> dict[tuple[str, int], Scores]:
@@ -69,9 +69,9 @@ def _of_the_numbers(lines: Iterable[Line], g: Grid) -> dict[tuple[str, int], Sco
         for seed, score in g.seed_means(label, g.incomplete).items()
     }
     return {
-        run: told
-        for run, told in lines
-        if run in numbers and abs(fmean(told.values()) - numbers[run]) <= ROUNDING * max(1.0, abs(numbers[run]))
+        run: scores
+        for run, scores in lines
+        if run in numbers and abs(fmean(scores.values()) - numbers[run]) <= ROUNDING * max(1.0, abs(numbers[run]))
     }
 
 

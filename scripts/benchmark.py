@@ -17,9 +17,9 @@ from scripts.archive_samples import keep_samples
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    found = read_outcomes([Path(sys.argv[1])], lambda text: print(text, file=sys.stderr))
-    keep(KEPT, found.rows, found.runs, found.failures)
-    keep_samples(KEPT, found.rows, found.runs)
+    outcomes = read_outcomes([Path(sys.argv[1])], lambda text: print(text, file=sys.stderr))
+    keep(KEPT, outcomes.rows, outcomes.runs, outcomes.failures)
+    keep_samples(KEPT, outcomes.rows, outcomes.runs)
     generate.write()
 
 

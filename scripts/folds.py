@@ -68,9 +68,9 @@ def fold_of(samples: Samples, folds: int) -> npt.NDArray[np.int64]:
     for g in order:
         chosen[g] = filled.argmin()
         filled[chosen[g]] += size[g]
-    found = np.full(len(samples), -1, np.int64)
-    found[rows] = chosen[code]
-    return found
+    fold = np.full(len(samples), -1, np.int64)
+    fold[rows] = chosen[code]
+    return fold
 
 
 def with_fold(samples: Samples, number: int, folds: int) -> Samples:
@@ -85,8 +85,8 @@ def with_fold(samples: Samples, number: int, folds: int) -> Samples:
 def run(fold: Fold) -> tuple[float, float]:
     """Score of the best epoch and of the last validations."""
     config, place = fold.config, fold.out / f"fold-{fold.number}"
-    told = place / "folds.json"
-    if not told.exists():
+    record = place / "folds.json"
+    if not record.exists():
         samples = with_fold(load(config.data.name, config.data), fold.number, fold.folds)
         data = load_datasets(samples, config.data)
         model = fresh_model(config, data.schema)
@@ -95,14 +95,14 @@ def run(fold: Fold) -> tuple[float, float]:
             train(model, data.train, data.valid, config.trainer, config.seed, opened)
             opened.checkpoints.clear()
         make_directory(place / PREDICTIONS)
-        for made in evaluate(model, data.valid, fixed_conditions(data.valid.present, data.schema.names)):
-            file = place / PREDICTIONS / f"{made.condition.name}.npz"
-            np.savez_compressed(file, output=made.output, labels=made.labels, rows=made.rows)
+        for answer in evaluate(model, data.valid, fixed_conditions(data.valid.present, data.schema.names)):
+            file = place / PREDICTIONS / f"{answer.condition.name}.npz"
+            np.savez_compressed(file, output=answer.output, labels=answer.labels, rows=answer.rows)
         lines = [json.loads(line) for line in (place / "log.jsonl").read_text().splitlines()]
         scores = [line["score"] for line in lines if line["kind"] == "epoch" and "score" in line]
         scores = scores or [validation_score(model, data.valid).score]  # what is fitted has no epochs
-        told.write_text(json.dumps({"best": max(scores), "last": fmean(scores[-LAST:])}))
-    result = json.loads(told.read_text())
+        record.write_text(json.dumps({"best": max(scores), "last": fmean(scores[-LAST:])}))
+    result = json.loads(record.read_text())
     return result["best"], result["last"]
 
 
@@ -114,33 +114,33 @@ def compared(first: Path, second: Path) -> tuple[float, float, int]:
     Raises:
         UsageError: the two have no sample in common, or one of them is no folder of folds.
     """
-    told = []
+    sides = []
     for folder in (first, second):
-        found: dict[int, float] = {}
+        scores: dict[int, float] = {}
         for place in sorted(folder.glob(f"fold-*/{PREDICTIONS}")):
             files = sorted(f for f in place.glob("*.npz") if f.stem != COMPLETE)
-            with np.load(files[0]) as kept:
-                classes = kept["output"].ndim == 2
+            with np.load(files[0]) as arrays:
+                classes = arrays["output"].ndim == 2
             sign = 1.0 if classes else -1.0
-            found |= {r: sign * v for r, v in scores_in(files, "accuracy" if classes else "mae").items()}
-        told.append(found)
-    rows = sorted(told[0].keys() & told[1].keys())
+            scores |= {r: sign * v for r, v in scores_in(files, "accuracy" if classes else "mae").items()}
+        sides.append(scores)
+    rows = sorted(sides[0].keys() & sides[1].keys())
     if len(rows) < LEAST_SAMPLES:
         raise UsageError(f"{first} and {second} share no samples", "give two folders of folds of one data set")
-    d = np.array([told[1][r] - told[0][r] for r in rows])
+    d = np.array([sides[1][r] - sides[0][r] for r in rows])
     return float(d.mean()), float(d.std(ddof=1) / len(d) ** 0.5), len(d)
 
 
 def planned(data: str, preset: str, sets: Sequence[str], folds: int, out: Path) -> list[Fold]:
     """The folds of one data set."""
-    found = []
+    plan = []
     for number in range(folds):
         config = resolve(preset, sets, data=data, seed=number)
         settings = to_mapping(replace(config, seed=0))
-        made = [settings, folds, training_code(config.model.name)]
-        name = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:10]
-        found.append(Fold(config, number, folds, out / data / f"{config.model.name}-{name}"))
-    return found
+        key = [settings, folds, training_code(config.model.name)]
+        name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:10]
+        plan.append(Fold(config, number, folds, out / data / f"{config.model.name}-{name}"))
+    return plan
 
 
 def main() -> None:
@@ -154,17 +154,17 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("runs/folds"))
-    asked = parser.parse_args()
-    if asked.compare:
-        first, *others = asked.compare
+    options = parser.parse_args()
+    if options.compare:
+        first, *others = options.compare
         for other in others:
             difference, error, count = compared(first, other)
             print(f"{other} - {first}: {difference:+.4f} (standard error {error:.4f}, {count} samples)")
         return
-    if not asked.data:
+    if not options.data:
         parser.error("give --data, or --compare and folders")
-    whole = {d: planned(d, asked.preset, asked.sets, asked.folds, asked.out) for d in asked.data.split(",")}
-    with ProcessPoolExecutor(asked.workers, get_context("spawn")) as pool:
+    whole = {d: planned(d, options.preset, options.sets, options.folds, options.out) for d in options.data.split(",")}
+    with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
         waiting = {d: [pool.submit(run, fold) for fold in folds] for d, folds in whole.items()}
         for data, futures in waiting.items():
             best, last = zip(*(f.result() for f in futures))

@@ -21,20 +21,20 @@ from scripts.pages.extent import SETS
 OUT = Path("runs/benchmark")
 
 
-def lacking(rows: Iterable[ResultRow], jobs: Sequence[Job]) -> list[Job]:
+def missing_jobs(rows: Iterable[ResultRow], jobs: Sequence[Job]) -> list[Job]:
     """The runs that have no valid number under one of the protocols."""
     held = {
         (r.dataset, r.model, r.seed, r.protocol, r.config_hash[:HASH], measured_by(r)) for r in rows if not r.target
     }
 
-    def kept(job: Job) -> bool:
-        made = job.settings["config_hash"][:HASH], job.settings["code"]["measuring"]
-        return all((job.dataset, job.model, job.seed, p, *made) in held for p in map(PROTOCOLS.get, STANDING))
+    def has_numbers(job: Job) -> bool:
+        version = job.settings["config_hash"][:HASH], job.settings["code"]["measuring"]
+        return all((job.dataset, job.model, job.seed, p, *version) in held for p in map(PROTOCOLS.get, STANDING))
 
-    return [job for job in jobs if not kept(job)]
+    return [job for job in jobs if not has_numbers(job)]
 
 
-def told(jobs: Sequence[Job], out: Path = OUT) -> list[str]:
+def commands(jobs: Sequence[Job], out: Path = OUT) -> list[str]:
     """A command for every data set and stretch of seeds, with how many of its runs are lacking."""
     lacks: dict[tuple[str, str], list[int]] = defaultdict(list)
     for job in jobs:
@@ -52,8 +52,8 @@ def told(jobs: Sequence[Job], out: Path = OUT) -> list[str]:
 
 def main() -> None:
     jobs = plan(SETS, MODELS.names(), SEEDS, OUT)
-    missing = lacking(read(KEPT)[0], jobs)
-    print("\n".join([f"# {len(missing)} of {len(jobs)} runs are to be made", *told(missing)]))
+    missing = missing_jobs(read(KEPT)[0], jobs)
+    print("\n".join([f"# {len(missing)} of {len(jobs)} runs are to be made", *commands(missing)]))
 
 
 if __name__ == "__main__":

@@ -62,18 +62,18 @@ def scores(make: Callable[[], Any], train: MultimodalDataset, valid: MultimodalD
     names = train.schema.names
     x, y, present = vectors(train)
     other, truth, there = vectors(valid)
-    found = {}
+    by_pattern = {}
     for pattern in incomplete_patterns(names):
         columns = [names.index(n) for n in pattern]
         rows, tried = present[:, columns].all(1), there[:, columns].all(1)
         if not rows.any() or not tried.any():
             continue
         model = make().fit(np.concatenate([x[n] for n in pattern], 1)[rows], y[rows])
-        said = model.predict(np.concatenate([other[n] for n in pattern], 1)[tried])
+        predictions = model.predict(np.concatenate([other[n] for n in pattern], 1)[tried])
         classes = train.task.kind == "classification"
-        right = said == truth[tried] if classes else -np.abs(said - truth[tried])
-        found[pattern_name(tuple(n in pattern for n in names), names)] = float(right.mean())
-    return found
+        right = predictions == truth[tried] if classes else -np.abs(predictions - truth[tried])
+        by_pattern[pattern_name(tuple(n in pattern for n in names), names)] = float(right.mean())
+    return by_pattern
 
 
 def main() -> None:
@@ -86,9 +86,11 @@ def main() -> None:
         folds = [load_datasets(with_fold(samples, k, FOLDS), config) for k in range(FOLDS)]
         for probe, make in probes(folds[0].schema.task.kind == "classification").items():
             each = [scores(make, data.train, data.valid) for data in folds]
-            mean = float(np.mean([np.mean(list(found.values())) for found in each]))
-            told = {p: np.mean([found[p] for found in each if p in found]) for p in each[0]}
-            print(f"{name}  {probe}: {mean:.4f}  " + "  ".join(f"{p} {v:.3f}" for p, v in told.items()), flush=True)
+            mean = float(np.mean([np.mean(list(fold.values())) for fold in each]))
+            by_pattern = {p: np.mean([fold[p] for fold in each if p in fold]) for p in each[0]}
+            print(
+                f"{name}  {probe}: {mean:.4f}  " + "  ".join(f"{p} {v:.3f}" for p, v in by_pattern.items()), flush=True
+            )
 
 
 if __name__ == "__main__":

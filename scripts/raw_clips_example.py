@@ -42,10 +42,10 @@ def without_sound(clip: Path, out: Path) -> Path:
     """The pictures of a clip as they are, in a file of their own."""
     import av
 
-    with av.open(str(clip)) as given, av.open(str(out), "w") as written:
-        pictures = given.streams.video[0]
+    with av.open(str(clip)) as source, av.open(str(out), "w") as written:
+        pictures = source.streams.video[0]
         stream = written.add_stream_from_template(pictures)
-        for packet in given.demux(pictures):
+        for packet in source.demux(pictures):
             if packet.dts is not None:
                 packet.stream = stream
                 written.mux(packet)
@@ -67,11 +67,11 @@ def example(clips: Path, out: Path, clip: str, epochs: int, *front_ends: str) ->
     if whole.split[row] == 0:
         raise DataError(f"'{clip}' was trained on", f"choose one of {whole.ids[whole.split > 0].tolist()}")
     media = next(p for p in clips.iterdir() if p.stem == clip)
-    said = next((c for c in (clips / "manifest.csv").read_text(encoding="utf-8").splitlines() if clip in c), "").split(
-        ","
-    )
+    fields = next(
+        (c for c in (clips / "manifest.csv").read_text(encoding="utf-8").splitlines() if clip in c), ""
+    ).split(",")
     file = without_sound(media, silent / f"{clip}.mkv")
-    (silent / "labels.csv").write_text(f"file,transcript\n{file.name},{said[2]}\n", encoding="utf-8")
+    (silent / "labels.csv").write_text(f"file,transcript\n{file.name},{fields[2]}\n", encoding="utf-8")
     md2n("extract", silent, "--out", out / "silent-store", "--align", WINDOW_S, *front_ends)
     md2n("recover", run, "--data", out / "silent-store", "--out", out / "filled")
     truth = whole.modalities["audio"].sample(row)
@@ -89,7 +89,7 @@ def example(clips: Path, out: Path, clip: str, epochs: int, *front_ends: str) ->
     }
 
 
-def drawn(found: dict[str, np.ndarray], clip: str) -> bytes:
+def drawn(frames: dict[str, np.ndarray], clip: str) -> bytes:
     """True and recovered frames of some columns in time."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -101,14 +101,14 @@ def drawn(found: dict[str, np.ndarray], clip: str) -> bytes:
         figure = Figure(figsize=(9.5, 5.6), layout="constrained")
         panels = figure.subplots(2, 2, sharex=True)
         for panel, (name, title) in zip(panels.flat, SHOWN.items()):
-            k, at = NAMES.index(name), found["begin_s"]
-            mean, spread = found["recovered"][:, k], found["spread"][:, k]
+            k, at = NAMES.index(name), frames["begin_s"]
+            mean, spread = frames["recovered"][:, k], frames["spread"][:, k]
             panel.fill_between(at, mean - spread, mean + spread, color=COLOURS[1], alpha=0.18, linewidth=0)
             panel.plot(
-                at, found["typical"][:, k], color=FAINT, linewidth=1, linestyle=":", label="mean of training clips"
+                at, frames["typical"][:, k], color=FAINT, linewidth=1, linestyle=":", label="mean of training clips"
             )
             panel.plot(at, mean, color=COLOURS[1], linewidth=1.8, marker="s", markersize=4, label="recovered")
-            panel.plot(at, found["true"][:, k], color=INK, linewidth=1.8, marker="o", markersize=4, label="true")
+            panel.plot(at, frames["true"][:, k], color=INK, linewidth=1.8, marker="o", markersize=4, label="true")
             panel.set_title(title)
         for panel in panels[-1]:
             panel.set_xlabel("seconds")
@@ -117,12 +117,12 @@ def drawn(found: dict[str, np.ndarray], clip: str) -> bytes:
     return png(figure, dpi=110)
 
 
-def errors(found: dict[str, np.ndarray]) -> tuple[float, float]:
+def errors(frames: dict[str, np.ndarray]) -> tuple[float, float]:
     """Median over columns of the mean absolute error, in the true column's own: recovered, mean of training clips."""
-    truth = found["true"]
+    truth = frames["true"]
     scale = np.abs(truth - np.median(truth, axis=0)).mean(axis=0)
-    kept = scale > 0
-    miss = [np.abs(found[k] - truth).mean(axis=0)[kept] / scale[kept] for k in ("recovered", "typical")]
+    varies = scale > 0
+    miss = [np.abs(frames[k] - truth).mean(axis=0)[varies] / scale[varies] for k in ("recovered", "typical")]
     return float(np.median(miss[0])), float(np.median(miss[1]))
 
 
@@ -134,13 +134,13 @@ def main() -> None:
     parser.add_argument("--clip", default="grid_lrwp9a")
     parser.add_argument("--epochs", type=int, default=300)
     parser.add_argument("--vision", default="geoAU")
-    given = parser.parse_args()
-    found = example(given.clips, given.out, given.clip, given.epochs, "--vision", given.vision)
-    write_bytes(given.picture, drawn(found, given.clip))
-    ours, typical = errors(found)
-    told = f"recovered {ours:.2f}, mean of the training clips {typical:.2f}"
-    sys.stdout.write(f"error, where a flat line at the clip's own median has 1: {told}\n")
-    sys.stdout.write(f"{given.picture}\n")
+    options = parser.parse_args()
+    frames = example(options.clips, options.out, options.clip, options.epochs, "--vision", options.vision)
+    write_bytes(options.picture, drawn(frames, options.clip))
+    ours, typical = errors(frames)
+    text = f"recovered {ours:.2f}, mean of the training clips {typical:.2f}"
+    sys.stdout.write(f"error, where a flat line at the clip's own median has 1: {text}\n")
+    sys.stdout.write(f"{options.picture}\n")
 
 
 if __name__ == "__main__":

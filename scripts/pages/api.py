@@ -26,14 +26,14 @@ def page() -> str:
 
 def _entry(node: ast.stmt) -> list[str]:
     if isinstance(node, Function) and _public(node.name):
-        return [f"- `{_code(node, False)}`<br>{_told(node)}"]
+        return [f"- `{_code(node, False)}`<br>{_summary(node)}"]
     if isinstance(node, ast.ClassDef) and _public(node.name):
         kinds = [ast.unparse(base) for base in node.bases if ast.unparse(base) not in ("ABC", "abc.ABC")]
         bases = f" of `{', '.join(kinds)}`" if kinds else ""
-        lines = [f"- **class** `{node.name}({_construction(node)})`{bases}<br>{_told(node)}"]
+        lines = [f"- **class** `{node.name}({_construction(node)})`{bases}<br>{_summary(node)}"]
         for inner in node.body:
             if isinstance(inner, Function) and _public(inner.name) and ast.get_docstring(inner):
-                lines.append(f"    - `{_code(inner, True)}`<br>{_told(inner)}")
+                lines.append(f"    - `{_code(inner, True)}`<br>{_summary(inner)}")
         return lines
     return []
 
@@ -42,7 +42,7 @@ def _public(name: str) -> bool:
     return not name.startswith("_")
 
 
-def _told(node: Function | ast.ClassDef) -> str:
+def _summary(node: Function | ast.ClassDef) -> str:
     return first_sentence(ast.get_docstring(node)) or "As in its base class."
 
 

@@ -17,7 +17,7 @@ from md2n.report.tables import equity_table
 from scripts.archive import INCOMPLETE, KEPT, RECOVERY, primary, read
 from scripts.archive_samples import read_samples
 from scripts.pages import PROJECT
-from scripts.pages.extent import SETS, hours_of, lacking, uncounted
+from scripts.pages.extent import SETS, hours_of, seed_counts, uncounted
 from scripts.pages.rivals import drawn
 
 WORDS = PROJECT / "scripts" / "pages" / "benchmark.txt"
@@ -42,9 +42,9 @@ def overview(grids: Mapping[str, Grid], protocol: str, states: States, failures:
         cells = []
         for d, g in grids.items():
             means = {m: s.mean for m in g.models if (s := g.mean_over(m, g.incomplete)) is not None}
-            told = g.mean_over(model, g.incomplete)
+            summary = g.mean_over(model, g.incomplete)
             best = model in g.best(means) and not _mixed(states, d) and len(g.seeds(model)) >= SEEDS
-            cells.append(Cell("failed") if told is None and (model, d) in lost else _cell(g, told, best))
+            cells.append(Cell("failed") if summary is None and (model, d) in lost else _cell(g, summary, best))
         rows.append((Cell(shown(model)), *cells))
     heads = tuple(f"{d}: {g.measure.title}" for d, g in grids.items())
     notes = [
@@ -62,31 +62,31 @@ def overview(grids: Mapping[str, Grid], protocol: str, states: States, failures:
 
 def reasons(failures: Sequence[Failure]) -> list[str]:
     """Which runs failed, or were refused by their method, and why; the same reason is told once."""
-    told: dict[tuple[str, str, str], list[int]] = {}
+    groups: dict[tuple[str, str, str], list[int]] = {}
     for f in sorted(failures, key=lambda f: (f.dataset, _order(f.model), f.seed)):
-        told.setdefault((f.dataset, f.model, f.reason), []).append(f.seed)
+        groups.setdefault((f.dataset, f.model, f.reason), []).append(f.seed)
     return [
         f"Failed: {shown(model)} on {dataset}, seed {', '.join(map(str, seeds))}: {reason}"
-        for (dataset, model, reason), seeds in told.items()
+        for (dataset, model, reason), seeds in groups.items()
     ]
 
 
 def margins_of(grids: Mapping[str, Grid], folder: Path) -> dict[tuple[str, str], float]:
     """How far MD2N's differences are sure for other seeds and other test samples, where samples' scores are kept."""
-    found = {}
+    margins = {}
     for d, g in grids.items():
         scores = read_samples(folder, g)
         for m in g.models:
-            told = margin(scores.get(OURS, {}), scores.get(m, {})) if m != OURS else None
-            if told is not None:
-                found[d, m] = told
-    return found
+            value = margin(scores.get(OURS, {}), scores.get(m, {})) if m != OURS else None
+            if value is not None:
+                margins[d, m] = value
+    return margins
 
 
 def differences(grids: Mapping[str, Grid], states: States, margins: Margins | None = None) -> Table:
     """What MD2N has more than each method, paired by seed."""
     margins = margins or {}
-    told: dict[tuple[str, str], Cell] = {}
+    cells: dict[tuple[str, str], Cell] = {}
     for d, g in grids.items():
         table = comparison_table(g, OURS) if OURS in g.models else None
         for against, difference, _, _, p in () if table is None else table.rows:
@@ -97,11 +97,11 @@ def differences(grids: Mapping[str, Grid], states: States, margins: Margins | No
             sign = 1 if g.measure.higher_is_better else -1
             digits = g.measure.digits if g.measure.percent else g.measure.digits + 1
             wide = _wide(g, margins.get((d, against.text)))
-            told[against.text, d] = Cell(f"{sign * difference.value:+.{digits}f}{star}{wide}")
+            cells[against.text, d] = Cell(f"{sign * difference.value:+.{digits}f}{star}{wide}")
     rows = tuple(
-        (Cell(shown(m)), *(told.get((m, d), Cell()) for d in grids))
+        (Cell(shown(m)), *(cells.get((m, d), Cell()) for d in grids))
         for m in _models(grids)
-        if any(k[0] == m for k in told)
+        if any(k[0] == m for k in cells)
     )
     notes = [
         "Positive: MD²N is better, in points or in MAE. A star: Student's paired t over seeds, p < .05 after Holm's "
@@ -128,8 +128,8 @@ def evenness(grids: Mapping[str, Grid], states: States) -> tuple[Table, dict[str
     for d, g in grids.items():
         table = equity_table(g, CHANCE, CEILING)
         if table is None:
-            lacking = [m for m in (CHANCE, CEILING) if m not in g.models]
-            why = f"{' and '.join(lacking)} not measured" if lacking else "no pattern that both have leaves a gap"
+            absent = [m for m in (CHANCE, CEILING) if m not in g.models]
+            why = f"{' and '.join(absent)} not measured" if absent else "no pattern that both have leaves a gap"
             notes.append(f"{d}: no equity, {why}.")
             continue
         notes += [f"{d}: {note}" for note in table.notes[2:]]
@@ -154,11 +154,11 @@ def shortfalls(
 ) -> list[str]:
     """Where MD2N is not what it should be, as list items."""
     margins = margins or {}
-    told = []
+    items = []
     for d, g in grids.items():
         mine = g.seed_means(OURS, g.incomplete) if OURS in g.models else {}
         if not mine:
-            told.append(f"- `{d}`: not measured")
+            items.append(f"- `{d}`: not measured")
             continue
         sign = 1 if g.measure.higher_is_better else -1
         gap = {
@@ -185,18 +185,18 @@ def shortfalls(
                 f"equity spread {held[OURS]:.2f}; smaller: {', '.join(f'`{m}` {held[m]:.2f}' for m in evener)}"
             )
         if parts:
-            told.append(f"- `{d}`: {'; '.join(parts)}")
-    return told or ["- nowhere"]
+            items.append(f"- `{d}`: {'; '.join(parts)}")
+    return items or ["- nowhere"]
 
 
 def recovery(rows: Sequence[ResultRow], dataset: str, states: States) -> Table | None:
     """R2, CRPS and coverage of every method that recovers, per modality."""
     settled = not _mixed(states, dataset)
-    found = measured(rows, dataset, "fixed")
+    chosen = measured(rows, dataset, "fixed")
     lines = []
-    for target in targets_of(found):
-        held = {r.metric for r in found if r.target == target}
-        grids = {m: grid(found, m, target=target) if m in held else None for m in RECOVERY}
+    for target in targets_of(chosen):
+        held = {r.metric for r in chosen if r.target == target}
+        grids = {m: grid(chosen, m, target=target) if m in held else None for m in RECOVERY}
         r2 = grids[RECOVERY[0]]
         assert r2 is not None
         best = r2.best({m: s.mean for m in r2.models if (s := r2.summary(m, INCOMPLETE)) is not None})
@@ -237,7 +237,7 @@ def told_of(
     naming = Naming(retracted=retracted())
     facts: dict[str, str | Table | list[Table]] = {
         "commits": ", ".join(sorted({r.git_commit for r in rows})),
-        "lacking": lacking(fixed, MODELS.names(), random),
+        "lacking": seed_counts(fixed, MODELS.names(), random),
         "states": told_states(states),
         "hours": f"{training + answering:.1f}",
         "imder_hours": f"{sum(hours_of([r for r in runs if r.model == 'imder'])):.1f}",
@@ -259,20 +259,20 @@ def told_of(
 
 def grids_of(rows: Sequence[ResultRow], protocol: str) -> dict[str, Grid]:
     """The first measure of every set that was measured."""
-    found = {d: _grid(rows, d, protocol) for d in SETS if any(r.dataset == d for r in rows)}
-    return {d: g for d, g in found.items() if g is not None}
+    grids = {d: _grid(rows, d, protocol) for d in SETS if any(r.dataset == d for r in rows)}
+    return {d: g for d, g in grids.items() if g is not None}
 
 
 def states_of(rows: Sequence[ResultRow], protocol: str) -> dict[str, dict[str, frozenset[str]]]:
     """By which shared code the numbers of every method's first measure were made, by set."""
-    told: dict[str, dict[str, frozenset[str]]] = {}
+    states: dict[str, dict[str, frozenset[str]]] = {}
     for dataset in SETS:
-        found = _first(rows, dataset, protocol) if any(r.dataset == dataset for r in rows) else []
-        labels = Naming().labels(found)
-        for r in found:
-            held, label = told.setdefault(dataset, {}), labels[r.model, r.config_hash]
+        chosen = _first(rows, dataset, protocol) if any(r.dataset == dataset for r in rows) else []
+        labels = Naming().labels(chosen)
+        for r in chosen:
+            held, label = states.setdefault(dataset, {}), labels[r.model, r.config_hash]
             held[label] = held.get(label, frozenset()) | {r.settings.get("shared") or r.git_commit[:12]}
-    return told
+    return states
 
 
 def told_states(states: States) -> str:
@@ -307,19 +307,19 @@ def shown(model: str) -> str:
 def filled(words: Path, facts: Mapping[str, str | Table | Sequence[Table]]) -> str:
     """A page's words with its facts where they belong; a table alone goes without its title, which a headline gives."""
     text = words.read_text(encoding="utf-8").replace("{mark}", f"{MARK}{words.name}; do not edit -->")
-    for name, told in facts.items():
-        if isinstance(told, Table):
-            told = told.markdown().split("\n", 2)[2]
-        elif not isinstance(told, str):
-            told = "\n".join(t.markdown() for t in told)
-        text = text.replace("{" + name + "}", told.rstrip())
+    for name, value in facts.items():
+        if isinstance(value, Table):
+            value = value.markdown().split("\n", 2)[2]
+        elif not isinstance(value, str):
+            value = "\n".join(t.markdown() for t in value)
+        text = text.replace("{" + name + "}", value.rstrip())
     return text
 
 
 def _grid(rows: Sequence[ResultRow], dataset: str, protocol: str) -> Grid | None:
     """Of a set's first measure."""
-    found = _first(rows, dataset, protocol)
-    return grid(found, found[0].metric) if found else None
+    chosen = _first(rows, dataset, protocol)
+    return grid(chosen, chosen[0].metric) if chosen else None
 
 
 def _first(rows: Sequence[ResultRow], dataset: str, protocol: str) -> list[ResultRow]:
@@ -331,10 +331,10 @@ def _mixed(states: States, dataset: str) -> bool:
     return len(frozenset().union(*states.get(dataset, {}).values())) > 1
 
 
-def _wide(g: Grid, told: float | None) -> str:
+def _wide(g: Grid, width: float | None) -> str:
     """A margin behind its difference."""
     digits = g.measure.digits if g.measure.percent else g.measure.digits + 1
-    return "" if told is None else f" ± {told * g.scale:.{digits}f}"
+    return "" if width is None else f" ± {width * g.scale:.{digits}f}"
 
 
 def _of_fewer(g: Grid, model: str) -> str:
@@ -352,13 +352,13 @@ def _order(label: str) -> tuple[int, str]:
     return (order.index(label) if label in order else len(order), label)
 
 
-def _cell(g: Grid, told: Summary | None, best: bool) -> Cell:
-    if told is None:
+def _cell(g: Grid, summary: Summary | None, best: bool) -> Cell:
+    if summary is None:
         return Cell()
-    deviation = None if told.deviation is None else told.deviation * g.scale
-    return Cell(value=told.mean * g.scale, deviation=deviation, digits=g.measure.digits, best=best)
+    deviation = None if summary.deviation is None else summary.deviation * g.scale
+    return Cell(value=summary.mean * g.scale, deviation=deviation, digits=g.measure.digits, best=best)
 
 
 def _pattern_means(g: Grid, model: str) -> dict[str, float]:
-    found = {c: g.summary(model, c) for c in g.incomplete}
-    return {c: s.mean for c, s in found.items() if s is not None}
+    summaries = {c: g.summary(model, c) for c in g.incomplete}
+    return {c: s.mean for c, s in summaries.items() if s is not None}

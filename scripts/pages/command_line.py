@@ -27,13 +27,13 @@ def help_of(*words: str) -> str:
     """What ``md2n WORDS --help`` prints."""
     from md2n.cli.main import run
 
-    said = io.StringIO()
+    output = io.StringIO()
     # The console entry always ends by leaving.
-    with _columns(100), contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+    with _columns(100), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
         run([*words, "--help"])
-    if not said.getvalue():
+    if not output.getvalue():
         raise RuntimeError(f"md2n {' '.join(words)} --help says nothing")
-    return "\n".join(line.rstrip() for line in said.getvalue().strip("\n").splitlines())
+    return "\n".join(line.rstrip() for line in output.getvalue().strip("\n").splitlines())
 
 
 def page() -> str:

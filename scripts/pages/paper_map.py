@@ -61,42 +61,42 @@ def read_claim(line: str) -> dict[str, tuple[str, ...]] | None:
     >>> read_claim("Paper: Eq. 7, 9, Sec. 3.3.")
     {'Eq.': ('7', '9'), 'Sec.': ('3.3',)}
     """
-    found = CLAIM.fullmatch(line)
-    if found is None:
+    match = CLAIM.fullmatch(line)
+    if match is None:
         return None
-    said = {kind: tuple(text.split(", ")) for kind, text in zip(KINDS, found.groups()) if text}
-    return said or None
+    numbers = {kind: tuple(text.split(", ")) for kind, text in zip(KINDS, match.groups()) if text}
+    return numbers or None
 
 
 def claims(root: Path = SOURCE) -> tuple[list[Claim], list[str]]:
     """All claims, and every line that begins like one but is none, with its place."""
-    made, strange = [], []
+    entries, strange = [], []
     for one in docstrings(root):
         for line in map(str.strip, one.text.splitlines()):
             if not line.startswith("Paper:"):
                 continue
-            said = read_claim(line)
-            if said is None:
+            numbers = read_claim(line)
+            if numbers is None:
                 strange.append(f"{one.owner}: {line}")
             else:
                 path = one.path.relative_to(root.parents[1]).as_posix()
-                made.append(Claim(one.owner, path, line, said))
-    return made, strange
+                entries.append(Claim(one.owner, path, line, numbers))
+    return entries, strange
 
 
-def claimed(kind: str, made: Iterable[Claim]) -> dict[str, list[Claim]]:
+def claimed(kind: str, entries: Iterable[Claim]) -> dict[str, list[Claim]]:
     """Number -> those who claim it, numbers in order."""
-    found: dict[str, list[Claim]] = {}
-    for claim in made:
+    owners: dict[str, list[Claim]] = {}
+    for claim in entries:
         for number in claim.numbers.get(kind, ()):
-            found.setdefault(number, []).append(claim)
-    return dict(sorted(found.items(), key=lambda item: [int(n) for n in re.findall(r"\d+", item[0])]))
+            owners.setdefault(number, []).append(claim)
+    return dict(sorted(owners.items(), key=lambda item: [int(n) for n in re.findall(r"\d+", item[0])]))
 
 
 def page() -> str:
     """The whole page."""
-    made, _ = claims()
-    equations = claimed("Eq.", made)
+    entries, _ = claims()
+    equations = claimed("Eq.", entries)
     lines = [
         "# Paper map",
         NOTICE,
@@ -115,7 +115,7 @@ def page() -> str:
         "|---|---|",
     ]
     for kind in KINDS[1:]:
-        for number, owners in claimed(kind, made).items():
+        for number, owners in claimed(kind, entries).items():
             lines.append(f"| {kind} {number} | {', '.join(_link(c) for c in owners)} |")
     return "\n".join(lines) + "\n"
 

@@ -10,7 +10,7 @@ from md2n.report.table import Table
 from scripts.archive import KEPT, read
 from scripts.pages import PROJECT
 from scripts.pages.benchmark import FLOOR, OURS, differences, filled, grids_of, overview, recovery, states_of
-from scripts.pages.extent import lacking
+from scripts.pages.extent import seed_counts
 
 MODELS = ("zero_fill", "regression_fill", "neighbours", FLOOR, OURS)
 
@@ -26,7 +26,7 @@ def told_of(rows: Sequence[ResultRow], _runs: Sequence[RunFacts] = (), failures:
     grids, states = grids_of(chosen, "fixed"), states_of(chosen, "fixed")
     facts: dict[str, str | Table | list[Table]] = {
         "commits": ", ".join(sorted({r.git_commit for r in chosen})),
-        "lacking": lacking(grids, MODELS),
+        "lacking": seed_counts(grids, MODELS),
         "fixed": overview(grids, "fixed", states, [f for f in failures if f.model in MODELS]),
         "differences": differences(grids, states),
         "short": "\n".join(shortfalls(grids)),
@@ -37,7 +37,7 @@ def told_of(rows: Sequence[ResultRow], _runs: Sequence[RunFacts] = (), failures:
 
 def shortfalls(grids: Mapping[str, Grid]) -> list[str]:
     """Where MD2N does not equal modality dropout within the noise, or does not beat zeros; as list items."""
-    told = []
+    items = []
     for d, g in grids.items():
         sign = 1 if g.measure.higher_is_better else -1
         mine = g.seed_means(OURS, g.incomplete) if OURS in g.models else {}
@@ -45,10 +45,10 @@ def shortfalls(grids: Mapping[str, Grid]) -> list[str]:
             theirs = g.seed_means(rival, g.incomplete) if rival in g.models else {}
             gaps = [sign * (mine[s] - theirs[s]) * g.scale for s in mine if s in theirs]
             if len(gaps) < 2:
-                told.append(f"- `{d}`: not measured beside `{rival}`")
+                items.append(f"- `{d}`: not measured beside `{rival}`")
                 continue
             mean, error = fmean(gaps), stdev(gaps) / len(gaps) ** 0.5
             if mean < (-error if rival == FLOOR else 0.0):
                 digits = g.measure.digits if g.measure.percent else g.measure.digits + 1
-                told.append(f"- `{d}`: behind `{rival}` by {-mean:.{digits}f} (se {error:.{digits}f})")
-    return told or ["- nowhere"]
+                items.append(f"- `{d}`: behind `{rival}` by {-mean:.{digits}f} (se {error:.{digits}f})")
+    return items or ["- nowhere"]

@@ -26,9 +26,9 @@ def drawn(rows: Sequence[ResultRow], datasets: Sequence[str], ours: str) -> str:
     measured_on = {m: Counter[str]() for m in RIVALS}
     covered = []
     for d in datasets:
-        found = measured(rows, d, "fixed")
-        for target in targets_of(found):
-            grids = crps, coverage = [grid(found, m, target=target) for m in RECOVERY[1:]]
+        chosen = measured(rows, d, "fixed")
+        for target in targets_of(chosen):
+            grids = crps, coverage = [grid(chosen, m, target=target) for m in RECOVERY[1:]]
             points = points_of(dict(zip(RECOVERY[1:], grids)))
             means = {m: crps.summary(m, INCOMPLETE) for m in crps.models if m not in points}
             own = means.get(ours)

@@ -58,8 +58,8 @@ def _build(cls: type[T], mapping: Mapping[str, Any], where: str, base: Any) -> T
     """``from_mapping``, where what is not given comes from ``base``, an instance of ``cls``, if there is one."""
     own_reader = getattr(cls, "from_table", None)
     if own_reader is not None:
-        made: T = own_reader(mapping, where)
-        return made
+        record: T = own_reader(mapping, where)
+        return record
     known = _fields(cls)
     for key in mapping:
         if key not in known:
@@ -70,8 +70,8 @@ def _build(cls: type[T], mapping: Mapping[str, Any], where: str, base: Any) -> T
     hints = typing.get_type_hints(cls, include_extras=True)
     defaults = {name: _default(field) if base is None else getattr(base, name) for name, field in known.items()}
     read = {key: _read(hints[key], value, _join(where, key), defaults[key]) for key, value in mapping.items()}
-    kept = {} if base is None else {key: value for key, value in defaults.items() if key not in read}
-    return construct(cls, kept | read, where)
+    inherited = {} if base is None else {key: value for key, value in defaults.items() if key not in read}
+    return construct(cls, inherited | read, where)
 
 
 def construct(cls: type[T], values: Mapping[str, Any], where: str) -> T:
@@ -100,11 +100,11 @@ def flat(mapping: Mapping[str, Any], where: str = "") -> dict[str, Any]:
     >>> flat({"trainer": {"epochs": 4}})
     {'trainer.epochs': 4}
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in mapping.items():
         path = _join(where, key)
-        found |= flat(value, path) if isinstance(value, Mapping) else {path: value}
-    return found
+        values |= flat(value, path) if isinstance(value, Mapping) else {path: value}
+    return values
 
 
 def apply_set(mapping: Mapping[str, Any], assignment: str) -> dict[str, Any]:
@@ -218,8 +218,8 @@ def _fields(cls: Any) -> dict[str, dataclasses.Field[Any]]:
 
 def _default(field: dataclasses.Field[Any]) -> Any:
     """The value a field has if it is not given; ``dataclasses.MISSING`` where it must be."""
-    made = field.default_factory
-    return field.default if made is dataclasses.MISSING else made()
+    factory = field.default_factory
+    return field.default if factory is dataclasses.MISSING else factory()
 
 
 def _join(where: str, key: str) -> str:

@@ -81,14 +81,14 @@ def install_hint(extra: str) -> str:
     return f"pip install 'md2n[{extra}]', or from a clone of md2n: pip install -e '.[{extra}]'"
 
 
-def did_you_mean(given: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The hint for an unknown name: the nearest known one, or all of them.
 
     >>> did_you_mean("mosy", ["mosi", "mfeat"])
     "did you mean 'mosi'? (known: mfeat, mosi)"
     """
     names = sorted(map(str, known))
-    near = difflib.get_close_matches(given[:LONGEST], names[:COMPARED], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:LONGEST], names[:COMPARED], n=1, cutoff=0.5)
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     everything = f"known: {', '.join(names[:LISTED])}{more}" if names else "none are known"
     return f"did you mean '{near[0]}'? ({everything})" if near else everything

@@ -42,10 +42,10 @@ def allowed(annotation: Any) -> str:
 
 def _limits(metadata: tuple[Any, ...]) -> str:
     """`` above 0``, `` from 0 to 1``: of the bounds among an annotation's metadata."""
-    found = {kind: getattr(m, kind) for m in metadata for kind in ("gt", "ge", "lt", "le") if hasattr(m, kind)}
-    found = {kind: bound for kind, bound in found.items() if bound is not None}
-    if found.keys() == {"ge", "le"}:
-        return f" from {found['ge']} to {found['le']}"
+    bounds = {kind: getattr(m, kind) for m in metadata for kind in ("gt", "ge", "lt", "le") if hasattr(m, kind)}
+    bounds = {kind: bound for kind, bound in bounds.items() if bound is not None}
+    if bounds.keys() == {"ge", "le"}:
+        return f" from {bounds['ge']} to {bounds['le']}"
     words = {"gt": "above", "ge": "of at least", "lt": "below", "le": "of at most"}
-    told = " and ".join(f"{word} {found[kind]}" for kind, word in words.items() if kind in found)
-    return f" {told}" if told else ""
+    text = " and ".join(f"{word} {bounds[kind]}" for kind, word in words.items() if kind in bounds)
+    return f" {text}" if text else ""

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scripts.archive import keep, read
-from scripts.missing_runs import lacking, told
+from scripts.missing_runs import commands, missing_jobs
 
 from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.experiment.jobs import Job, plan
@@ -27,7 +27,7 @@ def test_a_run_counts_with_all_protocols_of_these_settings_and_this_code(tmp_pat
         for r in rows
     ]  # fmt: skip
     keep(tmp_path / "kept", rows, [])
-    assert lacking(read(tmp_path / "kept")[0], jobs) == [half, edited, older, none]
+    assert missing_jobs(read(tmp_path / "kept")[0], jobs) == [half, edited, older, none]
 
 
 def test_it_is_told_as_commands_of_the_seeds_that_lack(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_it_is_told_as_commands_of_the_seeds_that_lack(tmp_path: Path) -> None:
     done = {("digits", "dcca", 0), ("mosi", "imder", 0), ("mosi", "imder", 1), ("mosi", "imder", 3)}
     done |= {("mosi", "dcca", seed) for seed in range(5)}
     end = "--protocol fixed,random --out b"
-    assert told([j for j in jobs if (j.data, j.model, j.seed) not in done], Path("b")) == [
+    assert commands([j for j in jobs if (j.data, j.model, j.seed) not in done], Path("b")) == [
         f"md2n benchmark --data digits --models imder --seeds 5 {end}  # 5 runs",
         f"md2n benchmark --data digits --models dcca --seeds 4 --first-seed 1 {end}  # 4 runs",
         f"md2n benchmark --data mosi --models imder --seeds 3 --first-seed 2 {end}  # 2 runs",

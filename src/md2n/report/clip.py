@@ -55,13 +55,13 @@ def runs(valid: npt.NDArray[np.bool_], intervals_s: npt.NDArray[np.floating]) ->
     >>> runs(np.array([True, True, False]), np.array([[0, 1], [1, 2], [2, 3.0]]))
     [(0.0, 2.0, True), (2.0, 3.0, False)]
     """
-    found: list[tuple[float, float, bool]] = []
+    spans: list[tuple[float, float, bool]] = []
     for (start, end), flag in zip(intervals_s.tolist(), valid.tolist()):
-        if found and found[-1][2] == flag and start <= found[-1][1] + (end - start) / 2:
-            found[-1] = (found[-1][0], max(end, found[-1][1]), flag)
+        if spans and spans[-1][2] == flag and start <= spans[-1][1] + (end - start) / 2:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]), flag)
         else:
-            found.append((start, end, flag))
-    return found
+            spans.append((start, end, flag))
+    return spans
 
 
 def _end_s(look: Look) -> float:
@@ -83,12 +83,12 @@ def _face(axes: Any, look: Look) -> None:
         return
     axes.set_anchor("N")
     axes.imshow(look.picture.rgb)
-    told = f"picture at {look.picture.time_s:.2f} s"
+    title = f"picture at {look.picture.time_s:.2f} s"
     if look.landmarks is None:
-        told += ", no face found in it" if "vision" in look.tracks else ""
+        title += ", no face found in it" if "vision" in look.tracks else ""
     else:
         axes.scatter(look.landmarks[:, 0], look.landmarks[:, 1], s=2.5, color=COLOURS[4], linewidths=0)
-    axes.set_title(told, fontsize=9.5, fontweight="normal")
+    axes.set_title(title, fontsize=9.5, fontweight="normal")
 
 
 def _words(axes: Any, look: Look, end: float) -> None:
@@ -142,8 +142,8 @@ def _validity(axes: Any, look: Look, end: float) -> None:
         if isinstance(track, str):
             axes.text(0, row, f"missing: {track}", va="center", color=COLOURS[1], fontsize=8.5, parse_math=False)
         elif not _timed(track):
-            told = f"{int(track.valid.sum())} of {len(track.valid)} frames measured, not placed in time"
-            axes.text(0, row, told, va="center", fontsize=8.5)
+            note = f"{int(track.valid.sum())} of {len(track.valid)} frames measured, not placed in time"
+            axes.text(0, row, note, va="center", fontsize=8.5)
         else:
             for start, stop, valid in runs(track.valid, track.intervals_s):
                 style = (

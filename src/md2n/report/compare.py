@@ -70,8 +70,8 @@ def paired_test(
         return Paired(mean, None, len(keys))
     from scipy import stats  # comes with scikit-learn; half a second to import
 
-    told = stats.ttest_1samp(difference, 0.0) if test == "t" else stats.wilcoxon(difference)
-    return Paired(mean, float(told.pvalue), len(keys))
+    result = stats.ttest_1samp(difference, 0.0) if test == "t" else stats.wilcoxon(difference)
+    return Paired(mean, float(result.pvalue), len(keys))
 
 
 def holm(p: Sequence[float]) -> tuple[float, ...]:
@@ -133,13 +133,13 @@ def comparison_table(
     rows = tuple(
         (
             Cell(label),
-            Cell(value=told.difference * grid.scale, digits=digits),
+            Cell(value=paired.difference * grid.scale, digits=digits),
             *([Cell(value=_scaled(margins.get(label), grid), digits=digits)] if margins else []),
-            Cell(value=float(told.pairs), digits=0),
-            Cell(value=told.p, digits=4),
+            Cell(value=float(paired.pairs), digits=0),
+            Cell(value=paired.p, digits=4),
             Cell(value=corrected.get(label), digits=4),
         )
-        for label, told in tested.items()
+        for label, paired in tested.items()
     )
     name = "Student's paired t" if test == "t" else "Wilcoxon's signed ranks"
     better = "a positive difference is better" if grid.measure.higher_is_better else "a negative difference is better"
@@ -162,8 +162,10 @@ def comparison_table(
 
 def _margins(scores: Mapping[str, Mapping[int, Scores]], reference: str, others: Iterable[str]) -> dict[str, float]:
     """Label -> margin of its difference, where samples' scores are known."""
-    found = {label: margin(scores[reference], scores[label]) for label in others if {label, reference} <= scores.keys()}
-    return {label: told for label, told in found.items() if told is not None}
+    margins = {
+        label: margin(scores[reference], scores[label]) for label in others if {label, reference} <= scores.keys()
+    }
+    return {label: value for label, value in margins.items() if value is not None}
 
 
 def _scaled(value: float | None, grid: Grid) -> float | None:

@@ -60,8 +60,8 @@ def radar(grid: Grid, *, emphasis: str = "") -> Figure:
         raise UsageError(f"a radar of {len(spokes)} conditions has no inside", "evaluate under the fixed protocol")
     series: dict[str, list[float]] = {}
     for label in grid.models:
-        told = [grid.summary(label, c) for c in spokes]
-        held = [s.mean * grid.scale for s in told if s is not None]
+        summaries = [grid.summary(label, c) for c in spokes]
+        held = [s.mean * grid.scale for s in summaries if s is not None]
         if len(held) == len(spokes):
             series[label] = held
     everything = [v for values in series.values() for v in values]
@@ -143,12 +143,12 @@ def rate_curves(grids: Sequence[Grid], *, emphasis: str = "") -> Figure:
             conditions = sorted(grid.conditions, key=lambda c: grid.realised[c])
             rates = [100 * grid.realised[c] for c in conditions]
             for label, style in _styles(grid, emphasis).items():
-                told = [(r, s) for r, c in zip(rates, conditions) if (s := grid.summary(label, c)) is not None]
-                if not told:
+                points = [(r, s) for r, c in zip(rates, conditions) if (s := grid.summary(label, c)) is not None]
+                if not points:
                     continue
-                xs = [r for r, _ in told]
-                mean = np.array([s.mean for _, s in told]) * grid.scale
-                band = np.array([s.deviation or 0.0 for _, s in told]) * grid.scale
+                xs = [r for r, _ in points]
+                mean = np.array([s.mean for _, s in points]) * grid.scale
+                band = np.array([s.deviation or 0.0 for _, s in points]) * grid.scale
                 panel.fill_between(xs, mean - band, mean + band, color=style["line"]["color"], alpha=0.15, linewidth=0)
                 (handles[label],) = panel.plot(xs, mean, markersize=4.5, **style["line"])
             panel.set_xticks(rates, [f"{r:.0f}" if abs(r - round(r)) < 0.05 else f"{r:.1f}" for r in rates])
@@ -178,7 +178,7 @@ def recovery_figure(example: RecoveryExample) -> Figure:
     margin = 0.08 * max(high - low, 1e-6)
     low, high = low - margin, high + margin
     error, total = float(np.sum((truth - recovered) ** 2)), float(np.sum(truth**2))
-    told = "" if total == 0 else f"R² {1 - error / total:.2f}"
+    title = "" if total == 0 else f"R² {1 - error / total:.2f}"
     with mpl.rc_context(STYLE):
         figure = NewFigure(figsize=(8.6, 4.3), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.05))
@@ -194,7 +194,7 @@ def recovery_figure(example: RecoveryExample) -> Figure:
             xlim=(low, high), ylim=(low, high), xlabel="true value (normalised)", ylabel="recovered (mean of draws)"
         )
         left.set_aspect("equal")
-        left.set_title(told)
+        left.set_title(title)
         bins = np.linspace(low, high, 49)
         shapes = {
             "true": (truth, INK, "-"),

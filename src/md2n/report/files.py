@@ -30,14 +30,14 @@ def remove_others(folder: Path, written: Iterable[Path]) -> None:
     Raises:
         StorageError: it cannot be remembered.
     """
-    kept = sorted({path.relative_to(folder).as_posix() for path in written})
+    names = sorted({path.relative_to(folder).as_posix() for path in written})
     try:
         before = list(map(str, read_json(folder / WRITTEN)["files"]))
     except (OSError, ValueError, KeyError, TypeError):
         before = []  # no report yet, or one that did not say
-    for name in set(before) - set(kept):
+    for name in set(before) - set(names):
         old = folder / name
         if old.resolve().is_relative_to(folder.resolve()):  # a list that somebody edited leads nowhere else
             with suppress(OSError):  # one that another program holds open stays; the page no longer shows it
                 old.unlink(missing_ok=True)
-    write_json(folder / WRITTEN, {"format": 1, "files": kept})
+    write_json(folder / WRITTEN, {"format": 1, "files": names})

@@ -183,9 +183,9 @@ def measured(rows: Sequence[ResultRow], dataset: str, protocol: str, *, split: s
     chosen = [r for r in rows if (r.dataset, r.split, r.protocol) == (dataset, split, PROTOCOLS[protocol])]
     versions = sorted({r.data_checksum for r in chosen})
     if len(versions) > 1:
-        told = ", ".join(v[:12] for v in versions)
+        checksums = ", ".join(v[:12] for v in versions)
         raise DataError(
-            f"results of '{dataset}' come from {len(versions)} versions of the data ({told})",
+            f"results of '{dataset}' come from {len(versions)} versions of the data ({checksums})",
             "evaluate all runs on one version, or report the versions apart",
         )
     last = {(r.model, r.config_hash, r.seed, r.condition, r.metric, r.target): r for r in chosen}
@@ -204,9 +204,9 @@ def _check_masks(rows: Iterable[ResultRow], dataset: str, protocol: str) -> None
     for models in apart.values():
         if len(models) < 2:
             continue
-        told = "; ".join(f"{masks[:12]}: {', '.join(found)}" for masks, found in models.items())
+        sets = "; ".join(f"{masks[:12]}: {', '.join(names)}" for masks, names in models.items())
         raise DataError(
-            f"results of '{dataset}' under '{protocol}' were measured with {len(models)} sets of masks ({told})",
+            f"results of '{dataset}' under '{protocol}' were measured with {len(models)} sets of masks ({sets})",
             "evaluate every run with one file: `md2n evaluate RUN --masks FILE`; or report them apart",
         )
 
@@ -252,8 +252,8 @@ def grid(rows: Sequence[ResultRow], metric: str, *, target: str = "", naming: Na
 
 def metrics_of(rows: Iterable[ResultRow], *, target: str = "") -> tuple[str, ...]:
     """Measures that occur, in the order of ``MEASURES``."""
-    found = {r.metric for r in rows if r.target == target}
-    return tuple(m for m in MEASURES if m in found)
+    names = {r.metric for r in rows if r.target == target}
+    return tuple(m for m in MEASURES if m in names)
 
 
 def targets_of(rows: Iterable[ResultRow]) -> tuple[str, ...]:

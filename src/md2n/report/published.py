@@ -44,7 +44,7 @@ class AblationScores:
         dataset: ``mosi`` or ``mosei``.
         row: short name.
         title: in words.
-        asked: which missing rates the values are of.
+        rates: which missing rates the values are of.
         line: where it stands in the paper's extracted text.
         values: in percent.
     """
@@ -53,7 +53,7 @@ class AblationScores:
     dataset: str
     row: str
     title: str
-    asked: str
+    rates: str
     line: int
     values: Values
 
@@ -107,13 +107,13 @@ class Published:
             measure: ``acc2``, ``f1`` or ``acc7``.
             patterns: sets of available modalities; all six where not given.
         """
-        found = self.row(dataset, model)
-        if found is None:
+        row = self.row(dataset, model)
+        if row is None:
             return None
-        wanted = list(found.scores) if patterns is None else [frozenset(p) for p in patterns]
-        if not wanted or any(p not in found.scores for p in wanted):
+        wanted = list(row.scores) if patterns is None else [frozenset(p) for p in patterns]
+        if not wanted or any(p not in row.scores for p in wanted):
             return None
-        return sum(found.scores[p][measure] for p in wanted) / len(wanted)
+        return sum(row.scores[p][measure] for p in wanted) / len(wanted)
 
 
 @cache
@@ -145,7 +145,7 @@ def published() -> Published:
                 dataset=block["dataset"],
                 row=row,
                 title=entries["variants"][row],
-                asked=entries["asked"][f"table{number}"],
+                rates=entries["asked"][f"table{number}"],
                 line=block["line"],
                 values=values(numbers),
             )

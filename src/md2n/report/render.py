@@ -229,12 +229,12 @@ def _section(
         first = grids[0]
         section.tables += [patterns_by_method(g, facts) for g in grids]
         chosen = [_label(first, model) for model in (reference, *bounds)]
-        found = [equity_table(first, chosen[1], chosen[2])]
+        tables = [equity_table(first, chosen[1], chosen[2])]
         scores = scores_by_label(runs, first, naming.labels(fixed), split)
         section.verdict = verdict_of(first, chosen[0], scores)
         if chosen[0] in first.models:
-            found += [comparison_table(first, chosen[0], scores=scores)]
-        section.tables += [t for t in found if t is not None]
+            tables += [comparison_table(first, chosen[0], scores=scores)]
+        section.tables += [t for t in tables if t is not None]
         if drawable and len(first.conditions) >= 3:
             caption = f"{first.measure.title} by what is available, means over seeds"
             section.pictures.append(Picture("radar", caption, figures.radar(first, emphasis=chosen[0])))
@@ -269,22 +269,24 @@ def _explained(table: Table, failures: Sequence[Failure], notes: Sequence[str], 
     """Tables of predictions say which runs they lack, and how settings were chosen."""
     if not table.name.startswith(("patterns", "rates", "hidden")):
         return table
-    told = with_failures(table, failures, naming)
-    return replace(told, notes=(*told.notes, *notes))
+    table = with_failures(table, failures, naming)
+    return replace(table, notes=(*table.notes, *notes))
 
 
 def _commands(
     rows: Sequence[ResultRow], dataset: str, split: str, runs: Sequence[RunFacts], reference: str
 ) -> list[str]:
-    told: list[str] = []
+    commands: list[str] = []
     for protocol in PROTOCOLS:
-        found = measured(rows, dataset, protocol, split=split)
-        if metrics_of(found):
-            lines = trace_commands(runs, grid(found, metrics_of(found)[0]), split, reference)
-            told += (
-                lines if not told else [f"# and under the {protocol} protocol", *(n for n in lines if n not in told)]
+        measurements = measured(rows, dataset, protocol, split=split)
+        if metrics_of(measurements):
+            lines = trace_commands(runs, grid(measurements, metrics_of(measurements)[0]), split, reference)
+            commands += (
+                lines
+                if not commands
+                else [f"# and under the {protocol} protocol", *(n for n in lines if n not in commands)]
             )
-    return told
+    return commands
 
 
 def _curves(grids: Sequence[Grid]) -> list[Grid]:
@@ -298,10 +300,10 @@ def _label(grid: Grid, model: str) -> str:
     return next((label for label, name in grid.models.items() if name == model), model)
 
 
-def _example(given: RecoveryExample, naming: Naming) -> Picture:
-    example = replace(given, model=naming.label(given.model))
-    told = unicodedata.normalize("NFKD", f"recovered {example.target} {example.condition} {example.model}")
-    name = re.sub(r"[^a-z0-9_]+", "-", told.lower())
+def _example(example: RecoveryExample, naming: Naming) -> Picture:
+    example = replace(example, model=naming.label(example.model))
+    text = unicodedata.normalize("NFKD", f"recovered {example.target} {example.condition} {example.model}")
+    name = re.sub(r"[^a-z0-9_]+", "-", text.lower())
     caption = f"{example.target} recovered from {example.condition}: true against recovered values"
     return Picture(name.strip("-"), caption, figures.recovery_figure(example))
 

@@ -74,8 +74,8 @@ def cost_table(runs: Sequence[RunFacts], dataset: str, naming: Naming) -> Table 
     for run in chosen:
         held.setdefault(labels[run.model, run.config_hash], []).append(run)
     rows = []
-    for label, found in held.items():
-        costs = [run.cost for run in found]
+    for label, group in held.items():
+        costs = [run.cost for run in group]
         draws = [d for c in costs if (d := _answers(c, "recovery").get("draws")) is not None]
         rows.append(
             (
@@ -86,7 +86,7 @@ def cost_table(runs: Sequence[RunFacts], dataset: str, naming: Naming) -> Table 
                 _over([_each(c, "recovery") for c in costs], 3),
                 Cell(", ".join(f"{d:g}" for d in sorted(set(draws)))),
                 _over([_number(c.get("peak_memory_mib")) for c in costs], 0),
-                Cell(value=float(len(found)), digits=0),
+                Cell(value=float(len(group)), digits=0),
             )
         )
     if not rows:
@@ -121,8 +121,8 @@ def with_failures(table: Table, failures: Sequence[Failure], naming: Naming) -> 
     for model in dict.fromkeys(f.model for f in failures):
         label = naming.label(model)
         if not any(naming.calls(shown, model) for shown in labels):
-            told = [_failed(head) for head in table.columns[1:]]
-            rows.append((Cell(label), *told))
+            cells = [_failed(head) for head in table.columns[1:]]
+            rows.append((Cell(label), *cells))
     notes += [f"Failed: {naming.label(f.model)}, seed {f.seed}: {f.reason} ({f.record})" for f in failures]
     return replace(table, rows=tuple(rows), notes=tuple(notes))
 
@@ -190,8 +190,8 @@ def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: 
     inside = predictions.removeprefix(f"{run.folder}/")
     file = shlex.quote(predictions) if inside == predictions else f'"$RUN"/{shlex.quote(inside)}'
     look = "import numpy, sys; [print(k, v.shape, v[:3], sep='\\t') for k, v in numpy.load(sys.argv[1]).items()]"
-    asked = ["--hide", shlex.quote(condition)] if protocol == "hidden" else ["--protocol", protocol]
-    again = ["md2n", "evaluate", '"$RUN"', *asked, "--split", split]
+    options = ["--hide", shlex.quote(condition)] if protocol == "hidden" else ["--protocol", protocol]
+    again = ["md2n", "evaluate", '"$RUN"', *options, "--split", split]
     again += ["--masks", shlex.quote(run.masks)] if run.masks and protocol == "random" else []
     again += ["--no-recovery"] if protocol == "random" else []  # a benchmark measured none; it may take minutes
     where = [grid.dataset, grid.metric, PROTOCOLS[protocol], split]
@@ -228,20 +228,20 @@ def _failed(head: str) -> Cell:
 
 
 def _part(cost: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    told = cost.get(name)
-    return told if isinstance(told, Mapping) else {}
+    part = cost.get(name)
+    return part if isinstance(part, Mapping) else {}
 
 
 def _answers(cost: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     """What answering took under the fixed protocol, else under the random one."""
-    told = _part(cost, kind)
-    return _part(told, "fixed" if "fixed" in told else "random")
+    part = _part(cost, kind)
+    return _part(part, "fixed" if "fixed" in part else "random")
 
 
 def _each(cost: Mapping[str, Any], kind: str) -> float | None:
     """CPU milliseconds per sample."""
-    told = _answers(cost, kind)
-    seconds, samples = _number(told.get("cpu_s")), _number(told.get("samples"))
+    answers = _answers(cost, kind)
+    seconds, samples = _number(answers.get("cpu_s")), _number(answers.get("samples"))
     return MILLI * seconds / samples if seconds is not None and samples else None
 
 
@@ -250,8 +250,8 @@ def _number(value: Any) -> float | None:
 
 
 def _over(values: Sequence[float | None], digits: int) -> Cell:
-    told = Summary.over([v for v in values if v is not None])
-    if told is None:
+    summary = Summary.over([v for v in values if v is not None])
+    if summary is None:
         return Cell()
-    constant = told.deviation is None or statistics.pstdev([v for v in values if v is not None]) == 0
-    return Cell(value=told.mean, deviation=None if constant else told.deviation, digits=digits)
+    constant = summary.deviation is None or statistics.pstdev([v for v in values if v is not None]) == 0
+    return Cell(value=summary.mean, deviation=None if constant else summary.deviation, digits=digits)

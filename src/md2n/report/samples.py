@@ -86,10 +86,13 @@ def scores_in(files: Sequence[Path], metric: str) -> dict[int, float]:
     """
     total: dict[int, float] = defaultdict(float)
     for file in files:
-        kept = load_npz(file, ("labels", "output", "rows"), "measure the run again: md2n evaluate")
+        arrays = load_npz(file, ("labels", "output", "rows"), "measure the run again: md2n evaluate")
         with reading(file, hint="measure the run again: md2n evaluate"):
-            told = known(kept["labels"])
-            scores, rows = PER_SAMPLE[metric](kept["output"][told], kept["labels"][told]), kept["rows"][told]
+            has_label = known(arrays["labels"])
+            scores, rows = (
+                PER_SAMPLE[metric](arrays["output"][has_label], arrays["labels"][has_label]),
+                arrays["rows"][has_label],
+            )
         counted = ~np.isnan(scores)
         for row, value in zip(rows[counted].tolist(), (scores[counted] / counted.sum()).tolist()):
             total[row] += value
@@ -107,14 +110,14 @@ def scores_by_label(
         labels: (model, config hash) -> label, as ``Naming`` tells them.
         split: of the data.
     """
-    found: dict[str, dict[int, Scores]] = {}
+    by_label: dict[str, dict[int, Scores]] = {}
     for run in runs:
         label = labels.get((run.model, run.config_hash), "")
         counts = run.dataset == grid.dataset and label in grid.models
         scores = sample_scores(run, grid, split) if counts else None
         if scores is not None:
-            found.setdefault(label, {})[run.seed] = scores
-    return found
+            by_label.setdefault(label, {})[run.seed] = scores
+    return by_label
 
 
 def margin(first: Mapping[int, Scores], second: Mapping[int, Scores]) -> float | None:

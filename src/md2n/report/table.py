@@ -167,10 +167,10 @@ def rounded(value: float, digits: int) -> float:
 
 
 def _shown(value: float, digits: int) -> str:
-    kept = rounded(value, digits)
-    if kept == 0 and value > 0 and digits >= 4:  # a p-value is never 0
+    number = rounded(value, digits)
+    if number == 0 and value > 0 and digits >= 4:  # a p-value is never 0
         return f"< {10.0**-digits:.{digits}f}"
-    return f"{abs(kept):.{digits}f}" if kept == 0 else f"{kept:.{digits}f}".replace("-", "−")
+    return f"{abs(number):.{digits}f}" if number == 0 else f"{number:.{digits}f}".replace("-", "−")
 
 
 def _bold(text: str, opening: str, closing: str, bold: bool) -> str:

@@ -43,14 +43,14 @@ def fixed_table(
         naming: titles of methods.
         published: adds the paper's numbers.
     """
-    found = _first_grid(rows, "fixed", metric, naming)
-    return EMPTY if found is None else patterns_by_method(found, published)
+    chosen = _first_grid(rows, "fixed", metric, naming)
+    return EMPTY if chosen is None else patterns_by_method(chosen, published)
 
 
 def rate_table(rows: Sequence[ResultRow], metric: str = "", *, naming: Naming | None = None) -> Table:
     """``rates_by_method`` straight from result rows; as ``fixed_table``."""
-    found = _first_grid(rows, "random", metric, naming)
-    return EMPTY if found is None else rates_by_method(found)
+    chosen = _first_grid(rows, "random", metric, naming)
+    return EMPTY if chosen is None else rates_by_method(chosen)
 
 
 def inside_table(rows: Sequence[ResultRow], metric: str = "", *, naming: Naming | None = None) -> Table:
@@ -72,12 +72,12 @@ def patterns_by_method(grid: Grid, published: Published | None = None) -> Table:
     for head in heads:
         for label in grid.models:
             if head == "mean of incomplete":
-                told = grid.mean_over(label, sets)
+                summary = grid.mean_over(label, sets)
             elif head == "worst":
-                told = _worst(grid, label)
+                summary = _worst(grid, label)
             else:
-                told = grid.summary(label, head)
-            columns.setdefault(head, {})[label] = told
+                summary = grid.summary(label, head)
+            columns.setdefault(head, {})[label] = summary
     cells = {head: _cells(grid, column) for head, column in columns.items()}
     rows = [[Cell(label), *(cells[h][label] for h in heads), _seeds(grid, label)] for label in grid.models]
     notes = [_how(grid), f"Samples measured: {_counts(grid)}."]
@@ -135,8 +135,8 @@ def shares_by_method(grid: Grid) -> Table:
 
 def hidden_table(rows: Sequence[ResultRow], metric: str = "", *, naming: Naming | None = None) -> Table:
     """``hidden_by_method`` straight from result rows; as ``fixed_table``."""
-    found = _first_grid(rows, "hidden", metric, naming)
-    return EMPTY if found is None else hidden_by_method(found)
+    chosen = _first_grid(rows, "hidden", metric, naming)
+    return EMPTY if chosen is None else hidden_by_method(chosen)
 
 
 def hidden_by_method(grid: Grid) -> Table:
@@ -159,15 +159,17 @@ def hidden_by_method(grid: Grid) -> Table:
 
 def high_rates(grid: Grid) -> tuple[str, ...]:
     """The conditions of ``HIGH_RATES``; none where one of them was not measured."""
-    found = tuple(c for c in grid.conditions if grid.requested.get(c) in HIGH_RATES)
-    return found if len(found) == len(HIGH_RATES) else ()
+    high = tuple(c for c in grid.conditions if grid.requested.get(c) in HIGH_RATES)
+    return high if len(high) == len(HIGH_RATES) else ()
 
 
 def rate_head(grid: Grid, condition: str) -> str:
     """The realised missing rate, and the requested one where it differs by half a point or more."""
-    realised, asked = grid.realised[condition], grid.requested.get(condition)
+    realised, requested = grid.realised[condition], grid.requested.get(condition)
     shown = f"{100 * realised:.1f}%"
-    return shown if asked is None or abs(realised - asked) < 0.005 else f"{shown} (asked: {100 * asked:.0f}%)"
+    return (
+        shown if requested is None or abs(realised - requested) < 0.005 else f"{shown} (asked: {100 * requested:.0f}%)"
+    )
 
 
 def recovery_table(rows: Sequence[ResultRow], *, naming: Naming | None = None) -> Table:
@@ -237,14 +239,14 @@ def equity_table(grid: Grid, chance: str, ceiling: str) -> Table | None:
     shared = [s for s in sets if gaps[s] >= least]
     if not shared:
         return None
-    found = {}
+    equities = {}
     for label in grid.models:
         score = _means(grid, label, sets)
         if label not in (chance, ceiling) and len(score) == len(sets):
-            found[label] = equity({s: score[s] for s in shared}, low, high, higher_is_better=higher)
-    if not found:
+            equities[label] = equity({s: score[s] for s in shared}, low, high, higher_is_better=higher)
+    if not equities:
         return None
-    compared = {k: e for k, e in found.items() if k not in grid.fewer and k not in grid.aside}
+    compared = {k: e for k, e in equities.items() if k not in grid.fewer and k not in grid.aside}
     if len(compared) < 2 or chance in grid.fewer or ceiling in grid.fewer:
         compared = {}
     best = (
@@ -252,9 +254,9 @@ def equity_table(grid: Grid, chance: str, ceiling: str) -> Table | None:
         min((rounded(e.spread, 2) for e in compared.values()), default=None),
     )
     lines = []
-    for label, told in found.items():
-        numbers = [Cell(value=told.per_pattern.get(s), digits=2) for s in sets]
-        for value, top in zip((told.minimum, told.spread), best):
+    for label, result in equities.items():
+        numbers = [Cell(value=result.per_pattern.get(s), digits=2) for s in sets]
+        for value, top in zip((result.minimum, result.spread), best):
             numbers.append(Cell(value=value, digits=2, best=label in compared and rounded(value, 2) == top))
         if len(shared) == 1:
             numbers[-1] = Cell()
@@ -304,7 +306,7 @@ def published_table(published: Published, dataset: str) -> Table:
 
 def published_variants(published: Published, dataset: str) -> Table:
     """The paper's Tables 2, 3 and 4 of one data set, and what later papers print of it; ACC2, F1, ACC7 in percent."""
-    own = [(f"Table {r.table}, {r.asked}", r.title, r.values) for r in published.ablations if r.dataset == dataset]
+    own = [(f"Table {r.table}, {r.rates}", r.title, r.values) for r in published.ablations if r.dataset == dataset]
     others = [(str(r["source"]), str(r["title"]), r) for r in published.elsewhere if r["dataset"] == dataset]
     rows = []
     for source, name, values in [*own, *others]:
@@ -324,9 +326,9 @@ def published_variants(published: Published, dataset: str) -> Table:
 
 
 def _first_grid(rows: Sequence[ResultRow], protocol: str, metric: str, naming: Naming | None) -> Grid | None:
-    found = measured(rows, rows[0].dataset, protocol, split=rows[0].split) if rows else ()
-    names = metrics_of(found)
-    return grid(found, metric or names[0], naming=naming) if names else None
+    chosen = measured(rows, rows[0].dataset, protocol, split=rows[0].split) if rows else ()
+    names = metrics_of(chosen)
+    return grid(chosen, metric or names[0], naming=naming) if names else None
 
 
 def _cells(grid: Grid, column: Mapping[str, Summary | None]) -> dict[str, Cell]:
@@ -349,8 +351,8 @@ def _worst(grid: Grid, label: str) -> Summary | None:
 
 
 def _means(grid: Grid, label: str, conditions: Sequence[str]) -> dict[str, float]:
-    told = {c: grid.summary(label, c) for c in conditions}
-    return {c: s.mean for c, s in told.items() if s is not None}
+    summaries = {c: grid.summary(label, c) for c in conditions}
+    return {c: s.mean for c, s in summaries.items() if s is not None}
 
 
 def _held(grid: Grid, label: str) -> list[str]:
@@ -385,8 +387,8 @@ def _how(grid: Grid) -> str:
 
 
 def _not_compared(grid: Grid, bounds: Sequence[str] = ()) -> str:
-    told = ", ".join(f"{label} ({n})" for label, n in grid.fewer.items())
-    return f"nothing is bold: {told}" if any(b in grid.fewer for b in bounds) else f"not compared: {told}"
+    methods = ", ".join(f"{label} ({n})" for label, n in grid.fewer.items())
+    return f"nothing is bold: {methods}" if any(b in grid.fewer for b in bounds) else f"not compared: {methods}"
 
 
 def _slug(text: str) -> str:
