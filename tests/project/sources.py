@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -46,6 +47,34 @@ def module_name(path: Path) -> str:
     """``md2n.data.store`` of ``src/md2n/data/store.py``."""
     parts = path.relative_to(ROOT / "src").with_suffix("").parts
     return ".".join(parts).removesuffix(".__init__")
+
+
+def bound_names(node: ast.AST, scope: str = "") -> Iterator[tuple[int, str]]:
+    """Line and dotted place of every name that the code binds: variables, arguments, attributes, functions, imports.
+
+    >>> [place for _, place in bound_names(ast.parse("def f(x): y.z = x"))]
+    ['f', 'f.x', 'f.z']
+    """
+    for child in ast.iter_child_nodes(node):
+        name = _bound_name(child)
+        place = f"{scope}.{name}".lstrip(".")
+        if name is not None:
+            yield getattr(child, "lineno", 0), place
+        opens = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        yield from bound_names(child, place if opens else scope)
+
+
+def _bound_name(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Name | ast.Attribute):
+        return (node.id if isinstance(node, ast.Name) else node.attr) if isinstance(node.ctx, ast.Store) else None
+    if isinstance(node, ast.alias):
+        return node.asname or node.name.partition(".")[0]
+    if isinstance(node, ast.MatchMapping):
+        return node.rest
+    if isinstance(node, ast.arg):
+        return node.arg
+    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return node.name if isinstance(node, definitions | ast.ExceptHandler | ast.MatchAs | ast.MatchStar) else None
 
 
 def told(path: Path) -> str:

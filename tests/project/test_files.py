@@ -1,11 +1,10 @@
 """Files: short, well named, without promises, without anybody's machine in them."""
 
-import ast
 import re
 
 import pytest
 
-from tests.project.sources import ROOT, python_files, text_files, told, tree
+from tests.project.sources import ROOT, python_files, text_files, told
 
 LONGEST = 400
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
@@ -27,34 +26,6 @@ def test_no_python_file_is_longer_than_a_reader_bears() -> None:
 def test_no_module_is_a_drawer_for_odds_and_ends() -> None:
     named = [told(p) for p in python_files("src", "tests", "scripts", "benchmarks")]
     assert [n for n in named if VAGUE & set(n.removesuffix(".py").split("/"))] == []
-
-
-def bound_names(module: ast.Module) -> list[tuple[int, str]]:
-    """Every name that the module itself gives: variables, arguments, attributes, functions, classes, aliases."""
-    found: list[tuple[int, str]] = []
-    for node in ast.walk(module):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.append((node.lineno, node.id))
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            found.append((node.lineno, node.attr))
-        elif isinstance(node, ast.arg):
-            found.append((node.lineno, node.arg))
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.append((node.lineno, node.name))
-        elif isinstance(node, ast.alias) and node.asname:
-            found.append((node.lineno, node.asname))
-    return found
-
-
-def test_no_name_is_the_bare_word_that_hides_its_polarity() -> None:
-    # True for what is kept, or for what is hidden?  `valid`, `available`, `present` say it.
-    wrong = [f"{told(p)}:{line}" for p in python_files("src") for line, name in bound_names(tree(p)) if name == "mask"]
-    assert wrong == []
-
-
-@pytest.mark.parametrize("source", ["mask = 1", "def f(mask): ...", "self.mask = 1", "import x as mask"])
-def test_the_search_for_names_finds_them(source: str) -> None:
-    assert [name for _, name in bound_names(ast.parse(source)) if name == "mask"] == ["mask"]
 
 
 def lines_with(pattern: re.Pattern[str]) -> list[str]:
