@@ -24,7 +24,7 @@ RATE_HZ = 16_000
 LIMIT_MIB = 1024
 
 
-def made_voice(seconds: float) -> np.ndarray:
+def synthetic_voice(seconds: float) -> np.ndarray:
     """Syllables of LF pulses (90 to 180 Hz) between breaths, as 16-bit samples."""
     # A minute again and again: making ten at once would need more memory than measuring them.
     time_s = np.arange(int(min(seconds, 60) * RATE_HZ)) / RATE_HZ
@@ -43,11 +43,11 @@ def resident_mib() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, nargs="+", default=[3.0, 60.0, 600.0])
-    covarep_like(made_voice(1.0), RATE_HZ)  # imports and tables
+    covarep_like(synthetic_voice(1.0), RATE_HZ)  # imports and tables
     print(f"before: {resident_mib():.0f} MiB")
     failed = False
     for seconds in parser.parse_args().seconds:
-        sound = made_voice(seconds)
+        sound = synthetic_voice(seconds)
         start = time.process_time()
         covarep_like(sound, RATE_HZ)
         cost = (time.process_time() - start) / seconds

@@ -35,7 +35,7 @@ SCHEMA = Schema(
 )
 
 
-def made_batch() -> SequenceBatch:
+def random_batch() -> SequenceBatch:
     g = generator(0, "bench")
     features = {m.name: torch.randn(BATCH, m.length, m.dim, generator=g) for m in SCHEMA.modalities}
     valid = {m.name: torch.ones(BATCH, m.length, dtype=torch.bool) for m in SCHEMA.modalities}
@@ -58,7 +58,7 @@ def cpu_seconds(task: Callable[[], object], repeats: int = 11, warm: int = 2) ->
 def training_step() -> None:
     """MD2N's step against the same fusion Transformer's with plain modality dropout."""
     torch.set_num_threads(1)
-    batch = made_batch()
+    batch = random_batch()
     for kind in ("joint", "crossmodal"):
         for length in (8, 48):
             fusion = FusionConfig(kind=kind, latent=LatentConfig(length=length))
@@ -83,7 +83,7 @@ def training_step() -> None:
 def recovery() -> None:
     """CPU-seconds to predict with one modality missing, and to recover it with 1 .. 50 calls."""
     torch.set_num_threads(1)
-    batch = made_batch()
+    batch = random_batch()
     flags = batch.present.clone()
     flags[:, 1] = False
     incomplete = batch.hide(flags)
@@ -105,7 +105,7 @@ def beside_imder() -> None:
     view of the complete sample; MD2N's default has it, the paper's does not, so a step is taken without it, too.
     """
     torch.set_num_threads(1)
-    batch = made_batch()
+    batch = random_batch()
     flags = batch.present.clone()
     flags[:, 1] = False
     incomplete = batch.hide(flags)

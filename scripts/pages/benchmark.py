@@ -222,10 +222,10 @@ def patterns(g: Grid) -> Table:
 
 def page() -> str:
     """The whole page, from what is kept."""
-    return told_of(*read(KEPT), folder=KEPT)
+    return page_of(*read(KEPT), folder=KEPT)
 
 
-def told_of(
+def page_of(
     rows: Sequence[ResultRow], runs: Sequence[RunFacts], failures: Sequence[Failure] = (), folder: Path | None = None
 ) -> str:
     """The page of these numbers, with margins from the samples' scores kept in ``folder``."""
@@ -238,7 +238,7 @@ def told_of(
     facts: dict[str, str | Table | list[Table]] = {
         "commits": ", ".join(sorted({r.git_commit for r in rows})),
         "lacking": seed_counts(fixed, MODELS.names(), random),
-        "states": told_states(states),
+        "states": states_in_words(states),
         "hours": f"{training + answering:.1f}",
         "imder_hours": f"{sum(hours_of([r for r in runs if r.model == 'imder'])):.1f}",
         "training": f"{training:.1f}",
@@ -275,7 +275,7 @@ def states_of(rows: Sequence[ResultRow], protocol: str) -> dict[str, dict[str, f
     return states
 
 
-def told_states(states: States) -> str:
+def states_in_words(states: States) -> str:
     """Whether numbers that stand beside each other are of one state of the shared code, in sentences."""
     parts = []
     for d, held in states.items():

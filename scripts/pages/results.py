@@ -17,10 +17,10 @@ MODELS = ("zero_fill", "regression_fill", "neighbours", FLOOR, OURS)
 
 def page() -> str:
     """The whole page, from what is kept."""
-    return told_of(*read(KEPT))
+    return page_of(*read(KEPT))
 
 
-def told_of(rows: Sequence[ResultRow], _runs: Sequence[RunFacts] = (), failures: Sequence[Failure] = ()) -> str:
+def page_of(rows: Sequence[ResultRow], _runs: Sequence[RunFacts] = (), failures: Sequence[Failure] = ()) -> str:
     """The page of these numbers."""
     chosen = [r for r in rows if r.model in MODELS]
     grids, states = grids_of(chosen, "fixed"), states_of(chosen, "fixed")

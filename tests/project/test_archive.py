@@ -126,12 +126,12 @@ def test_the_page_says_what_failed_and_why(monkeypatch: pytest.MonkeyPatch) -> N
     rows = [r for m in ("md2n", "icdn") for s in (0, 1) for r in predicted(m, s, {"rows": 0.5})]
     lost = [Failure("digits", "imder", s, "task is nan", "") for s in (0, 1)]
     lost += [Failure("digits", "icdn", 2, "it refuses four modalities", "")]
-    told = benchmark.told_of(rows, [], lost)
+    told = benchmark.page_of(rows, [], lost)
     assert "| imder | failed |" in told
     assert "- Failed: imder on digits, seed 0, 1: task is nan" in told
     assert "- Failed: icdn \\[retracted\\] on digits, seed 2: it refuses four modalities" in told
     assert "| icdn \\[retracted\\] | **50.0 ± 0.0** |" in told
-    assert "failed |" not in results.told_of(rows, [], lost)  # it shows neither of them
+    assert "failed |" not in results.page_of(rows, [], lost)  # it shows neither of them
 
 
 def test_the_page_counts_training_and_answering() -> None:
@@ -143,14 +143,14 @@ def test_the_page_counts_training_and_answering() -> None:
     rows = [*predicted("md2n", 0, {"rows": 0.5}), *predicted("imder", 0, {"rows": 0.5})]
     theirs = {"training": {"cpu_s": 5400.0}}
     runs = [replace(facts("md2n", 0), cost=cost), replace(facts("imder", 0), cost=theirs)]
-    told = benchmark.told_of(rows, runs)
+    told = benchmark.page_of(rows, runs)
     assert "took 4.5 hours of CPU time, IMDer's 1.5 of them: 2.5 to train" in told
     assert "and 2.0 inside the methods" in told
 
 
 def test_there_is_no_equity_where_chance_or_ceiling_leave_none() -> None:
     def page(**scores: float) -> str:
-        return benchmark.told_of(
+        return benchmark.page_of(
             [r for m, v in scores.items() for s in (0, 1) for r in predicted(m, s, {"rows": v, "edges": v})], []
         )
 
@@ -170,18 +170,18 @@ def test_across_states_of_the_shared_code_nothing_is_bold_and_no_star_stands() -
         for s in range(5)
         for r in predicted(m, s, {"rows": v + (s % 2) / 100 * (m == "md2n"), "edges": v})
     ]
-    alike = benchmark.told_of(rows, [])
+    alike = benchmark.page_of(rows, [])
     assert "| md2n | **80.2 ± 0.3** |" in alike
     assert "| gcnet | +20.2\\* |" in alike and "| zero_fill | +30.2\\* |" in alike
     assert "On every set all methods were measured by one state of the code that they share." in alike
     other = [replace(r, git_commit="f" * 40) if r.model == "gcnet" else r for r in rows]
-    told = benchmark.told_of(other, [])
+    told = benchmark.page_of(other, [])
     assert "**8" not in told and "**0." not in told
     assert "| gcnet | +20.2 |" in told and "| zero_fill | +30.2\\* |" in told
     assert "Nothing is bold where methods were measured by several states of the shared code: digits." in told
     assert "`digits` (majority, zero_fill, md2n, dedicated by eeeeeeeeeeee; gcnet by ffffffffffff)" in told
     # Other commits, but what all methods share is the same code.
-    assert benchmark.told_of([replace(r, settings={"shared": "aaaa"}) for r in other], []).count("**80.2") == 1
+    assert benchmark.page_of([replace(r, settings={"shared": "aaaa"}) for r in other], []).count("**80.2") == 1
 
 
 def test_a_line_names_the_shared_code_of_rows_that_the_installed_code_made(tmp_path: Path) -> None:
@@ -203,9 +203,9 @@ def test_the_page_says_where_it_falls_short_and_what_it_lacks(monkeypatch: pytes
         for seed in ((0,) if model == "gcnet" else (0, 1))
         for r in predicted(model, seed, {"rows": score + seed / 100, "edges": score, "complete": 1.0})
     ]
-    assert "**" not in benchmark.told_of(rows, []).split("## Random")[0]  # two seeds of five
+    assert "**" not in benchmark.page_of(rows, []).split("## Random")[0]  # two seeds of five
     monkeypatch.setattr(benchmark, "SEEDS", 2)
-    told = benchmark.told_of(rows, [])
+    told = benchmark.page_of(rows, [])
     # Over the one seed that both have, as in the table of differences.
     assert "- `digits`: behind `gcnet` by 10.0 (1 seed); over `imder` by 1.00 points only; not measured: `dcca`" in told
     assert "| gcnet | -10.0 |" in told
@@ -217,7 +217,7 @@ def test_the_page_says_where_it_falls_short_and_what_it_lacks(monkeypatch: pytes
 def test_the_short_page_judges_by_the_error_of_the_paired_difference() -> None:
     def page(ours: list[float]) -> str:
         floors = [r for m in ("zero_fill", "modality_dropout") for s in (0, 1) for r in predicted(m, s, {"rows": 0.5})]
-        return results.told_of(floors + [r for s, v in enumerate(ours) for r in predicted("md2n", s, {"rows": v})])
+        return results.page_of(floors + [r for s, v in enumerate(ours) for r in predicted("md2n", s, {"rows": v})])
 
     assert "- nowhere" in page([0.52, 0.51])
     noisy = page([0.6, 0.38])  # behind by one point, its standard error is eleven
@@ -262,7 +262,7 @@ def test_the_page_counts_the_seeds_of_each_protocol_and_runs_without_cost() -> N
         replace(r, protocol=PROTOCOLS["random"], condition="rate=0.1", rate_requested=0.1, rate_realised=0.1)
         for r in predicted("md2n", 0, {"": 0.5})
     ]
-    told = benchmark.told_of(rows, [facts("md2n", 0)])
+    told = benchmark.page_of(rows, [facts("md2n", 0)])
     assert "2 seeds, but fewer so far on `digits` (zero_fill none" in told
     assert "Under `random@1` others than these: `digits` (md2n 1, imder none)." in told
     assert "Not counted: the 2 of 3 runs whose cost was not kept (`digits` 2), reading data" in told

@@ -72,7 +72,7 @@ def test_other_sittings_add_lines_and_a_line_of_another_run_is_not_read(tmp_path
 def test_the_page_shows_margins_where_samples_are_kept(tmp_path: Path) -> None:
     runs = [measure(tmp_path, m, s, c) for m, c in (("md2n", 0.6), ("imder", 0.95)) for s in (0, 1, 2)]
     kept(tmp_path, *runs, *(measure(tmp_path, "gcnet", s, 0.9) for s in (0, 1)))
-    told = benchmark.told_of(*read(tmp_path), folder=tmp_path)
+    told = benchmark.page_of(*read(tmp_path), folder=tmp_path)
     margins = benchmark.margins_of(benchmark.grids_of(read(tmp_path)[0], "fixed"), tmp_path)
     assert margins.keys() == {("digits", "imder"), ("digits", "gcnet")}
     wide = f"± {100 * margins['digits', 'imder']:.1f}"
@@ -81,4 +81,4 @@ def test_the_page_shows_margins_where_samples_are_kept(tmp_path: Path) -> None:
     assert f"{wide}" in next(line for line in told.splitlines() if line.startswith("- `digits`: behind"))
     assert "95 % margin" in told
     (tmp_path / FOLDER / "digits.csv").unlink()
-    assert "95 % margin" not in benchmark.told_of(*read(tmp_path), folder=tmp_path)
+    assert "95 % margin" not in benchmark.page_of(*read(tmp_path), folder=tmp_path)
