@@ -146,8 +146,8 @@ class CheckpointStore:
         make_directory(self.folder)
         kinds = {"weights": checkpoint.weights, "average": checkpoint.average, "optimizer": checkpoint.optimizer}
         content = encode_tensors({f"{kind}/{k}": v for kind, tensors in kinds.items() for k, v in tensors.items()})
-        told = {"bytes": len(content), "sha256": _sha(content)}
-        body = {"progress": asdict(checkpoint.progress), "tensors": told, "versions": versions()}
+        facts = {"bytes": len(content), "sha256": _sha(content)}
+        body = {"progress": asdict(checkpoint.progress), "tensors": facts, "versions": versions()}
         state = {"format": FORMAT, "sha256": _sha(_canonical(body)), **body}
         # The state last: it vouches for the tensors.
         write_directory(self.folder / checkpoint.progress.name, {TENSORS: content, STATE: encode_json(state)})
@@ -163,13 +163,13 @@ class CheckpointStore:
         names = self.names()
         for name in reversed(names):
             try:
-                found = self.load(name)
+                checkpoint = self.load(name)
             except DamagedCheckpoint as error:
                 self.notice(f"{error.message}; trying the one before")
                 continue
             if changed := changed_versions(self._state(name).get("versions")):
                 self.notice(f"{name} was written under other versions ({changed}): bits may differ from here on")
-            return found
+            return checkpoint
         if names:
             raise RunError(
                 f"none of the {len(names)} checkpoints in {self.folder} is whole",
@@ -188,17 +188,17 @@ class CheckpointStore:
         path = self.folder / name / TENSORS
         content = _read(path)
         with reading(path.parent, self._damaged(name)):
-            told = (state["tensors"]["bytes"], state["tensors"]["sha256"])
-        if told != (len(content), _sha(content)):
+            expected = (state["tensors"]["bytes"], state["tensors"]["sha256"])
+        if expected != (len(content), _sha(content)):
             raise DamagedCheckpoint(path.parent, f"{TENSORS} is not what was written")
         with reading(path.parent, self._damaged(name)):
-            found: dict[str, dict[str, Tensor]] = {"weights": {}, "average": {}, "optimizer": {}}
+            tensors: dict[str, dict[str, Tensor]] = {"weights": {}, "average": {}, "optimizer": {}}
             for key, value in decode_tensors(content, path).items():
                 kind, _, own = key.partition("/")
-                found[kind][own] = value
+                tensors[kind][own] = value
             best = state["progress"].pop("best")
             progress = Progress(**state["progress"], best=Best(**best) if best else None)
-            return Checkpoint(progress, **found)
+            return Checkpoint(progress, **tensors)
 
     def _damaged(self, name: str) -> Callable[[str, str], DamagedCheckpoint]:
         return lambda message, _: DamagedCheckpoint(self.folder / name, message.rpartition("cannot be read: ")[2])
@@ -237,17 +237,17 @@ class CheckpointStore:
 
     def _prune(self) -> None:
         names = self.names()
-        kept = set(names[-KEEP:])
+        keep = set(names[-KEEP:])
         for name in names[-KEEP:]:
             try:
                 state = self._state(name)
                 with reading(self.folder / name, self._damaged(name)):
                     best = state["progress"]["best"]
-                    kept |= {best["checkpoint"]} if best else set()
+                    keep |= {best["checkpoint"]} if best else set()
             except DamagedCheckpoint:
                 continue  # it cannot be resumed from, so nothing has to stay for its sake
         for name in names:
-            if name not in kept:
+            if name not in keep:
                 self._remove(name)
 
     def _remove(self, name: str) -> None:

@@ -44,11 +44,11 @@ class Feed:
     def epoch(self, epoch: int, position: int) -> Iterator[npt.NDArray[np.int64]]:
         """Positions in the data set, batch by batch, of an epoch of which ``position`` batches are done."""
         if self.conversation is None:
-            found = split_batches(epoch_order(len(self.dataset), self.seed, epoch), self.config.batch_size)
+            batches = split_batches(epoch_order(len(self.dataset), self.seed, epoch), self.config.batch_size)
         else:
             order = conversation_order(self.conversation, self.seed, epoch)
-            found = np.split(order, cuts(self.conversation[order], self.batches))
-        yield from found[position:]
+            batches = np.split(order, cuts(self.conversation[order], self.batches))
+        yield from batches[position:]
 
     def batch(self, positions: npt.NDArray[np.int64], phase: Phase, step: int) -> SequenceBatch:
         """The samples as the phase wants them at a step: patterns drawn, or everything present."""

@@ -84,12 +84,12 @@ class Loop:
         self.saved_step, self.saved_at = -1, time.monotonic()
 
     def run(self, stop_wanted: Callable[[], str]) -> TrainingResult:
-        found = self.resume()
+        checkpoint = self.resume()
         self.folder.clock("begin", step=self.progress.step, device=str(self.device), threads=self.config.threads)
         self.observer.begin(self.progress.step, self.planned_steps)
         while True:
-            self.enter(found)
-            found = None
+            self.enter(checkpoint)
+            checkpoint = None
             if self.phase.fit is not None and not self.progress.fitted:
                 self.fit(self.phase)
                 self.leave_if(stop_wanted())
@@ -119,19 +119,21 @@ class Loop:
         return p.step - p.phase_step + self.feed.batches * sum(self.epochs[p.phase :])
 
     def resume(self) -> Checkpoint | None:
-        found = self.folder.checkpoints.newest()
-        if found is not None:
-            self.progress = found.progress
-            self.saved_step = found.progress.step
-            self.observer.notice(f"going on after step {found.progress.step} (epoch {found.progress.epoch + 1})")
+        checkpoint = self.folder.checkpoints.newest()
+        if checkpoint is not None:
+            self.progress = checkpoint.progress
+            self.saved_step = checkpoint.progress.step
+            self.observer.notice(
+                f"going on after step {checkpoint.progress.step} (epoch {checkpoint.progress.epoch + 1})"
+            )
         if not self.folder.log.cut(self.progress.log_offset):
             self.observer.warn("log.jsonl has lost lines that the checkpoint knows of; it goes on without them")
-        return found
+        return checkpoint
 
-    def enter(self, found: Checkpoint | None) -> None:
+    def enter(self, checkpoint: Checkpoint | None) -> None:
         steps = self.feed.batches * self.epochs[self.progress.phase]
-        self.parts = OptimizerState(self.model, self.phase, steps, self.config, self.device, found)
-        if found is None:
+        self.parts = OptimizerState(self.model, self.phase, steps, self.config, self.device, checkpoint)
+        if checkpoint is None:
             self.folder.log.write({"kind": "phase", "phase": self.phase.name, "step": self.progress.step})
 
     def leave(self) -> None:
@@ -163,8 +165,8 @@ class Loop:
         self.model.eval()
         self.folder.log.flush()
         p = self.progress
-        told = {"epoch": best.epoch, "score": best.score, "loss": best.loss, "epochs": p.epoch, "steps": p.step}
-        path = self.folder.finish(state_tensors(self.model), result=told, device=str(self.device))
+        result = {"epoch": best.epoch, "score": best.score, "loss": best.loss, "epochs": p.epoch, "steps": p.step}
+        path = self.folder.finish(state_tensors(self.model), result=result, device=str(self.device))
         self.folder.clock("done", step=p.step)
         return TrainingResult(path, best.score, best.loss, best.epoch, p.epoch, p.step)
 
@@ -208,8 +210,8 @@ class Loop:
         p.samples += batch.size
         p.sums = {name: p.sums.get(name, 0.0) + value * batch.size for name, value in parts.items()}
         report = StepReport(self.phase.name, p.epoch + 1, p.step, self.planned_steps, parts, rate, norm)
-        told = {"phase": report.phase, "epoch": report.epoch, "step": p.step, "parts": parts}
-        self.folder.log.write({"kind": "step", **told, "rate": rate, "gradient_norm": norm})
+        entry = {"phase": report.phase, "epoch": report.epoch, "step": p.step, "parts": parts}
+        self.folder.log.write({"kind": "step", **entry, "rate": rate, "gradient_norm": norm})
         self.observer.step(report)
 
     def fit(self, phase: Phase) -> None:
@@ -261,5 +263,5 @@ class Loop:
 
     def advice(self) -> str:
         names = self.folder.checkpoints.names()
-        kept = f"checkpoint {names[-1]} is whole and kept" if names else "no checkpoint was written yet"
-        return f"{kept}; train into another folder with a lower trainer.learning_rate, or look at the data"
+        state = f"checkpoint {names[-1]} is whole and kept" if names else "no checkpoint was written yet"
+        return f"{state}; train into another folder with a lower trainer.learning_rate, or look at the data"

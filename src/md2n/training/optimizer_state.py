@@ -39,13 +39,13 @@ class OptimizerState:
         steps: int,
         config: TrainerConfig,
         device: torch.device,
-        found: Checkpoint | None,
+        checkpoint: Checkpoint | None,
     ) -> None:
         self.model, self.steps, self.config = model, steps, config
         # Entered before the weights are loaded: what a method copies on entering, the checkpoint overwrites.
         model.enter(phase)
-        if found is not None:
-            load_weights(model, found.weights)
+        if checkpoint is not None:
+            load_weights(model, checkpoint.weights)
         self.parameters = {} if phase.fit is not None else trained_parameters(model, phase.trains)
         trained = set(self.parameters.values())
         self._frozen = [p for p in model.parameters() if p.requires_grad and p not in trained]
@@ -53,10 +53,10 @@ class OptimizerState:
             p.requires_grad_(False)
         self._optimizer = make_optimizer(model, self.parameters, config) if self.parameters else None
         self.average = WeightAverage(model, config.average)
-        if found is not None:
-            self.average.values = {name: value.to(device) for name, value in found.average.items()}
+        if checkpoint is not None:
+            self.average.values = {name: value.to(device) for name, value in checkpoint.average.items()}
             if self._optimizer is not None:
-                load_optimizer(self._optimizer, self.parameters, found.optimizer)
+                load_optimizer(self._optimizer, self.parameters, checkpoint.optimizer)
 
     def backward(self, loss: Float[Tensor, ""]) -> float:
         """Gradients of a loss, clipped; gives the norm they had before."""

@@ -16,11 +16,11 @@ ROUNDING = ("trainer.device", "trainer.threads")
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration without what does not make it another experiment."""
-    kept: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for path, value in flat(config).items():
         if not _listed(path, INCIDENTAL):
-            kept[path] = value
-    return kept
+            settings[path] = value
+    return settings
 
 
 def identity_hash(config: Mapping[str, Any]) -> str:
@@ -31,53 +31,53 @@ def identity_hash(config: Mapping[str, Any]) -> str:
     return config_hash({path: value for path, value in identity(config).items() if path != "seed"})
 
 
-def differences(found: Mapping[str, Any], asked: Mapping[str, Any], only: tuple[str, ...] = ()) -> list[str]:
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], only: tuple[str, ...] = ()) -> list[str]:
     """Where two configurations differ, a sentence each, in the order of the keys.
 
     Args:
-        found: the folder's.
-        asked: the one given now.
+        before: the folder's.
+        now: the one given now.
         only: look at these settings alone; without it, at all that are not incidental.
     """
-    before, after = flat(found), flat(asked)
-    told = []
-    for path in sorted(before.keys() | after.keys()):
+    old, new = flat(before), flat(now)
+    sentences = []
+    for path in sorted(old.keys() | new.keys()):
         looked_at = _listed(path, only) if only else not _listed(path, INCIDENTAL)
-        if looked_at and before.get(path) != after.get(path):
-            told.append(f"{path} is {_shown(before, path)} in the folder and {_shown(after, path)} now")
-    return told
+        if looked_at and old.get(path) != new.get(path):
+            sentences.append(f"{path} is {_shown(old, path)} in the folder and {_shown(new, path)} now")
+    return sentences
 
 
-def check_same(path: Path, found: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuses to go on with a run under another configuration.
 
     Raises:
         RunError: they differ in more than incidental settings.
     """
-    told = differences(found, asked)
-    if told:
+    sentences = differences(before, now)
+    if sentences:
         raise RunError(
-            f"{path} holds a run of another configuration: {'; '.join(told)}",
+            f"{path} holds a run of another configuration: {'; '.join(sentences)}",
             "give another folder to --out, or the settings the run was begun with (they are in its config.json)",
         )
 
 
-def check_same_data(path: Path, found: Any, given: Mapping[str, Any]) -> None:
+def check_same_data(path: Path, data: Any, now: Mapping[str, Any]) -> None:
     """Refuses to go on with a run on other numbers.
 
     Args:
         path: of the run folder.
-        found: ``data`` in its ``run.json``.
-        given: ``name`` and ``checksum`` of the data now.
+        data: ``data`` in its ``run.json``.
+        now: ``name`` and ``checksum`` of the data now.
 
     Raises:
         RunError: the checksums differ.
     """
-    before = found.get("checksum") if isinstance(found, Mapping) else None
-    if before != given.get("checksum"):
+    before = data.get("checksum") if isinstance(data, Mapping) else None
+    if before != now.get("checksum"):
         raise RunError(
-            f"the data '{given.get('name')}' have changed since {path} was begun "
-            f"(checksum {before} then, {given.get('checksum')} now)",
+            f"the data '{now.get('name')}' have changed since {path} was begun "
+            f"(checksum {before} then, {now.get('checksum')} now)",
             "train into another folder, or bring the old data back",
         )
 

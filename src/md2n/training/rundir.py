@@ -63,8 +63,8 @@ class RunDir:
         self._lock = FolderLock(path / LOCK)
 
     def __enter__(self) -> "RunDir":
-        found = {p.name for p in self.path.iterdir()} if self.path.is_dir() else set()
-        if not found & {LOCK, CONFIG} and found - LEAVINGS:
+        names = {p.name for p in self.path.iterdir()} if self.path.is_dir() else set()
+        if not names & {LOCK, CONFIG} and names - LEAVINGS:
             raise RunError(f"{self.path} is not empty and holds no run", "give a new or an empty folder to --out")
         make_directory(self.path)
         self._lock.__enter__()
@@ -83,11 +83,11 @@ class RunDir:
 
     def _claim(self) -> None:
         if is_begun(self.path):
-            found = read_config(self.path)
-            check_same(self.path, found, self.config)
-            for text in differences(found, self.config, only=ROUNDING):
+            before = read_config(self.path)
+            check_same(self.path, before, self.config)
+            for text in differences(before, self.config, only=ROUNDING):
                 self.notice(f"{text}: bits may differ from here on")
-            if found == self.config:
+            if before == self.config:
                 return
         put(self.path, CONFIG, encode_json(self.config))
 

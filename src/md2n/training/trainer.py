@@ -33,8 +33,8 @@ def validate_on_patterns(
     model: MultimodalModel, dataset: EvaluationSet, seed: int, device: torch.device, balanced: bool = False
 ) -> tuple[float, float]:
     """Score and loss as means over the incomplete patterns; the same draws at every call."""
-    found = validation_score(model, dataset, seed=seed, device=device, balanced=balanced)
-    return found.score, found.loss
+    validation = validation_score(model, dataset, seed=seed, device=device, balanced=balanced)
+    return validation.score, validation.loss
 
 
 def train(

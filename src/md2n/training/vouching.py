@@ -30,8 +30,8 @@ def put(folder: Path, name: str, content: bytes) -> None:
         before = [str(d) for d in _digests(facts, name)[-1:]]
         now = _sha256(content)
         listed = facts[FILES] if isinstance(facts.get(FILES), dict) else {}
-        kept = before if before == [now] else [*before, now]
-        write_json(folder / RUN, {**facts, FILES: {**listed, name: kept}})
+        digests = before if before == [now] else [*before, now]
+        write_json(folder / RUN, {**facts, FILES: {**listed, name: digests}})
     write_bytes(folder / name, content)
 
 
@@ -70,8 +70,8 @@ def _facts(folder: Path) -> dict[str, Any] | None:
 
 def _digests(facts: dict[str, Any], name: str) -> list[Any]:
     listed = facts.get(FILES)
-    found = listed.get(name) if isinstance(listed, dict) else None
-    return found if isinstance(found, list) else []
+    digests = listed.get(name) if isinstance(listed, dict) else None
+    return digests if isinstance(digests, list) else []
 
 
 def _sha256(content: bytes) -> str:

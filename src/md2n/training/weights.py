@@ -33,8 +33,8 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str = 
     try:
         model.load_state_dict({name: value.to(device) for name, value in weights.items()})
     except RuntimeError as error:
-        told = str(error).splitlines()[-1].strip()
-        raise RunError(f"{source} does not fit the model: {told}", "was it written by another md2n?") from error
+        reason = str(error).splitlines()[-1].strip()
+        raise RunError(f"{source} does not fit the model: {reason}", "was it written by another md2n?") from error
 
 
 def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
