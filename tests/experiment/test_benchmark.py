@@ -182,7 +182,7 @@ def test_a_failure_says_so_stops_nothing_and_is_mended_by_the_next_try(here, mon
         (1, 2, f"{data} zero_fill seed 0 failed"),
         (2, 2, f"{data} {METHODS[1]} seed 0 done"),
     ]
-    assert sorted(what for *_, what in shown if "begins" in what) == sorted(f"{j.told} begins" for j in jobs)
+    assert sorted(what for *_, what in shown if "begins" in what) == sorted(f"{j.title} begins" for j in jobs)
     assert len(acted.asked) == 3
     assert any("zero_fill seed 0: FAILED: error: no such thing; next: mend it" in line for line in told)
     facts = json.loads(jobs[0].failed.read_text())

@@ -71,7 +71,7 @@ def test_terms_of_several_benchmarks_are_told_apart_by_data_set(tmp_path: Path):
     keep_terms(two, Terms(0, sets=("trainer.epochs=1",)))
     append_results(two / "results.jsonl", [replace(r, run="x", dataset="other") for r in rows()])
     assert [n for n in read_outcomes([one, two], quiet).notes if n.startswith("Search")] == [
-        f"Search budget on made, the same for every method: {Terms(4).told}.",
+        f"Search budget on made, the same for every method: {Terms(4).words}.",
         "Search budget on other, the same for every method: presets, no search; in every run trainer.epochs=1.",
     ]
     (one / "benchmark.json").write_text('{"format": 1, "tune": 0}')  # of an md2n that did not keep settings

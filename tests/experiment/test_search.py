@@ -83,8 +83,8 @@ def test_a_space_with_a_setting_that_does_not_exist_is_refused(monkeypatch):
 
 
 def test_ranges_say_what_they_are():
-    assert Between(3e-4, 3e-3).told == "0.0003 to 0.003, evenly in the logarithm"
-    assert Among(("1", "2")).told == "1, 2"
+    assert Between(3e-4, 3e-3).words == "0.0003 to 0.003, evenly in the logarithm"
+    assert Among(("1", "2")).words == "1, 2"
 
 
 @pytest.fixture
@@ -218,8 +218,8 @@ def test_two_budgets_do_not_meet_in_one_folder(tmp_path: Path):
     check_terms(tmp_path, Terms(3))
     with pytest.raises(UsageError, match=r"made with --tune 3, not with --tune 0.*\n.*another folder to --out"):
         check_terms(tmp_path, Terms(0))
-    assert Terms(0).told == "presets, no search"
-    assert Terms(3).told.startswith("the preset and 3 random trials per method and data set")
+    assert Terms(0).words == "presets, no search"
+    assert Terms(3).words.startswith("the preset and 3 random trials per method and data set")
 
 
 def test_runs_with_other_settings_do_not_meet_in_one_folder(tmp_path: Path):
@@ -227,7 +227,7 @@ def test_runs_with_other_settings_do_not_meet_in_one_folder(tmp_path: Path):
     keep_terms(tmp_path, short)
     keep_terms(tmp_path, Terms(0))  # what was first stands
     assert terms(tmp_path) == short
-    assert short.told == "presets, no search; every method from preset 'md2n'; in every run trainer.epochs=1"
+    assert short.words == "presets, no search; every method from preset 'md2n'; in every run trainer.epochs=1"
     for other in (Terms(0, "md2n"), Terms(0, "", short.sets), Terms(0, "md2n", ("trainer.epochs=3",))):
         with pytest.raises(UsageError, match="made with --tune 0 --preset md2n --set trainer"):
             check_terms(tmp_path, other)

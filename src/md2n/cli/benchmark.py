@@ -85,7 +85,7 @@ def benchmark(
         tried = open_trials(jobs, tune)
         keep_terms(out, terms)
         if tried:
-            say(f"search: {terms.told}")
+            say(f"search: {terms.words}")
             run_benchmark(tried, (), workers or _cores(), say, count)
         settled, waiting = settle(jobs, tune, say)
         failed = run_benchmark(settled, protocols, workers or _cores(), say, count) if settled else []
@@ -97,9 +97,9 @@ def benchmark(
         say(f"report: {page}")
         typer.echo(str(out / "report"))
     for job in failed:
-        say(f"failed: {job.told}; see {job.failed}")
+        say(f"failed: {job.title}; see {job.failed}")
     for job in waiting:
-        say(f"not run: {job.told}; trials of its search did not end, the same command makes them again")
+        say(f"not run: {job.title}; trials of its search did not end, the same command makes them again")
     if failed or waiting:
         raise typer.Exit(1)
 

@@ -61,16 +61,16 @@ def run_benchmark(
         InterruptedRun: Ctrl-C, or a signal to end; runs that were under way have saved their state.
     """
     check_protocols(protocols)
-    lacking = {job: job.lacks(protocols) for job in jobs}
-    todo = [job for job in jobs if lacking[job]]
+    reasons = {job: job.lacks(protocols) for job in jobs}
+    todo = [job for job in jobs if reasons[job]]
     check_shared_masks(todo, protocols)
     notice(f"{len(jobs)} runs, {len(jobs) - len(todo)} done already, {len(todo)} to do")
     for reason in (RETRAIN, REMEASURE):
-        if reason in lacking.values():
-            notice(f"{list(lacking.values()).count(reason)} of them again: {reason}")
-    kept = sum(job.keep_stale and job.outdated for job in jobs if job not in todo)
-    if kept:
-        notice(f"{kept} of those done were {RETRAIN}, which --keep-stale lets stand")
+        if reason in reasons.values():
+            notice(f"{list(reasons.values()).count(reason)} of them again: {reason}")
+    stale = sum(job.keep_stale and job.outdated for job in jobs if job not in todo)
+    if stale:
+        notice(f"{stale} of those done were {RETRAIN}, which --keep-stale lets stand")
     for folder in {f for job in jobs for f in (job.out, job.run, job.run.parent, job.masks.parent)}:
         tidy(folder)
     ledger = Ledger(jobs[0].out) if jobs else None
@@ -82,23 +82,23 @@ def run_benchmark(
     failed, ended = [], 0
 
     def work(job: Job) -> str | None:
-        progress(ended, len(todo), f"{job.told} begins")
+        progress(ended, len(todo), f"{job.title} begins")
         return crew.work(job, tuple(protocols))
 
     with _signals() as came, ThreadPoolExecutor(max_workers=workers) as pool:
         waiting = {pool.submit(work, job): job for job in todo}
         try:
             for ended, future in enumerate(as_completed(waiting), start=1):
-                job, said = waiting[future], future.result()
-                if said is not None:
+                job, failure = waiting[future], future.result()
+                if failure is not None:
                     failed.append(job)
                 elif ledger is not None:
                     ledger.add(job.run)
                 left = (time.monotonic() - begun) / ended * (len(todo) - ended) / 60
-                if said is not None:
-                    notice(f"{job.told}: FAILED: {said}")
-                state = "done" if said is None else "failed"
-                progress(ended, len(todo), f"{job.told} {state}; {left:.0f} min left")
+                if failure is not None:
+                    notice(f"{job.title}: FAILED: {failure}")
+                state = "done" if failure is None else "failed"
+                progress(ended, len(todo), f"{job.title} {state}; {left:.0f} min left")
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             crew.stop()
@@ -189,13 +189,13 @@ class _Crew:
             for attempt in range(TRIES):
                 if self.stopped:
                     return "stopped"
-                code, told = self.call(command)
+                code, output = self.call(command)
                 if code not in KILLED or self.stopped or attempt + 1 == TRIES:
                     break
             if self.stopped or code == STOPPED:
                 return "stopped"
             if code:
-                lines = told.splitlines()
+                lines = output.splitlines()
                 last = (lines or [f"ended with {code} and said nothing"])[-1]
                 reason = next((line for line in lines if line.startswith("error:")), last)
                 hint = next((line.removeprefix("next: ") for line in lines if line.startswith("next: ")), "")
@@ -203,7 +203,7 @@ class _Crew:
                     reason = f"killed {TRIES} times (it ended with {code}); was there memory enough?"
                     hint = "the same command goes on from its checkpoint; fewer --workers need less memory"
                 facts = {"command": ["md2n", *command], "exit_code": code, "reason": reason, "next": hint}
-                facts |= {"times": job.failures(code) + 1, "said": told[-4000:]}
+                facts |= {"times": job.failures(code) + 1, "said": output[-4000:]}
                 write_json(job.failed, facts | job.settings)
                 return f"{reason}; next: {hint}" if hint else reason
         job.failed.unlink(missing_ok=True)
@@ -221,12 +221,12 @@ class _Crew:
                         pass  # nobody trains there; a folder that is renamed must have no open file on some systems
             except RunError as error:  # held, by a worker that outlived its benchmark or a person's own training
                 if not waited:
-                    self.notice(f"{job.told} waits: {error.message}")
+                    self.notice(f"{job.title} waits: {error.message}")
                 waited = True
                 time.sleep(0.2)
                 continue
-            if told := job.make_way():
-                self.notice(told)
+            if message := job.make_way():
+                self.notice(message)
             return True
         return False
 
@@ -246,10 +246,10 @@ class _Crew:
             try:
                 if self.stopped:  # between the start and its entry in the list
                     process.send_signal(signal.SIGINT)
-                told = process.communicate()[1]
+                output = process.communicate()[1]
             finally:
                 self.under_way.discard(process)
-        return process.returncode, told
+        return process.returncode, output
 
 
 def gather(jobs: Sequence[Job]) -> list[ResultRow]:

@@ -154,10 +154,10 @@ def _fusion_part(cls: type[Any]) -> str | None:
     return "fusion" if any(f.name == "fusion" for f in dataclasses.fields(cls)) else None
 
 
-def _load(source: str, seen: tuple[str, ...]) -> dict[str, Any]:
+def _load(source: str, chain: tuple[str, ...]) -> dict[str, Any]:
     """The tables of a preset or file, over those it extends."""
-    if source in seen:
-        raise ConfigError(f"{' extends '.join((*seen, source))}: a circle", "let one of them extend nothing")
+    if source in chain:
+        raise ConfigError(f"{' extends '.join((*chain, source))}: a circle", "let one of them extend nothing")
     path = Path(source)
     if source in presets():
         with resources.as_file(_folder() / f"{source}.toml") as file:
@@ -172,8 +172,8 @@ def _load(source: str, seen: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(base, str):
         raise ConfigError(f"extends = {base!r} in {source}", "give a preset's name or the path of a file")
     beside = path.parent / base
-    found = str(beside) if base not in presets() and beside.is_file() else base
-    below = _load(found, (*seen, source))
+    parent = str(beside) if base not in presets() and beside.is_file() else base
+    below = _load(parent, (*chain, source))
     name = _table(tables, "model").get("name")
     if name is not None:
         below["model"] = another_method(_table(below, "model"), str(name))

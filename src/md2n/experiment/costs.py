@@ -28,10 +28,10 @@ COST = "cost.json"
 def read_cost(run: Path) -> dict[str, Any]:
     """The costs of a run folder; empty where none were recorded, or where they cannot be read."""
     try:
-        told = read_json(run / COST)
+        costs = read_json(run / COST)
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return costs if isinstance(costs, dict) else {}
 
 
 def record_cost(run: Path, facts: Mapping[str, Any]) -> None:

@@ -117,30 +117,30 @@ def _estimate(config: ExperimentConfig, data: Datasets, protocols: Sequence[str]
         if phase.selects:
             parts.append(_validation(model, data).times(max(1, math.ceil(epochs / config.trainer.validate_every))))
     conditions = fixed_conditions(data.test.present, data.schema.names) if len(data.test) else ()
-    asked = {p: {"fixed": len(conditions), "random": len(RATES)}[p] for p in protocols}
-    if asked and conditions:
-        recovered = asked[recovered_under(protocols)]
-        parts += _measuring(model, data.test, conditions, config, sum(asked.values()), recovered)
+    evaluations = {p: {"fixed": len(conditions), "random": len(RATES)}[p] for p in protocols}
+    if evaluations and conditions:
+        recovered = evaluations[recovered_under(protocols)]
+        parts += _measuring(model, data.test, conditions, config, sum(evaluations.values()), recovered)
     return Effort(steps, sum(p.calls for p in parts), STARTING_S + sum(p.seconds for p in parts))
 
 
 def _step(model: MultimodalModel, phase: Phase, feed: Feed, config: ExperimentConfig) -> _Once:
     """One training step with everything that belongs to it; the first, which warms up, is not timed."""
-    moving = OptimizerState(model, phase, TIMED_STEPS, config.trainer, torch.device("cpu"), None)
+    optimizer = OptimizerState(model, phase, TIMED_STEPS, config.trainer, torch.device("cpu"), None)
     model.train()
     positions = next(iter(feed.epoch(0, 0)))
 
     def step(number: int) -> None:
         batch = feed.batch(positions, phase, number)
-        moving.backward(model.loss(batch, generator(config.seed, "loss", number)).total)
-        moving.step(number)
+        optimizer.backward(model.loss(batch, generator(config.seed, "loss", number)).total)
+        optimizer.step(number)
 
     with _counting(model) as counts:
         step(0)
     taken: list[float] = []
     while len(taken) < TIMED_STEPS and sum(taken) < TIMED_S:
         taken.append(_cpu(lambda: step(len(taken) + 1)))
-    moving.release()
+    optimizer.release()
     return _Once(_busiest(counts), sum(taken) / len(taken))
 
 
@@ -176,16 +176,16 @@ def _measuring(
     """Predictions and recoveries of the test split under so many conditions, from one batch that mixes them."""
     chosen = config.evaluation
 
-    def once(size: int, asked: int, act: Callable[[_First, list[Condition]], object]) -> _Once:
+    def once(size: int, passes: int, act: Callable[[_First, list[Condition]], object]) -> _Once:
         few = _First(test, size)
         # Each sample under another one: recovering takes as much as is hidden on average.
         mixed = np.stack([c.available[n] for n, c in zip(range(len(few)), itertools.cycle(conditions))])
         shown = Condition("mixed", mixed, None, float(1 - mixed.mean()))
         with _counting(model) as counts:
             seconds = _cpu(lambda: act(few, [shown]))
-        return _Once(_busiest(counts), seconds).times(asked * len(test) / len(few))
+        return _Once(_busiest(counts), seconds).times(passes * len(test) / len(few))
 
-    found = [
+    costs = [
         once(
             chosen.batch_size,
             predicted,
@@ -196,7 +196,7 @@ def _measuring(
     ]
     if isinstance(model, Recovers):
         size = min(RECOVERY_BATCH, chosen.batch_size)
-        found.append(
+        costs.append(
             once(
                 size,
                 recovered,
@@ -211,7 +211,7 @@ def _measuring(
                 ),
             )
         )
-    return found
+    return costs
 
 
 @contextmanager
@@ -220,7 +220,7 @@ def _counting(model: nn.Module) -> Iterator[Counter[int]]:
     parts = {id(part) for part in model.modules() if next(part.parameters(), None) is not None}
     counts: Counter[int] = Counter()
 
-    def count(part: nn.Module, given: Any) -> None:
+    def count(part: nn.Module, inputs: Any) -> None:
         if id(part) in parts:
             counts[id(part)] += 1
 

@@ -25,9 +25,9 @@ def tell_findings(samples: Samples, config: DataConfig, notice: Callable[[str], 
         notice(f"data: too large to be looked through before every training; `md2n data check {name}` does")
         return
     leaking = {f.code for f in leaks(samples) if f.severity in LOUD}
-    found = [f for f in check(samples, label=config.label) if f.severity == "error" or f.code in leaking]
-    for finding in found:
+    findings = [f for f in check(samples, label=config.label) if f.severity == "error" or f.code in leaking]
+    for finding in findings:
         hint = f"; {finding.hint}" if finding.hint else ""
         notice(f"data: {finding.severity} ({finding.code}): {finding.message}{hint}")
-    if found:
+    if findings:
         notice(f"data: `md2n data check {name}` says more; training goes on")

@@ -85,8 +85,8 @@ class Job:
         return self.run.with_name(f"{self.run.name}{FAILED}")
 
     @property
-    def told(self) -> str:
-        """The job in a line of talk."""
+    def title(self) -> str:
+        """The job in a line, for messages."""
         return f"{self.data} {self.model} " + (f"seed {self.seed}" if self.trial is None else f"trial {self.trial}")
 
     @cached_property
@@ -103,14 +103,14 @@ class Job:
     def settings(self) -> dict[str, Any]:
         """What the run is made with, as it is remembered: a preset that was edited is another one."""
         mapping = to_mapping(self.config)
-        told = config_hash({**identity(mapping), "evaluation": mapping["evaluation"]})
+        settings_hash = config_hash({**identity(mapping), "evaluation": mapping["evaluation"]})
         code = {"training": training_code(self.model), "measuring": measuring_code(self.model)}
-        asked = {"preset": self.preset, "sets": list(self.sets), "data": self.data, "settings": told}
-        return {**asked, "config_hash": identity_hash(mapping), "code": code}
+        request = {"preset": self.preset, "sets": list(self.sets), "data": self.data, "settings": settings_hash}
+        return {**request, "config_hash": identity_hash(mapping), "code": code}
 
-    def remembers(self, told: Mapping[str, Any]) -> bool:
+    def remembers(self, record: Mapping[str, Any]) -> bool:
         """True where a record is of the run with these settings, by whatever code."""
-        return all(told.get(k) == self.settings[k] for k in ("preset", "sets", "data", "settings"))
+        return all(record.get(k) == self.settings[k] for k in ("preset", "sets", "data", "settings"))
 
     @property
     def outdated(self) -> bool:
@@ -138,11 +138,11 @@ class Job:
     def lacks(self, protocols: Sequence[str] = ()) -> str:
         """Why the run is to be made or measured: one of the constants above; empty where it is done."""
         try:
-            told = read_json(self.run / EVALUATED)
-            same = self.remembers(told)
+            record = read_json(self.run / EVALUATED)
+            same = self.remembers(record)
             # Before versions were written down there was only the first.
-            held = {p if "@" in p else f"{p}@1" for p in told["protocols"]}
-            measured_by = told.get("code", {}).get("measuring")
+            held = {p if "@" in p else f"{p}@1" for p in record["protocols"]}
+            measured_by = record.get("code", {}).get("measuring")
         except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no record, or a damaged one
             return NEW
         if not same:
@@ -160,10 +160,10 @@ class Job:
     def failures(self, exit_code: int) -> int:
         """How often in a row it ended in this way, with these settings and, unless that is not to count, this code."""
         try:
-            told = read_json(self.failed)
-            alike = self.remembers(told) and told["exit_code"] == exit_code
-            alike &= self.keep_stale or told["code"]["training"] == training_code(self.model)
-            return int(told.get("times", 1)) if alike else 0
+            record = read_json(self.failed)
+            alike = self.remembers(record) and record["exit_code"] == exit_code
+            alike &= self.keep_stale or record["code"]["training"] == training_code(self.model)
+            return int(record.get("times", 1)) if alike else 0
         except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no record, or a damaged one
             return 0
 
@@ -214,8 +214,8 @@ class Job:
         return [train, self._evaluate(under), *([[*self._evaluate(*others), "--no-recovery"]] if others else [])]
 
     def _evaluate(self, *protocols: str) -> list[str]:
-        asked = [part for p in protocols for part in ("--protocol", p)]
-        return ["evaluate", str(self.run), *asked, "--masks", str(self.masks), "--quiet"]
+        options = [part for p in protocols for part in ("--protocol", p)]
+        return ["evaluate", str(self.run), *options, "--masks", str(self.masks), "--quiet"]
 
     def with_sets(self, more: Sequence[str]) -> "Job":
         """The same run with further overrides."""
@@ -289,5 +289,5 @@ def plan(
     chosen = {model: preset or own_preset(MODELS.check(model)) for model in models}
     for model in models:
         resolve(chosen[model], sets, model=model)
-    made = itertools.product(range(first_seed, first_seed + seeds), data, models)
-    return [Job(d, m, s, out, chosen[m], tuple(sets), keep_stale=keep_stale) for s, d, m in made]
+    combinations = itertools.product(range(first_seed, first_seed + seeds), data, models)
+    return [Job(d, m, s, out, chosen[m], tuple(sets), keep_stale=keep_stale) for s, d, m in combinations]

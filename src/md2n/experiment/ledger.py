@@ -80,12 +80,12 @@ def read_ledger(out: Path, notice: Callable[[str], None]) -> list[ResultRow]:
         DataError: no results; rows of another version of a protocol that were not measured again since; a line that
             is no result row.
     """
-    return _told(out / RESULTS, notice, lambda entries: _made_last(current(entries), out))
+    return _rows(out / RESULTS, notice, lambda entries: _made_last(current(entries), out))
 
 
 def read_run_results(file: Path, notice: Callable[[str], None]) -> list[ResultRow]:
     """The rows of a run's own results that hold; as ``read_ledger``."""
-    return _told(file, notice, current)
+    return _rows(file, notice, current)
 
 
 def current(entries: Sequence[Entry]) -> list[Entry]:
@@ -94,12 +94,12 @@ def current(entries: Sequence[Entry]) -> list[Entry]:
     What is no result row stays, to be refused by its name.
     """
     rows = [e.held for e in entries if isinstance(e.held, dict)]
-    run = {_keys(r, "run", "dataset"): (_made(r), r.get("data_checksum")) for r in rows}
-    last = {_asked(r): _measured(r) for r in rows}
+    run = {_keys(r, "run", "dataset"): (_making(r), r.get("data_checksum")) for r in rows}
+    last = {_subject(r): _measured(r) for r in rows}
 
     def holds(r: Any) -> bool:
-        same = (_made(r), r.get("data_checksum")) == run[_keys(r, "run", "dataset")]
-        return same and _measured(r) == last[_asked(r)]
+        same = (_making(r), r.get("data_checksum")) == run[_keys(r, "run", "dataset")]
+        return same and _measured(r) == last[_subject(r)]
 
     return [e for e in entries if not isinstance(e.held, dict) or holds(e.held)]
 
@@ -109,16 +109,16 @@ def training_of(settings: Mapping[str, Any]) -> str:
     return _code(settings, "training")
 
 
-def _told(file: Path, notice: Callable[[str], None], choose: Callable[[list[Entry]], list[Entry]]) -> list[ResultRow]:
+def _rows(file: Path, notice: Callable[[str], None], choose: Callable[[list[Entry]], list[Entry]]) -> list[ResultRow]:
     entries = read_entries(file, notice)
-    kept = choose(entries)
+    chosen = choose(entries)
     try:
-        rows = [entry.row() for entry in kept]
+        rows = [entry.row() for entry in chosen]
     except DataError as error:
         again = "or give the same `md2n benchmark` command again, with every protocol: it measures anew"
         raise DataError(error.message, f"{error.hint}; {again}") from None
-    if len(kept) < len(entries):
-        notice(f"{len(entries) - len(kept)} rows of runs that were made again since are left out")
+    if len(chosen) < len(entries):
+        notice(f"{len(entries) - len(chosen)} rows of runs that were made again since are left out")
     return rows
 
 
@@ -131,16 +131,16 @@ def _of_now(entries: Sequence[Entry]) -> list[ResultRow]:
 def _made_last(entries: Sequence[Entry], out: Path) -> list[Entry]:
     """Without rows of a run that was begun again since, or tried again in vain."""
     makings: dict[str, set[Making]] = {}
-    kept = []
+    latest = []
     for entry in entries:
         if isinstance(entry.held, dict):
             run = str(entry.held.get("run"))
             if run not in makings:
                 makings[run] = _makings(out / run)
-            if makings[run] and _made(entry.held) not in makings[run]:
+            if makings[run] and _making(entry.held) not in makings[run]:
                 continue
-        kept.append(entry)
-    return kept
+        latest.append(entry)
+    return latest
 
 
 def _makings(run: Path) -> set[Making]:
@@ -151,21 +151,21 @@ def _makings(run: Path) -> set[Making]:
     try:
         facts = load_json(run / RUN)
         hashes = {str(facts["config_hash"]), identity_hash(load_json(run / CONFIG))}
-        return {(told, str(facts.get("code", UNKNOWN))) for told in hashes}
+        return {(digest, str(facts.get("code", UNKNOWN))) for digest in hashes}
     except (Md2nError, KeyError):  # nothing to go by: never begun, removed, or damaged
         pass
     try:
-        told = load_json(run.with_name(f"{run.name}{FAILED}"))
-        return {(str(told["config_hash"]), str(told["code"]["training"]))}
+        record = load_json(run.with_name(f"{run.name}{FAILED}"))
+        return {(str(record["config_hash"]), str(record["code"]["training"]))}
     except (Md2nError, KeyError, TypeError):
         return set()
 
 
-def _made(row: Mapping[str, Any]) -> Making:
+def _making(row: Mapping[str, Any]) -> Making:
     return str(row.get("config_hash")), training_of(row.get("settings") or {})
 
 
-def _asked(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def _subject(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return *_keys(row, "run", "dataset", "split"), str(row.get("protocol")).partition("@")[0], bool(row.get("target"))
 
 
@@ -174,8 +174,8 @@ def _measured(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _code(settings: Mapping[str, Any], part: str) -> str:
-    told = settings.get("code")
-    return str(told.get(part, UNKNOWN)) if isinstance(told, Mapping) else UNKNOWN
+    codes = settings.get("code")
+    return str(codes.get(part, UNKNOWN)) if isinstance(codes, Mapping) else UNKNOWN
 
 
 def _keys(row: Mapping[str, Any], *names: str) -> tuple[str, ...]:

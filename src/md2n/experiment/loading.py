@@ -92,15 +92,15 @@ def load_run(path: Path, device: str = "cpu") -> LoadedRun:
     """
     where = choose_device(device)
     weights = read_weights(path)
-    with _told_of(path / CONFIG):
+    with _naming(path / CONFIG):
         config = from_mapping(ExperimentConfig, read_config(path))
-    with _told_of(path / SCHEMA):
+    with _naming(path / SCHEMA):
         schema = from_mapping(Schema, read_schema(path))
     require_precision(schema.task, where)
     normaliser = read_normaliser(path)
-    with _told_of(path / f"{NORMALISER}.safetensors"):
+    with _naming(path / f"{NORMALISER}.safetensors"):
         normaliser.check({m.name: m.dim for m in schema.modalities})
-    with _told_of(path):
+    with _naming(path):
         model = fresh_model(config, schema)
     model.to(where)
     load_weights(model, weights, str(path))
@@ -115,12 +115,12 @@ def read_normaliser(path: Path) -> Normaliser:
         RunError: absent, damaged or changed, or with numbers that cannot be used.
     """
     tensors, facts = read_tensors(path, NORMALISER)
-    with reading(path / f"{NORMALISER}.json", RunError, RESTORE), _told_of(path):
+    with reading(path / f"{NORMALISER}.json", RunError, RESTORE), _naming(path):
         return Normaliser.from_state({name: value.numpy() for name, value in tensors.items()}, facts)
 
 
 @contextmanager
-def _told_of(path: Path) -> Iterator[None]:
+def _naming(path: Path) -> Iterator[None]:
     """What is refused of a run folder's values is told with their file in front."""
     with reading(path, RunError, RESTORE):
         try:
@@ -139,7 +139,7 @@ def read_cells(path: Path, schema: Schema) -> CellModel:
     if not (path / f"{CELLS}.json").exists():
         return CellModel.plain({m.name: m.dim for m in schema.modalities})
     tensors, facts = read_tensors(path, CELLS)
-    with reading(path / f"{CELLS}.json", RunError, RESTORE), _told_of(path):
+    with reading(path / f"{CELLS}.json", RunError, RESTORE), _naming(path):
         return CellModel.from_state({name: value.numpy() for name, value in tensors.items()}, facts)
 
 
@@ -250,10 +250,10 @@ def check_fits(samples: Samples, schema: Schema) -> None:
         UsageError: no such label.
     """
     for modality in schema.modalities:
-        found = samples.modalities[modality.name].dim
-        if found != modality.dim:
+        dim = samples.modalities[modality.name].dim
+        if dim != modality.dim:
             raise DataError(
-                f"modality '{modality.name}' of '{samples.name}' has {found} features, the model has {modality.dim}",
+                f"modality '{modality.name}' of '{samples.name}' has {dim} features, the model has {modality.dim}",
                 "give data whose features were made in the same way",
             )
     task = samples.label(schema.task.label).task

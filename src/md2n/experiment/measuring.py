@@ -95,8 +95,8 @@ def run_evaluation(
     for name in chosen:
         if name not in STANDARD:
             hint = "give the rates: --hide image=0.7" if name in PROTOCOLS else did_you_mean(name, STANDARD)
-            told = f"the protocol '{name}' needs rates" if name in PROTOCOLS else f"no protocol is called '{name}'"
-            raise UsageError(told, hint)
+            message = f"the protocol '{name}' needs rates" if name in PROTOCOLS else f"no protocol is called '{name}'"
+            raise UsageError(message, hint)
     chosen += ("hidden",) if hide else ()
     for note in loaded.notes:
         notice(note)
@@ -145,12 +145,12 @@ class _Bench:
             return inside_conditions(present)
         if protocol == "hidden":
             ids = self.samples.ids[self.dataset.rows]
-            found = hidden_condition(present, names, ids, self.hide, self.run.config.evaluation.seed)
+            condition = hidden_condition(present, names, ids, self.hide, self.run.config.evaluation.seed)
             for k, name in enumerate(names):
                 if name in self.hide:
-                    gone, held = int((present & ~found.available)[:, k].sum()), int(present[:, k].sum())
-                    self.notice(f"{found.name}: '{name}' is hidden from {gone} of the {held} samples that have it")
-            return (found,)
+                    gone, held = int((present & ~condition.available)[:, k].sum()), int(present[:, k].sum())
+                    self.notice(f"{condition.name}: '{name}' is hidden from {gone} of the {held} samples that have it")
+            return (condition,)
         path = masks or run_masks(self.run.path, self.samples.name, self.split)
         seed = self.run.config.evaluation.seed
         return shared_masks(path, present, names, seed, data_checksum=self.checksum, split=self.split)
@@ -158,9 +158,9 @@ class _Bench:
     def predictions(self, protocol: str, conditions: Sequence[Condition]) -> list[ResultRow]:
         config = self.run.config.evaluation
         source = self.source(protocol, conditions, draws=self.draws, batch_size=config.batch_size)
-        found = self.measured(source, recovery=False)
-        if found:
-            return found
+        rows = self.measured(source, recovery=False)
+        if rows:
+            return rows
         meter = self.meter(f"predictions, {protocol} protocol", sum(len(c.rows) for c in conditions))
         results = evaluate(
             self.run.model,
@@ -182,9 +182,9 @@ class _Bench:
         size = min(RECOVERY_BATCH, config.batch_size)
         settings = {"draws": config.recover_draws, "steps": config.recover_steps, "batch_size": size}
         source = self.source(protocol, conditions, **settings)
-        found = self.measured(source, recovery=True)
-        if found:
-            return found
+        rows = self.measured(source, recovery=True)
+        if rows:
+            return rows
         if protocol == "inside":
             results = evaluate_cells(self.run.cells, self.dataset, conditions, batch_size=size, seed=config.seed)
         else:
@@ -248,9 +248,9 @@ class _Bench:
     def keep_cost(self, kind: str, protocol: str, meter: Meter) -> None:
         if self.foreign:  # of the data the run was trained on, so that methods compare
             return
-        told = {"cpu_s": round(meter.cpu_s, 4), "samples": meter.samples}
-        told |= {"draws": meter.draws} if meter.draws else {}
-        record_cost(self.run.path, {kind: read_cost(self.run.path).get(kind, {}) | {protocol: told}})
+        cost = {"cpu_s": round(meter.cpu_s, 4), "samples": meter.samples}
+        cost |= {"draws": meter.draws} if meter.draws else {}
+        record_cost(self.run.path, {kind: read_cost(self.run.path).get(kind, {}) | {protocol: cost}})
 
     def save_prediction(self, protocol: str, result: ConditionResult) -> None:
         arrays = {"output": result.output, "labels": result.labels, "rows": result.rows}
@@ -261,8 +261,8 @@ class _Bench:
     def save_recovery(self, protocol: str, result: RecoveryResult) -> None:
         frames = max(1, KEPT_NUMBERS // result.truth.shape[1])
         arrays = {"truth": result.truth, "recovered": result.recovered, "draw": result.draw}
-        kept = {name: np.asarray(array[:frames], np.float32) for name, array in arrays.items()}
-        self.save(protocol, f"{result.condition.name}.recovered-{result.target}.npz", **kept)
+        excerpt = {name: np.asarray(array[:frames], np.float32) for name, array in arrays.items()}
+        self.save(protocol, f"{result.condition.name}.recovered-{result.target}.npz", **excerpt)
 
     def save(self, protocol: str, name: str, **arrays: Any) -> None:
         folder = predictions_folder(self.run.path, self.samples.name) / f"{protocol}-{self.split}"

@@ -60,50 +60,50 @@ def read_outcomes(paths: Sequence[Path], notice: Callable[[str], None] = warning
         DataError: rows of another version of a protocol, no result rows, benchmarks of one data set made under two sets
             of terms, or one run in two folders.
     """
-    whole, benched, made = Outcome(), list[ResultRow](), defaultdict[str, dict[Terms, Path]](dict)
+    whole, benched, terms_of = Outcome(), list[ResultRow](), defaultdict[str, dict[Terms, Path]](dict)
     for path in paths:
         if not exists(path, RunError):
             raise RunError(f"there is no run folder or results file {path}", "give what `md2n train --out` wrote")
         if is_benchmark(path):
-            found = _benchmark(path, notice)
-            benched += found.rows
-            if (told := terms(path)) is not None:
-                for dataset in dict.fromkeys(r.dataset for r in found.rows):
-                    made[dataset].setdefault(replace(told, sets=told.sets or ()), path)
+            outcome = _benchmark(path, notice)
+            benched += outcome.rows
+            if (own := terms(path)) is not None:
+                for dataset in dict.fromkeys(r.dataset for r in outcome.rows):
+                    terms_of[dataset].setdefault(replace(own, sets=own.sets or ()), path)
         else:
-            found = _run(path, notice)
-        whole.rows += found.rows
-        whole.runs += found.runs
-        whole.failures += found.failures
+            outcome = _run(path, notice)
+        whole.rows += outcome.rows
+        whole.runs += outcome.runs
+        whole.failures += outcome.failures
     # A folder that is given twice, or a run beside its benchmark, is one run.
     whole.runs = list({(r.dataset, r.config_hash, Path(r.folder).resolve()): r for r in whole.runs}.values())
     whole.failures = list(dict.fromkeys(whole.failures))
-    whole.notes += _terms(made)
+    whole.notes += _terms(terms_of)
     whole.notes += _of_other_code(benched)
     _check_apart(whole.runs)
     return whole
 
 
-def _terms(made: Mapping[str, Mapping[Terms, Path]]) -> list[str]:
+def _terms(terms_of: Mapping[str, Mapping[Terms, Path]]) -> list[str]:
     """What was the same for every method, said once where it was so on all data sets."""
     by: dict[Terms, list[str]] = defaultdict(list)
-    for dataset, held in made.items():
+    for dataset, held in terms_of.items():
         if len(held) > 1:
-            told = ", ".join(f"{path}: {t.options}" for t, path in held.items())
-            raise DataError(f"rows on '{dataset}' made in two ways do not compare ({told})", "report them apart")
+            ways = ", ".join(f"{path}: {t.options}" for t, path in held.items())
+            raise DataError(f"rows on '{dataset}' made in two ways do not compare ({ways})", "report them apart")
         by[next(iter(held))].append(dataset)
     where = {t: f" on {', '.join(sets)}" if len(by) > 1 else "" for t, sets in by.items()}
-    return [f"Search budget{where[t]}, the same for every method: {t.told}." for t in by]
+    return [f"Search budget{where[t]}, the same for every method: {t.words}." for t in by]
 
 
 def _check_apart(runs: Sequence[RunFacts]) -> None:
     """Refuses two runs of one method, configuration and seed: which of them gave a number could not be told."""
-    found: dict[tuple[str, str, str, int], Path] = {}
+    folders: dict[tuple[str, str, str, int], Path] = {}
     for run in runs:
         key, folder = (run.dataset, run.model, run.config_hash, run.seed), Path(run.folder).resolve()
-        if found.setdefault(key, folder) != folder:
+        if folders.setdefault(key, folder) != folder:
             raise DataError(
-                f"seed {run.seed} of {run.model} on '{run.dataset}' stands in two folders: {found[key]} and {folder}",
+                f"seed {run.seed} of {run.model} on '{run.dataset}' stands in two folders: {folders[key]} and {folder}",
                 "give one of them, or report them apart",
             )
 
@@ -117,9 +117,9 @@ def _of_other_code(rows: Sequence[ResultRow]) -> list[str]:
     # Where every method's are of the same older state they can be compared as they are.
     if not stale or (len(stale) == len(codes) and all(len(held) == 1 for held in stale.values())):
         return []
-    told = "; ".join(f"{model} ({', '.join(sorted(held))})" for model, held in stale.items())
+    methods = "; ".join(f"{model} ({', '.join(sorted(held))})" for model, held in stale.items())
     return [
-        f"Runs by other code than this md2n's stand beside runs by its own, or by yet other code: {told}; "
+        f"Runs by other code than this md2n's stand beside runs by its own, or by yet other code: {methods}; "
         "the same `md2n benchmark` command without --keep-stale makes the older ones again."
     ]
 
@@ -170,14 +170,14 @@ def run_facts(rows: Sequence[ResultRow], place: Path) -> list[RunFacts]:
         rows: of results.
         place: the folder in which their ``run`` is to be looked for.
     """
-    found: dict[tuple[str, str, str], RunFacts] = {}
+    facts: dict[tuple[str, str, str], RunFacts] = {}
     for row in rows:
         key = (row.run, row.dataset, row.config_hash)
         folder = place / row.run
-        masks = found[key].masks if key in found else ""
+        masks = facts[key].masks if key in facts else ""
         if row.protocol == PROTOCOLS["random"]:
             masks = _masks(place, folder, row)
-        found[key] = RunFacts(
+        facts[key] = RunFacts(
             folder=str(folder),
             dataset=row.dataset,
             model=row.model,
@@ -185,9 +185,9 @@ def run_facts(rows: Sequence[ResultRow], place: Path) -> list[RunFacts]:
             seed=row.seed,
             predictions=str(predictions_folder(folder, row.dataset)),
             masks=masks,
-            cost=found[key].cost if key in found else read_cost(folder),
+            cost=facts[key].cost if key in facts else read_cost(folder),
         )
-    return list(found.values())
+    return list(facts.values())
 
 
 def _masks(place: Path, folder: Path, row: ResultRow) -> str:
@@ -201,16 +201,16 @@ def _masks(place: Path, folder: Path, row: ResultRow) -> str:
 def _failures(out: Path, rows: Sequence[ResultRow]) -> list[Failure]:
     """Runs with a record of failure; data that are called otherwise than their folder are named as in the rows."""
     names = {Path(r.run).parts[1]: r.dataset for r in rows if len(Path(r.run).parts) == 4}
-    found = []
+    failures = []
     for record in sorted((out / RUNS).glob(f"*/*/seed-*{FAILED}")):
         folder, model = record.parts[-3:-1]
         seed = int(record.name.removeprefix("seed-").removesuffix(FAILED))
         try:
             with reading(record):
-                told = read_json(record)
-                reason = str(told.get("reason") or told["said"].strip().splitlines()[-1])
-                reason += f"; next: {told['next']}" if told.get("next") else ""
+                content = read_json(record)
+                reason = str(content.get("reason") or content["said"].strip().splitlines()[-1])
+                reason += f"; next: {content['next']}" if content.get("next") else ""
         except DataError:
             reason = "its record cannot be read"
-        found.append(Failure(names.get(folder, folder), model, seed, reason.removeprefix("error: "), str(record)))
-    return found
+        failures.append(Failure(names.get(folder, folder), model, seed, reason.removeprefix("error: "), str(record)))
+    return failures

@@ -69,10 +69,10 @@ def run_training(
                 check_same_data(out, read_run(out).get("data"), now)
             tidy_finished(out)
             # How it is to be measured may have changed, and belongs to no training.
-            if (found := read_config(out))["evaluation"] != mapping["evaluation"]:
-                put(out, CONFIG, encode_json(found | {"evaluation": mapping["evaluation"]}))
-            told = read_run(out)["result"]
-            watcher.notice(f"{out} is done: validation {told['score']:.4g} after epoch {told['epoch']}")
+            if (settings := read_config(out))["evaluation"] != mapping["evaluation"]:
+                put(out, CONFIG, encode_json(settings | {"evaluation": mapping["evaluation"]}))
+            result = read_run(out)["result"]
+            watcher.notice(f"{out} is done: validation {result['score']:.4g} after epoch {result['epoch']}")
             return out
     whole = load(config.data.name, config.data) if data_set is None else data_set
     for note in reading_notes(config.data.name, whole):
@@ -90,8 +90,8 @@ def run_training(
         **({"hidden": hidden} if hidden else {}),
     }
     for name, parts in hidden.items():
-        told = " and ".join(f"{n} of {of} {split} samples" for split, (n, of) in parts.items())
-        watcher.notice(f"'{name}' is hidden for good from {told}")
+        shares = " and ".join(f"{n} of {of} {split} samples" for split, (n, of) in parts.items())
+        watcher.notice(f"'{name}' is hidden for good from {shares}")
     if zeros := zeros_of(samples.source):
         facts[ZEROS] = zeros
     tell_findings(whole, config.data, watcher.warn)

@@ -27,7 +27,7 @@ class Planned:
         seconds: of one run: the longest that was made here, else as timed.
         source: where ``seconds`` comes from, or why there are none.
         stale: reason -> how many of those left are done but for the code that made or measured them.
-        kept: how many of those done were made by other code, and are let stand.
+        outdated: how many of those done were made by other code, and are let stand.
     """
 
     data: str
@@ -40,7 +40,7 @@ class Planned:
     seconds: float | None
     source: str
     stale: Mapping[str, int] = field(default_factory=dict)
-    kept: int = 0
+    outdated: int = 0
 
     @property
     def left(self) -> int:
@@ -60,35 +60,35 @@ def planned(jobs: Sequence[Job], protocols: Sequence[str], notice: Callable[[str
     for job in jobs:
         groups.setdefault((job.data, job.model, "runs" if job.trial is None else "trials"), []).append(job)
     loaded: dict[str, Datasets] = {}
-    found = []
+    plans = []
     for (data, model, kind), held in groups.items():
-        asked = tuple(protocols) if kind == "runs" else ()
-        lacking = {job: job.lacks(asked) for job in held}
-        done = [job for job in held if not lacking[job]]
-        stale = Counter(reason for reason in lacking.values() if reason in (RETRAIN, REMEASURE))
-        kept = sum(job.keep_stale and job.outdated for job in done)
+        under = tuple(protocols) if kind == "runs" else ()
+        reasons = {job: job.lacks(under) for job in held}
+        done = [job for job in held if not reasons[job]]
+        stale = Counter(reason for reason in reasons.values() if reason in (RETRAIN, REMEASURE))
+        outdated = sum(job.keep_stale and job.outdated for job in done)
         effort, seconds, source = None, None, ""
         if len(done) < len(held):
             notice(f"timing {model} on {data}")
-            effort, source = _timed(held[0], asked, loaded)
+            effort, source = _timed(held[0], under, loaded)
             seconds = None if effort is None else effort.seconds
             walls = [_wall_s(job) for job in done]
             if any(walls):
                 seconds, source = max(walls), "runs made here"
         counts = (len(held), len(done))
-        found.append(Planned(data, model, held[0].preset, kind, *counts, effort, seconds, source, stale, kept))
-    return found
+        plans.append(Planned(data, model, held[0].preset, kind, *counts, effort, seconds, source, stale, outdated))
+    return plans
 
 
-def plan_table(found: Sequence[Planned], workers: int) -> Table:
+def plan_table(plans: Sequence[Planned], workers: int) -> Table:
     """The plan as a table, with its totals in the last row.
 
     Args:
-        found: from ``planned``.
+        plans: from ``planned``.
         workers: runs at a time.
     """
     rows = []
-    for p in found:
+    for p in plans:
         calls = None if p.effort is None else float(p.effort.calls)
         steps = None if p.effort is None else float(p.effort.steps)
         each = None if p.seconds is None else p.seconds / 60
@@ -108,12 +108,12 @@ def plan_table(found: Sequence[Planned], workers: int) -> Table:
                 Cell(p.source),
             )
         )
-    calls_left = sum(p.effort.calls * p.left for p in found if p.effort is not None)
-    minutes = sum(p.seconds * p.left for p in found if p.seconds is not None) / 60
-    counts = (sum(p.runs for p in found), sum(p.done for p in found))
+    calls_left = sum(p.effort.calls * p.left for p in plans if p.effort is not None)
+    minutes = sum(p.seconds * p.left for p in plans if p.seconds is not None) / 60
+    counts = (sum(p.runs for p in plans), sum(p.done for p in plans))
     totals = (Cell("all"), Cell(), Cell(), Cell(), *(Cell(value=float(c), digits=0) for c in counts), Cell(), Cell())
     totals += (Cell(), Cell(value=float(calls_left), digits=0), Cell(value=minutes, digits=1), Cell())
-    unknown = [p for p in found if p.left and p.seconds is None]
+    unknown = [p for p in plans if p.left and p.seconds is None]
     notes = [
         f"{minutes:.0f} minutes of computing are {minutes / workers:.0f} minutes with {workers} "
         f"{'worker' if workers == 1 else 'workers'} on as many idle cores; a run that stops early takes less.",
@@ -121,15 +121,15 @@ def plan_table(found: Sequence[Planned], workers: int) -> Table:
         "measuring; at most.",
     ]
     for reason in (RETRAIN, REMEASURE):
-        count = sum(p.stale.get(reason, 0) for p in found)
+        count = sum(p.stale.get(reason, 0) for p in plans)
         if count:
-            told = ", ".join(f"{p.model} on {p.data}: {p.stale[reason]}" for p in found if reason in p.stale)
+            where = ", ".join(f"{p.model} on {p.data}: {p.stale[reason]}" for p in plans if reason in p.stale)
             notes.append(
-                f"Stale, {count} of the runs to do: {reason} ({told}). --keep-stale lets what other code did stand."
+                f"Stale, {count} of the runs to do: {reason} ({where}). --keep-stale lets what other code did stand."
             )
-    kept = sum(p.kept for p in found)
-    if kept:
-        notes.append(f"{kept} of the runs that are done were {RETRAIN}; --keep-stale lets them stand.")
+    outdated = sum(p.outdated for p in plans)
+    if outdated:
+        notes.append(f"{outdated} of the runs that are done were {RETRAIN}; --keep-stale lets them stand.")
     if unknown:
         notes.append(f"Not in the totals: {', '.join(f'{p.model} on {p.data}' for p in unknown)}.")
     return Table(

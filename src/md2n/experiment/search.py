@@ -27,7 +27,7 @@ class Range(Protocol):
         ...
 
     @property
-    def told(self) -> str:
+    def words(self) -> str:
         """The range in words."""
         ...
 
@@ -49,7 +49,7 @@ class Between:
         return repr(float(f"{math.exp(rng.uniform(math.log(self.low), math.log(self.high))):.3g}"))
 
     @property
-    def told(self) -> str:
+    def words(self) -> str:
         """The range in words."""
         return f"{self.low:g} to {self.high:g}, evenly in the logarithm"
 
@@ -69,7 +69,7 @@ class Among:
         return rng.choice(self.values)
 
     @property
-    def told(self) -> str:
+    def words(self) -> str:
         """The range in words."""
         return ", ".join(self.values)
 
@@ -132,16 +132,16 @@ def space(model: str, config: ExperimentConfig, fixed: Sequence[str] = ()) -> di
     """
     known = flat(to_mapping(config))
     held = {assignment.partition("=")[0].strip() for assignment in fixed}
-    found: dict[str, Range] = {}
+    ranges: dict[str, Range] = {}
     for path, values in {**COMMON, **OWN.get(model, {})}.items():
         if path == DROPOUT:
             if dropouts(config, held):
-                found[path] = values
+                ranges[path] = values
         elif path not in known:
             raise ConfigError(f"the search space of '{model}' has '{path}', which it does not have", "mend search.py")
         elif path not in held:
-            found[path] = values
-    return found
+            ranges[path] = values
+    return ranges
 
 
 def dropouts(config: ExperimentConfig, held: Sequence[str] | set[str] = ()) -> tuple[str, ...]:
@@ -169,12 +169,12 @@ def draws(model: str, dataset: str, config: ExperimentConfig, count: int, fixed:
     """
     stated = space(model, config, fixed)
     held = {assignment.partition("=")[0].strip() for assignment in fixed}
-    found = []
+    trials = []
     for trial in range(1, count + 1):
         rng = random.Random(f"md2n search/{model}/{dataset}/{trial}")
-        told: list[str] = []
+        assignments: list[str] = []
         for path, values in stated.items():
             value = values.draw(rng)
-            told += [f"{p}={value}" for p in (dropouts(config, held) if path == DROPOUT else (path,))]
-        found.append(told)
-    return found
+            assignments += [f"{p}={value}" for p in (dropouts(config, held) if path == DROPOUT else (path,))]
+        trials.append(assignments)
+    return trials

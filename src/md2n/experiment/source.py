@@ -27,8 +27,8 @@ MEASURING = (*TRAINING, "evaluation", "experiment/measuring.py")
 # Import writes a store, from there on the data's own checksum tells; and settings are compared by their values.
 LEFT_OUT = ("data/readers/", "models/config.py", "models/baselines/config.py")
 LAZY = re.compile(r"(md2n(?:\.\w+)+):\w+")  # an entry of a registry
-KEPT = bytes([1, *bytes(255)])  # what is not cut
-CARD, TOLD = "Card", ("title", "paper", "differences")  # what a card says in words
+UNCUT = bytes([1, *bytes(255)])  # what is not cut
+CARD, PROSE = "Card", ("title", "paper", "differences")  # what a card says in words
 DIGITS = 12
 UNKNOWN = "unknown"  # of runs that were made before it was written down
 
@@ -82,12 +82,12 @@ def digest(package: Path, chosen: Sequence[str], module: str = "") -> str:
     named = [package / name for name in chosen]
     files = {file for path in named for file in (path.rglob("*.py") if path.is_dir() else [path])}
     files |= imported(package, module) if module else set()
-    told = hashlib.sha256()
+    hasher = hashlib.sha256()
     for place, file in sorted((file.relative_to(package).as_posix(), file) for file in files):
         if not place.startswith(LEFT_OUT):
             content = meant(file.read_bytes())
-            told.update(f"{place} {len(content)}\n".encode() + content)
-    return told.hexdigest()[:DIGITS]
+            hasher.update(f"{place} {len(content)}\n".encode() + content)
+    return hasher.hexdigest()[:DIGITS]
 
 
 @cache
@@ -114,8 +114,8 @@ def meant(source: bytes) -> bytes:
         # One that begins inside a string may hide one that follows it.
         begin = next((n for n in range(*comment.span()) if text[n : n + 1] == b"#" and not strings[n]), comment.end())
         cut[begin : comment.end()] = b"\1" * (comment.end() - begin)
-    kept = bytes(itertools.compress(text, cut.translate(KEPT)))
-    return b"".join(line.rstrip() + b"\n" for line in kept.split(b"\n") if line.strip())
+    rest = bytes(itertools.compress(text, cut.translate(UNCUT)))
+    return b"".join(line.rstrip() + b"\n" for line in rest.split(b"\n") if line.strip())
 
 
 def _words(node: ast.AST) -> Iterator[ast.expr]:
@@ -125,20 +125,20 @@ def _words(node: ast.AST) -> Iterator[ast.expr]:
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
             yield first.value
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == CARD:
-        yield from (k.value for k in node.keywords if k.arg in TOLD)
+        yield from (k.value for k in node.keywords if k.arg in PROSE)
 
 
 def imported(package: Path, module: str) -> set[Path]:
     """The files of a module of the package and of all that it imports of it, wherever in the source it does."""
-    found: set[Path] = set()
+    files: set[Path] = set()
     ahead = [module]
     while ahead:
         path = package.parent.joinpath(*ahead.pop().split("."))
         file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        if file.is_file() and file not in found:
-            found.add(file)
+        if file.is_file() and file not in files:
+            files.add(file)
             ahead += _names(ast.parse(file.read_bytes()))
-    return found
+    return files
 
 
 def _names(tree: ast.AST) -> Iterator[str]:

@@ -56,7 +56,7 @@ class Terms:
     sets: tuple[str, ...] | None = ()
 
     @property
-    def told(self) -> str:
+    def words(self) -> str:
         """In words, for the tables."""
         parts = ["presets, no search"]
         if self.tune:
@@ -69,8 +69,8 @@ class Terms:
     @property
     def options(self) -> str:
         """As options of ``md2n benchmark``."""
-        said = ["--tune", str(self.tune), *(["--preset", self.preset] if self.preset else [])]
-        return shlex.join([*said, *(word for s in self.sets or () for word in ("--set", s))])
+        options = ["--tune", str(self.tune), *(["--preset", self.preset] if self.preset else [])]
+        return shlex.join([*options, *(word for s in self.sets or () for word in ("--set", s))])
 
 
 def terms(out: Path) -> Terms | None:
@@ -82,26 +82,26 @@ def terms(out: Path) -> Terms | None:
     with reading(out / BENCHMARK, RunError, "restore it, or give another --out"):
         if not (out / BENCHMARK).exists():
             return None
-        kept = read_json(out / BENCHMARK)
-        sets = tuple(map(str, kept["sets"])) if "sets" in kept else None
-        return Terms(int(kept["tune"]), str(kept.get("preset", "")), sets)
+        record = read_json(out / BENCHMARK)
+        sets = tuple(map(str, record["sets"])) if "sets" in record else None
+        return Terms(int(record["tune"]), str(record.get("preset", "")), sets)
 
 
-def check_terms(out: Path, asked: Terms) -> None:
+def check_terms(out: Path, now: Terms) -> None:
     """Refuses to put rows made under two sets of terms into one benchmark.
 
     Raises:
         UsageError: the folder was made under others.
     """
-    found = terms(out)
-    if found is not None and found != (asked if found.sets is not None else Terms(asked.tune, sets=None)):
+    before = terms(out)
+    if before is not None and before != (now if before.sets is not None else Terms(now.tune, sets=None)):
         raise UsageError(
-            f"{out} was made with {found.options}, not with {asked.options}: such rows do not compare",
-            f"give {found.options}, or another folder to --out",
+            f"{out} was made with {before.options}, not with {now.options}: such rows do not compare",
+            f"give {before.options}, or another folder to --out",
         )
 
 
-def keep_terms(out: Path, asked: Terms) -> None:
+def keep_terms(out: Path, now: Terms) -> None:
     """Remembers them, if there are none yet.
 
     Raises:
@@ -109,8 +109,8 @@ def keep_terms(out: Path, asked: Terms) -> None:
     """
     make_directory(out)
     if terms(out) is None:
-        told = {"tune": asked.tune, "preset": asked.preset, "sets": list(asked.sets or ())}
-        write_json(out / BENCHMARK, {"format": 1, **told})
+        content = {"tune": now.tune, "preset": now.preset, "sets": list(now.sets or ())}
+        write_json(out / BENCHMARK, {"format": 1, **content})
 
 
 def trials(jobs: Sequence[Job], tune: int) -> list[Job]:
@@ -121,14 +121,14 @@ def trials(jobs: Sequence[Job], tune: int) -> list[Job]:
     """
     if not tune:
         return []
-    found = []
+    trial_jobs = []
     for job in _firsts(jobs):
         drawn = draws(job.model, job.dataset, job.config, tune, job.sets)
         for number, sets in enumerate([[], *drawn]):
             trial = replace(job.with_sets(sets), trial=number, seed=0)
             _ = trial.config  # what cannot be meant is refused before the work
-            found.append(trial)
-    return sorted(found, key=lambda t: t.trial or 0)
+            trial_jobs.append(trial)
+    return sorted(trial_jobs, key=lambda t: t.trial or 0)
 
 
 def choice(job: Job, tune: int) -> Choice | None:
@@ -138,12 +138,12 @@ def choice(job: Job, tune: int) -> Choice | None:
     becomes of its trials and of the code: it says with which settings to run, not what came of it.
     """
     tried = trials([job], tune)
-    asked = [t.settings["settings"] for t in tried]
+    settings = [t.settings["settings"] for t in tried]
     try:
         with reading(_record(job)):
-            kept = read_json(_record(job))
-            if kept["settings"] == asked:
-                return Choice(kept["trial"], tuple(kept["sets"]), tuple(kept["scores"]))
+            record = read_json(_record(job))
+            if record["settings"] == settings:
+                return Choice(record["trial"], tuple(record["sets"]), tuple(record["scores"]))
     except DataError:
         pass  # not made yet, or damaged: it follows from the trials
     if not tried or not all(t.done() or _refused(t) for t in tried):
@@ -156,18 +156,18 @@ def choice(job: Job, tune: int) -> Choice | None:
 
 def open_trials(jobs: Sequence[Job], tune: int) -> list[Job]:
     """The trials of methods for which nothing is chosen yet."""
-    found = {(j.data, j.model): choice(j, tune) for j in _firsts(jobs) if tune}
-    chosen = {key for key, made in found.items() if made is not None and _came_to_something(made)}
+    choices = {(j.data, j.model): choice(j, tune) for j in _firsts(jobs) if tune}
+    chosen = {key for key, outcome in choices.items() if outcome is not None and _came_to_something(outcome)}
     return [t for t in trials(jobs, tune) if (t.data, t.model) not in chosen]
 
 
 def chosen_jobs(jobs: Sequence[Job], tune: int) -> list[Job]:
     """The runs with the settings that the search chose; with their presets where there is no choice (yet)."""
-    found = {(j.data, j.model): choice(j, tune) if tune else None for j in _firsts(jobs)}
+    choices = {(j.data, j.model): choice(j, tune) if tune else None for j in _firsts(jobs)}
     chosen = []
     for job in jobs:
-        made = found[job.data, job.model]
-        chosen.append(job if made is None else replace(job, sets=made.sets))
+        outcome = choices[job.data, job.model]
+        chosen.append(job if outcome is None else replace(job, sets=outcome.sets))
     return chosen
 
 
@@ -191,20 +191,20 @@ def settle(
         return list(jobs), []
     waiting = set()
     for job in _firsts(jobs):
-        made = choice(job, tune)
-        if made is None:
+        outcome = choice(job, tune)
+        if outcome is None:
             waiting.add((job.data, job.model))
             continue
-        if not _came_to_something(made):
+        if not _came_to_something(outcome):
             continue  # not remembered: what all trials were refused for may be mended, as data can be
         tried = trials([job], tune)
-        record: dict[str, Any] = {"trial": made.trial, "sets": list(made.sets), "scores": list(made.scores)}
+        record: dict[str, Any] = {"trial": outcome.trial, "sets": list(outcome.sets), "scores": list(outcome.scores)}
         record |= {"tried": [list(t.sets) for t in tried], "settings": [t.settings["settings"] for t in tried]}
         make_directory(_record(job).parent)
         write_json(_record(job), record)
-        best, first = tried[made.trial], replace(job, sets=made.sets, seed=0)
-        if best.done() and not first.done() and (told := first.make_way()):
-            notice(told)
+        best, first = tried[outcome.trial], replace(job, sets=outcome.sets, seed=0)
+        if best.done() and not first.done() and (message := first.make_way()):
+            notice(message)
         if best.done() and not first.run.exists():
             beside = first.run.with_name(f".{first.run.name}.copy")
             make_directory(beside.parent)
@@ -220,8 +220,8 @@ def space_table(jobs: Sequence[Job], tune: int) -> Table:
     rows = []
     for job in {j.model: j for j in jobs}.values():
         for path, values in space(job.model, job.config, job.sets).items():
-            rows.append((Cell(job.model), Cell(path), Cell(values.told)))
-    title = f"What is searched: {Terms(tune).told}"
+            rows.append((Cell(job.model), Cell(path), Cell(values.words)))
+    title = f"What is searched: {Terms(tune).words}"
     return Table("space", title, ("method", "setting", "drawn from"), tuple(rows))
 
 
@@ -239,8 +239,8 @@ def _refused(trial: Job) -> bool:
     return any(map(trial.failures, REFUSALS)) or trial.failures(UNEXPLAINED) >= TIMES
 
 
-def _came_to_something(made: Choice) -> bool:
-    return any(score is not None for score in made.scores)
+def _came_to_something(outcome: Choice) -> bool:
+    return any(score is not None for score in outcome.scores)
 
 
 def _score(trial: Job) -> float:
