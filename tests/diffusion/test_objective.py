@@ -238,7 +238,7 @@ def test_trained_networks_recover_what_can_be_known() -> None:
     sides = side.expand(2000, -1)
     x_a = mix(latents, sides)
     with torch.no_grad():
-        estimate = nets[1].given(nets[1].encode(latents, sides, x_a, 1))
+        estimate = nets[1].estimator(nets[1].encode(latents, sides, x_a, 1))
         found = one_step(estimate, process, x_a, SequentialNoise(g))
     error = float((found - latents[:, 1]).square().mean())
     assert 0.48 < error < 0.55
@@ -258,7 +258,9 @@ def test_estimates_of_the_loss_are_those_of_recovery(prediction: str) -> None:
     assert loss.estimates is not None
     x_a = MIX(latents, side)
     for k, net in enumerate(nets):
-        own = one_step(net.given(net.encode(latents, side, x_a, k)), PROCESS, x_a, SequentialNoise(generator(1, "any")))
+        own = one_step(
+            net.estimator(net.encode(latents, side, x_a, k)), PROCESS, x_a, SequentialNoise(generator(1, "any"))
+        )
         if prediction == "x0":  # at t2 no noise reaches the estimate, so any draw gives the same
             torch.testing.assert_close(loss.estimates[~side[:, k], k], own[~side[:, k]])
         assert torch.equal(loss.estimates[side[:, k], k], latents[side[:, k], k])

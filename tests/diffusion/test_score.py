@@ -175,14 +175,14 @@ def test_both_predictions_say_the_same_of_the_chain() -> None:
     torch.testing.assert_close(r, x_t - PROCESS.known(x_a, t))
 
 
-def test_estimate_and_given_always_speak_of_the_clean_end() -> None:
+def test_estimate_and_estimator_always_speak_of_the_clean_end() -> None:
     net, (latents, x_t, x_a) = network("noise"), inputs()
     condition = encoded(net, latents)
     expected = PROCESS.x0_from_noise(net(x_t, 40, condition), x_t, x_a, 40)
     assert torch.equal(net.estimate(x_t, 40, condition), expected)
-    assert torch.equal(net.given(condition)(x_t, 40), expected)
+    assert torch.equal(net.estimator(condition)(x_t, 40), expected)
     plain = network()
-    assert torch.equal(plain.given(encoded(plain, latents))(x_t, 40), plain(x_t, 40, encoded(plain, latents)))
+    assert torch.equal(plain.estimator(encoded(plain, latents))(x_t, 40), plain(x_t, 40, encoded(plain, latents)))
 
 
 def test_the_clock_is_the_fraction_of_the_way() -> None:

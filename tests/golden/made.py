@@ -52,7 +52,7 @@ def samplers() -> Numbers:
 
     return {
         f"{name} from the {start}": flat(
-            make_sampler(name, made).sample(world.given(made, rows), rows, noise(), 8, start)
+            make_sampler(name, made).sample(world.estimator(made, rows), rows, noise(), 8, start)
         )
         for name, start in product(("multistep", "deterministic", "ancestral"), STARTS)
     }

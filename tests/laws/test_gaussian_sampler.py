@@ -101,7 +101,7 @@ def test_one_call_gives_the_mean_and_c_times_the_noise() -> None:
     mean = world.given_partner(rows)[0]
     for variance in (0.3, 1, UNEQUAL, UNEQUAL.float(), each, each[:, :1], torch.tensor(0.3)):
         x = Gaussian(DEFAULT).sample(
-            world.given(DEFAULT, rows), rows, SequentialNoise(generator(0, "z")), 1, variance=variance
+            world.estimator(DEFAULT, rows), rows, SequentialNoise(generator(0, "z")), 1, variance=variance
         )
         c = torch.as_tensor(variance, dtype=torch.float64).sqrt()
         torch.testing.assert_close(x, mean + c * z, rtol=0, atol=1e-12)
@@ -116,7 +116,7 @@ def test_from_noise_the_partner_is_certain_and_the_rest_is_not() -> None:
     expected = world.given_partner(rows)[0] + UNEQUAL.sqrt() / std * (z - left * rows)
     for calls in (2, 4, 17):
         x = Gaussian(DEFAULT).sample(
-            world.given(DEFAULT, rows), rows, SequentialNoise(generator(0, "z")), calls, "noise",
+            world.estimator(DEFAULT, rows), rows, SequentialNoise(generator(0, "z")), calls, "noise",
             lambda x_t, t: rows, variance=UNEQUAL,
         )  # fmt: skip
         torch.testing.assert_close(x, expected, rtol=0, atol=1e-12)
@@ -129,7 +129,7 @@ def test_a_certain_end_gives_the_deterministic_sampler(start: str) -> None:
     for calls in (2, 6, 50):
         one, other = (
             kind(DEFAULT).sample(
-                world.given(DEFAULT, rows), rows, SequentialNoise(generator(0, "z")), calls,
+                world.estimator(DEFAULT, rows), rows, SequentialNoise(generator(0, "z")), calls,
                 start, lambda x_t, t: rows, variance=torch.zeros(3),
             )
             for kind in (Gaussian, Deterministic)

@@ -240,7 +240,7 @@ def test_the_sampling_loop_draws_what_the_steps_say(name: str, start: Start) -> 
     rows = partner.expand(20_000, -1)
     noise = SampleNoise.of(torch.arange(len(rows)), generator(0, "z"))
     c2 = world.given_partner(partner)[1].diagonal()
-    x = sampler.sample(world.given(process, rows), rows, noise, 40, start, lambda x_t, t: rows, variance=c2)
+    x = sampler.sample(world.estimator(process, rows), rows, noise, 40, start, lambda x_t, t: rows, variance=c2)
     begun = torch.zeros(3).double(), torch.eye(3).double()
     if start == "partner":
         begun = world.marginal(process, partner, 160)

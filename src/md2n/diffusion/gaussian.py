@@ -75,6 +75,6 @@ class GaussianPair:
         expected: Tensor = mean + (x_t - root * mean) @ gain.T
         return expected
 
-    def given(self, process: DuplexProcess, partner: Float[Tensor, "*batch dim"]) -> Estimate:
+    def estimator(self, process: DuplexProcess, partner: Float[Tensor, "*batch dim"]) -> Estimate:
         """``estimate`` with the partner filled in: what a sampler asks."""
         return lambda x_t, t: self.estimate(process, x_t, partner, t)

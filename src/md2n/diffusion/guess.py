@@ -52,5 +52,5 @@ class FirstGuess(nn.Module):
         """
         others = torch.arange(side.shape[1], device=side.device) != target
         z = self.read(on_side(latents, side & others).flatten(1)) + self.steer(context)
-        told: Tensor = self.tell(z + F.gelu(z))
-        return told.view(len(latents), *latents.shape[2:])
+        guess: Tensor = self.tell(z + F.gelu(z))
+        return guess.view(len(latents), *latents.shape[2:])

@@ -87,7 +87,7 @@ def draw_times(
 
 def score_error(
     network: ScoreNetwork,
-    given: Float[Tensor, "batch token width"],
+    answer: Float[Tensor, "batch token width"],
     partner: Float[Tensor, "batch token width"],
     clean: Float[Tensor, "batch token width"],
     t: Int[Tensor, " batch"],
@@ -100,7 +100,7 @@ def score_error(
 
     Args:
         network: which was asked.
-        given: what it answered.
+        answer: what it answered.
         partner: of the side that conditions.
         clean: the target's latent, x_0.
         t: step of every row.
@@ -109,7 +109,7 @@ def score_error(
     Paper: Eq. 6, Sec. 3.1.
     """
     aim = noise if network.prediction == "noise" else network.process.end(clean, partner, t)
-    return (given - aim).square().mean(dim=(1, 2))
+    return (answer - aim).square().mean(dim=(1, 2))
 
 
 def duplex_loss(
@@ -178,8 +178,8 @@ def duplex_loss(
         t = torch.cat([times[row], torch.full_like(gap, process.handover)])
         x_t = torch.cat([process.sample(clean, partner[row], times[row], noise), begun])
         condition = network.encode(latents[both], torch.cat([opposite[row], available[gap]]), from_both, k)
-        given, estimated = network(x_t, t, condition).split([len(row), len(gap)])
-        error = score_error(network, given, partner[row], clean, times[row], noise)
+        answer, estimated = network(x_t, t, condition).split([len(row), len(gap)])
+        error = score_error(network, answer, partner[row], clean, times[row], noise)
         l_m.append(error[~backward[row]])
         l_a.append(error[backward[row]])
         if estimate:

@@ -191,7 +191,7 @@ class Sampler(abc.ABC):
         """Recovered x_0^m, by ``steps`` network calls; differentiable.
 
         Args:
-            estimate: ``(x_t, t)`` to the estimate of x_0^m (``ScoreNetwork.given``).
+            estimate: ``(x_t, t)`` to the estimate of x_0^m (``ScoreNetwork.estimator``).
             partner: x_0^a.
             noise: of the rows of the partner.
             steps: network calls; 1 from the partner is ``one_step``.

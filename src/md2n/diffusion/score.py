@@ -194,19 +194,19 @@ class ScoreNetwork(nn.Module):
         self, x_t: Float[Tensor, "batch token width"], t: Step, condition: Condition
     ) -> Float[Tensor, "batch token width"]:
         """The chain's unknown end, whichever of the two the network predicts."""
-        given: Tensor = self(x_t, t, condition)
-        return self.end(given, x_t, t, condition.partner)
+        answer: Tensor = self(x_t, t, condition)
+        return self.end(answer, x_t, t, condition.partner)
 
     def end(
         self,
-        given: Float[Tensor, "batch token width"],
+        answer: Float[Tensor, "batch token width"],
         x_t: Float[Tensor, "batch token width"],
         t: Step,
         partner: Float[Tensor, "batch token width"],
     ) -> Float[Tensor, "batch token width"]:
         """The unknown end that an answer of the network implies: the answer itself, or what its noise leaves."""
-        return given if self.prediction == "x0" else self.process.x0_from_noise(given, x_t, partner, t)
+        return answer if self.prediction == "x0" else self.process.x0_from_noise(answer, x_t, partner, t)
 
-    def given(self, condition: Condition) -> Estimate:
+    def estimator(self, condition: Condition) -> Estimate:
         """``estimate`` with the condition filled in: what a sampler asks."""
         return lambda x_t, t: self.estimate(x_t, t, condition)

@@ -73,16 +73,16 @@ def equity(
         >>> equity({"a": 0.75, "v": 0.5}, {"a": 0.5, "v": 0.5}, {"a": 1.0, "v": 0.75}).per_pattern
         {'a': 0.5, 'v': 0.0}
     """
-    lacking = [p for p in score if p not in chance or p not in ceiling]
-    if lacking:
-        raise DataError(f"no chance or no ceiling for: {', '.join(lacking)}", "evaluate both under the same protocol")
+    unmatched = [p for p in score if p not in chance or p not in ceiling]
+    if unmatched:
+        raise DataError(f"no chance or no ceiling for: {', '.join(unmatched)}", "evaluate both under the same protocol")
     sign = 1 if higher_is_better else -1
     gaps = {p: sign * (ceiling[p] - chance[p]) for p in score}
     wide = [p for p in score if gaps[p] >= least_gap(chance[p], higher_is_better)]
-    told = {p: sign * (score[p] - chance[p]) / gaps[p] for p in wide}
-    if not told:
+    per_pattern = {p: sign * (score[p] - chance[p]) / gaps[p] for p in wide}
+    if not per_pattern:
         raise DataError("no pattern's ceiling is above chance", "nothing can be learnt from these modalities alone")
-    return Equity(told, tuple(p for p in score if p not in told))
+    return Equity(per_pattern, tuple(p for p in score if p not in per_pattern))
 
 
 def least_gap(chance: float, higher_is_better: bool) -> float:

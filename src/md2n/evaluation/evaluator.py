@@ -135,19 +135,19 @@ def evaluate(
                 shown = under(loaded, condition, positions, seed)
                 if shown is None:
                     continue
-                given, whole = shown
+                inputs, whole = shown
                 g = generator(seed, "evaluate", condition.name)
-                with meter.answering(given.size):
-                    told = model.predict(given, g, draws=draws)
-                refuse_nan(told.output, f"under '{condition.name}'")
-                spread = None if told.spread is None else to_numpy(told.spread)
-                parts.append((to_numpy(told.output), spread, to_numpy(whole.labels), to_numpy(whole.rows)))
+                with meter.answering(inputs.size):
+                    prediction = model.predict(inputs, g, draws=draws)
+                refuse_nan(prediction.output, f"under '{condition.name}'")
+                spread = None if prediction.spread is None else to_numpy(prediction.spread)
+                parts.append((to_numpy(prediction.output), spread, to_numpy(whole.labels), to_numpy(whole.rows)))
     results = []
     for condition, parts in zip(conditions, collected):
         output, spread, labels, rows = _joined(parts, model)
-        told_measures = metrics.measures(model.schema.task, output, labels)
+        measures = metrics.measures(model.schema.task, output, labels)
         n = int(metrics.known(labels).sum())
-        results.append(ConditionResult(condition, n, told_measures, output, spread, labels, rows))
+        results.append(ConditionResult(condition, n, measures, output, spread, labels, rows))
     return results
 
 
@@ -188,13 +188,13 @@ def validation_score(
             if not len(copies):
                 continue
             mixed = loaded.select(copies).apart(code)
-            told = model.predict(
+            prediction = model.predict(
                 mixed.hide(flags[code]).poisoned(),
                 generator(seed, "validate"),
                 draws=draws,
             )
-            refuse_nan(told.output, "in validation")
-            outputs.append(to_numpy(told.output))
+            refuse_nan(prediction.output, "in validation")
+            outputs.append(to_numpy(prediction.output))
             labels.append(to_numpy(mixed.labels))
             codes.append(to_numpy(code))
     output, label, pattern = np.concatenate(outputs), np.concatenate(labels), np.concatenate(codes)
@@ -265,12 +265,12 @@ def evaluate_recovery(
                 if shown is None or concerned is None or not bool(concerned.any()):
                     continue
                 # Of a conversation nothing is left out: what is complete is context for what is not.
-                kept = concerned if together is None else torch.ones_like(concerned)
-                given, whole = (batch.select(kept) for batch in shown)
-                hidden = whole.present & ~given.available
+                selection = concerned if together is None else torch.ones_like(concerned)
+                inputs, whole = (batch.select(selection) for batch in shown)
+                hidden = whole.present & ~inputs.available
                 g = generator(seed, "recover", condition.name)
                 with meter.answering(int(concerned.sum())):
-                    back = model.recover(given, g, draws=draws, steps=steps)
+                    back = model.recover(inputs, g, draws=draws, steps=steps)
                 meter.draws = len(back.draws[names[0]])
                 # What nothing is hidden from keeps its true latents: one call without any draw to speak of.
                 true = model.recover(whole.complete().poisoned(), g, draws=1, steps=1) if back.latents else back

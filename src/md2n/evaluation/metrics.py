@@ -177,8 +177,8 @@ def cross_entropy(probability: Array, code: Array) -> float:
         DataError: as ``accuracy``.
     """
     p, y = paired_classes(probability, code)
-    told = p[np.arange(len(y)), y]
-    return float(-np.log(np.maximum(told, np.finfo(np.float32).tiny)).mean())
+    likelihood = p[np.arange(len(y)), y]
+    return float(-np.log(np.maximum(likelihood, np.finfo(np.float32).tiny)).mean())
 
 
 Score = Callable[[Array, Array], float]
@@ -251,10 +251,10 @@ def measures(task: Task, output: Array, labels: Array) -> dict[str, float]:
     """
     if len(output) != len(labels):
         raise DataError(f"{len(output)} predictions for {len(labels)} labels", "give one prediction per sample")
-    told = known(labels)
-    if not told.any():
+    valid = known(labels)
+    if not valid.any():
         return {}
-    output, labels = output[told], labels[told]
+    output, labels = output[valid], labels[valid]
     undefined = set()
     if task.kind == "regression":
         undefined |= {"acc2_nonzero", "f1_weighted_nonzero"} if not np.any(labels) else set()

@@ -145,7 +145,7 @@ class RecoveryTally:
         self._most = most
         self._sse = self._sst = self._crps = self._covered = self._weight = 0.0
         self._keys: Array = np.zeros(0)
-        self._kept: Array = np.zeros((3, 0, 0))
+        self._subsample: Array = np.zeros((3, 0, 0))
 
     def add(self, truth: Array, recovered: Array, draws: Array, known: Array | None = None) -> None:
         """Hidden frames of one batch.
@@ -183,37 +183,37 @@ class RecoveryTally:
         # The frames with the smallest random keys are a uniform sample of all seen so far.
         self._keys = np.concatenate([self._keys, self._rng.random(count)])
         new = np.stack([truth, np.asarray(recovered, np.float64), np.asarray(draws[0], np.float64)])
-        self._kept = new if not self._kept.size else np.concatenate([self._kept, new], axis=1)
+        self._subsample = new if not self._subsample.size else np.concatenate([self._subsample, new], axis=1)
         chosen = np.sort(np.argsort(self._keys, kind="stable")[: self._most])
-        self._keys, self._kept = self._keys[chosen], self._kept[:, chosen]
+        self._keys, self._subsample = self._keys[chosen], self._subsample[:, chosen]
 
     def measures(self) -> dict[str, float]:
         """Name -> value; left out what is not defined (no frame, one frame, one draw, a dead modality)."""
-        told = {}
+        values = {}
         if self._sst > 0:
-            told["recovery_r2"] = 1 - self._sse / self._sst
+            values["recovery_r2"] = 1 - self._sse / self._sst
         if self.frames > 1:
-            told["recovery_energy"] = energy_distance(self.truth, self.draw, self._rng, most=self._most, paired=True)
+            values["recovery_energy"] = energy_distance(self.truth, self.draw, self._rng, most=self._most, paired=True)
         if self.frames:
-            told["recovery_crps"] = self._crps / self._weight
+            values["recovery_crps"] = self._crps / self._weight
         if self.frames and self.draws > 1:
-            told["recovery_coverage90"] = self._covered / self._weight
-        return told
+            values["recovery_coverage90"] = self._covered / self._weight
+        return values
 
     @property
     def truth(self) -> Array:
         """``[<= most, d]`` true frames of the sub-sample."""
-        return np.asarray(self._kept[0])
+        return np.asarray(self._subsample[0])
 
     @property
     def recovered(self) -> Array:
         """Their recoveries, means over draws."""
-        return np.asarray(self._kept[1])
+        return np.asarray(self._subsample[1])
 
     @property
     def draw(self) -> Array:
         """Their first draws."""
-        return np.asarray(self._kept[2])
+        return np.asarray(self._subsample[2])
 
 
 class LatentTally:

@@ -252,9 +252,9 @@ def _byte_at(descriptor: int, position: int) -> bytes:
 
 def _row(entry: Any, where: str) -> ResultRow:
     expected = {f.name for f in fields(ResultRow)}
-    given = set(entry) if isinstance(entry, dict) else set()
-    if given != expected:
-        wrong = ", ".join(sorted(given ^ expected))
+    names = set(entry) if isinstance(entry, dict) else set()
+    if names != expected:
+        wrong = ", ".join(sorted(names ^ expected))
         raise DataError(f"{where} is not a result row: {wrong}", "the file was written by another md2n; evaluate again")
     numbers = [entry["value"], entry["rate_realised"], entry["n"], entry["seed"], entry["rate_requested"] or 0]
     if not all(isinstance(v, int | float) and abs(v) < LARGEST for v in numbers):

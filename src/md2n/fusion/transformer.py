@@ -86,8 +86,8 @@ class JointTransformer(FusionTransformer):
         self, latents: Float[Tensor, "batch modality token width"], state: Int[Tensor, "batch modality"]
     ) -> Float[Tensor, "batch fused"]:
         tokens, readable = self.embed(latents, state)
-        given = torch.where((state == GIVEN)[:, :, None, None], latents, 0.0)
-        summary = (self.summary + self.reading(self.dropout(given.flatten(1))))[:, None]
+        known = torch.where((state == GIVEN)[:, :, None, None], latents, 0.0)
+        summary = (self.summary + self.reading(self.dropout(known.flatten(1))))[:, None]
         always = torch.ones(len(latents), 1, dtype=torch.bool, device=latents.device)
         sequence = torch.cat([summary, tokens.flatten(1, 2)], dim=1)
         fused: Tensor = self.transformer(sequence, torch.cat([always, readable.flatten(1)], dim=1))[:, 0]

@@ -117,10 +117,10 @@ class LatentModel(MultimodalModel):
                 self._track_residual(k, error.detach(), real * batch.available[:, k, None, None])
         return torch.stack(terms).mean()
 
-    def _track_residual(self, k: int, error: Tensor, given: Tensor) -> None:
+    def _track_residual(self, k: int, error: Tensor, weight: Tensor) -> None:
         residual = getattr(self, f"residual_{k}")
-        count = given.sum(dim=(0, 1))  # of each feature, or of all alike
-        now = (error * given).sum(dim=(0, 1)) / count.clamp(min=1)
+        count = weight.sum(dim=(0, 1))  # of each feature, or of all alike
+        now = (error * weight).sum(dim=(0, 1)) / count.clamp(min=1)
         followed = residual.lerp(now.to(residual.dtype), 1 - RESIDUAL_DECAY)
         residual.copy_(torch.where(count > 0, followed, residual))
 
@@ -147,17 +147,17 @@ class LatentModel(MultimodalModel):
         features, spread, draws = {}, {}, {}
         each = drawn.view(count, batch.size, *drawn.shape[1:])
         for k, (modality, decoder) in enumerate(zip(self.schema.modalities, self.decoders)):
-            name, given = modality.name, batch.readable(modality.name)
-            features[name], spread[name] = given, torch.zeros_like(given)
-            draws[name] = given.expand(count, *given.shape)
-            rows, time = batch.missing[:, k].nonzero()[:, 0], given.shape[1]
+            name, values = modality.name, batch.readable(modality.name)
+            features[name], spread[name] = values, torch.zeros_like(values)
+            draws[name] = values.expand(count, *values.shape)
+            rows, time = batch.missing[:, k].nonzero()[:, 0], values.shape[1]
             if not len(rows):
                 continue
-            decoded = decoder(each[:, rows, k].flatten(0, 1), time).view(count, len(rows), *given.shape[1:])
+            decoded = decoder(each[:, rows, k].flatten(0, 1), time).view(count, len(rows), *values.shape[1:])
             residual = getattr(self, f"residual_{k}").to(decoded.dtype)
             error = noise.fork("decoder", k).rows(rows).draws(count).like(decoded.flatten(0, 1)).view_as(decoded)
             total = (decoded.var(dim=0, correction=0) + residual).sqrt()
-            features[name] = given.index_copy(0, rows, decoder(best[rows, k], time))
+            features[name] = values.index_copy(0, rows, decoder(best[rows, k], time))
             spread[name] = spread[name].index_copy(0, rows, total)
             draws[name] = draws[name].index_copy(1, rows, decoded + residual.sqrt() * error)
         latents = {m.name: best[:, k] for k, m in enumerate(self.schema.modalities)}

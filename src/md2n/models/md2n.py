@@ -72,9 +72,9 @@ class MD2N(LatentModel):
         if config.decoders:
             parts["dec"] = config.gamma * self.decoding_loss(batch, recovered)
         if (config.complete_task or config.complete_view_distillation) and len(rows := self._viewed(batch, generator)):
-            seen = present[rows]
+            side = present[rows]
             source = SequentialNoise(generator)
-            filled = clean[rows] if bool(seen.all()) else self.recovery.estimate(clean[rows], seen, source)
+            filled = clean[rows] if bool(side.all()) else self.recovery.estimate(clean[rows], side, source)
             parts |= self.complete_view(
                 batch.select(rows),
                 raw[rows],

@@ -39,15 +39,15 @@ class DuplexRecovery(nn.Module):
         self.sampler = make_sampler(config.sampler, self.process)
         self.mix = make_partner(config.partner, modalities, width)
         size = config.network
-        made = [
+        networks = [
             ScoreNetwork(
                 self.process, modalities, tokens, width, size.width, size.heads, size.layers, size.dropout,
                 config.prediction, config.first_guess,
             )
             for _ in range(1 if config.shared else modalities)
         ]  # fmt: skip
-        self.own = nn.ModuleList(made)
-        self.networks = tuple(made * modalities if config.shared else made)
+        self.own = nn.ModuleList(networks)
+        self.networks = tuple(networks * modalities if config.shared else networks)
 
     def loss(
         self,
@@ -141,7 +141,7 @@ class DuplexRecovery(nn.Module):
                 continue
             partner, own = self.mix(known[rows], side[rows]), noise.rows(rows).fork(k)
             condition = network.encode(known[rows], side[rows], partner, k)
-            point = one_step(network.given(condition), self.process, partner, own.fork("estimate"))
+            point = one_step(network.estimator(condition), self.process, partner, own.fork("estimate"))
             best[k] = best[k].index_copy(0, rows, point.to(latents.dtype))
             if steps:
                 each = self._drawn(network, condition, partner, point, own.fork("draws"), steps, draws)
@@ -166,7 +166,7 @@ class DuplexRecovery(nn.Module):
     ) -> Float[Tensor, "each token width"]:
         sure = self.config.start == "partner" and float(self.process.signal_table[self.process.handover]) == 0
         return self.sampler.sample(
-            network.given(condition.repeat(draws)),
+            network.estimator(condition.repeat(draws)),
             partner.repeat(draws, 1, 1),
             noise.draws(draws),
             steps,

@@ -161,10 +161,10 @@ class DCCA(MultimodalModel):
         Raises:
             DataError: no training sample has some modality.
         """
-        kept = [([pooled_inputs(b, m) for m in self.schema.modalities], b.available, b.labels) for b in batches]
-        held = torch.cat([available for _, available, _ in kept])
+        parts = [([pooled_inputs(b, m) for m in self.schema.modalities], b.available, b.labels) for b in batches]
+        held = torch.cat([available for _, available, _ in parts])
         for k, (name, encoder) in enumerate(zip(self.schema.names, self.encoders)):
-            rows = torch.cat([features[k] for features, _, _ in kept])[held[:, k]]
+            rows = torch.cat([features[k] for features, _, _ in parts])[held[:, k]]
             if not len(rows):
                 raise DataError(
                     f"no training sample holds modality '{name}', so it has no mean code",
@@ -176,16 +176,16 @@ class DCCA(MultimodalModel):
             self.whiten[k] = GAIN * whitening(codes, self.config.ridge)
         last = self.head.layers[-1]
         assert isinstance(last, nn.Linear)
-        last.bias.copy_(self.head.constant(torch.cat([labels for _, _, labels in kept])))
+        last.bias.copy_(self.head.constant(torch.cat([labels for _, _, labels in parts])))
 
     def codes(self, batch: SequenceBatch) -> Float[Tensor, "batch all"]:
         """Whitened codes of the modalities side by side, the training mean (zero) where missing."""
-        found = []
+        codes = []
         for k, (modality, encoder) in enumerate(zip(self.schema.modalities, self.encoders)):
             with torch.no_grad():
                 code = (encoder(pooled_inputs(batch, modality)) - self.centre[k]) @ self.whiten[k]
-            found.append(torch.where(batch.available[:, k, None], code, 0.0))
-        return torch.cat(found, dim=1)
+            codes.append(torch.where(batch.available[:, k, None], code, 0.0))
+        return torch.cat(codes, dim=1)
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
         return Prediction(self.head.output(self.head(self.codes(batch))))

@@ -85,8 +85,8 @@ class DiCMoR(RefinedRecovery):
     @torch.no_grad()
     def settle(self, batches: Iterable[SequenceBatch]) -> None:
         """Sets the flows' actnorms on up to ``ROWS`` latents of the training split."""
-        kept = [(self.backbone.encode_in_use(b.complete()), b.present) for b, _ in zip(batches, range(ROWS))]
-        latents, present = torch.cat([x for x, _ in kept])[:ROWS], torch.cat([p for _, p in kept])[:ROWS]
+        pairs = [(self.backbone.encode_in_use(b.complete()), b.present) for b, _ in zip(batches, range(ROWS))]
+        latents, present = torch.cat([x for x, _ in pairs])[:ROWS], torch.cat([p for _, p in pairs])[:ROWS]
         for k in range(latents.shape[1]):
             held = latents[present[:, k], k]
             if len(held) > 1:
@@ -122,19 +122,19 @@ class DiCMoR(RefinedRecovery):
         for k in range(known.shape[1]):
             rows = (~available[:, k]).nonzero()[:, 0]
             if len(rows):
-                made = self._made(k, codes[rows], available[rows]).transpose(1, 2)
-                columns[k] = columns[k].index_copy(0, rows, made.to(latents.dtype))
+                latent = self._inverse(k, codes[rows], available[rows]).transpose(1, 2)
+                columns[k] = columns[k].index_copy(0, rows, latent.to(latents.dtype))
         return torch.stack(columns, dim=1)
 
-    def _made(
+    def _inverse(
         self, k: int, codes: Float[Tensor, "row modality width token"], available: Flags
     ) -> Float[Tensor, "row width token"]:
         """Modality k by its own flow's inverse of every available code, and these as one."""
         others = [m for m in range(codes.shape[1]) if m != k]
         side = available[:, others]
-        given = side.flatten().nonzero()[:, 0]
+        places = side.flatten().nonzero()[:, 0]
         every = codes[:, others].flatten(0, 1)
-        every = torch.zeros_like(every).index_copy(0, given, self._flow(k).inverse(every[given]).to(every.dtype))
+        every = torch.zeros_like(every).index_copy(0, places, self._flow(k).inverse(every[places]).to(every.dtype))
         mixed: Tensor = self.mixes[k](every.view(*side.shape, *every.shape[1:]), side)
         return mixed
 

@@ -98,15 +98,15 @@ class RowFill(MultimodalModel, abc.ABC):
         """Keeps up to ``ROWS`` training rows, flattened, with what they hold; of more, a random sample."""
         rows: list[Tensor] = []
         held: list[Tensor] = []
-        seen = 0
+        count = 0
         place = numpy_generator(0, "rows of the ridge")
         for batch in batches:
             for row, holds in zip(self._flat(batch), batch.present):
-                seen += 1
+                count += 1
                 if len(rows) < ROWS:
                     rows.append(row)
                     held.append(holds)
-                elif (n := int(place.integers(seen))) < ROWS:
+                elif (n := int(place.integers(count))) < ROWS:
                     rows[n], held[n] = row, holds
         self.rows, self.held = torch.stack(rows), torch.stack(held)
         self._fits.clear()
@@ -154,10 +154,10 @@ class RowFill(MultimodalModel, abc.ABC):
                 drawn[modality.name][:, query.members] = self._framed(_choices(own.fork(k), candidates, count), k)
         features, spreads, every = {}, {}, {}
         for k, modality in enumerate(self.schema.modalities):
-            given, gap = batch.readable(modality.name), batch.missing[:, k, None, None]
-            features[modality.name] = torch.where(gap, self._stretched(point[modality.name], k, given), given)
-            spreads[modality.name] = self._stretched(spread[modality.name], k, given)
-            every[modality.name] = torch.where(gap, self._stretched(drawn[modality.name], k, given), given)
+            values, gap = batch.readable(modality.name), batch.missing[:, k, None, None]
+            features[modality.name] = torch.where(gap, self._stretched(point[modality.name], k, values), values)
+            spreads[modality.name] = self._stretched(spread[modality.name], k, values)
+            every[modality.name] = torch.where(gap, self._stretched(drawn[modality.name], k, values), values)
         return Recovery(features, spreads, every)
 
     def _padded(self, batch: SequenceBatch, k: int) -> tuple[Tensor, Tensor]:

@@ -60,7 +60,7 @@ class Mixings(nn.Module):
 
 
 class Coupling(nn.Module):
-    """Affine coupling: the first channels decide how the others are scaled and shifted.
+    """Affine coupling: the first channels (the source) decide how the others (the target) are scaled and shifted.
 
     Args:
         width: D >= 2.
@@ -69,35 +69,35 @@ class Coupling(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.kept, self.moved = width // 2, width - width // 2
+        self.source_width, self.target_width = width // 2, width - width // 2
         self.network = nn.Sequential(
-            nn.Conv1d(self.kept, hidden, 3, padding=1),
+            nn.Conv1d(self.source_width, hidden, 3, padding=1),
             nn.ReLU(),
             nn.Conv1d(hidden, hidden, 1),
             nn.ReLU(),
-            nn.Conv1d(hidden, 2 * self.moved, 3, padding=1),
+            nn.Conv1d(hidden, 2 * self.target_width, 3, padding=1),
         )
         last = self.network[-1]
         assert isinstance(last, nn.Conv1d) and last.bias is not None
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
 
-    def terms(self, kept: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-scale a and shift c at the moved channels."""
-        raw, shift = self.network(kept).split(self.moved, dim=1)
+    def terms(self, source: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-scale a and shift c at the target channels."""
+        raw, shift = self.network(source).split(self.target_width, dim=1)
         return BOUND * torch.tanh(raw / BOUND), shift
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The y of an x, and the logarithm of the determinant per row."""
-        kept, moved = torch.split(x, [self.kept, self.moved], dim=1)
-        a, c = self.terms(kept)
-        return torch.cat([kept, moved * a.exp() + c], dim=1), a.sum(dim=(1, 2))
+        source, target = torch.split(x, [self.source_width, self.target_width], dim=1)
+        a, c = self.terms(source)
+        return torch.cat([source, target * a.exp() + c], dim=1), a.sum(dim=(1, 2))
 
     def inverse(self, y: Tensor) -> Tensor:
         """The x of a y."""
-        kept, moved = torch.split(y, [self.kept, self.moved], dim=1)
-        a, c = self.terms(kept)
-        return torch.cat([kept, (moved - c) * (-a).exp()], dim=1)
+        source, target = torch.split(y, [self.source_width, self.target_width], dim=1)
+        a, c = self.terms(source)
+        return torch.cat([source, (target - c) * (-a).exp()], dim=1)
 
 
 class Flow(nn.Module):

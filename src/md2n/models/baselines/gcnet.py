@@ -100,6 +100,8 @@ class GCNet(MultimodalModel):
         """The reconstructed mean over frames in every frame; without a spread, for it says nothing of its error."""
         nodes, features = self._nodes(batch), {}
         for k, (name, layer) in enumerate(zip(self.schema.names, self.reconstruct)):
-            given = batch.readable(name)
-            features[name] = torch.where(batch.missing[:, k, None, None], layer(nodes)[:, None].expand_as(given), given)
+            values = batch.readable(name)
+            features[name] = torch.where(
+                batch.missing[:, k, None, None], layer(nodes)[:, None].expand_as(values), values
+            )
         return Recovery(features, {}, {name: x[None] for name, x in features.items()})

@@ -120,8 +120,8 @@ class IMDer(RefinedRecovery):
             if len(rows):
                 condition = self.condition(latents[rows], available[rows], k)
                 own = noise.rows(rows).fork(k)
-                made = self._one(k, condition, own, steps or self.config.steps).transpose(1, 2)
-                columns[k] = columns[k].index_copy(0, rows, made.to(latents.dtype))
+                latent = self._one(k, condition, own, steps or self.config.steps).transpose(1, 2)
+                columns[k] = columns[k].index_copy(0, rows, latent.to(latents.dtype))
         return torch.stack(columns, dim=1)
 
     def _one(
@@ -135,10 +135,12 @@ class IMDer(RefinedRecovery):
         encoded, calls = [] if noised else network.encode(condition), itertools.count()
 
         def score(x: Tensor, t: Tensor) -> Tensor:
-            seen = encoded
+            encoding = encoded
             if noised:
-                seen = network.encode(condition + self.process.std(t) * noise.like(condition, "condition", next(calls)))
-            answer: Tensor = network(x, t, seen)
+                encoding = network.encode(
+                    condition + self.process.std(t) * noise.like(condition, "condition", next(calls))
+                )
+            answer: Tensor = network(x, t, encoding)
             return answer
 
         return self.process.sample(score, noise.like(condition, "first state"), noise, steps)

@@ -101,12 +101,12 @@ class MCTN(MultimodalModel):
             return {}
         longest = max(self.steps[k] for k in set(target.tolist()))
         outputs = decoder(encoded[0][rows], encoded[1][rows], target, longest)
-        found: Translated = {}
+        translations: Translated = {}
         for k, layer in enumerate(self.leave_by):
             mine = target == k
             if bool(mine.any()):
-                found[k] = rows[mine], layer(outputs[mine, : self.steps[k]])
-        return found
+                translations[k] = rows[mine], layer(outputs[mine, : self.steps[k]])
+        return translations
 
     def _targets(self, batch: SequenceBatch) -> tuple[Bool[Tensor, "batch modality"], Bool[Tensor, "batch modality"]]:
         """The first missing modality of each sample, and the other missing ones."""
@@ -168,8 +168,10 @@ class MCTN(MultimodalModel):
             pieces = [*pieces, self._translate(self.second_decoder, second, others)]
         features = {}
         for k, modality in enumerate(self.schema.modalities):
-            given = batch.readable(modality.name)
-            for rows, found in (piece[k] for piece in pieces if k in piece):
-                given = given.index_copy(0, rows, over_frames(found, modality.length, given.shape[1]).to(given.dtype))
-            features[modality.name] = given
+            values = batch.readable(modality.name)
+            for rows, translation in (piece[k] for piece in pieces if k in piece):
+                values = values.index_copy(
+                    0, rows, over_frames(translation, modality.length, values.shape[1]).to(values.dtype)
+                )
+            features[modality.name] = values
         return Recovery(features, {}, {name: x[None] for name, x in features.items()})

@@ -121,13 +121,13 @@ class MeanFill(MultimodalModel):
         features, spread, drawn = {}, {}, {}
         count, noise = draws or DRAWS, batch.noise(generator)
         for k, name in enumerate(self.schema.names):
-            given, gap = batch.readable(name), batch.missing[:, k, None, None]
+            values, gap = batch.readable(name), batch.missing[:, k, None, None]
             # Frames beyond the training split's longest have the last position's.
-            place = torch.arange(given.shape[1], device=given.device).clamp(max=len(self._mean(k)) - 1)
-            mean = self._mean(k)[place].expand_as(given)
-            deviation = getattr(self, f"deviation_{k}")[place].expand_as(given)
-            unit = noise.fork(k).draws(count).like(given.repeat(count, 1, 1)).view(count, *given.shape)
-            features[name] = torch.where(gap, mean, given)
+            place = torch.arange(values.shape[1], device=values.device).clamp(max=len(self._mean(k)) - 1)
+            mean = self._mean(k)[place].expand_as(values)
+            deviation = getattr(self, f"deviation_{k}")[place].expand_as(values)
+            unit = noise.fork(k).draws(count).like(values.repeat(count, 1, 1)).view(count, *values.shape)
+            features[name] = torch.where(gap, mean, values)
             spread[name] = torch.where(gap, deviation, 0.0)
-            drawn[name] = torch.where(gap, mean + deviation * unit, given)
+            drawn[name] = torch.where(gap, mean + deviation * unit, values)
         return Recovery(features, spread, drawn)

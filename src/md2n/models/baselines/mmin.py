@@ -89,12 +89,12 @@ class MMIN(MultimodalModel):
 
     def _encode(self, encoders: nn.ModuleList, batch: SequenceBatch) -> Float[Tensor, "batch modality width"]:
         """Embeddings of what is available, and of zeros where nothing is."""
-        found = []
+        embeddings = []
         for k, (modality, encoder) in enumerate(zip(self.schema.modalities, encoders)):
             frames = batch.frames(modality.name).clone()
             frames[:, 0] |= batch.missing[:, k]
-            found.append(encoder(batch.inputs(modality), frames))
-        return torch.stack(found, dim=1)
+            embeddings.append(encoder(batch.inputs(modality), frames))
+        return torch.stack(embeddings, dim=1)
 
     def _imagined(
         self, known: Float[Tensor, "batch modality width"]

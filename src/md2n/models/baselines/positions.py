@@ -98,7 +98,7 @@ class PositionEncoder(nn.Module):
 
 
 def mean_square(
-    found: Float[Tensor, "batch position dim"],
+    features: Float[Tensor, "batch position dim"],
     truth: Float[Tensor, "batch position dim"],
     where: Bool[Tensor, "batch position"],
 ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
@@ -106,4 +106,4 @@ def mean_square(
 
     A feature whose truth is unknown (NaN) is no error.
     """
-    return (gap_to(truth, found).square().mean(dim=2) * where).sum(), where.sum()
+    return (gap_to(truth, features).square().mean(dim=2) * where).sum(), where.sum()

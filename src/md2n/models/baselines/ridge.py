@@ -52,10 +52,10 @@ def fit_ridge(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> Ridge:
     a, b = (x - x_mean).double(), (y - y_mean).double()
     count, wide = a.shape[0], a.shape[1] > a.shape[0]
     squares, vectors = torch.linalg.eigh(a @ a.T if wide else a.T @ a)
-    kept = squares > squares.max().clamp(min=1e-12) * 1e-10
-    s = squares[kept].sqrt()
-    u = vectors[:, kept] if wide else a @ vectors[:, kept] / s
-    v = a.T @ u / s if wide else vectors[:, kept]
+    significant = squares > squares.max().clamp(min=1e-12) * 1e-10
+    s = squares[significant].sqrt()
+    u = vectors[:, significant] if wide else a @ vectors[:, significant] / s
+    v = a.T @ u / s if wide else vectors[:, significant]
     target = u.T @ b
     outside = (b.square().sum() - target.square().sum()).clamp(min=0)  # what no ridge on these inputs explains
     best, best_gcv = float("nan"), float("inf")

@@ -57,8 +57,8 @@ class ConditionAttention(nn.Module):
         for norm, attention, feed, keys_values in zip(self.norms, self.attentions, self.feeds, source):
             tokens = tokens + attention.attend(norm(tokens), keys_values)  # type: ignore[operator]
             tokens = tokens + feed(tokens)
-        told: Tensor = tokens.transpose(1, 2)
-        return told
+        output: Tensor = tokens.transpose(1, 2)
+        return output
 
 
 class Level(nn.Module):

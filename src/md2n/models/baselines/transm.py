@@ -131,10 +131,10 @@ class TransM(MultimodalModel):
         truths = (
             [truth_at_positions(batch, m, s) for m, s in zip(self.schema.modalities, self.steps)] if compare else []
         )
-        given = batch.available
+        available = batch.available
         for a, (modality, layer) in enumerate(zip(self.schema.modalities, self.enter_by)):
             tokens, readable = layer(batch.inputs(modality), batch.frames(modality.name))
-            rows = given[:, a].nonzero()[:, 0]
+            rows = available[:, a].nonzero()[:, 0]
             if not len(rows):
                 continue
             tokens, readable = self.place(tokens[rows]), readable[rows]
@@ -142,17 +142,17 @@ class TransM(MultimodalModel):
                 translator = self._translator(a, b)
                 encoded = translator.encode(tokens, readable)
                 pooled[a, b] = _pool(encoded, readable, rows, batch.size)
-                wanted = ~given[rows, b] | compare
+                wanted = ~available[rows, b] | compare
                 if not bool(wanted.any()):
                     continue
                 features = translator.decode(encoded[wanted], readable[wanted])
                 at = rows[wanted]
-                gap = ~given[at, b]
+                gap = ~available[at, b]
                 total[b] = total[b].to(features.dtype).index_add(0, at[gap], features[gap])
                 if compare:
                     truth, real = truths[b]
                     errors.append(mean_square(features, truth[at], real[at]))
-        count = given.sum(dim=1)[:, None, None]
+        count = available.sum(dim=1)[:, None, None]
         return [x / count for x in total], pooled, errors
 
     def _joint(
@@ -175,8 +175,8 @@ class TransM(MultimodalModel):
                 back = batch.available[rows, a]
                 if compare and bool(back.any()):
                     truth, real = truth_at_positions(batch, self.schema.modalities[a], self.steps[a])
-                    found = translator.decode(encoded[back], whole[back])
-                    backward.append(mean_square(found, truth[rows[back]], real[rows[back]]))
+                    features = translator.decode(encoded[back], whole[back])
+                    backward.append(mean_square(features, truth[rows[back]], real[rows[back]]))
         joint = self.joint(torch.cat([pooled[pair] for pair in self.pairs], dim=1)).relu()
         return joint, replaced, _mean(forward, joint), _mean(backward, joint)
 
@@ -200,9 +200,9 @@ class TransM(MultimodalModel):
         replaced, _, _ = self._translated(batch, compare=False)
         features = {}
         for k, modality in enumerate(self.schema.modalities):
-            given = batch.readable(modality.name)
-            answer = over_frames(replaced[k], modality.length, given.shape[1])
-            features[modality.name] = torch.where(batch.missing[:, k, None, None], answer, given)
+            values = batch.readable(modality.name)
+            answer = over_frames(replaced[k], modality.length, values.shape[1])
+            features[modality.name] = torch.where(batch.missing[:, k, None, None], answer, values)
         return Recovery(features, {}, {name: x[None] for name, x in features.items()})
 
 

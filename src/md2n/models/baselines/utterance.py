@@ -44,8 +44,8 @@ class WordEncoder(nn.Module):
         x, frames = closed_up(x, frames)
         words = self.dropout(x).transpose(1, 2)
         time = x.shape[1]
-        found = [largest(c(words)[..., :time].relu().transpose(1, 2), frames) for c in self.convolutions]
-        embedding: Tensor = self.out(self.dropout(torch.cat(found, dim=1)))
+        maxima = [largest(c(words)[..., :time].relu().transpose(1, 2), frames) for c in self.convolutions]
+        embedding: Tensor = self.out(self.dropout(torch.cat(maxima, dim=1)))
         return embedding
 
 
@@ -81,12 +81,12 @@ def make_utterance_encoder(
 
 def closed_up(
     x: Float[Tensor, "batch time dim"], frames: Bool[Tensor, "batch time"]
-) -> tuple[Float[Tensor, "batch kept dim"], Bool[Tensor, "batch kept"]]:
+) -> tuple[Float[Tensor, "batch longest dim"], Bool[Tensor, "batch longest"]]:
     """The flagged frames of every sample at its beginning, in their order, zeros after them; and which they are."""
     count = frames.sum(dim=1, keepdim=True)
-    kept = int(count.max().clamp(min=1))
-    order = (~frames).long().argsort(dim=1, stable=True)[:, :kept]
-    flags = torch.arange(kept, device=x.device) < count
+    longest = int(count.max().clamp(min=1))
+    order = (~frames).long().argsort(dim=1, stable=True)[:, :longest]
+    flags = torch.arange(longest, device=x.device) < count
     return torch.where(flags[..., None], x.gather(1, order[..., None].expand(-1, -1, x.shape[2])), 0.0), flags
 
 
