@@ -81,6 +81,10 @@ def test_lines_that_are_no_result_rows_are_refused_by_number(tmp_path: Path) -> 
     path.write_text(json.dumps(asdict(row()) | {"value": "high"}) + "\n")
     with pytest.raises(DataError, match="words where numbers belong"):
         read_results(path)
+    for other in ({"n": 1.5}, {"seed": 0.5}, {"versions": {"torch": 2}}, {"versions": ["torch"]}, {"model": 3}):
+        path.write_text(json.dumps(asdict(row()) | other) + "\n")
+        with pytest.raises(DataError, match="line 1 holds fields of other kinds"):
+            read_results(path)
     with pytest.raises(DataError, match="no results at"):
         read_results(tmp_path / "none.jsonl")
 

@@ -261,7 +261,10 @@ def _row(entry: Any, where: str) -> ResultRow:
         raise DataError(f"{where} holds words where numbers belong", "restore the file or evaluate again")
     tables = ("settings", "versions")
     other = expected - set(tables) - {"value", "rate_realised", "n", "seed", "rate_requested"}
-    if not all(isinstance(entry[k], str) for k in other) or not all(isinstance(entry[k], dict) for k in tables):
+    whole = all(isinstance(entry[k], int) for k in ("n", "seed"))
+    mapped = all(isinstance(entry[k], dict) for k in tables)
+    texts = [entry[k] for k in other] + (list(entry["versions"].values()) if mapped else [])
+    if not whole or not mapped or not all(isinstance(text, str) for text in texts):
         raise DataError(f"{where} holds fields of other kinds", "restore the file or evaluate again")
     try:
         return ResultRow(**entry)
