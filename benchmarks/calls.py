@@ -10,7 +10,7 @@ from md2n.evaluation.evaluator import evaluate, evaluate_recovery
 from md2n.evaluation.metrics import primary
 from md2n.evaluation.protocols import fixed_conditions
 from md2n.experiment.loading import evaluation_data, load_run
-from md2n.models.md2n import MD2N
+from md2n.methods.md2n.model import MD2N
 
 CALLS = (1, 2, 4, 10, 50, 200, 800)
 DRAWS = 8

@@ -14,12 +14,13 @@ import torch
 
 from md2n.batch import SequenceBatch
 from md2n.experiment.config import resolve
+from md2n.methods.base import MultimodalModel, Recovers
+from md2n.methods.catalogue import build
+from md2n.methods.md2n.config import MD2NConfig
+from md2n.methods.md2n.model import MD2N
+from md2n.methods.parts.config import FusionConfig, LatentConfig
 from md2n.missing import draw_available
 from md2n.modality import Modality, Schema, Task
-from md2n.models.base import MultimodalModel, Recovers
-from md2n.models.catalogue import build
-from md2n.models.config import FusionConfig, LatentConfig, MD2NConfig
-from md2n.models.md2n import MD2N
 from md2n.seeding import generator
 
 BATCH = 32

@@ -24,7 +24,7 @@ from typing import Any
 from md2n.durable import make_directory, write_bytes
 from md2n.evaluation.results import STANDING, ResultRow
 from md2n.experiment.source import measuring_code, shared_code, training_code
-from md2n.models.catalogue import MODELS
+from md2n.methods.catalogue import MODELS
 from md2n.report.grid import measured
 from md2n.report.runs import Failure, RunFacts
 

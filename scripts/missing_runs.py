@@ -13,7 +13,7 @@ from pathlib import Path
 
 from md2n.evaluation.results import PROTOCOLS, STANDING, ResultRow
 from md2n.experiment.jobs import Job, plan
-from md2n.models.catalogue import MODELS
+from md2n.methods.catalogue import MODELS
 from scripts.archive import HASH, KEPT, measured_by, read
 from scripts.pages.benchmark import SEEDS
 from scripts.pages.extent import SETS

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from md2n.config import apply_set, config_hash, from_mapping, load_json, load_toml, parse_value, to_mapping
 from md2n.errors import ConfigError, DataError
+from md2n.methods.md2n.config import MD2NConfig
 from md2n.modality import Modality, Schema, Task
-from md2n.models.config import MD2NConfig
 from md2n.training.config import TrainerConfig
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from md2n.evaluation.results import ResultRow
-from md2n.models.catalogue import MODELS
+from md2n.methods.catalogue import MODELS
 from md2n.report.compare import LEAST_PAIRS, comparison_table
 from md2n.report.grid import CRPS, POINT, Grid, Naming, Summary, grid, measured, points_of, targets_of
 from md2n.report.runs import Failure, RunFacts, cost_table

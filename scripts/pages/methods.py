@@ -5,8 +5,8 @@ from scripts.pages import NOTICE, cell
 
 def page() -> str:
     """The whole page."""
-    from md2n.models.base import Card
-    from md2n.models.catalogue import CONFIGS, MODELS
+    from md2n.methods.base import Card
+    from md2n.methods.catalogue import CONFIGS, MODELS
 
     lines = [
         "# Methods",

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from md2n.diffusion.process import DuplexProcess
+    from md2n.methods.md2n.model import MD2N
     from md2n.modality import Schema
-    from md2n.models.md2n import MD2N
     from md2n.serve.fitting import fit
     from md2n.serve.predictor import load
 
@@ -25,7 +25,7 @@ __all__ = ["MD2N", "DuplexProcess", "Schema", "__version__", "fit", "load"]
 _PLACES = {
     "fit": "md2n.serve.fitting",
     "load": "md2n.serve.predictor",
-    "MD2N": "md2n.models.md2n",
+    "MD2N": "md2n.methods.md2n.model",
     "DuplexProcess": "md2n.diffusion.process",
     "Schema": "md2n.modality",
 }

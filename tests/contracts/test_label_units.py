@@ -9,10 +9,10 @@ import torch
 from md2n.batch import SequenceBatch
 from md2n.data.target import measured, real_values
 from md2n.evaluation.evaluator import validation_score
+from md2n.methods.base import MultimodalModel
+from md2n.methods.catalogue import MODELS, build, config_class
 from md2n.missing import draw_available
 from md2n.modality import Schema, Task
-from md2n.models.base import MultimodalModel
-from md2n.models.catalogue import MODELS, build, config_class
 from md2n.seeding import generator
 from tests.worlds import WORLDS, every_pattern, make_batch
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from md2n import noise
 from md2n.batch import SequenceBatch
 from md2n.errors import DataError
+from md2n.methods.base import Card, MultimodalModel, Recovers
+from md2n.methods.catalogue import CONFIGS, MODELS, build, config_class
 from md2n.missing import draw_available
-from md2n.models.base import Card, MultimodalModel, Recovers
-from md2n.models.catalogue import CONFIGS, MODELS, build, config_class
 from md2n.seeding import generator
 from tests.worlds import WORLDS, every_pattern, make_batch
 

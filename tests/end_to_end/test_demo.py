@@ -11,9 +11,9 @@ from md2n.data import digits
 from md2n.data.store import open_store, verify_store
 from md2n.evaluation.results import ResultRow, read_results
 from md2n.experiment import config
+from md2n.methods.catalogue import MODELS
 from md2n.missing import incomplete_patterns
 from md2n.modality import set_name
-from md2n.models.catalogue import MODELS
 from tests.serve.trained import settings, sixty_digits
 
 METHODS = ("zero_fill", "modality_dropout", "md2n")

@@ -13,8 +13,8 @@ from md2n.evaluation.evaluator import evaluate, evaluate_recovery, result_rows, 
 from md2n.evaluation.inference import Meter
 from md2n.evaluation.protocols import fixed_conditions, random_conditions
 from md2n.evaluation.results import provenance
+from md2n.methods.base import Prediction
 from md2n.modality import Task
-from md2n.models.base import Prediction
 from tests.evaluation.world import HiddenReader, Honest, LabelThief, Recovering, World
 
 CLASSES = Task("classification", classes=("low", "high"))

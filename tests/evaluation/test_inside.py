@@ -11,7 +11,7 @@ from md2n.evaluation.evaluator import evaluate
 from md2n.evaluation.inference import open_cells
 from md2n.evaluation.inside import evaluate_cells, inside_conditions
 from md2n.evaluation.protocols import fixed_conditions
-from md2n.models.catalogue import build, config_class
+from md2n.methods.catalogue import build, config_class
 from tests.worlds import WORLDS, make_batch
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from md2n.batch import SequenceBatch
+from md2n.methods.base import Losses, MultimodalModel, Prediction, Recovery
 from md2n.modality import Modality, Schema, Task
-from md2n.models.base import Losses, MultimodalModel, Prediction, Recovery
 
 SENTIMENT = Task("regression", low=-3, high=3, sentiment=True)
 

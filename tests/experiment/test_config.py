@@ -8,8 +8,9 @@ import pytest
 from md2n.config import config_hash, from_mapping, to_mapping
 from md2n.errors import ConfigError, UsageError
 from md2n.experiment.config import ExperimentConfig, another_method, presets, resolve
-from md2n.models.catalogue import MODELS, config_class
-from md2n.models.config import FusionConfig, MD2NConfig
+from md2n.methods.catalogue import MODELS, config_class
+from md2n.methods.md2n.config import MD2NConfig
+from md2n.methods.parts.config import FusionConfig
 from md2n.training.config import TrainerConfig
 
 

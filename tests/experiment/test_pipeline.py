@@ -14,9 +14,9 @@ from md2n.evaluation.results import read_results
 from md2n.experiment.config import resolve
 from md2n.experiment.loading import fresh_model
 from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation, run_training
+from md2n.methods.catalogue import MODELS
 from md2n.missing import incomplete_patterns
 from md2n.modality import set_name
-from md2n.models.catalogue import MODELS
 from md2n.seeding import generator
 from md2n.training.run_identity import identity_hash
 from md2n.training.runfiles import read_run

@@ -10,8 +10,8 @@ from md2n.config import to_mapping
 from md2n.experiment.config import DEFAULT, ExperimentConfig, presets, resolve
 from md2n.experiment.jobs import own_preset
 from md2n.experiment.loading import fresh_model
+from md2n.methods.catalogue import MODELS
 from md2n.modality import Modality, Schema, Task
-from md2n.models.catalogue import MODELS
 from md2n.seeding import generator
 from tests.experiment.made import SHORT, fitting
 from tests.worlds import every_pattern, make_batch

@@ -27,7 +27,7 @@ from md2n.experiment.tuning import (
     terms,
     trials,
 )
-from md2n.models.catalogue import MODELS
+from md2n.methods.catalogue import MODELS
 from tests.experiment.made import store
 
 METHODS = ("zero_fill", "modality_dropout")

@@ -20,7 +20,7 @@ from md2n.experiment.source import (
     shared_code,
     training_code,
 )
-from md2n.models.catalogue import MODELS
+from md2n.methods.catalogue import MODELS
 
 ROOT = Path(md2n.__file__).parent
 DCCA, MD2N = MODELS.module("dcca"), MODELS.module("md2n")
@@ -77,12 +77,12 @@ z = Card(title="a" "b", recovers=True)
 def test_an_edit_changes_what_depends_on_it(tmp_path: Path):
     root = copy(tmp_path)
     for name, trains, measures in (
-        ("models/baselines/dcca.py", True, True),
-        ("models/baselines/correlation.py", True, True),  # which it imports
-        ("models/baselines/gcnet.py", False, False),  # another's
-        ("models/md2n.py", False, False),
-        ("models/base.py", True, True),
-        ("models/baselines/config.py", False, False),  # settings are compared by value
+        ("methods/dcca/model.py", True, True),
+        ("methods/dcca/correlation.py", True, True),  # which it imports
+        ("methods/gcnet/model.py", False, False),  # another's
+        ("methods/md2n/model.py", False, False),
+        ("methods/base.py", True, True),
+        ("methods/dcca/config.py", False, False),  # settings are compared by value
         ("evaluation/metrics.py", True, True),  # checkpoints are chosen by them
         ("evaluation/protocols.py", False, True),
         ("data/normalise.py", True, True),
@@ -100,8 +100,8 @@ def test_shared_code_is_what_no_single_method_decides(tmp_path: Path):
     root = copy(tmp_path)
     assert digest(root, MEASURING) == shared_code()
     for name, shared in (
-        ("models/baselines/dcca.py", False),
-        ("models/md2n.py", False),
+        ("methods/dcca/model.py", False),
+        ("methods/md2n/model.py", False),
         ("evaluation/metrics.py", True),
         ("experiment/measuring.py", True),
         ("training/loop.py", True),

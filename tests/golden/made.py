@@ -14,9 +14,9 @@ import torch
 from md2n.batch import SequenceBatch
 from md2n.diffusion.process import make_process
 from md2n.diffusion.sampler import Start, make_sampler
+from md2n.methods.base import Recovers
+from md2n.methods.catalogue import MODELS, build, config_class
 from md2n.missing import draw_available
-from md2n.models.base import Recovers
-from md2n.models.catalogue import MODELS, build, config_class
 from md2n.noise import SequentialNoise
 from md2n.seeding import generator
 from tests.laws.worlds import make_world

@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.project.sources import ROOT, SOURCE, module_name, python_files, told, tree
 
 # Slow to import, or an extra: opened inside the function that needs it.
-HEAVY = {"rich", "matplotlib", "sklearn", "h5py", "pydantic", "tensorboard", "transformers", "jinja2", "fastapi"}
+HEAVY = {"rich", "matplotlib", "sklearn", "h5py", "pydantic", "tensorboard", "transformers", "jinja2"}
 # Draws progress bars and nothing else, so it is itself imported inside functions only.
 RICH = "md2n.cli.progress"
 
@@ -41,26 +42,46 @@ def test_heavy_libraries_are_imported_inside_functions() -> None:
     assert wrong == []
 
 
-def test_tensorboard_has_one_door() -> None:
-    # torch carries the writer, so a contract on packages does not see it.
-    users = {
-        module_name(path)
-        for path in python_files("src")
-        for _, module, _ in imports(tree(path))
-        if "tensorboard" in module
-    }
-    assert users == {"md2n.training.tracking"}
+# Library -> the packages or modules of md2n that may import it.
+DOORS = {
+    "typer": "md2n.cli",
+    "click": "md2n.cli",
+    "rich": "md2n.cli",
+    "matplotlib": "md2n.report",
+    "jinja2": "md2n.report",
+    "h5py": "md2n.data.readers",
+    "pickle": "md2n.data.readers.unpickle",
+    "joblib": "md2n.data.readers.unpickle",
+    "av": "md2n.extraction.media",
+    "pydantic": "md2n.config",
+    "sklearn": "md2n.data.digits",
+    "transformers": "md2n.extraction",
+    "pocketsphinx": "md2n.extraction",
+    "afx_audio": "md2n.extraction",
+    "ai_edge_litert": "md2n.extraction",
+    "tensorboard": "md2n.training.tracking",
+    "torch.utils.tensorboard": "md2n.training.tracking",
+}
 
 
-def test_typer_is_known_to_cli_alone() -> None:
-    users = {
-        module_name(path)
+def behind(door: str, name: str) -> bool:
+    """True where a module is the door or inside it."""
+    return f"{name}.".startswith(f"{door}.")
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_a_library_has_one_door(library: str) -> None:
+    wrong = [
+        f"{told(path)}:{line} imports {module}"
         for path in python_files("src")
-        for _, module, _ in imports(tree(path))
-        if top(module) == "typer"
-    }
-    assert users
-    assert all(name.startswith("md2n.cli.") for name in users)
+        for line, module, _ in imports(tree(path))
+        if behind(library, module) and not behind(DOORS[library], module_name(path))
+    ]
+    assert wrong == []
+
+
+def test_every_heavy_library_has_a_door() -> None:
+    assert DOORS.keys() >= HEAVY
 
 
 def test_methods_are_looked_up_by_name_and_not_imported() -> None:
@@ -68,9 +89,9 @@ def test_methods_are_looked_up_by_name_and_not_imported() -> None:
     wrong = [
         f"{told(path)}:{line} imports {module}"
         for path in python_files("src")
-        if not module_name(path).startswith("md2n.models")
+        if not module_name(path).startswith("md2n.methods")
         for line, module, _ in imports(tree(path))
-        if module.startswith(("md2n.models.md2n", "md2n.models.baselines"))
+        if re.match(r"md2n\.methods\.\w+\.model", module)
     ]
     assert wrong == []
 

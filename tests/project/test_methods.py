@@ -1,14 +1,15 @@
 """Every registered method tells what it is, in its card and in the docs; every preset builds the model it names."""
 
+import configparser
 import re
 
 import pytest
 
 from md2n.experiment.config import presets, resolve
 from md2n.experiment.loading import fresh_model
+from md2n.methods.base import Card, MultimodalModel
+from md2n.methods.catalogue import CONFIGS, MODELS
 from md2n.modality import Modality, Schema, Task
-from md2n.models.base import Card, MultimodalModel
-from md2n.models.catalogue import CONFIGS, MODELS
 from tests.project.sources import ROOT
 
 FAMILIES = {"recovery", "translation", "correlation", "graph", "floor", "ceiling"}
@@ -62,3 +63,13 @@ def digits() -> Schema:
 def test_the_docs_name_the_preset(name: str) -> None:
     text = (ROOT / "docs" / "choose-settings.md").read_text(encoding="utf-8")
     assert re.search(rf"`{name}`", text)
+
+
+def test_the_import_contracts_name_every_method() -> None:
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    layers = contracts["importlinter:contract:methods"]["layers"].split("\n")
+    folders = {MODELS.module(name).split(".")[2] for name in MODELS.names()}
+    assert {word.strip() for word in layers[2].split("|")} == folders
+    builds_on_none = contracts["importlinter:contract:diffusion-is-md2n's"]["source_modules"].split()
+    assert {f"md2n.methods.{name}" for name in folders - {"md2n"}} <= set(builds_on_none)

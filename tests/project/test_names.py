@@ -12,7 +12,7 @@ VAGUE = {
 }  # fmt: skip
 # Dotted place -> why the name stays.
 ALLOWED = {
-    "md2n.models.baselines.unimodal_labels.UnimodalLabels.seen": "a buffer: the name is a key in saved weights",
+    "md2n.methods.icdn.unimodal_labels.UnimodalLabels.seen": "a buffer: the name is a key in saved weights",
 }
 
 

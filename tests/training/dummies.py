@@ -10,8 +10,8 @@ from torch import nn
 
 from md2n.batch import SequenceBatch
 from md2n.config import to_mapping
+from md2n.methods.base import Losses, MultimodalModel, Phase, Prediction
 from md2n.modality import Modality, Schema, Task
-from md2n.models.base import Losses, MultimodalModel, Phase, Prediction
 from md2n.seeding import generator, stream_seed
 from md2n.training.config import TrainerConfig
 from md2n.training.rundir import RunDir

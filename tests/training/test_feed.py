@@ -7,11 +7,11 @@ import torch
 
 from md2n.data.dataset import MultimodalDataset, epoch_order
 from md2n.evaluation.inference import conversations_for
-from md2n.models.base import Phase
-from md2n.models.baselines.config import GCNetConfig
-from md2n.models.baselines.gcnet import GCNet
-from md2n.models.baselines.modality_dropout import ModalityDropout
-from md2n.models.config import FusionConfig
+from md2n.methods.base import Phase
+from md2n.methods.gcnet.config import GCNetConfig
+from md2n.methods.gcnet.model import GCNet
+from md2n.methods.modality_dropout.model import ModalityDropout
+from md2n.methods.parts.config import FusionConfig
 from md2n.training.config import TrainerConfig
 from md2n.training.feed import Feed
 from md2n.training.phases import split_batches

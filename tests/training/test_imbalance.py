@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from md2n.fusion.head import ClassHead
+from md2n.methods.catalogue import MODELS, build, config_class
 from md2n.modality import Schema, Task
-from md2n.models.catalogue import MODELS, build, config_class
 from md2n.training import trainer
 from md2n.training.config import TrainerConfig
 from md2n.training.imbalance import by_balance, class_weights, weigh

@@ -11,7 +11,7 @@ import torch
 
 from md2n.batch import SequenceBatch
 from md2n.errors import DivergenceError, InterruptedRun, StorageError, UsageError
-from md2n.models.base import Losses
+from md2n.methods.base import Losses
 from md2n.training.checkpoint import CheckpointStore
 from md2n.training.log import read_log
 from md2n.training.observer import EpochReport, Silent, StepReport

@@ -54,7 +54,7 @@ def benchmark(
         from md2n.errors import RunError, UsageError
         from md2n.experiment.benchmark import check_protocols, check_shared_masks, plan, run_benchmark
         from md2n.experiment.tuning import Terms, check_terms, keep_terms, open_trials, settle
-        from md2n.models.catalogue import MODELS
+        from md2n.methods.catalogue import MODELS
 
         protocols = _words(protocol)
         if not protocols:

@@ -12,7 +12,7 @@ CEILING = "ceiling"
 
 def naming(models: Iterable[str]) -> "Naming":
     """Titles, retractions and ceilings from the cards of these methods; a method that is not known keeps its name."""
-    from md2n.models.catalogue import MODELS
+    from md2n.methods.catalogue import MODELS
     from md2n.report.grid import Naming
 
     cards = {m: MODELS.get(m).card for m in dict.fromkeys(models) if m in MODELS.names()}

@@ -33,8 +33,8 @@ from md2n.evaluation.inference import (
 from md2n.evaluation.protocols import Condition
 from md2n.evaluation.recovery import MOST_FRAMES, LatentTally, RecoveryTally
 from md2n.evaluation.results import Provenance, ResultRow
+from md2n.methods.base import MultimodalModel, Recovers
 from md2n.missing import incomplete_patterns, pattern_flags
-from md2n.models.base import MultimodalModel, Recovers
 from md2n.seeding import generator, numpy_generator
 
 Array = npt.NDArray[Any]

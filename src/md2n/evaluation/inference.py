@@ -14,7 +14,7 @@ from md2n.data.conversation import kept_together, spans
 from md2n.errors import DivergenceError, UsageError
 from md2n.evaluation.protocols import Condition
 from md2n.evaluation.results import PROTOCOLS
-from md2n.models.base import MultimodalModel
+from md2n.methods.base import MultimodalModel
 from md2n.seeding import numpy_generator
 from md2n.shapes import Bool, Tensor
 

@@ -23,9 +23,10 @@ from md2n.config import apply_set, from_mapping, load_json, load_toml, to_mappin
 from md2n.data.config import DataConfig
 from md2n.errors import ConfigError, UsageError, did_you_mean
 from md2n.evaluation.config import EvaluationConfig
-from md2n.models.catalogue import config_class
-from md2n.models.config import FusionConfig, MD2NConfig
-from md2n.models.size import check_sizes
+from md2n.methods.catalogue import config_class
+from md2n.methods.md2n.config import MD2NConfig
+from md2n.methods.parts.config import FusionConfig
+from md2n.methods.size import check_sizes
 from md2n.reading import reading
 from md2n.training.config import TrainerConfig
 
@@ -38,7 +39,7 @@ class ModelChoice:
     """Which method, and its settings.
 
     Args:
-        name: a name in ``md2n.models.catalogue.MODELS``.
+        name: a name in ``md2n.methods.catalogue.MODELS``.
         settings: an instance of ``config_class(name)``.
     """
 

@@ -31,8 +31,8 @@ from md2n.experiment.config import ExperimentConfig
 from md2n.experiment.jobs import recovered_under
 from md2n.experiment.loading import fresh_model
 from md2n.experiment.measuring import RECOVERY_BATCH
+from md2n.methods.base import MultimodalModel, Phase, Recovers
 from md2n.missing import incomplete_patterns
-from md2n.models.base import MultimodalModel, Phase, Recovers
 from md2n.seeding import generator
 from md2n.training.feed import Feed
 from md2n.training.optimizer_state import OptimizerState

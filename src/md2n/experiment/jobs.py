@@ -21,7 +21,7 @@ from md2n.errors import DataError, RunError, UsageError, did_you_mean
 from md2n.evaluation.results import PROTOCOLS
 from md2n.experiment.config import DEFAULT, ExperimentConfig, presets, resolve
 from md2n.experiment.source import UNKNOWN, measuring_code, training_code
-from md2n.models.catalogue import MODELS
+from md2n.methods.catalogue import MODELS
 from md2n.reading import read_json
 from md2n.training.run_identity import differences, identity, identity_hash
 from md2n.training.runfiles import is_begun, read_config, read_run

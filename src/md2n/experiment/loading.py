@@ -21,9 +21,9 @@ from md2n.data.samples import Samples
 from md2n.data.store import checksum, compare_store, is_store
 from md2n.errors import DataError, Md2nError, RunError
 from md2n.experiment.config import ExperimentConfig
+from md2n.methods.base import MultimodalModel
+from md2n.methods.catalogue import build
 from md2n.modality import Schema
-from md2n.models.base import MultimodalModel
-from md2n.models.catalogue import build
 from md2n.reading import reading
 from md2n.seeding import stream_seed
 from md2n.training.device import choose_device, require_precision

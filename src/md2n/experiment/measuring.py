@@ -34,7 +34,7 @@ from md2n.evaluation.results import (
 from md2n.experiment.costs import read_cost, record_cost
 from md2n.experiment.loading import LoadedRun, data_checksum, evaluation_data, load_run
 from md2n.experiment.source import UNKNOWN, measuring_code
-from md2n.models.base import Recovers
+from md2n.methods.base import Recovers
 from md2n.reading import reading
 from md2n.report.figures import RecoveryExample
 from md2n.training.run_identity import identity_hash

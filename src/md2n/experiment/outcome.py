@@ -16,7 +16,7 @@ from md2n.experiment.ledger import RESULTS, read_ledger, read_run_results, train
 from md2n.experiment.measuring import predictions_folder, run_masks
 from md2n.experiment.source import training_code
 from md2n.experiment.tuning import BENCHMARK, Terms, terms
-from md2n.models.catalogue import MODELS
+from md2n.methods.catalogue import MODELS
 from md2n.reading import exists, read_json, reading
 from md2n.report.runs import Failure, RunFacts
 from md2n.training.vouching import RUN

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from md2n.models.catalogue import MODELS
+from md2n.methods.catalogue import MODELS
 
 PACKAGE = Path(__file__).parents[1]
 # Below md2n/: folders with all that is in them, and files, which have a part in every run.
@@ -25,7 +25,7 @@ TRAINING = (
 )  # fmt: skip
 MEASURING = (*TRAINING, "evaluation", "experiment/measuring.py")
 # Import writes a store, from there on the data's own checksum tells; and settings are compared by their values.
-LEFT_OUT = ("data/readers/", "models/config.py", "models/baselines/config.py")
+LEFT_OUT = re.compile(r"data/readers/|methods/.*config\.py$")
 LAZY = re.compile(r"(md2n(?:\.\w+)+):\w+")  # an entry of a registry
 UNCUT = bytes([1, *bytes(255)])  # what is not cut
 CARD, PROSE = "Card", ("title", "paper", "differences")  # what a card says in words
@@ -84,7 +84,7 @@ def digest(package: Path, chosen: Sequence[str], module: str = "") -> str:
     files |= imported(package, module) if module else set()
     hasher = hashlib.sha256()
     for place, file in sorted((file.relative_to(package).as_posix(), file) for file in files):
-        if not place.startswith(LEFT_OUT):
+        if not LEFT_OUT.match(place):
             content = meant(file.read_bytes())
             hasher.update(f"{place} {len(content)}\n".encode() + content)
     return hasher.hexdigest()[:DIGITS]

@@ -70,7 +70,7 @@ def fit(
         data: modality name -> ``[N, d]`` or ``[N, T, d]`` array, list of arrays or data frame (NaN or None where
             something is missing); or ``Samples``; or a ready name, a store or a feature file.
         label: with arrays the labels, ``[N]`` or column name -> ``[N]``; else the name of the label column.
-        method: a name of ``md2n.models.catalogue.MODELS``.
+        method: a name of ``md2n.methods.catalogue.MODELS``.
         splits: ``[N]`` words train, valid, test; made 70/15/15 % if nothing says, whole people or videos on one side.
         groups: column name -> ``[N]``: speaker, subject, video; with arrays.
         ids: ``[N]``; with arrays.

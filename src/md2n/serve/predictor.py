@@ -21,9 +21,9 @@ from md2n.data.normalise import Normaliser
 from md2n.data.samples import Array, Ragged, Samples
 from md2n.errors import UsageError
 from md2n.evaluation.inference import to_numpy
+from md2n.methods.base import MultimodalModel, Recovers
 from md2n.missing import pattern_name
 from md2n.modality import Schema
-from md2n.models.base import MultimodalModel, Recovers
 from md2n.seeding import generator
 from md2n.serve.finite import require_finite
 from md2n.serve.incoming import Given, check_units, content_keys, group_notes, incoming

@@ -10,8 +10,8 @@ from md2n.batch import SequenceBatch
 from md2n.data.conversation import conversation_order, cuts
 from md2n.data.dataset import epoch_order
 from md2n.evaluation.inference import EvaluationSet
+from md2n.methods.base import Phase
 from md2n.missing import draw_available
-from md2n.models.base import Phase
 from md2n.seeding import generator
 from md2n.training.config import TrainerConfig
 from md2n.training.phases import split_batches

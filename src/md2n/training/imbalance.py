@@ -13,8 +13,8 @@ for a good macro F1; ``auto`` takes the latter (docs/log.md).
 import numpy as np
 
 from md2n.fusion.head import ClassHead
+from md2n.methods.base import MultimodalModel
 from md2n.modality import Task
-from md2n.models.base import MultimodalModel
 from md2n.training.config import TrainerConfig
 
 POWERS = {"none": 0.0, "root": 0.5, "balanced": 1.0}

@@ -12,7 +12,7 @@ import torch
 
 from md2n.errors import DivergenceError, InterruptedRun
 from md2n.evaluation.inference import EvaluationSet
-from md2n.models.base import MultimodalModel, Phase
+from md2n.methods.base import MultimodalModel, Phase
 from md2n.seeding import generator, stream_seed
 from md2n.training.checkpoint import Best, Checkpoint, Progress
 from md2n.training.config import TrainerConfig

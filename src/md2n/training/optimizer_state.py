@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from md2n.models.base import MultimodalModel, Phase
+from md2n.methods.base import MultimodalModel, Phase
 from md2n.shapes import Float, Tensor
 from md2n.training.checkpoint import Checkpoint, Progress
 from md2n.training.config import TrainerConfig

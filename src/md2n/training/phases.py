@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.errors import UsageError
-from md2n.models.base import Phase
+from md2n.methods.base import Phase
 
 
 def epochs_of(phases: Sequence[Phase], epochs: int) -> tuple[int, ...]:

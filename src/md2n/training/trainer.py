@@ -18,7 +18,7 @@ import torch
 from md2n.errors import DivergenceError, UsageError
 from md2n.evaluation.evaluator import validation_score
 from md2n.evaluation.inference import EvaluationSet, conversations_for
-from md2n.models.base import MultimodalModel
+from md2n.methods.base import MultimodalModel
 from md2n.training.config import TrainerConfig
 from md2n.training.device import choose_device, require_precision
 from md2n.training.feed import Feed

@@ -1,0 +1,59 @@
+"""Every method by its name, and how one is built.  Looking a name up imports that method only."""
+
+from typing import Any
+
+from md2n.methods.base import MultimodalModel
+from md2n.methods.size import bounded, check_sizes
+from md2n.modality import Schema
+from md2n.registry import Registry
+
+FUSION = "parts.config:FusionConfig"
+
+# One line per method: its model and its settings, as module and class below ``md2n.methods``.
+METHODS = {
+    "md2n": ("md2n.model:MD2N", "md2n.config:MD2NConfig"),
+    "zero_fill": ("zero_fill.model:ZeroFill", FUSION),
+    "regression_fill": ("regression_fill.model:RegressionFill", FUSION),
+    "neighbours": ("neighbours.model:Neighbours", FUSION),
+    "modality_dropout": ("modality_dropout.model:ModalityDropout", FUSION),
+    "majority": ("majority.model:Majority", "majority.config:MajorityConfig"),
+    "mean_fill": ("mean_fill.model:MeanFill", FUSION),
+    "dedicated": ("dedicated.model:Dedicated", FUSION),
+    "dcca": ("dcca.model:DCCA", "dcca.config:DCCAConfig"),
+    "dccae": ("dcca.model:DCCAE", "dcca.config:DCCAEConfig"),
+    "mmin": ("mmin.model:MMIN", "mmin.config:MMINConfig"),
+    "gcnet": ("gcnet.model:GCNet", "gcnet.config:GCNetConfig"),
+    "dicmor": ("dicmor.model:DiCMoR", "dicmor.config:DiCMoRConfig"),
+    "imder": ("imder.model:IMDer", "imder.config:IMDerConfig"),
+    "mctn": ("mctn.model:MCTN", "mctn.config:MCTNConfig"),
+    "transm": ("transm.model:TransM", "transm.config:TransMConfig"),
+    "icdn": ("icdn.model:ICDN", "icdn.config:ICDNConfig"),
+}
+
+MODELS = Registry("model", {name: f"md2n.methods.{model}" for name, (model, _) in METHODS.items()})
+CONFIGS = Registry("model", {name: f"md2n.methods.{config}" for name, (_, config) in METHODS.items()})
+
+
+def config_class(name: str) -> type[Any]:
+    """The frozen dataclass that configures method ``name``; does not import torch."""
+    cls: type[Any] = CONFIGS.get(name)
+    return cls
+
+
+def build(name: str, schema: Schema, config: Any) -> MultimodalModel:
+    """A freshly initialised method.
+
+    Args:
+        name: a name in ``MODELS``.
+        schema: modalities and task.
+        config: an instance of ``config_class(name)``.
+
+    Raises:
+        UsageError: unknown name.
+        ConfigError: larger than any method needs to be.
+    """
+    method = MODELS.get(name)
+    check_sizes(config, "model")
+    with bounded(name, schema):
+        model: MultimodalModel = method(schema, config)
+    return model

@@ -1,0 +1,1 @@
+"""DCCA and DCCAE: the model and its settings."""

@@ -1,0 +1,1 @@
+"""``dedicated``: the model."""

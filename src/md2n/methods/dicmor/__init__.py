@@ -1,0 +1,1 @@
+"""DiCMoR: the model and its settings."""

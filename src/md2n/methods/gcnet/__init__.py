@@ -1,0 +1,1 @@
+"""GCNet: the model and its settings."""

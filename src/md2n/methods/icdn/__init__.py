@@ -1,0 +1,1 @@
+"""ICDN: the model and its settings."""

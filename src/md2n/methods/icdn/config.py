@@ -1,0 +1,27 @@
+"""Settings of ICDN.  No torch here."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
+
+from md2n.methods.parts.config import LatentConfig, TransformerConfig
+
+
+@dataclass(frozen=True)
+class ICDNConfig:
+    """ICDN.
+
+    Args:
+        latent: encoders' output.
+        transformer: size of each crossmodal Transformer.
+        unimodal: width of a modality's own representation.
+        difference: weight of the modalities' own tasks.
+        head: as in ``FusionConfig``.
+    """
+
+    latent: LatentConfig = field(default_factory=LatentConfig)
+    transformer: TransformerConfig = field(default_factory=lambda: TransformerConfig(width=32))
+    unimodal: Annotated[int, Gt(0)] = 32
+    difference: Annotated[float, Ge(0)] = 1.0
+    head: Literal["auto", "l1", "cross_entropy", "seven_class"] = "auto"

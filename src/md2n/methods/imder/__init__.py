@@ -1,0 +1,1 @@
+"""IMDer: the model and its settings."""

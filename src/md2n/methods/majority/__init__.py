@@ -1,0 +1,1 @@
+"""Majority: the model and its settings."""

@@ -1,0 +1,1 @@
+"""MCTN: the model and its settings."""

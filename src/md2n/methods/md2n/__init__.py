@@ -1,0 +1,1 @@
+"""``md2n``: the model, its recovery and its settings."""

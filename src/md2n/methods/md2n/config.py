@@ -1,0 +1,98 @@
+"""Settings of MD2N: recovery by diffusion, and the model around it.  No torch here."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from md2n.errors import ConfigError
+from md2n.methods.parts.config import FusionConfig, TransformerConfig
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """The multi-stage duplex diffusion process and its networks; see ``md2n.diffusion``.
+
+    Args:
+        steps: T.
+        t1: end of the refinement stage.
+        t2: start of the structure stage.
+        schedule: noise schedule b_t.
+        transfer: how w_t rises from 0 at t1 to 1 at t2; ``none`` is plain conditional VP diffusion.
+        duplex: train both directions; False trains only available -> missing (ablation row iii).
+        variance: ``exact`` (1 - abar) or ``as_printed`` (1 - sqrt(abar), Eq. 5).
+        prediction: what the networks give: the clean latent ``x0`` or the ``noise``.
+        t_range: ``trained`` draws t from [1, t2] ([1, T] where start is ``noise`` or transfer is ``none``);
+            ``as_printed`` from (t1, T].
+        start: inference begins at the ``partner`` at t2, or from ``noise`` at T through all three stages.
+        sampler: ``multistep`` (deterministic, of second order), ``deterministic`` or ``ancestral``.
+        network: size of each score network.
+        partner: ``mean`` of the available latents, or a ``learned`` mix.
+        shared: one network for all targets (with a target embedding) instead of one each.
+        cascade: recover missing modalities one after another, each conditioned on the ones before.
+        first_guess: whether a perceptron over all given latents tells the network what it makes of them at once; not in
+            the paper.
+    """
+
+    steps: Annotated[int, Gt(1)] = 1000
+    t1: Annotated[int, Ge(0)] = 200
+    t2: Annotated[int, Gt(0)] = 800
+    schedule: Literal["vp_linear", "scaled_linear", "cosine"] = "scaled_linear"
+    transfer: Literal["constant", "linear", "none"] = "constant"
+    duplex: bool = True
+    variance: Literal["exact", "as_printed"] = "exact"
+    prediction: Literal["x0", "noise"] = "x0"
+    t_range: Literal["trained", "as_printed"] = "trained"
+    start: Literal["partner", "noise"] = "partner"
+    sampler: Literal["multistep", "deterministic", "ancestral"] = "multistep"
+    network: TransformerConfig = field(default_factory=lambda: TransformerConfig(dropout=0.0))
+    partner: Literal["mean", "learned"] = "mean"
+    shared: bool = False
+    cascade: bool = False
+    first_guess: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.t1 < self.t2 <= self.steps:
+            raise ConfigError(
+                f"t1 = {self.t1}, t2 = {self.t2}, steps = {self.steps} do not divide time into three stages",
+                "choose t1 < t2 <= steps (the paper: 200, 800, 1000)",
+            )
+
+
+@dataclass(frozen=True)
+class MD2NConfig:
+    """MD2N.
+
+    Args:
+        fusion: encoders, fusion Transformer and head.
+        diffusion: recovery.
+        gamma: weight of L_rec in Eq. 17 (mean over elements, so the paper's sums do not swamp the task).
+        complete_view_distillation: weight of drawing the prediction from recovered modalities toward the same
+            model's prediction from the complete sample; 0 turns it off (beyond the paper).
+        complete_task: weight of the task loss of the complete view, which distillation needs; 0 turns it off.
+        complete_share: part of a step's incomplete samples, drawn anew, whose complete view is looked at for the two.
+        detach_target: the score loss moves the networks but not the latents they aim at.
+        detach_recovered: the task moves the fusion that reads recovered latents, but not what recovered them, nor
+            through it the encoders.
+        encoders: False feeds linear projections of the raw features instead of E_k (Table 4).
+        decoders: False trains without L_dec (Table 4); recovered features are then refused.
+        predict_steps: network calls per missing modality for a prediction; 1 is the estimate that fusion met.
+        predict_draws: draws for the spread of a prediction (and its mean, where predict_steps > 1); 1: no spread.
+        recover_steps: network calls for a faithful recovery.
+        recover_draws: draws for a recovery's mean and spread.
+    """
+
+    fusion: FusionConfig = field(default_factory=FusionConfig)
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    gamma: Annotated[float, Ge(0)] = 0.3
+    complete_view_distillation: Annotated[float, Ge(0)] = 1.0
+    complete_task: Annotated[float, Ge(0)] = 1.0
+    complete_share: Annotated[float, Gt(0), Le(1)] = 0.9
+    detach_target: bool = True
+    detach_recovered: bool = True
+    encoders: bool = True
+    decoders: bool = True
+    predict_steps: Annotated[int, Gt(0)] = 1
+    predict_draws: Annotated[int, Gt(0)] = 1
+    recover_steps: Annotated[int, Gt(0)] = 6
+    recover_draws: Annotated[int, Gt(0)] = 8

@@ -1,0 +1,148 @@
+r"""MD2N: encoders, multi-stage duplex recovery, decoders, multimodal Transformer (Fig. 2), trained end to end.
+
+    L_total = L_task + gamma L_rec,        L_rec = L_score + L_dec                                     (Eq. 17)
+    L_dec   = |xhat^m - x^m|^2 + |xhat^a - x^a|^2                                                      (Eq. 16)
+
+Every sample of a batch draws its own missing pattern.  The missing latents are estimated in one differentiable step,
+the fusion Transformer predicts from what is there and what was recovered, and prediction in use does the same; a
+faithful recovery takes more steps and several draws.  Dropout in the encoders is for the fusion's sake: recovery is
+trained on the latents it will meet in use, without it.
+
+Beyond the paper, and off in its preset: the prediction from recovered modalities is also drawn toward the same model's
+prediction from the complete sample (``complete_view_distillation``), which is trained on the task as well.  It takes a
+second pass of the fusion, which is most of a training step; ``complete_share`` of the samples go through it.  Likewise,
+the task trains fusion on recovered latents without moving what recovered them (``detach_recovered``).
+"""
+
+import math
+from typing import ClassVar
+
+import torch
+
+from md2n.batch import SequenceBatch
+from md2n.errors import UsageError
+from md2n.methods.base import Card, Losses, Prediction, Recovery
+from md2n.methods.md2n.config import MD2NConfig
+from md2n.methods.md2n.recovery import DuplexRecovery
+from md2n.methods.parts.latent import LatentModel
+from md2n.modality import Schema
+from md2n.noise import SequentialNoise
+from md2n.shapes import Float, Int, Tensor
+
+
+class MD2N(LatentModel):
+    """The reference implementation.
+
+    Paper: Eq. 16, 17, Sec. 3.3, 3.4.
+    """
+
+    card: ClassVar[Card] = Card(
+        title="MD2N",
+        paper="Dai, Li, Yan, Mo, Qin, He: Unbiased Missing-modality Multimodal Learning. ICCV 2025",
+        year=2025,
+        family="recovery",
+        differences="The paper leaves its supplement, code and many settings unpublished; docs/decisions says what was "
+        "chosen and why. The default adds distillation from the complete view, a first guess of what is missing by a "
+        "perceptron over all given latents (first_guess), and recovered latents that the task does not move "
+        "(detach_recovered); the preset 'paper' has none of the three. In both, recovery is trained on latents without "
+        "the encoders' dropout.",
+        recovers=True,
+    )
+
+    def __init__(self, schema: Schema, config: MD2NConfig) -> None:
+        super().__init__(schema, config.fusion, encoders=config.encoders)
+        self.config = config
+        tokens, width = self.backbone.tokens, config.fusion.latent.width
+        self.recovery = DuplexRecovery(len(schema.modalities), tokens, width, config.diffusion)
+        self.add_decoders(config.decoders)
+
+    def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
+        config, available, present = self.config, batch.available, batch.present
+        whole = batch.complete()
+        latents, clean = self.backbone.encode(whole), self.backbone.encode_in_use(whole)
+        score = self.recovery.loss(clean, present, available, generator, config.detach_target)
+        recovered = score.estimates
+        assert recovered is not None
+        raw = self.fused(latents, self._read(recovered), available)
+        parts = {
+            "task": self.backbone.task_loss(raw, batch),
+            "score_m": config.gamma * score.missing,
+            "score_a": config.gamma * score.available,
+        }
+        if config.decoders:
+            parts["dec"] = config.gamma * self.decoding_loss(batch, recovered)
+        if (config.complete_task or config.complete_view_distillation) and len(rows := self._viewed(batch, generator)):
+            side = present[rows]
+            source = SequentialNoise(generator)
+            filled = clean[rows] if bool(side.all()) else self.recovery.estimate(clean[rows], side, source)
+            parts |= self.complete_view(
+                batch.select(rows),
+                raw[rows],
+                latents[rows],
+                self._read(filled),
+                config.complete_task,
+                config.complete_view_distillation,
+            )
+        return Losses(parts)
+
+    def _read(
+        self, recovered: Float[Tensor, "batch modality token width"]
+    ) -> Float[Tensor, "batch modality token width"]:
+        """Recovered latents as fusion reads them: as they will be, whatever the task would rather have them be.
+
+        They are made of the given ones without dropout; were the task to move them, they would be a second, unhindered
+        way from features to labels, and small sets are learned by heart on it (docs/log.md).
+        """
+        return recovered.detach() if self.config.detach_recovered else recovered
+
+    def _viewed(self, batch: SequenceBatch, generator: torch.Generator) -> Int[Tensor, " chosen"]:
+        """The samples whose complete view this step looks at: of those that something was hidden from, a share.
+
+        A sample that kept everything is its own complete view: the task has it already.
+        """
+        rows = (batch.present & batch.missing).any(dim=1).nonzero()[:, 0]
+        count = math.ceil(self.config.complete_share * len(rows))
+        return rows[torch.randperm(len(rows), generator=generator, device=rows.device)[:count]]
+
+    @property
+    def predict_draws(self) -> int:
+        return self.config.predict_draws
+
+    def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
+        """Predictions as fusion learned to make them.
+
+        With ``predict_steps = 1`` the prediction is made from the one-step estimate, which fusion met in training; its
+        spread is that of the predictions from ``draws`` faithful recoveries (of ``recover_steps`` calls each), none of
+        a single draw.  With more steps prediction and spread are mean and deviation over such draws.
+        """
+        config, available = self.config, batch.available
+        count, latents, noise = draws or config.predict_draws, self.backbone.encode(batch), batch.noise(generator)
+        if count == 1 and config.predict_steps == 1:
+            output = self.output(self.recovery.estimate(latents, available, noise), available)
+            return Prediction(output)
+        steps = config.recover_steps if config.predict_steps == 1 else config.predict_steps
+        filled, drawn = self.recovery.recover(latents, available, noise, steps, count)
+        each = self.output(drawn, available.repeat(count, 1)).view(count, batch.size, *self.tail)
+        output = self.output(filled, available) if config.predict_steps == 1 else each.mean(dim=0)
+        return Prediction(output, self.deviation(each, batch))
+
+    def recover(
+        self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
+    ) -> Recovery:
+        """Every missing modality decoded: its best point estimate, and draws for how sure it is.
+
+        The point estimate decodes the one-step estimate, which is the mean of what is plausible and what D_k was
+        trained on (Eq. 16); a mean over a few draws would add their noise to it.
+
+        Raises:
+            UsageError: the model was trained without decoders.
+        """
+        if not self.config.decoders:
+            raise UsageError(
+                "this model was trained without decoders, so it recovers latents only", "train with decoders = true"
+            )
+        count, noise = draws or self.config.recover_draws, batch.noise(generator)
+        best, drawn = self.recovery.recover(
+            self.backbone.encode(batch), batch.available, noise, steps or self.config.recover_steps, count
+        )
+        return self.decoded(batch, best, drawn, count, noise)

@@ -1,0 +1,1 @@
+"""``mean_fill``: the model."""

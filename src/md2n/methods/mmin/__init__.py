@@ -1,0 +1,1 @@
+"""MMIN: the model and its settings."""

@@ -1,0 +1,1 @@
+"""``modality_dropout``: the model."""

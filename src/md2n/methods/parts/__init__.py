@@ -1,0 +1,1 @@
+"""What several methods share: backbone, latent recovery, filling, ridge regression."""

@@ -1,0 +1,79 @@
+"""Encoders, fusion Transformer and head: what md2n, its floors and its ceiling have in common."""
+
+import torch
+from torch import nn
+
+from md2n.batch import SequenceBatch
+from md2n.coders.encoder import make_encoder
+from md2n.fusion.head import Head, make_head
+from md2n.fusion.transformer import ABSENT, GIVEN, make_fusion
+from md2n.methods.parts.config import FusionConfig
+from md2n.modality import Schema
+from md2n.shapes import Bool, Float, Int, Tensor
+
+
+class Backbone(nn.Module):
+    """E_k for every modality, the multimodal Transformer, and the head.
+
+    Args:
+        schema: modalities and task.
+        config: sizes and kinds.
+        encoders: False replaces E_k by linear projections of the raw features (Table 4).
+        names: the modalities it is for, in the schema's order; all if not given.
+    """
+
+    def __init__(
+        self, schema: Schema, config: FusionConfig, encoders: bool = True, names: tuple[str, ...] | None = None
+    ) -> None:
+        super().__init__()
+        latent, size = config.latent, config.transformer
+        modalities = [m for m in schema.modalities if names is None or m.name in names]
+        self.modalities = tuple(modalities)
+        self.names = tuple(m.name for m in modalities)
+        self.tokens = latent.length
+        kind = latent.encoder if encoders else "linear"
+        self.encoders = nn.ModuleList(
+            make_encoder(m, kind, self.tokens, latent.width, latent.hidden, latent.dropout) for m in modalities
+        )
+        self.fusion = make_fusion(
+            # A single modality has none to attend to.
+            config.kind if len(modalities) > 1 else "joint",
+            len(modalities),
+            self.tokens,
+            latent.width,
+            size.width,
+            size.heads,
+            size.layers,
+            size.dropout,
+        )
+        self.head: Head = make_head(config.head, self.fusion.fused_width, schema.task, size.dropout)
+
+    def encode(self, batch: SequenceBatch) -> Float[Tensor, "batch modality token width"]:
+        """Latents of what the batch makes available; what stands at unavailable ones is finite and means nothing."""
+        read = ((batch.inputs(m), batch.frames(m.name)) for m in self.modalities)
+        return torch.stack([encoder(x, frames) for encoder, (x, frames) in zip(self.encoders, read)], dim=1)
+
+    def encode_in_use(self, batch: SequenceBatch) -> Float[Tensor, "batch modality token width"]:
+        """The latents as they are in use: in training, too, without the encoders' dropout."""
+        training = self.encoders.training
+        try:
+            self.encoders.eval()
+            return self.encode(batch)
+        finally:
+            self.encoders.train(training)
+
+    def fuse(
+        self, latents: Float[Tensor, "batch modality token width"], state: Int[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch outputs"]:
+        """Raw outputs of the head from latents and the state of each modality (absent, given or recovered)."""
+        raw: Tensor = self.head(self.fusion(latents, state))
+        return raw
+
+    def task_loss(self, raw: Float[Tensor, "batch outputs"], batch: SequenceBatch) -> Float[Tensor, ""]:
+        """Mean task loss over the samples whose label is known (zero if none is)."""
+        return self.head.mean_loss(raw, batch.labels)
+
+
+def given_or_absent(available: Bool[Tensor, "batch modality"]) -> Int[Tensor, "batch modality"]:
+    """States of a method without recovery: what is available is given, the rest absent."""
+    return torch.where(available, GIVEN, ABSENT)

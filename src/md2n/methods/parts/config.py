@@ -1,0 +1,67 @@
+"""Settings of md2n's own parts: encoders, decoders, fusion, diffusion.  No torch here: help and checks stay fast."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from md2n.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LatentConfig:
+    """The latent space all modalities share: ``[L, D]`` per modality.
+
+    Args:
+        length: L.
+        width: D.
+        encoder: ``convolution`` (the paper's peers: kernel 3 along time), ``query`` (learned queries attend to the
+            frames: unaligned or ragged sequences), ``auto`` (vectors are split into tokens; sequences use queries).
+        hidden: width of the hidden layer that turns a vector into tokens.
+        dropout: on features entering the encoder and inside its attention.
+    """
+
+    length: Annotated[int, Gt(0)] = 8
+    width: Annotated[int, Gt(0)] = 32
+    encoder: Literal["auto", "convolution", "query"] = "auto"
+    hidden: Annotated[int, Gt(0)] = 128
+    dropout: Annotated[float, Ge(0), Le(0.9)] = 0.3
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Size of a Transformer.
+
+    Args:
+        layers: blocks.
+        heads: attention heads; divides ``width``.
+        width: residual width.
+        dropout: on attention and feed-forward.
+    """
+
+    layers: Annotated[int, Gt(0)] = 2
+    heads: Annotated[int, Gt(0)] = 4
+    width: Annotated[int, Gt(0)] = 64
+    dropout: Annotated[float, Ge(0), Le(0.9)] = 0.2
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ConfigError(f"{self.heads} heads do not divide width {self.width}", "choose a divisor of the width")
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    """Everything a fusion Transformer needs: the floors and ceilings are configured by this alone.
+
+    Args:
+        latent: encoders' output.
+        kind: ``joint`` (one Transformer over all tokens) or ``crossmodal`` (each modality attends to the others).
+        transformer: its size.
+        head: ``auto`` is L1 for real labels and cross-entropy for classes; ``seven_class`` predicts a sentiment in
+            [-3, 3] by cross-entropy over its seven rounded values, with their expectation as the value.
+    """
+
+    latent: LatentConfig = field(default_factory=LatentConfig)
+    kind: Literal["joint", "crossmodal"] = "joint"
+    transformer: TransformerConfig = field(default_factory=TransformerConfig)
+    head: Literal["auto", "l1", "cross_entropy", "seven_class"] = "auto"

@@ -1,0 +1,169 @@
+"""What methods that recover in latent space share: encoders, decoders, fusion, the view of the complete sample.
+
+A subclass says how a missing latent comes about.  What is here is the rest: the Transformer reads given and recovered
+latents alike and is told which is which; decoders D_k lead back to features, trained on both kinds; how far they are
+off is followed, since no draw of a latent tells it; and the prediction of the complete sample, which a method may be
+trained on and drawn toward.
+"""
+
+import torch
+from torch import nn
+
+from md2n.batch import SequenceBatch
+from md2n.coders.decoder import make_decoder
+from md2n.fusion.transformer import GIVEN, RECOVERED
+from md2n.methods.base import MultimodalModel, Recovery
+from md2n.methods.parts.backbone import Backbone
+from md2n.methods.parts.config import FusionConfig
+from md2n.modality import Schema
+from md2n.noise import Noise
+from md2n.shapes import Bool, Float, Int, Tensor
+
+RESIDUAL_DECAY = 0.98  # running mean of the decoders' squared error over about fifty steps
+
+
+class LatentModel(MultimodalModel):
+    """A backbone, and decoders once ``add_decoders`` was called.
+
+    Args:
+        schema: modalities and task.
+        fusion: encoders, fusion Transformer and head.
+        encoders: False feeds linear projections of the raw features instead of E_k.
+    """
+
+    def __init__(self, schema: Schema, fusion: FusionConfig, encoders: bool = True) -> None:
+        super().__init__(schema)
+        self.backbone = Backbone(schema, fusion, encoders=encoders)
+        self.latent = fusion.latent
+
+    def add_decoders(self, wanted: bool = True) -> None:
+        """Makes D_k for every modality (none if not wanted), and what follows their error."""
+        tokens, width, hidden = self.backbone.tokens, self.latent.width, self.latent.hidden
+        self.decoders = nn.ModuleList(make_decoder(m, tokens, width, hidden) for m in self.schema.modalities if wanted)
+        for k, modality in enumerate(self.schema.modalities):
+            # Mean squared error of D_k on given latents, per feature: what a draw of the latent does not tell.
+            self.register_buffer(f"residual_{k}", torch.zeros(modality.dim))
+
+    def fused(
+        self,
+        latents: Float[Tensor, "batch modality token width"],
+        recovered: Float[Tensor, "batch modality token width"],
+        available: Bool[Tensor, "batch modality"],
+    ) -> Float[Tensor, "batch outputs"]:
+        """Raw outputs from given latents, dropout and all, and from what was recovered of clean ones."""
+        filled = torch.where(available[:, :, None, None], latents, recovered)
+        return self.backbone.fuse(filled, given_or_recovered(available))
+
+    def output(
+        self, filled: Float[Tensor, "batch modality token width"], available: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, " batch"] | Float[Tensor, "batch classes"]:
+        """Predictions from latents with nothing missing."""
+        return self.backbone.head.output(self.backbone.fuse(filled, given_or_recovered(available)))
+
+    @property
+    def tail(self) -> tuple[int, ...]:
+        """Shape of one sample's prediction."""
+        task = self.schema.task
+        return (task.output_dim,) if task.kind == "classification" else ()
+
+    def deviation(
+        self, each: Float[Tensor, "draw batch *rest"], batch: SequenceBatch
+    ) -> Float[Tensor, "batch *rest"] | None:
+        """Standard deviation of predictions over draws; None of a single one.
+
+        A complete sample's draws are the same up to rounding; it says zero.
+        """
+        if len(each) == 1:
+            return None
+        gap = batch.missing.any(dim=1).view(-1, *[1] * len(self.tail))
+        return each.std(dim=0, correction=0) * gap
+
+    def complete_view(
+        self,
+        batch: SequenceBatch,
+        raw: Float[Tensor, "batch outputs"],
+        latents: Float[Tensor, "batch modality token width"],
+        filled: Float[Tensor, "batch modality token width"],
+        task: float,
+        distillation: float,
+    ) -> dict[str, Float[Tensor, ""]]:
+        """Terms of the prediction from everything the data hold, and of the incomplete one's distance to it.
+
+        Args:
+            batch: what ``present`` and the labels are read of.
+            raw: outputs from what is available and recovered; drawn toward the complete view's, not the reverse.
+            latents: of everything present.
+            filled: the same without dropout, with what the data lack recovered.
+            task: weight of the complete view's task loss.
+            distillation: weight of the distance.
+        """
+        teacher = self.fused(latents, filled, batch.present)
+        distance = self.backbone.head.distance(raw, teacher.detach()).mean()
+        return {
+            "complete": task * self.backbone.task_loss(teacher, batch),
+            "distillation": distillation * distance,
+        }
+
+    def decoding_loss(
+        self, batch: SequenceBatch, filled: Float[Tensor, "batch modality token width"]
+    ) -> Float[Tensor, ""]:
+        """L_dec as a mean over what the data hold: given latents are x^a, recovered ones x^m."""
+        terms = []
+        for k, (modality, decoder) in enumerate(zip(self.schema.modalities, self.decoders)):
+            real = batch.real(modality.name).to(filled.dtype)
+            error = (decoder(filled[:, k], real.shape[1]) - batch.truth(modality.name)).square() * real
+            terms.append(error.sum() / (real.sum() * (modality.dim // real.shape[2])).clamp(min=1))
+            if self.training:
+                self._track_residual(k, error.detach(), real * batch.available[:, k, None, None])
+        return torch.stack(terms).mean()
+
+    def _track_residual(self, k: int, error: Tensor, weight: Tensor) -> None:
+        residual = getattr(self, f"residual_{k}")
+        count = weight.sum(dim=(0, 1))  # of each feature, or of all alike
+        now = (error * weight).sum(dim=(0, 1)) / count.clamp(min=1)
+        followed = residual.lerp(now.to(residual.dtype), 1 - RESIDUAL_DECAY)
+        residual.copy_(torch.where(count > 0, followed, residual))
+
+    def decoded(
+        self,
+        batch: SequenceBatch,
+        best: Float[Tensor, "batch modality token width"],
+        drawn: Float[Tensor, "all modality token width"],
+        count: int,
+        noise: Noise,
+    ) -> Recovery:
+        """Features from recovered latents.
+
+        The spread is the law of total variance: the variance of the decoded draws plus the decoder's own mean squared
+        error, which is also what noise is added to the draws with.
+
+        Args:
+            batch: what is given.
+            best: point estimates; decoded to ``Recovery.features``.
+            drawn: ``count`` draws of the batch, one after another along the rows.
+            count: S.
+            noise: of the samples; the decoders have a stream of their own.
+        """
+        features, spread, draws = {}, {}, {}
+        each = drawn.view(count, batch.size, *drawn.shape[1:])
+        for k, (modality, decoder) in enumerate(zip(self.schema.modalities, self.decoders)):
+            name, values = modality.name, batch.readable(modality.name)
+            features[name], spread[name] = values, torch.zeros_like(values)
+            draws[name] = values.expand(count, *values.shape)
+            rows, time = batch.missing[:, k].nonzero()[:, 0], values.shape[1]
+            if not len(rows):
+                continue
+            decoded = decoder(each[:, rows, k].flatten(0, 1), time).view(count, len(rows), *values.shape[1:])
+            residual = getattr(self, f"residual_{k}").to(decoded.dtype)
+            error = noise.fork("decoder", k).rows(rows).draws(count).like(decoded.flatten(0, 1)).view_as(decoded)
+            total = (decoded.var(dim=0, correction=0) + residual).sqrt()
+            features[name] = values.index_copy(0, rows, decoder(best[rows, k], time))
+            spread[name] = spread[name].index_copy(0, rows, total)
+            draws[name] = draws[name].index_copy(1, rows, decoded + residual.sqrt() * error)
+        latents = {m.name: best[:, k] for k, m in enumerate(self.schema.modalities)}
+        return Recovery(features, spread, draws, latents)
+
+
+def given_or_recovered(available: Bool[Tensor, "batch modality"]) -> Int[Tensor, "batch modality"]:
+    """States of a recovery method: what is available is given, everything else recovered."""
+    return torch.where(available, GIVEN, RECOVERED)

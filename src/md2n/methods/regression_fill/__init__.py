@@ -1,0 +1,1 @@
+"""``regression_fill``: the model."""

@@ -1,0 +1,1 @@
+"""TransM: the model and its settings."""

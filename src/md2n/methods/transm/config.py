@@ -1,0 +1,37 @@
+"""Settings of TransM.  No torch here."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from md2n.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TransMConfig:
+    """TransM.
+
+    Args:
+        width: residual width of every Transformer.
+        layers: blocks of every encoder and of every decoder.
+        heads: attention heads; divides ``width``.
+        steps: most positions along time that a sequence is read and translated at.
+        tokens: positions that a vector is split into.
+        translation: weight of the squared errors of both directions.
+        dropout: on the features and in the head; a third of it inside the Transformers.
+        head: as in ``FusionConfig``.
+    """
+
+    width: Annotated[int, Gt(0)] = 32
+    layers: Annotated[int, Gt(0)] = 2
+    heads: Annotated[int, Gt(0)] = 8
+    steps: Annotated[int, Gt(0)] = 16
+    tokens: Annotated[int, Gt(0)] = 4
+    translation: Annotated[float, Ge(0)] = 0.1
+    dropout: Annotated[float, Ge(0), Le(0.9)] = 0.3
+    head: Literal["auto", "l1", "cross_entropy", "seven_class"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ConfigError(f"{self.heads} heads do not divide width {self.width}", "choose a divisor of the width")

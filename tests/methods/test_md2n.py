@@ -1,0 +1,91 @@
+"""What MD2N trains on what."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from md2n.methods.md2n.config import MD2NConfig
+from md2n.methods.md2n.model import MD2N
+from md2n.methods.parts.config import FusionConfig, LatentConfig
+from md2n.missing import draw_available
+from md2n.seeding import generator
+from tests.worlds import WORLDS, make_batch
+
+
+def parts(world: str, dropout: float, seed: int = 0) -> dict[str, Tensor]:
+    """Loss terms of a fresh model in training; ``seed`` is of the dropout alone."""
+    torch.manual_seed(0)
+    config = MD2NConfig(fusion=FusionConfig(latent=LatentConfig(dropout=dropout)))
+    model = MD2N(WORLDS[world], config).train()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.02 * torch.randn_like(p))
+    batch = make_batch(WORLDS[world])
+    seen = batch.hide(draw_available(batch.present, generator(0, "patterns")))
+    torch.manual_seed(seed)
+    return dict(model.loss(seen, generator(0, "loss")).parts)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_recovery_learns_on_latents_without_the_encoders_dropout(world: str) -> None:
+    without, one, other = parts(world, 0.0), parts(world, 0.5, 1), parts(world, 0.5, 2)
+    for term in ("score_m", "score_a", "dec"):
+        assert torch.equal(without[term], one[term])
+        assert torch.equal(one[term], other[term])
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_fusion_learns_on_given_latents_with_it(world: str) -> None:
+    one, other = parts(world, 0.5, 1), parts(world, 0.5, 2)
+    assert not torch.equal(one["task"], other["task"])
+    assert not torch.equal(one["complete"], other["complete"])
+
+
+def test_a_model_in_training_stays_in_training() -> None:
+    model = MD2N(WORLDS["mixed"], MD2NConfig()).train()
+    batch = make_batch(WORLDS["mixed"])
+    model.loss(batch, generator(0, "loss"))
+    assert all(m.training for m in model.modules())
+
+
+def viewed(share: float, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Which samples of a batch have their complete view looked at, and from which something was hidden."""
+    model, batch = MD2N(WORLDS["mixed"], MD2NConfig(complete_share=share)), make_batch(WORLDS["mixed"])
+    seen = batch.hide(draw_available(batch.present, generator(0, "patterns"), 0.3))
+    return model._viewed(seen, generator(seed, "loss")), (seen.present & seen.missing).any(dim=1).nonzero()[:, 0]
+
+
+def test_the_complete_view_is_of_samples_that_something_was_hidden_from() -> None:
+    rows, hidden = viewed(1.0)
+    assert len(hidden) > 0
+    assert sorted(rows.tolist()) == hidden.tolist()
+
+
+def test_a_share_of_them_is_drawn_anew_in_every_step() -> None:
+    drawn = [viewed(0.5, seed) for seed in range(20)]
+    assert all(
+        len(rows) == -(-len(hidden) // 2) and set(rows.tolist()) <= set(hidden.tolist()) for rows, hidden in drawn
+    )
+    assert {row for rows, _ in drawn for row in rows.tolist()} == set(drawn[0][1].tolist())
+
+
+def test_where_nothing_is_hidden_there_is_no_other_view() -> None:
+    model, batch = MD2N(WORLDS["mixed"], MD2NConfig()), make_batch(WORLDS["mixed"])
+    parts = model.loss(batch.complete(), generator(0, "loss")).parts
+    assert "complete" not in parts and "task" in parts
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("detach", [True, False])
+def test_the_task_moves_what_recovers_only_where_it_is_told_to(world: str, detach: bool) -> None:
+    model = MD2N(WORLDS[world], MD2NConfig(gamma=0.0, detach_recovered=detach)).train()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.02 * torch.randn(p.shape, generator=generator(0, "beginning")))
+    batch = make_batch(WORLDS[world])
+    seen = batch.hide(draw_available(batch.present, generator(0, "patterns")))
+    parts = model.loss(seen, generator(0, "loss")).parts
+    torch.stack([parts[name] for name in ("task", "complete", "distillation")]).sum().backward()
+    moved = [p.grad is not None and bool(p.grad.any()) for p in model.recovery.parameters()]
+    assert any(moved) == (not detach)
+    assert any(p.grad is not None and bool(p.grad.any()) for p in model.backbone.encoders.parameters())
