@@ -11,13 +11,13 @@ class DCCAConfig:
     """DCCA.
 
     Args:
-        components: k, the size of a modality's code; a batch must hold several times as many samples, or any codes
-            correlate.
-        hidden: width of the perceptrons' hidden layers.
-        layers: hidden layers.
-        ridge: r, added to the codes' variances.
-        dropout: on the pooled features in the first phase.
-        head: as in ``FusionConfig``; a single linear layer here.
+        components: k, size of a modality's code.  A batch must hold several times as many samples: with fewer, codes
+            correlate by chance.
+        hidden: width of the hidden layers of the perceptrons.
+        layers: number of hidden layers.
+        ridge: r, added to the variances of the codes.
+        dropout: of the pooled features in the first phase.
+        head: loss and output of the prediction, as in ``FusionConfig``.  Here it is one linear layer.
     """
 
     components: Annotated[int, Gt(0)] = 10
@@ -30,16 +30,10 @@ class DCCAConfig:
 
 @dataclass(frozen=True)
 class DCCAEConfig(DCCAConfig):
-    """DCCAE.
+    """DCCAE: DCCA with decoders.  ``hidden`` and ``layers`` are those of the decoders too.
 
     Args:
-        components: see ``DCCAConfig``, as all but the last.
-        hidden: also of the decoders.
-        layers: also of the decoders.
-        ridge: r.
-        dropout: on the pooled features in the first phase.
-        head: of one linear layer.
-        reconstruction: lambda, weight of the decoded features' squared error, summed over them; 0 is DCCA.
+        reconstruction: lambda, weight of the squared error of the decoded features, summed over features; 0 is DCCA.
     """
 
     reconstruction: Annotated[float, Ge(0)] = 1e-3

@@ -10,22 +10,13 @@ from md2n.methods.parts.refined_config import RefinedConfig
 
 @dataclass(frozen=True)
 class DiCMoRConfig(RefinedConfig):
-    """DiCMoR.
+    """DiCMoR.  Its draws differ by the error of the decoders alone.
 
     Args:
-        fusion: see ``RefinedConfig``, as all down to ``recover_draws``.
-        refiner_blocks: the original has 20.
-        recovery: lambda, the original's.
-        decoding: of features, which the original does not give.
-        pretraining: see there.
-        train_encoders: see there.
-        complete_view_distillation: see there.
-        complete_task: see there.
-        recover_draws: differ by the decoders' error alone.
-        flow_steps: steps of each modality's flow; the original has 32.
-        flow_hidden: width of the network inside a coupling.
-        density: weight of the flows' negative log-likelihood, in bits per number.
-        noise: deviation of the noise that latents get before their density is measured.
+        flow_steps: number of steps of each modality's flow; 32 in the public code.
+        flow_hidden: width of the network inside a coupling layer.
+        density: weight of the negative log-likelihood of the flows, in bits per number.
+        noise: standard deviation of the noise added to latents before their density is measured.
     """
 
     flow_steps: Annotated[int, Gt(0)] = 8

@@ -11,11 +11,11 @@ class GCNetConfig:
     """GCNet.
 
     Args:
-        hidden: width of each direction of the LSTMs, and of the graph's layers.
-        window: how many places before and after an utterance its neighbours may stand.
-        reconstruction: weight of the squared error of what is missing, reconstructed.
-        dropout: on the features, between the LSTMs' layers and in the head.
-        head: as in ``FusionConfig``.
+        hidden: width of each direction of the LSTMs, and of the layers of the graph.
+        window: an utterance is linked to this many utterances before it and after it.
+        reconstruction: weight of the squared error of the reconstructed missing features.
+        dropout: of the features, between the layers of the LSTMs, and inside the head.
+        head: loss and output of the prediction, as in ``FusionConfig``.
     """
 
     hidden: Annotated[int, Gt(0)] = 100

@@ -13,11 +13,11 @@ class ICDNConfig:
     """ICDN.
 
     Args:
-        latent: encoders' output.
+        latent: size of the latents that the encoders give.
         transformer: size of each crossmodal Transformer.
         unimodal: width of a modality's own representation.
-        difference: weight of the modalities' own tasks.
-        head: as in ``FusionConfig``.
+        difference: weight of the tasks of the single modalities.
+        head: loss and output of the prediction, as in ``FusionConfig``.
     """
 
     latent: LatentConfig = field(default_factory=LatentConfig)

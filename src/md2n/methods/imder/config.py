@@ -14,10 +14,10 @@ class ScoreNetConfig:
     """A score network of IMDer: a 1-D U-Net over the positions of a latent.
 
     Args:
-        channels: of its levels; halving the positions at every level but the first.
-        layers: of the cross-attention to the condition after each convolution.
-        heads: of the attention; divides every number of channels.
-        features: Gaussian Fourier features of the time, even.
+        channels: channels of each level.  Every level but the first has half the positions of the one before it.
+        layers: layers of cross-attention to the condition after each convolution.
+        heads: attention heads; must divide every number of channels.
+        features: number of Gaussian Fourier features of the time; even.
     """
 
     channels: tuple[int, ...] = (64, 128)
@@ -40,26 +40,18 @@ class IMDerConfig(RefinedConfig):
     """IMDer.
 
     Args:
-        fusion: see ``RefinedConfig``, as all down to ``recover_draws``.
-        refiner_blocks: the original has 20.
-        recovery: lambda, the original's.
-        decoding: of features, which the original does not give.
-        pretraining: see there.
-        train_encoders: see there.
-        complete_view_distillation: see there.
-        complete_task: see there.
-        recover_draws: latents drawn for a recovery's mean and spread.
-        network: of each score.
-        sigma: of dx = sigma^t dw.
+        network: size of each score network.
+        sigma: base of the noise, dx = sigma^t dw.
         score: weight of the score loss.
-        score_reduction: of its squares over a latent: ``mean``, or the original's ``sum``, L D times as much.
-        score_draws: times and noises that a latent's score is learned at in a step; the original draws one.
-        condition_noise: what the condition is noised with: ``none``; ``own`` noise; ``shared``, the original's: that of
-            the latent in training, its own when sampling.
-        steps: calls of a network for one recovered latent.
-        train_steps: the same inside a training step; the original has as many as in use.  Fewer than 2 ln(sigma)
-            overshoot.
-        predict_draws: recoveries behind a prediction.
+        score_reduction: how the squares of a latent's score loss become one number: ``mean``, or ``sum`` as in the
+            public code, which is L D times as large.
+        score_draws: number of times and noises drawn for each latent in a training step; 1 in the public code.
+        condition_noise: which noise is added to the condition: ``none``; ``own``, drawn for it; ``shared``, as in the
+            public code: in training the noise of the latent, in use noise of its own.
+        steps: network calls for one recovered latent in use.
+        train_steps: network calls for one recovered latent in a training step; as many as ``steps`` in the public
+            code.  With fewer than 2 ln(sigma) calls the recovery overshoots.
+        predict_draws: number of recoveries behind a prediction.
     """
 
     network: ScoreNetConfig = field(default_factory=ScoreNetConfig)

@@ -11,14 +11,14 @@ class MCTNConfig:
     """MCTN.
 
     Args:
-        hidden: width of every LSTM, both directions of an encoder summed; also of the tokens they read.
-        steps: most positions along time that a sequence is read and translated at.
-        tokens: positions that a vector is split into where no modality is a sequence.
-        translate: weight of the translation's squared error.
+        hidden: width of every LSTM and of the tokens it reads.  The two directions of an encoder are summed.
+        steps: largest number of positions in time at which a sequence is read and translated.
+        tokens: number of positions that a vector is split into where no modality is a sequence.
+        translate: weight of the squared error of the translation.
         cycle: weight of the squared error of the way back.
-        second: weight of the second translation's squared error.
-        dropout: on the features and in the head.
-        head: as in ``FusionConfig``.
+        second: weight of the squared error of the second translation.
+        dropout: of the features and inside the head.
+        head: loss and output of the prediction, as in ``FusionConfig``.
     """
 
     hidden: Annotated[int, Gt(0)] = 64

@@ -13,14 +13,14 @@ class MMINConfig:
     """MMIN.
 
     Args:
-        width: of a modality's embedding.
-        blocks: residual autoencoders in a cascade.
-        sizes: widths of an autoencoder's layers down to its code; mirrored on the way back.
-        text: modalities that are encoded by convolution over words; other sequences by an LSTM.
-        imagination: weight of the imagined embedding's squared error.
+        width: width of a modality's embedding.
+        blocks: number of residual autoencoders in the cascade.
+        sizes: widths of an autoencoder's layers from its input to its code.  Its decoder has the same in reverse.
+        text: modalities that are encoded by convolution over words.  Other sequences are encoded by an LSTM.
+        imagination: weight of the squared error of the imagined embedding.
         cycle: weight of the squared error of the embedding mapped back.
-        dropout: on the features and in the heads.
-        head: as in ``FusionConfig``.
+        dropout: of the features and inside the heads.
+        head: loss and output of the prediction, as in ``FusionConfig``.
     """
 
     width: Annotated[int, Gt(0)] = 128
@@ -35,6 +35,6 @@ class MMINConfig:
     def __post_init__(self) -> None:
         if not self.sizes or min(self.sizes) < 1:
             raise ConfigError(
-                f"sizes = {list(self.sizes)} are no widths of layers",
-                "give one or more widths of 1 or more, e.g. 256, 128, 64",
+                f"model.sizes = {list(self.sizes)}: every width of a layer must be 1 or more",
+                "give one or more widths, e.g. 256, 128, 64",
             )

@@ -1,4 +1,4 @@
-"""Settings of md2n's own parts: encoders, decoders, fusion, diffusion.  No torch here: help and checks stay fast."""
+"""Settings of encoders, Transformers and fusion, which methods share.  No torch here, so that help is fast."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -10,15 +10,16 @@ from md2n.errors import ConfigError
 
 @dataclass(frozen=True)
 class LatentConfig:
-    """The latent space all modalities share: ``[L, D]`` per modality.
+    """The latent space of all modalities: ``[L, D]`` for each.
 
     Args:
-        length: L.
-        width: D.
+        length: L, number of tokens of a latent.
+        width: D, width of a token.
         encoder: ``convolution`` (the paper's peers: kernel 3 along time), ``query`` (learned queries attend to the
-            frames: unaligned or ragged sequences), ``auto`` (vectors are split into tokens; sequences use queries).
+            frames; for sequences of different lengths), ``auto`` (a vector is split into tokens; a sequence has
+            queries).
         hidden: width of the hidden layer that turns a vector into tokens.
-        dropout: on features entering the encoder and inside its attention.
+        dropout: of the features that enter the encoder, and inside its attention.
     """
 
     length: Annotated[int, Gt(0)] = 8
@@ -33,10 +34,10 @@ class TransformerConfig:
     """Size of a Transformer.
 
     Args:
-        layers: blocks.
-        heads: attention heads; divides ``width``.
-        width: residual width.
-        dropout: on attention and feed-forward.
+        layers: number of blocks.
+        heads: attention heads; must divide ``width``.
+        width: width of the residual stream.
+        dropout: of attention and feed-forward layers.
     """
 
     layers: Annotated[int, Gt(0)] = 2
@@ -51,12 +52,12 @@ class TransformerConfig:
 
 @dataclass(frozen=True)
 class FusionConfig:
-    """Everything a fusion Transformer needs: the floors and ceilings are configured by this alone.
+    """Encoders, fusion Transformer and head.  Most reference methods have no other settings.
 
     Args:
-        latent: encoders' output.
+        latent: size of the latents that the encoders give.
         kind: ``joint`` (one Transformer over all tokens) or ``crossmodal`` (each modality attends to the others).
-        transformer: its size.
+        transformer: size of the fusion Transformer.
         head: ``auto`` is L1 for real labels and cross-entropy for classes; ``seven_class`` predicts a sentiment in
             [-3, 3] by cross-entropy over its seven rounded values, with their expectation as the value.
     """

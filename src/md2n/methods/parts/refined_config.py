@@ -10,18 +10,18 @@ from md2n.methods.parts.config import FusionConfig
 
 @dataclass(frozen=True)
 class RefinedConfig:
-    """What DiCMoR and IMDer have in common.
+    """Settings that DiCMoR and IMDer share.
 
     Args:
         fusion: encoders, fusion Transformer and head.
-        refiner_blocks: channel-attention blocks in the refiner's residual group.
-        recovery: weight of the refined latent's squared error (mean over elements).
-        decoding: weight of the decoders' squared error (mean over elements).
-        pretraining: part of the epochs in which encoders and fusion are trained on complete samples.
-        train_encoders: whether encoders are trained afterwards, too; the originals leave them as they are.
-        complete_view_distillation: as in ``MD2NConfig``; 0 is the paper's form.
+        refiner_blocks: channel-attention blocks in the residual group of the refiner; 20 in the public code of both.
+        recovery: lambda, weight of the squared error of the refined latent, a mean over its numbers.
+        decoding: weight of the squared error of the decoded features, a mean over them.  The papers do not state it.
+        pretraining: share of the epochs in which encoders and fusion are trained on complete samples.
+        train_encoders: whether the encoders are trained after that, too.  In the public code they are not.
+        complete_view_distillation: as in ``MD2NConfig``; 0 is the form of the papers.
         complete_task: as in ``MD2NConfig``; distillation needs it.
-        recover_draws: draws for the spread of a recovery.
+        recover_draws: number of draws behind the mean and the standard deviation of a recovery.
     """
 
     fusion: FusionConfig = field(default_factory=FusionConfig)

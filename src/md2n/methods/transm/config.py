@@ -16,11 +16,11 @@ class TransMConfig:
         width: residual width of every Transformer.
         layers: blocks of every encoder and of every decoder.
         heads: attention heads; divides ``width``.
-        steps: most positions along time that a sequence is read and translated at.
-        tokens: positions that a vector is split into.
-        translation: weight of the squared errors of both directions.
-        dropout: on the features and in the head; a third of it inside the Transformers.
-        head: as in ``FusionConfig``.
+        steps: largest number of positions in time at which a sequence is read and translated.
+        tokens: number of positions that a vector is split into.
+        translation: weight of the squared errors of the translations in both directions.
+        dropout: of the features and inside the head; the Transformers have a third of it.
+        head: loss and output of the prediction, as in ``FusionConfig``.
     """
 
     width: Annotated[int, Gt(0)] = 32
