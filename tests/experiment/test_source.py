@@ -9,7 +9,6 @@ import pytest
 
 import md2n
 from md2n.experiment.source import (
-    LEFT_OUT,
     MEASURING,
     TRAINING,
     digest,
