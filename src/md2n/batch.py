@@ -8,7 +8,10 @@ the training loop, hides a modality by lowering ``available``; it never edits fe
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from md2n.brief import brief
@@ -201,3 +204,19 @@ class SequenceBatch:
             features={k: torch.where(self.known(k), x, nan) for k, x in self.features.items()},
             labels=torch.full_like(self.labels, unknown),
         )
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """N samples that are read in batches: what training and evaluation need of any data.
+
+    Data that know of conversations also have ``conversation``, ``[N]`` codes, -1 for none.
+    """
+
+    def __len__(self) -> int:
+        """N."""
+        ...
+
+    def batch(self, positions: npt.NDArray[np.int64]) -> SequenceBatch:
+        """The samples at ``positions`` (0..N-1), everything present available."""
+        ...

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from md2n.batch import Dataset
 from md2n.brief import brief
 from md2n.errors import DataError, UsageError
 from md2n.evaluation import metrics
 from md2n.evaluation.inference import (
-    EvaluationSet,
     Meter,
     asking,
     batches,
@@ -101,7 +101,7 @@ class ValidationScore(NamedTuple):
 
 def evaluate(
     model: MultimodalModel,
-    dataset: EvaluationSet,
+    dataset: Dataset,
     conditions: Sequence[Condition],
     *,
     batch_size: int = 256,
@@ -153,7 +153,7 @@ def evaluate(
 
 def validation_score(
     model: MultimodalModel,
-    dataset: EvaluationSet,
+    dataset: Dataset,
     *,
     batch_size: int = 256,
     draws: int | None = None,
@@ -216,7 +216,7 @@ def validation_score(
 
 def evaluate_recovery(
     model: MultimodalModel,
-    dataset: EvaluationSet,
+    dataset: Dataset,
     conditions: Sequence[Condition],
     *,
     batch_size: int = 64,

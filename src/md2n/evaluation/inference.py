@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from md2n.batch import SequenceBatch
+from md2n.batch import Dataset, SequenceBatch
 from md2n.data.conversation import kept_together, spans
 from md2n.errors import DivergenceError, UsageError
 from md2n.evaluation.protocols import Condition
@@ -17,17 +17,6 @@ from md2n.evaluation.results import PROTOCOLS
 from md2n.methods.base import MultimodalModel
 from md2n.seeding import numpy_generator
 from md2n.shapes import Bool, Tensor
-
-
-@runtime_checkable
-class EvaluationSet(Protocol):
-    """What the evaluator asks of a data set: its size and batches of chosen positions."""
-
-    def __len__(self) -> int: ...
-
-    def batch(self, positions: npt.NDArray[np.int64]) -> SequenceBatch:
-        """The samples at ``positions`` (0..len-1), everything present available."""
-        ...
 
 
 class Meter:
@@ -67,22 +56,13 @@ def asking(model: MultimodalModel) -> Iterator[None]:
             part.training = training
 
 
-@runtime_checkable
-class HasConversations(Protocol):
-    """A data set that may know which samples are utterances of one conversation."""
-
-    @property
-    def conversation(self) -> npt.NDArray[np.int64] | None:
-        """``[N]`` codes, -1 for none; None where the data know of no conversations."""
-
-
-def conversations_for(model: MultimodalModel, dataset: EvaluationSet) -> npt.NDArray[np.int64] | None:
-    """The conversations that batches have to keep together; None where the method or the data have nothing of them."""
-    return dataset.conversation if model.conversational and isinstance(dataset, HasConversations) else None
+def conversations_for(model: MultimodalModel, dataset: Dataset) -> npt.NDArray[np.int64] | None:
+    """``[N]`` codes of the conversations that no batch may cut; None where the method or the data have none."""
+    return getattr(dataset, "conversation", None) if model.conversational else None
 
 
 def batches(
-    dataset: EvaluationSet,
+    dataset: Dataset,
     batch_size: int,
     device: torch.device | str,
     conversation: npt.NDArray[np.int64] | None = None,
@@ -150,7 +130,7 @@ def open_cells(batch: SequenceBatch, share: float, seed: int) -> dict[str, Bool[
     return flags
 
 
-def check_conditions(model: MultimodalModel, dataset: EvaluationSet, conditions: Sequence[Condition]) -> None:
+def check_conditions(model: MultimodalModel, dataset: Dataset, conditions: Sequence[Condition]) -> None:
     """Refuses conditions that were made for other data.
 
     Raises:

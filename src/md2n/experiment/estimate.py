@@ -21,11 +21,10 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from md2n.batch import SequenceBatch
+from md2n.batch import Dataset, SequenceBatch
 from md2n.data.dataset import MultimodalDataset
 from md2n.data.ready import Datasets
 from md2n.evaluation.evaluator import evaluate, evaluate_recovery, validation_score
-from md2n.evaluation.inference import EvaluationSet
 from md2n.evaluation.protocols import RATES, Condition, fixed_conditions
 from md2n.experiment.config import ExperimentConfig
 from md2n.experiment.jobs import recovered_under
@@ -73,7 +72,7 @@ class _Once:
 class _First:
     """The first samples of a data set."""
 
-    dataset: EvaluationSet
+    dataset: Dataset
     size: int
 
     def __len__(self) -> int:

@@ -6,10 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from md2n.batch import SequenceBatch
+from md2n.batch import Dataset, SequenceBatch
 from md2n.data.conversation import conversation_order, cuts
 from md2n.data.dataset import epoch_order
-from md2n.evaluation.inference import EvaluationSet
 from md2n.methods.base import Phase
 from md2n.missing import draw_available
 from md2n.seeding import generator
@@ -31,7 +30,7 @@ class Feed:
 
     def __init__(
         self,
-        dataset: EvaluationSet,
+        dataset: Dataset,
         config: TrainerConfig,
         seed: int,
         device: torch.device,

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from md2n.batch import Dataset
 from md2n.errors import DivergenceError, InterruptedRun
-from md2n.evaluation.inference import EvaluationSet
 from md2n.methods.base import MultimodalModel, Phase
 from md2n.seeding import generator, stream_seed
 from md2n.training.checkpoint import Best, Checkpoint, Progress
@@ -25,7 +25,7 @@ from md2n.training.phases import epochs_of
 from md2n.training.rundir import RunDir
 from md2n.training.weights import state_tensors
 
-Validate = Callable[[MultimodalModel, EvaluationSet, int, torch.device], tuple[float, float]]
+Validate = Callable[[MultimodalModel, Dataset, int, torch.device], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Loop:
         self,
         model: MultimodalModel,
         feed: Feed,
-        valid_set: EvaluationSet,
+        valid_set: Dataset,
         config: TrainerConfig,
         run: RunDir,
         observer: Observer,

@@ -15,9 +15,10 @@ from functools import partial
 
 import torch
 
+from md2n.batch import Dataset
 from md2n.errors import DivergenceError, UsageError
 from md2n.evaluation.evaluator import validation_score
-from md2n.evaluation.inference import EvaluationSet, conversations_for
+from md2n.evaluation.inference import conversations_for
 from md2n.methods.base import MultimodalModel
 from md2n.training.config import TrainerConfig
 from md2n.training.device import choose_device, require_precision
@@ -30,7 +31,7 @@ from md2n.training.rundir import RunDir
 
 
 def validate_on_patterns(
-    model: MultimodalModel, dataset: EvaluationSet, seed: int, device: torch.device, balanced: bool = False
+    model: MultimodalModel, dataset: Dataset, seed: int, device: torch.device, balanced: bool = False
 ) -> tuple[float, float]:
     """Score and loss as means over the incomplete patterns; the same draws at every call."""
     validation = validation_score(model, dataset, seed=seed, device=device, balanced=balanced)
@@ -39,8 +40,8 @@ def validate_on_patterns(
 
 def train(
     model: MultimodalModel,
-    train_set: EvaluationSet,
-    valid_set: EvaluationSet,
+    train_set: Dataset,
+    valid_set: Dataset,
     config: TrainerConfig,
     seed: int,
     run: RunDir,
