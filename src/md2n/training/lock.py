@@ -1,69 +1,70 @@
-"""One process trains in a folder.  The lock is the operating system's, so a dead process holds none."""
+"""One process at a time works in a folder, by a lock of the operating system (``filelock``).
 
+The system releases the lock when its process ends, however it ends, so the file that a killed process or a reboot
+leaves behind blocks nobody.  That is why it is a ``FileLock`` and no ``SoftFileLock``, which is a file whose existence
+is the lock.  On a network file system the lock holds between machines where the file system has locks.  Where it has
+none at all, ``filelock`` itself takes a soft lock: it removes that of a dead process of the same machine, and that of
+another machine has to be removed by hand.
+"""
+
+import errno
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+
+from filelock import FileLock, SoftFileLock, Timeout
 
 from md2n.durable import refused
-from md2n.errors import RunError
+from md2n.errors import RunError, StorageError
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class FolderLock:
-    """Held from ``__enter__`` to ``__exit__``, or until the process ends in whatever way.
+    """Held from ``__enter__`` to ``__exit__``, or until the process ends.
 
     Args:
-        path: of the lock file; it stays behind and means nothing by itself.
+        path: of the lock file.
         doing: what is done in its folder, for the message to another process.
+
+    Raises:
+        RunError: another process holds it (on entering).
+        StorageError: the file cannot be written, or the file system has no locks.
     """
 
     def __init__(self, path: Path, doing: str = "training in") -> None:
         self.path, self.doing = path, doing
-        self._file: IO[str] | None = None
+        self._lock = FileLock(path, timeout=0)
 
     def __enter__(self) -> "FolderLock":
         try:
-            file = self.path.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise refused(self.path, error) from error
-        if not _take(file):
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            file.close()
-            raise RunError(
-                f"{holder} is {self.doing} {self.path.parent}",
-                "wait for it, stop it, or choose another folder",
-            )
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
-        self._file = file
+            self._lock.acquire()
+        except Timeout as error:
+            hint = "wait for it, stop it, or choose another folder"
+            if isinstance(self._lock, SoftFileLock):
+                hint += f"; if it ended long ago on another machine, remove {self.path}"
+            raise RunError(f"{self._holder()} is {self.doing} {self.path.parent}", hint) from error
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+                raise refused(self.path, error) from error
+            raise StorageError(
+                f"the file system of {self.path.parent} has no locks: {error}", "choose a folder on another disk"
+            ) from error
+        if not isinstance(self._lock, SoftFileLock):  # a soft lock has the holder in it
+            with suppress(OSError):
+                self.path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._lock.release()
 
-
-def _take(file: IO[str]) -> bool:
-    """True if the lock is now ours; False if another process holds it."""
-    if os.name == "nt":  # pragma: no cover - Windows has no flock
-        import msvcrt
-
-        try:
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        except OSError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    def _holder(self) -> str:
+        with suppress(OSError, ValueError):
+            text = self.path.read_text(encoding="utf-8").strip()
+            if text.startswith("process "):
+                return text
+        return "another process"
