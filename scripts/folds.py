@@ -38,8 +38,8 @@ from md2n.experiment.loading import data_checksum, fresh_model
 from md2n.experiment.source import training_code
 from md2n.report.grid import COMPLETE
 from md2n.report.samples import LEAST_SAMPLES, scores_in
+from md2n.training.loop import train
 from md2n.training.rundir import RunDir
-from md2n.training.trainer import train
 
 WHOLE = ("actor", "subject", "video", "conversation", "dialogue")  # groups that no fold cuts
 LAST = 3  # validations that the end of a training is judged by

@@ -13,7 +13,7 @@ from md2n.errors import DataError, InterruptedRun, RunError
 from md2n.experiment.loading import data_checksum, load_run
 from md2n.experiment.pipeline import run_evaluation, run_training
 from md2n.serve.predictor import load
-from md2n.training.runfiles import read_run, read_tensors
+from md2n.training.rundir import read_run, read_tensors
 from md2n.training.weights import encode_tensors
 from tests.experiment.made import Hearing, StopAfter, made, short, store
 

@@ -15,7 +15,7 @@ from md2n.evaluation.results import read_results
 from md2n.experiment.pipeline import run_evaluation, run_training
 from md2n.serve.predictor import load
 from md2n.training import device as devices
-from md2n.training.vouching import put
+from md2n.training.rundir import write_file
 from tests.experiment.made import StopAfter, made, outcome, short
 
 SETS = ("trainer.epochs=6", "trainer.learning_rate=0.01")
@@ -69,7 +69,7 @@ def without_unit(run: Path) -> None:
     schema = json.loads((run / "schema.json").read_text())
     for name in ("centre", "scale", "counts"):
         del schema["task"][name]
-    put(run, "schema.json", json.dumps(schema).encode())
+    write_file(run, "schema.json", json.dumps(schema).encode())
 
 
 def test_a_folder_from_before_answers_as_it_did_and_goes_on_as_it_began(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from md2n.missing import incomplete_patterns
 from md2n.modality import set_name
 from md2n.seeding import generator
 from md2n.training.run_identity import identity_hash
-from md2n.training.runfiles import read_run
+from md2n.training.rundir import read_run
 from tests.experiment.made import Hearing, StopAfter, lines, made, outcome, short, store
 
 

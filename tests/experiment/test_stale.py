@@ -20,7 +20,7 @@ from md2n.experiment.outcome import read_outcomes
 from md2n.experiment.pipeline import run_evaluation, run_training
 from md2n.experiment.planning import plan_table, planned
 from md2n.training.lock import FolderLock
-from md2n.training.runfiles import is_finished, read_run
+from md2n.training.rundir import is_finished, read_run
 from tests.experiment.made import SHORT, StopAfter, fitting, short, store
 from tests.experiment.test_benchmark import Acted, quiet
 

@@ -15,9 +15,8 @@ from md2n.methods.majority.model import SIDE, Majority, constant_label
 from md2n.modality import Modality, Schema, Task
 from md2n.seeding import generator
 from md2n.training.config import TrainerConfig
-from md2n.training.rundir import RunDir
-from md2n.training.runfiles import read_weights
-from md2n.training.trainer import train
+from md2n.training.loop import train
+from md2n.training.rundir import RunDir, read_weights
 from md2n.training.weights import load_weights
 from tests.worlds import CLASSES, REAL, make_batch
 

@@ -14,8 +14,8 @@ from md2n.methods.base import Losses, MultimodalModel, Phase, Prediction
 from md2n.modality import Modality, Schema, Task
 from md2n.seeding import generator, stream_seed
 from md2n.training.config import TrainerConfig
+from md2n.training.loop import TrainingResult, train
 from md2n.training.rundir import RunDir
-from md2n.training.trainer import TrainingResult, train
 
 SCHEMA = Schema((Modality("a", 3), Modality("b", 2)), Task("regression"))
 # Spelled out, so that tests do not hang on what the defaults happen to be.

@@ -13,8 +13,7 @@ from md2n.methods.gcnet.model import GCNet
 from md2n.methods.modality_dropout.model import ModalityDropout
 from md2n.methods.parts.config import FusionConfig
 from md2n.training.config import TrainerConfig
-from md2n.training.feed import Feed
-from md2n.training.phases import split_batches
+from md2n.training.feed import Feed, split_batches
 from tests.data.sets import small
 
 SAMPLES = replace(small(), groups={"video": np.asarray([f"v{i % 6}" for i in range(30)])})

@@ -10,7 +10,7 @@ import torch
 from md2n.fusion.head import ClassHead
 from md2n.methods.catalogue import MODELS, build, config_class
 from md2n.modality import Schema, Task
-from md2n.training import trainer
+from md2n.training import loop as trainer
 from md2n.training.config import TrainerConfig
 from md2n.training.imbalance import by_balance, class_weights, weigh
 from md2n.training.rundir import RunDir

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from md2n.training.log import read_log
-from md2n.training.runfiles import is_finished
+from md2n.training.rundir import is_finished
 from tests.training.dummies import QUICK, do_train, outcome
 from tests.training.killing import KINDS, train_until
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from md2n.errors import UsageError
 from md2n.methods.base import Phase
-from md2n.training.phases import epochs_of, split_batches
+from md2n.training.feed import epochs_of, split_batches
 
 FIT = Phase("fit", fit=lambda batches: None)
 

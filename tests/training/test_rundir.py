@@ -10,8 +10,7 @@ from md2n.config import to_mapping
 from md2n.errors import RunError
 from md2n.training.log import RunLog, read_log
 from md2n.training.run_identity import differences, identity_hash
-from md2n.training.rundir import RunDir
-from md2n.training.runfiles import is_finished, read_config, read_run, read_tensors, read_weights
+from md2n.training.rundir import RunDir, is_finished, read_config, read_run, read_tensors, read_weights
 from tests.training.dummies import DATA, SCHEMA, do_train, run_config
 
 CONFIG = {"seed": 1, "trainer": {"epochs": 4, "device": "auto"}, "evaluation": {"draws": None}, "data": {"root": ""}}

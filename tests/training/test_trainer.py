@@ -14,10 +14,9 @@ from md2n.errors import DivergenceError, InterruptedRun, StorageError, UsageErro
 from md2n.methods.base import Losses
 from md2n.training.checkpoint import CheckpointStore
 from md2n.training.log import read_log
+from md2n.training.loop import train
 from md2n.training.observer import EpochReport, Silent, StepReport
-from md2n.training.rundir import RunDir
-from md2n.training.runfiles import is_finished, read_run
-from md2n.training.trainer import train
+from md2n.training.rundir import RunDir, is_finished, read_run
 from md2n.training.weights import decode_tensors
 from tests.training.dummies import (
     DATA,

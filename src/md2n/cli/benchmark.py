@@ -77,7 +77,7 @@ def benchmark(
     from md2n.cli.reporting import report_of
     from md2n.durable import make_directory
     from md2n.training.lock import FolderLock
-    from md2n.training.runfiles import LOCK
+    from md2n.training.rundir import LOCK
 
     make_directory(out)
     page = None

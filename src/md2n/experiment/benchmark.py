@@ -25,7 +25,7 @@ from md2n.experiment.jobs import EVALUATED, REMEASURE, RETRAIN, Job, plan
 from md2n.experiment.ledger import RESULTS, Ledger, read_run_results
 from md2n.experiment.measuring import Progress, check_masks
 from md2n.training.lock import FolderLock
-from md2n.training.runfiles import LOCK
+from md2n.training.rundir import LOCK
 
 __all__ = ["Job", "check_protocols", "check_shared_masks", "gather", "plan", "run_benchmark"]
 

@@ -33,9 +33,8 @@ from md2n.experiment.measuring import RECOVERY_BATCH
 from md2n.methods.base import MultimodalModel, Phase, Recovers
 from md2n.missing import incomplete_patterns
 from md2n.seeding import generator
-from md2n.training.feed import Feed
+from md2n.training.feed import Feed, epochs_of
 from md2n.training.optimizer_state import OptimizerState
-from md2n.training.phases import epochs_of
 
 STARTING_S = 7.5  # of two or three processes that import torch and read the data
 TIMED_STEPS, TIMED_S = 3, 1.0  # steps of a phase that are timed, and seconds after which no more are begun

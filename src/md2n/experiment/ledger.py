@@ -16,8 +16,7 @@ from md2n.evaluation.results import PROTOCOLS, Entry, ResultRow, append_results,
 from md2n.experiment.jobs import FAILED
 from md2n.experiment.source import UNKNOWN
 from md2n.training.run_identity import identity_hash
-from md2n.training.runfiles import CONFIG
-from md2n.training.vouching import RUN
+from md2n.training.rundir import CONFIG, RUN
 
 RESULTS = "results.jsonl"
 

@@ -27,10 +27,11 @@ from md2n.modality import Schema
 from md2n.reading import reading
 from md2n.seeding import stream_seed
 from md2n.training.device import choose_device, require_precision
-from md2n.training.runfiles import (
+from md2n.training.rundir import (
     CELLS,
     CONFIG,
     NORMALISER,
+    RESTORE,
     SCHEMA,
     read_config,
     read_run,
@@ -39,7 +40,6 @@ from md2n.training.runfiles import (
     read_weights,
 )
 from md2n.training.versions import READING, changed_versions
-from md2n.training.vouching import RESTORE
 from md2n.training.weights import load_weights
 
 

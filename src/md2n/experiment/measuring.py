@@ -38,7 +38,7 @@ from md2n.methods.base import Recovers
 from md2n.reading import reading
 from md2n.report.figures import RecoveryExample
 from md2n.training.run_identity import identity_hash
-from md2n.training.runfiles import read_config
+from md2n.training.rundir import read_config
 
 Progress = Callable[[int, int, str], None]
 

@@ -19,7 +19,7 @@ from md2n.experiment.tuning import BENCHMARK, Terms, terms
 from md2n.methods.catalogue import MODELS
 from md2n.reading import exists, read_json, reading
 from md2n.report.runs import Failure, RunFacts
-from md2n.training.vouching import RUN
+from md2n.training.rundir import RUN
 
 DEPTH, NAMED = 3, 4  # how far down results are looked for, and how many folders a message names
 

@@ -23,12 +23,22 @@ from md2n.experiment.measuring import recovery_examples, run_evaluation
 from md2n.experiment.source import UNKNOWN, gone_on, training_code
 from md2n.modality import Schema
 from md2n.training.device import autocast, choose_device
+from md2n.training.loop import train
 from md2n.training.observer import Observer, Silent, Together
 from md2n.training.run_identity import check_same, check_same_data
-from md2n.training.rundir import RunDir, tidy_finished
-from md2n.training.runfiles import CELLS, CONFIG, NORMALISER, is_begun, is_finished, read_config, read_run, read_schema
-from md2n.training.trainer import train
-from md2n.training.vouching import put
+from md2n.training.rundir import (
+    CELLS,
+    CONFIG,
+    NORMALISER,
+    RunDir,
+    is_begun,
+    is_finished,
+    read_config,
+    read_run,
+    read_schema,
+    tidy_finished,
+    write_file,
+)
 
 __all__ = ["LoadedRun", "load_run", "recovery_examples", "run_evaluation", "run_training"]
 
@@ -70,7 +80,7 @@ def run_training(
             tidy_finished(out)
             # How it is to be measured may have changed, and belongs to no training.
             if (settings := read_config(out))["evaluation"] != mapping["evaluation"]:
-                put(out, CONFIG, encode_json(settings | {"evaluation": mapping["evaluation"]}))
+                write_file(out, CONFIG, encode_json(settings | {"evaluation": mapping["evaluation"]}))
             result = read_run(out)["result"]
             watcher.notice(f"{out} is done: validation {result['score']:.4g} after epoch {result['epoch']}")
             return out

@@ -18,7 +18,7 @@ from md2n.experiment.jobs import EVALUATED, Job
 from md2n.experiment.search import draws, space
 from md2n.reading import read_json, reading
 from md2n.report.table import Cell, Table
-from md2n.training.runfiles import read_run
+from md2n.training.rundir import read_run
 
 BENCHMARK, TUNING = "benchmark.json", "tuning"
 REFUSALS = (2, 3, 4, 6)  # exit codes that the same trial would end with again: diverged, cannot serve these data

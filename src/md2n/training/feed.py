@@ -1,6 +1,6 @@
-"""What a phase is fed: the training split in the epoch's order, in batches, with a pattern drawn for every sample."""
+"""What is trained on when: epochs for every phase, batches for every epoch, a missing pattern for every sample."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -9,15 +9,15 @@ import torch
 from md2n.batch import Dataset, SequenceBatch
 from md2n.data.conversation import conversation_order, cuts
 from md2n.data.dataset import epoch_order
+from md2n.errors import UsageError
 from md2n.methods.base import Phase
 from md2n.missing import draw_available
 from md2n.seeding import generator
 from md2n.training.config import TrainerConfig
-from md2n.training.phases import split_batches
 
 
 class Feed:
-    """Batches as functions of the seed and of numbers a checkpoint holds; it has no state of its own.
+    """Batches as functions of the seed and of counters in the checkpoint; it has no state of its own.
 
     Args:
         dataset: the training split, N samples.
@@ -61,3 +61,43 @@ class Feed:
         """Every sample once, in the order of the data, with everything present available: for a closed-form fit."""
         for positions in split_batches(np.arange(len(self.dataset), dtype=np.int64), self.config.batch_size):
             yield self.dataset.batch(positions).complete().to(self.device)
+
+
+def epochs_of(phases: Sequence[Phase], epochs: int) -> tuple[int, ...]:
+    """Epochs of every phase: proportional to its share, at least one; zero for a closed-form fit.
+
+    Args:
+        phases: of a method, in order.
+        epochs: to divide; fewer than there are phases gives each one.
+
+    Returns:
+        Counts that sum to ``epochs`` where that is possible (largest remainders are rounded up).
+
+    Raises:
+        UsageError: no phase, a share that is not positive, or a last phase that does not select.
+
+    >>> epochs_of([Phase("a", share=1), Phase("b", share=3)], 10)
+    (3, 7)
+    """
+    if not phases or not phases[-1].selects:
+        raise UsageError("the last phase of a method must select its checkpoint", "set selects=True on it")
+    stepped = [p for p in phases if p.fit is None]
+    for phase in stepped:
+        if phase.share <= 0:
+            raise UsageError(f"phase '{phase.name}' has share {phase.share}", "shares are positive")
+    whole = sum(p.share for p in stepped)
+    exact = [0.0 if p.fit else epochs * p.share / whole for p in phases]
+    counts = [0 if p.fit else max(1, int(x)) for p, x in zip(phases, exact)]
+    # Remainders go round by size; ties to the earlier phase.
+    for index in sorted(range(len(phases)), key=lambda i: (counts[i] - exact[i], i)):
+        if sum(counts) < epochs and phases[index].fit is None:
+            counts[index] += 1
+    return tuple(counts)
+
+
+def split_batches(order: npt.NDArray[np.int64], batch_size: int) -> list[npt.NDArray[np.int64]]:
+    """The rows of an epoch in as few batches as ``batch_size`` allows, of sizes that differ by at most one.
+
+    A last batch of a single sample would have no batch statistics.
+    """
+    return np.array_split(order, -(-len(order) // batch_size))

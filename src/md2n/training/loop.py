@@ -1,9 +1,21 @@
-"""The loop itself: phases, epochs, steps, validation, checkpoints."""
+"""The only training loop.  Every method goes through it; methods differ in ``loss`` and ``phases``.
+
+A run stopped at any moment goes on from its newest checkpoint and ends with the bits of a run never stopped:
+
+- order of samples: a function of (seed, epoch);
+- patterns, the generator given to ``loss`` and torch's own state, which dropout uses: functions of (seed, step);
+- learning rate and weight average: functions of the step in the phase;
+- weights, buffers, AdamW's moments, the average, the counters: in the checkpoint.
+
+Exact on the CPU with the same number of threads; on CUDA as far as its kernels are deterministic.
+"""
 
 import math
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +23,20 @@ import numpy.typing as npt
 import torch
 
 from md2n.batch import Dataset
-from md2n.errors import DivergenceError, InterruptedRun
+from md2n.errors import DivergenceError, InterruptedRun, UsageError
+from md2n.evaluation.evaluator import validation_score
+from md2n.evaluation.inference import conversations_for
 from md2n.methods.base import MultimodalModel, Phase
 from md2n.seeding import generator, stream_seed
 from md2n.training.checkpoint import Best, Checkpoint, Progress
 from md2n.training.config import TrainerConfig
-from md2n.training.device import autocast
-from md2n.training.feed import Feed
-from md2n.training.observer import EpochReport, Observer, StepReport
+from md2n.training.device import autocast, choose_device, require_precision
+from md2n.training.feed import Feed, epochs_of
+from md2n.training.imbalance import by_balance, class_weights, weigh
+from md2n.training.interrupt import stop_requests
+from md2n.training.observer import EpochReport, Observer, Silent, StepReport
 from md2n.training.optim import load_parameters
 from md2n.training.optimizer_state import OptimizerState, broken_weight
-from md2n.training.phases import epochs_of
 from md2n.training.rundir import RunDir
 from md2n.training.weights import state_tensors
 
@@ -30,7 +45,7 @@ Validate = Callable[[MultimodalModel, Dataset, int, torch.device], tuple[float, 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What came of it; the model given to ``train`` holds the chosen weights.
+    """What came of training; the model given to ``train`` holds the chosen weights.
 
     Args:
         weights: path of ``model.safetensors``.
@@ -49,6 +64,76 @@ class TrainingResult:
     steps: int
 
 
+def train(
+    model: MultimodalModel,
+    train_set: Dataset,
+    valid_set: Dataset,
+    config: TrainerConfig,
+    seed: int,
+    run: RunDir,
+    observer: Observer | None = None,
+    validate: Validate | None = None,
+) -> TrainingResult:
+    """Trains a method in a run folder, from its newest checkpoint if it has one.
+
+    Args:
+        model: freshly initialised, the same way at every call.
+        train_set: N samples.
+        valid_set: what the checkpoint is chosen on.
+        config: of the loop.
+        seed: of everything random.
+        run: an open run folder in which schema and data are described.
+        observer: receives a report of every step.
+        validate: score (higher is better) and loss of a model on a data set; by default the means over the incomplete
+            patterns, with the same draws at every call, as ``config.select_on`` says.
+
+    Returns:
+        Where the chosen weights are, and how good.
+
+    Raises:
+        DivergenceError: a loss term, the gradient, the weights or a validation is not a number.
+        InterruptedRun: Ctrl-C or SIGTERM; the state is saved.
+        StorageError: the run folder cannot be written; the last checkpoint is untouched.
+        RunError: the checkpoints cannot be used.
+        UsageError: no such device, one without the precision that the label needs, or an empty split.
+    """
+    for name, dataset in (("training", train_set), ("validation", valid_set)):
+        if len(dataset) == 0:
+            data = shlex.quote(str(run.config.get("data", {}).get("name", "NAME")))
+            raise UsageError(
+                f"the {name} split is empty", f"`md2n data info {data}` shows how many samples each split has"
+            )
+    device = choose_device(config.device)
+    threads = torch.get_num_threads()
+    task = model.schema.task
+    require_precision(task, device)
+    model.to(device)
+    weigh(model, class_weights(config.class_weights, task))
+    validate = validate or partial(_validate, balanced=by_balance(config, task))
+    watcher = observer or Silent()
+    feed = Feed(train_set, config, seed, device, conversations_for(model, train_set))
+    loop = Loop(model, feed, valid_set, config, run, watcher, validate)
+    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices), stop_requests() as stop_wanted:
+        torch.set_num_threads(config.threads)
+        try:
+            return loop.run(stop_wanted)
+        except DivergenceError as error:
+            run.log.flush()
+            run.record("failed", reason=error.message)
+            raise
+        finally:
+            torch.set_num_threads(threads)
+            watcher.end()
+
+
+def _validate(
+    model: MultimodalModel, dataset: Dataset, seed: int, device: torch.device, balanced: bool
+) -> tuple[float, float]:
+    validation = validation_score(model, dataset, seed=seed, device=device, balanced=balanced)
+    return validation.score, validation.loss
+
+
 class Loop:
     """The course of one run, from the newest checkpoint to the chosen weights.
 
@@ -57,8 +142,8 @@ class Loop:
         feed: the training split.
         valid_set: what the checkpoint is chosen on.
         config: of the loop.
-        run: an open run folder that has been told its schema and data.
-        observer: told of every step.
+        run: an open run folder in which schema and data are described.
+        observer: receives a report of every step.
         validate: score (higher is better) and loss of a model on a data set.
     """
 
@@ -247,11 +332,11 @@ class Loop:
     def save(self) -> None:
         p = self.progress
         p.log_offset = self.folder.log.flush()
-        picture = self.parts.picture(p)
-        broken = broken_weight(picture.weights)
+        checkpoint = self.parts.checkpoint(p)
+        broken = broken_weight(checkpoint.weights)
         if broken:
             raise DivergenceError(f"weight '{broken}' is not a finite number after step {p.step}", self.advice())
-        self.folder.checkpoints.save(picture)
+        self.folder.checkpoints.save(checkpoint)
         self.saved_step, self.saved_at = p.step, time.monotonic()
 
     def require_finite(self, value: float, what: str) -> None:

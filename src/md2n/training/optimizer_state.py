@@ -88,7 +88,7 @@ class OptimizerState:
         """The average begins again at the present weights: after a fit that replaced them."""
         self.average = WeightAverage(self.model, self.config.average)
 
-    def picture(self, progress: Progress) -> Checkpoint:
+    def checkpoint(self, progress: Progress) -> Checkpoint:
         """A checkpoint of this moment, on the CPU."""
         moments = optimizer_tensors(self._optimizer, self.parameters) if self._optimizer is not None else {}
         return Checkpoint(progress, state_tensors(self.model), _on_cpu(self.average.values), _on_cpu(moments))

@@ -5,10 +5,14 @@
 ``schema.json``           modalities in their order, and the task
 ``normaliser.*``          what features were normalised with (``.safetensors`` and ``.json``)
 ``run.json``              status, data checksum, seed, versions, sha256 of the weights and of the files above
-``log.jsonl``             steps and epochs; ``timing.jsonl`` what the clock said of them
+``log.jsonl``             steps and epochs; ``timing.jsonl`` when they were done
 ``checkpoints/``          where to go on from, until training is done
 ``model.safetensors``     the chosen weights, once training is done
 ========================  ===============================================================================
+
+``files`` in ``run.json`` has the sha256 of a file's content before and now, written before the file is: a process
+killed between the two leaves a file that has one of them.  Runs of an older md2n have no sha256 there; their files are
+read unchecked.  Reading needs no lock.
 """
 
 import datetime
@@ -21,18 +25,23 @@ from typing import Any, Literal
 
 from md2n.durable import encode_json, make_directory, tidy, write_bytes, write_json
 from md2n.errors import RunError
+from md2n.reading import parse_json, read_bytes, read_json, reading
 from md2n.shapes import Tensor
 from md2n.training.checkpoint import CheckpointStore
 from md2n.training.lock import FolderLock
 from md2n.training.log import RunLog
 from md2n.training.run_identity import ROUNDING, check_same, check_same_data, differences, identity_hash
-from md2n.training.runfiles import CHECKPOINTS, CONFIG, LOCK, MODEL, SCHEMA, is_begun, read_config, read_run
 from md2n.training.versions import versions
-from md2n.training.vouching import FILES, RUN, put, vouched
-from md2n.training.weights import encode_tensors
+from md2n.training.weights import decode_tensors, encode_tensors
 
-# What md2n itself may have put into a folder before a run began there.
-LEAVINGS = {"failed.json", "tensorboard"}
+CONFIG, SCHEMA, RUN, MODEL, LOCK = "config.json", "schema.json", "run.json", "model.safetensors", ".lock"
+CHECKPOINTS, NORMALISER, CELLS = "checkpoints", "normaliser", "cells"
+FILES = "files"  # in run.json
+LEAVINGS = {"failed.json", "tensorboard"}  # what md2n may have written before a run began
+LARGEST_BYTES = 1 << 36  # of weights
+RESTORE = "restore the file, or train again"
+# Types of the facts in run.json that md2n reads, where they are there.
+TYPES = {"status": str, "seed": int, "config_hash": str, "data": dict, "versions": dict, "model_sha256": str}
 
 Status = Literal["running", "stopped", "failed", "done"]
 
@@ -43,7 +52,7 @@ class RunDir:
     Args:
         path: the folder; made if absent.
         config: the resolved configuration as nested tables, with ``seed`` at the top.
-        notice: told, in a sentence, what a person should know.
+        notice: receives sentences that a person should read.
 
     Raises:
         RunError: the folder holds a run of another configuration, or something that is no run; or another process
@@ -89,15 +98,10 @@ class RunDir:
                 self.notice(f"{text}: bits may differ from here on")
             if before == self.config:
                 return
-        put(self.path, CONFIG, encode_json(self.config))
-
-    @property
-    def seed(self) -> int:
-        """The run's seed."""
-        return int(self.config["seed"])
+        write_file(self.path, CONFIG, encode_json(self.config))
 
     def describe(self, schema: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        """Records what is trained on; before the first step, and checked when a run goes on.
+        """Records what is trained on, before the first step; when a run goes on, the data are compared.
 
         Args:
             schema: modalities (a list, in order) and task.
@@ -109,18 +113,21 @@ class RunDir:
         begun = read_run(self.path) if is_begun(self.path) else None
         if begun:
             check_same_data(self.path, begun.get("data"), data)
+            files = begun.get(FILES, {})
+        else:
+            files = {CONFIG: [_sha256((self.path / CONFIG).read_bytes())]}
         facts = {
             "format": 1,
             "status": "running",
-            "seed": self.seed,
+            "seed": int(self.config["seed"]),
             "config_hash": identity_hash(self.config),
             "data": dict(data),
             "versions": versions(),
             "began": begun["began"] if begun else _now(),
-            FILES: begun.get(FILES, {}) if begun else vouched(self.path, (CONFIG,)),
+            FILES: files,
         }
         write_json(self.path / RUN, facts)
-        put(self.path, SCHEMA, encode_json(dict(schema)))
+        write_file(self.path, SCHEMA, encode_json(dict(schema)))
 
     def record(self, status: Status, **facts: Any) -> None:
         """Sets the status in ``run.json``, and further facts.
@@ -131,13 +138,13 @@ class RunDir:
         write_json(self.path / RUN, read_run(self.path) | {"status": status, "changed": _now()} | facts)
 
     def save_tensors(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Writes ``name.safetensors`` and ``name.json``; ``run.json`` vouches for both.
+        """Writes ``name.safetensors`` and ``name.json``, and their sha256.
 
         Raises:
             StorageError: they cannot be written.
         """
-        put(self.path, f"{name}.safetensors", encode_tensors(tensors))
-        put(self.path, f"{name}.json", encode_json(dict(facts)))
+        write_file(self.path, f"{name}.safetensors", encode_tensors(tensors))
+        write_file(self.path, f"{name}.json", encode_json(dict(facts)))
 
     def finish(self, weights: Mapping[str, Tensor], **facts: Any) -> Path:
         """Writes the chosen weights and marks the run done.
@@ -154,17 +161,17 @@ class RunDir:
         """
         content = encode_tensors(weights)
         write_bytes(self.path / MODEL, content)
-        self.record("done", model_sha256=hashlib.sha256(content).hexdigest(), **facts)
+        self.record("done", model_sha256=_sha256(content), **facts)
         return self.path / MODEL
 
     def clock(self, event: str, **facts: Any) -> None:
-        """A line of ``timing.jsonl``."""
+        """Writes a line of ``timing.jsonl``."""
         self.timing.write({"event": event, "time": _now(), **facts})
         self.timing.flush()
 
 
 def tidy_finished(path: Path) -> None:
-    """Removes what a killed process left in the folder of a finished run; nothing where another process is at work.
+    """Removes what a killed process left in the folder of a finished run, unless another process works there.
 
     Raises:
         StorageError: it cannot be removed.
@@ -172,6 +179,148 @@ def tidy_finished(path: Path) -> None:
     with suppress(RunError), FolderLock(path / LOCK):
         tidy(path)
         CheckpointStore(path / CHECKPOINTS, lambda text: None).clear()
+
+
+def is_begun(path: Path) -> bool:
+    """True where there is something to go on from: a checkpoint, or the chosen weights.
+
+    A folder in which nothing was saved yet may be used for another configuration.
+    """
+    saved = (path / CHECKPOINTS).is_dir() and any((path / CHECKPOINTS).iterdir())
+    return (path / CONFIG).exists() and (saved or (path / MODEL).exists())
+
+
+def is_finished(path: Path) -> bool:
+    """True where training is done and the chosen weights are whole."""
+    if not (path / RUN).exists() or not (path / MODEL).exists():
+        return False
+    facts = read_run(path)
+    with reading(path / MODEL, RunError, RESTORE):
+        sha256 = _sha256(read_bytes(path / MODEL, LARGEST_BYTES))
+    return facts.get("status") == "done" and facts.get("model_sha256") == sha256
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The resolved configuration of a run folder.
+
+    Raises:
+        RunError: absent, damaged or changed.
+    """
+    return _read(path, CONFIG)
+
+
+def read_schema(path: Path) -> dict[str, Any]:
+    """The schema of a run folder, as tables.
+
+    Raises:
+        RunError: absent, damaged or changed.
+    """
+    return _read(path, SCHEMA)
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """The facts of a run folder: status, data, seed, versions.
+
+    Raises:
+        RunError: absent or damaged.
+    """
+    facts = _read(path, RUN)
+    for key, kind in TYPES.items():
+        if not isinstance(facts.get(key, kind()), kind):
+            raise RunError(f"'{path / RUN}': {key} is a {type(facts[key]).__name__}, not a {kind.__name__}", RESTORE)
+    return facts
+
+
+def read_tensors(path: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What ``RunDir.save_tensors`` wrote: tensors and facts.
+
+    Raises:
+        RunError: absent, damaged or changed.
+    """
+    facts = _read(path, f"{name}.json")
+    return _tensors(path, f"{name}.safetensors"), facts
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The chosen weights of a finished run, checked against their sha256.
+
+    Raises:
+        RunError: training is not done, or the file is damaged.
+    """
+    facts = read_run(path)
+    if not (path / MODEL).exists():
+        raise RunError(
+            f"{path} has no trained model yet (status: {facts.get('status')})",
+            "give the same `md2n train` command again: it goes on where it was",
+        )
+    if not is_finished(path):
+        raise RunError(
+            f"{path / MODEL} is not what training wrote",
+            "restore the file, or give the same `md2n train` command again: it trains again, to the same bits",
+        )
+    return _tensors(path, MODEL)
+
+
+def write_file(path: Path, name: str, content: bytes) -> None:
+    """Writes a file of a run folder, after its sha256 where the folder has a ``run.json`` already.
+
+    Raises:
+        StorageError: it cannot be written.
+        RunError: ``run.json`` is damaged.
+    """
+    facts = _facts(path)
+    if facts is not None:
+        before, now = _digests(facts, name)[-1:], _sha256(content)
+        files = facts[FILES] if isinstance(facts.get(FILES), dict) else {}
+        digests = before if before == [now] else [*before, now]
+        write_json(path / RUN, {**facts, FILES: {**files, name: digests}})
+    write_bytes(path / name, content)
+
+
+def _checked(path: Path, name: str) -> bytes:
+    """The content of a file that has the sha256 in ``run.json``, if one is there."""
+    content = read_bytes(path / name, LARGEST_BYTES)
+    digests = _digests(_facts(path) or {}, name)
+    if digests and _sha256(content) not in digests:
+        raise RunError(
+            f"{path / name} is not what md2n wrote: its checksum differs from that in {RUN}",
+            "restore the file, or train into another folder",
+        )
+    return content
+
+
+def _facts(path: Path) -> dict[str, Any] | None:
+    """``run.json``; None where there is none yet."""
+    with reading(path / RUN, RunError, RESTORE):
+        return read_run(path) if (path / RUN).exists() else None
+
+
+def _digests(facts: Mapping[str, Any], name: str) -> list[str]:
+    files = facts.get(FILES)
+    digests = files.get(name) if isinstance(files, dict) else None
+    return [str(d) for d in digests] if isinstance(digests, list) else []
+
+
+def _tensors(path: Path, name: str) -> dict[str, Tensor]:
+    with reading(path / name, RunError, RESTORE):
+        return decode_tensors(_checked(path, name), path / name)
+
+
+def _read(path: Path, name: str) -> dict[str, Any]:
+    """The JSON object in a file of a run folder."""
+    if not path.is_dir():
+        raise RunError(f"there is no run folder {path}", "give the folder that `md2n train --out` wrote")
+    with reading(path / name, RunError, RESTORE):
+        if not (path / name).exists():
+            raise RunError(f"{path} has no {name}", "give the folder that `md2n train --out` wrote")
+        value = read_json(path / name) if name == RUN else parse_json(_checked(path, name))
+    if not isinstance(value, dict):
+        raise RunError(f"{path / name} holds no JSON object", RESTORE)
+    return value
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _now() -> str:
