@@ -34,7 +34,7 @@ from md2n.methods.base import MultimodalModel, Phase, Recovers
 from md2n.missing import incomplete_patterns
 from md2n.seeding import generator
 from md2n.training.feed import Feed, epochs_of
-from md2n.training.optimizer_state import OptimizerState
+from md2n.training.optim import OptimizerState
 
 STARTING_S = 7.5  # of two or three processes that import torch and read the data
 TIMED_STEPS, TIMED_S = 3, 1.0  # steps of a phase that are timed, and seconds after which no more are begun

@@ -23,9 +23,8 @@ from md2n.durable import BESIDE, encode_json, make_directory, refused, write_dir
 from md2n.errors import RunError
 from md2n.reading import parse_json, read_bytes, reading
 from md2n.shapes import Tensor
-from md2n.training.optim import load_parameters
 from md2n.training.versions import changed_versions, versions
-from md2n.training.weights import decode_tensors, encode_tensors, load_weights
+from md2n.training.weights import decode_tensors, encode_tensors, load_parameters, load_weights
 
 FORMAT = 1
 LARGEST_BYTES = 1 << 36  # of a checkpoint

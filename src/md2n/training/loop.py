@@ -35,10 +35,9 @@ from md2n.training.feed import Feed, epochs_of
 from md2n.training.imbalance import by_balance, class_weights, weigh
 from md2n.training.interrupt import stop_requests
 from md2n.training.observer import EpochReport, Observer, Silent, StepReport
-from md2n.training.optim import load_parameters
-from md2n.training.optimizer_state import OptimizerState, broken_weight
+from md2n.training.optim import OptimizerState
 from md2n.training.rundir import RunDir
-from md2n.training.weights import state_tensors
+from md2n.training.weights import load_parameters, state_tensors
 
 Validate = Callable[[MultimodalModel, Dataset, int, torch.device], tuple[float, float]]
 
@@ -169,6 +168,7 @@ class Loop:
         self.saved_step, self.saved_at = -1, time.monotonic()
 
     def run(self, stop_wanted: Callable[[], str]) -> TrainingResult:
+        self.stop_wanted = stop_wanted
         checkpoint = self.resume()
         self.folder.clock("begin", step=self.progress.step, device=str(self.device), threads=self.config.threads)
         self.observer.begin(self.progress.step, self.planned_steps)
@@ -177,10 +177,10 @@ class Loop:
             checkpoint = None
             if self.phase.fit is not None and not self.progress.fitted:
                 self.fit(self.phase)
-                self.leave_if(stop_wanted())
+                self.stop_if_wanted()
             while not self.phase_over:
-                self.epoch(stop_wanted)
-                self.leave_if(stop_wanted())
+                self.epoch()
+                self.stop_if_wanted()
             self.leave()
             p = self.progress
             if p.phase + 1 == len(self.phases):
@@ -232,7 +232,8 @@ class Loop:
             load_parameters(self.model, self.parts.average.values)
         self.parts.release()
 
-    def leave_if(self, signal_name: str) -> None:
+    def stop_if_wanted(self) -> None:
+        signal_name = self.stop_wanted()
         if not signal_name:
             return
         if self.saved_step != self.progress.step:
@@ -245,7 +246,7 @@ class Loop:
         )
 
     def finish(self, best: Best | None) -> TrainingResult:
-        if best is None:  # cannot be: the last phase selects, and the end of a phase is always validated
+        if best is None:  # never: the last phase selects, and the end of a phase is always validated
             raise RuntimeError("training ended without a validation")
         self.model.eval()
         self.folder.log.flush()
@@ -255,14 +256,14 @@ class Loop:
         self.folder.clock("done", step=p.step)
         return TrainingResult(path, best.score, best.loss, best.epoch, p.epoch, p.step)
 
-    def epoch(self, stop_wanted: Callable[[], str]) -> None:
+    def epoch(self) -> None:
         p = self.progress
         began, first = time.monotonic(), p.position
         self.model.train()
         for positions in self.feed.epoch(p.epoch, first):
             self.step(positions)
             if p.position < self.feed.batches:
-                self.leave_if(stop_wanted())
+                self.stop_if_wanted()
                 if time.monotonic() - self.saved_at >= self.config.checkpoint_s:
                     self.save()
         means = {name: total / p.samples for name, total in p.sums.items()}
@@ -323,7 +324,7 @@ class Loop:
         by_loss = self.config.select_on == "loss"
         better = p.best is None or (loss < p.best.loss if by_loss else score > p.best.score)
         if better:
-            # The checkpoint about to be written, of this very step, is the best: its average is what was validated.
+            # Of the checkpoint that is written next: its average is what was validated.
             p.best, p.stale = Best(p.name, p.epoch, score, loss), 0
         else:
             p.stale += 1
@@ -333,9 +334,9 @@ class Loop:
         p = self.progress
         p.log_offset = self.folder.log.flush()
         checkpoint = self.parts.checkpoint(p)
-        broken = broken_weight(checkpoint.weights)
-        if broken:
-            raise DivergenceError(f"weight '{broken}' is not a finite number after step {p.step}", self.advice())
+        for name, value in checkpoint.weights.items():
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise DivergenceError(f"weight '{name}' is not a finite number after step {p.step}", self.advice())
         self.folder.checkpoints.save(checkpoint)
         self.saved_step, self.saved_at = p.step, time.monotonic()
 

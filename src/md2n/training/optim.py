@@ -1,7 +1,7 @@
-"""The optimiser's parts: which weights decay, the rate of a step, the weight average, the gradient's norm.
+"""AdamW, its learning rate, the clipped gradient and the weight average.
 
-Everything here is a function of the step number and of tensors that a checkpoint holds, so that a resumed run cannot
-differ from one that was never stopped.
+Everything here is a function of the step number and of tensors in the checkpoint, so a resumed run cannot differ from
+one that was never stopped.
 """
 
 import math
@@ -12,8 +12,90 @@ import torch
 from torch import nn
 
 from md2n.errors import UsageError
+from md2n.methods.base import MultimodalModel, Phase
 from md2n.shapes import Float, Tensor
+from md2n.training.checkpoint import Checkpoint, Progress
 from md2n.training.config import TrainerConfig
+from md2n.training.weights import load_parameters, load_weights, state_tensors
+
+
+class OptimizerState:
+    """What changes within a phase: the trained weights, AdamW's moments, the weight average.
+
+    Args:
+        model: on ``device``; enters the phase.
+        phase: which parameters are trained.
+        steps: optimiser steps the phase may take.
+        config: of the loop.
+        device: of the model.
+        checkpoint: where to go on from; without it the phase begins with the model's present weights.
+    """
+
+    def __init__(
+        self,
+        model: MultimodalModel,
+        phase: Phase,
+        steps: int,
+        config: TrainerConfig,
+        device: torch.device,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        self.model, self.steps, self.config = model, steps, config
+        # Entered before the weights are loaded: what a method copies on entering, the checkpoint overwrites.
+        model.enter(phase)
+        if checkpoint is not None:
+            load_weights(model, checkpoint.weights)
+        self.parameters = {} if phase.fit is not None else trained_parameters(model, phase.trains)
+        trained = set(self.parameters.values())
+        self._frozen = [p for p in model.parameters() if p.requires_grad and p not in trained]
+        for p in self._frozen:
+            p.requires_grad_(False)
+        self._optimizer = make_optimizer(model, self.parameters, config) if self.parameters else None
+        self.average = WeightAverage(model, config.average)
+        if checkpoint is not None:
+            self.average.values = {name: value.to(device) for name, value in checkpoint.average.items()}
+            if self._optimizer is not None:
+                load_optimizer(self._optimizer, self.parameters, checkpoint.optimizer)
+
+    def backward(self, loss: Float[Tensor, ""]) -> float:
+        """Computes the gradients of a loss and clips them; returns their norm before that."""
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(clip_gradient(self.parameters, self.config.gradient_clip, self.model.apart()))
+
+    def step(self, number: int) -> float:
+        """One step of AdamW and of the average, the gradients removed.
+
+        Args:
+            number: steps done in this phase.
+
+        Returns:
+            The learning rate of this step.
+        """
+        optimizer = self._optimizer
+        if optimizer is None:
+            raise RuntimeError("a closed-form phase has no steps")
+        factor = rate_factor(number, self.steps, self.config.warmup, self.config.final_rate)
+        rate = self.config.learning_rate * factor
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        self.average.update(self.model, number)
+        return rate
+
+    def restart_average(self) -> None:
+        """Starts the average at the present weights, after a fit that replaced them."""
+        self.average = WeightAverage(self.model, self.config.average)
+
+    def checkpoint(self, progress: Progress) -> Checkpoint:
+        """The present state, on the CPU."""
+        moments = optimizer_tensors(self._optimizer, self.parameters) if self._optimizer is not None else {}
+        return Checkpoint(progress, state_tensors(self.model), _on_cpu(self.average.values), _on_cpu(moments))
+
+    def release(self) -> None:
+        """Ends the phase: what it froze can be trained again."""
+        for p in self._frozen:
+            p.requires_grad_(True)
 
 
 def trained_parameters(model: nn.Module, prefixes: tuple[str, ...]) -> dict[str, nn.Parameter]:
@@ -35,8 +117,7 @@ def trained_parameters(model: nn.Module, prefixes: tuple[str, ...]) -> dict[str,
 def decays(model: nn.Module) -> set[str]:
     """Names of the parameters that weight decay shrinks: matrices and kernels of layers.
 
-    Biases, norms, embeddings and free parameters (learned queries, positions, gains) are left out: shrinking them
-    toward zero is no prior of theirs.
+    Biases, norms, embeddings and free parameters (learned queries, positions, gains) have no reason to be near zero.
     """
     names: set[str] = set()
     for path, module in model.named_modules():
@@ -62,13 +143,13 @@ def make_optimizer(
 
 
 def rate_factor(step: int, steps: int, warmup: float, final: float) -> float:
-    """What the learning rate is multiplied by at a step: a rising line, then half a cosine.
+    """Factor of the learning rate at a step: a rising line, then half a cosine.
 
     Args:
         step: 0 .. steps - 1.
         steps: of the phase.
-        warmup: part of the steps spent on the line; 0 starts at the top.
-        final: where the cosine ends.
+        warmup: part of the steps on the line; 0 starts at the top.
+        final: end of the cosine.
 
     Returns:
         In (0, 1]: 1 at the end of the warm-up, ``final`` at the last step.
@@ -83,12 +164,12 @@ def rate_factor(step: int, steps: int, warmup: float, final: float) -> float:
 def clip_gradient(
     parameters: Mapping[str, nn.Parameter], largest: float, apart: Sequence[str] = ()
 ) -> Float[Tensor, ""]:
-    """Scales the gradient down to norm ``largest`` (0: leaves it) and gives the norm that the whole of it had.
+    """Scales the gradient down to a norm; returns the norm of the whole before that.
 
     Args:
         parameters: by name.
-        largest: norm.
-        apart: beginnings of names; the parameters of each are scaled by themselves, the rest together.
+        largest: norm; 0 does not scale.
+        apart: beginnings of names; the parameters of each are scaled alone, the rest together.
     """
     parts: dict[str, list[nn.Parameter]] = {}
     for name, parameter in parameters.items():
@@ -100,13 +181,13 @@ def clip_gradient(
 
 
 class WeightAverage:
-    """Exponential average of the weights, the ones that are validated and saved.
+    """Exponential average of the weights; these are validated and saved.
 
     ``average <- average + (1 - d) (weights - average)`` with ``d = min(decay, (1 + n) / (10 + n))`` after n updates, so
-    that the first weights are soon forgotten.  At ``decay=0`` it is the weights themselves.  Buffers are not averaged.
+    the first weights count for little soon.  At ``decay=0`` it is the weights themselves.  Buffers are not averaged.
 
     Args:
-        model: whose current weights it starts from.
+        model: its weights are the first average.
         decay: in [0, 1].
     """
 
@@ -116,33 +197,21 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, model: nn.Module, updates: int) -> None:
-        """Moves toward the current weights.
-
-        Args:
-            model: after its step.
-            updates: n, how many there were before.
-        """
+        """Averages in the weights after a step; ``updates`` is n, the number before."""
         decay = min(self.decay, (1 + updates) / (10 + updates))
         for name, p in model.named_parameters():
-            # lerp leaves a weight that did not move exactly where it was: frozen parts stay themselves.
+            # lerp changes no bit of a weight that did not change: frozen parts stay as they are.
             self.values[name].lerp_(p.detach(), 1 - decay)
 
     @contextmanager
     def shown(self, model: nn.Module) -> Iterator[None]:
-        """The model with the averaged weights, until the block ends."""
+        """Within the block the model has the averaged weights."""
         own = {name: p.detach().clone() for name, p in model.named_parameters()}
         load_parameters(model, self.values)
         try:
             yield
         finally:
             load_parameters(model, own)
-
-
-@torch.no_grad()
-def load_parameters(model: nn.Module, values: Mapping[str, Tensor]) -> None:
-    """Copies values into the parameters of the same names."""
-    for name, p in model.named_parameters():
-        p.copy_(values[name])
 
 
 def optimizer_tensors(
@@ -166,3 +235,7 @@ def load_optimizer(
         # AdamW counts steps beside the weights where it is fused, and on the CPU where it is not.
         beside = moment != "step" or bool(optimizer.defaults["fused"])
         optimizer.state[p][moment] = value.to(p.device, copy=True) if beside else value.clone()
+
+
+def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu() for name, value in tensors.items()}

@@ -37,6 +37,13 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str = 
         raise RunError(f"{source} does not fit the model: {reason}", "was it written by another md2n?") from error
 
 
+@torch.no_grad()
+def load_parameters(model: nn.Module, values: Mapping[str, Tensor]) -> None:
+    """Copies values into the parameters of the same names."""
+    for name, p in model.named_parameters():
+        p.copy_(values[name])
+
+
 def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
     """The bytes of a safetensors file; equal tensors give equal bytes."""
     content: bytes = safetensors.torch.save({name: value.cpu().contiguous() for name, value in tensors.items()})
