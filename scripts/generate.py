@@ -8,11 +8,13 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from scripts.pages import PROJECT, benchmark, command_line, methods, paper_map, results
+from scripts.pages import PROJECT, benchmark, command_line, method, method_figure, methods, paper_map, results
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/benchmark.md": benchmark.page,
     "docs/results.md": results.page,
+    "docs/method.md": method.page,
+    "docs/pictures/method.svg": method_figure.page,
     "docs/paper-map.md": paper_map.page,
     "docs/reference/cli.md": command_line.page,
     "docs/reference/methods.md": methods.page,

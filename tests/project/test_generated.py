@@ -1,10 +1,12 @@
 """Pages made from the code are those the code would make now, and the paper is claimed to the last equation."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from scripts.generate import PAGES
+from scripts.pages.method import snippet
 from scripts.pages.paper_map import EQUATIONS, claimed, claims, read_claim
 from scripts.pages.source import first_sentence
 
@@ -23,6 +25,22 @@ def test_every_equation_is_claimed_once() -> None:
     owners = {number: [c.owner for c in found] for number, found in claimed("Eq.", made).items()}
     assert {n: o for n, o in owners.items() if len(o) > 1} == {}
     assert {int(n) for n in owners} == set(EQUATIONS)
+
+
+def test_the_method_page_displays_every_equation_in_order_and_code_after_each() -> None:
+    text = PAGES["docs/method.md"]()
+    assert [int(n) for n in re.findall(r"\\tag\{(\d+)\}\$\$", text)] == list(EQUATIONS)
+    sections = re.split(r"\\tag\{\d+\}\$\$", text)[1:]
+    # One function takes the steps of Eq. 7, 8 and 9, and one those of Eq. 10 to 13.
+    alone = [n for n, after in zip(EQUATIONS, sections) if "```python" not in after]
+    assert alone == [7, 10, 11, 12]
+
+
+def test_code_that_is_gone_is_no_snippet() -> None:
+    with pytest.raises(ValueError, match="no code is called"):
+        snippet("md2n.diffusion.process.DuplexProcess.gone")
+    with pytest.raises(ValueError, match="has no line that begins with 'gone'"):
+        snippet("md2n.diffusion.process.DuplexProcess.step", "gone", "return")
 
 
 def test_every_claim_is_of_the_agreed_form() -> None:
