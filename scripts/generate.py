@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from scripts.pages import PROJECT, benchmark, command_line, method, method_figure, methods, paper_map, results
+from scripts.pages import PROJECT, benchmark, command_line, method, method_figure, methods, paper_map, results, settings
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/benchmark.md": benchmark.page,
@@ -18,6 +18,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/paper-map.md": paper_map.page,
     "docs/reference/cli.md": command_line.page,
     "docs/reference/methods.md": methods.page,
+    "docs/reference/settings.md": settings.page,
 }
 
 

@@ -1,5 +1,6 @@
 """Ranges of settings in words."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,7 @@ from md2n.ranges import allowed
         (int | None, "a whole number or null"),
         (tuple[str, ...], "a list, each of it text in quotes"),
         (tuple[int, str], "a list of 2: a whole number, text in quotes"),
+        (Mapping[str, Annotated[float, Ge(0), Le(1)]], "a table, each of its values a number from 0 to 1"),
         (Annotated[int | None, Ge(1)], "a whole number or null of at least 1"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import types
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -35,6 +36,8 @@ def allowed(annotation: Any) -> str:
         return " or ".join(allowed(kind) for kind in inner)
     if origin is tuple and len(inner) == 2 and inner[1] is Ellipsis:
         return f"a list, each of it {allowed(inner[0])}"
+    if origin is Mapping:
+        return f"a table, each of its values {allowed(inner[1])}"
     if origin is tuple:
         return f"a list of {len(inner)}: {', '.join(allowed(kind) for kind in inner)}"
     return KINDS.get(annotation, getattr(annotation, "__name__", str(annotation)))

@@ -13,11 +13,11 @@ class EvaluationConfig:
     Args:
         protocols: ``fixed`` (every pattern in turn), ``random`` (missing rates 0 to 0.7), ``inside`` (single
             numbers hidden inside what is there); any of them.
-        draws: averaged for a prediction; 0 is the method's own number.
-        recover_draws: of a recovery, for its mean and spread; 0 is the method's own number.
+        draws: number of draws that a prediction averages; 0 is the method's own number.
+        recover_draws: number of draws of a recovery, for its mean and standard deviation; 0 is the method's own number.
         recover_steps: network calls of a recovery; 0 is the method's own number.
         seed: of the random protocol's masks and of every draw; the same for all methods and training seeds.
-        batch_size: samples asked for at once.
+        batch_size: samples in a batch.
     """
 
     protocols: tuple[Literal["fixed", "random", "inside"], ...] = ("fixed",)

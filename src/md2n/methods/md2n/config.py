@@ -14,10 +14,10 @@ class DiffusionConfig:
     """The multi-stage duplex diffusion process and its networks; see ``md2n.diffusion``.
 
     Args:
-        steps: T.
-        t1: end of the refinement stage.
-        t2: start of the structure stage.
-        schedule: noise schedule b_t.
+        steps: T, the steps of the diffusion.
+        t1: last step of the refinement stage.
+        t2: last step of the transfer stage, where recovery begins.
+        schedule: the noise schedule b_t.
         transfer: how w_t rises from 0 at t1 to 1 at t2; ``none`` is plain conditional VP diffusion.
         duplex: train both directions; False trains only available -> missing (ablation row iii).
         variance: ``exact`` (1 - abar) or ``as_printed`` (1 - sqrt(abar), Eq. 5).
@@ -30,8 +30,7 @@ class DiffusionConfig:
         partner: ``mean`` of the available latents, or a ``learned`` mix.
         shared: one network for all targets (with a target embedding) instead of one each.
         cascade: recover missing modalities one after another, each conditioned on the ones before.
-        first_guess: whether a perceptron over all given latents tells the network what it makes of them at once; not in
-            the paper.
+        first_guess: a perceptron over all given latents gives the network a first estimate; not in the paper.
     """
 
     steps: Annotated[int, Gt(1)] = 1000
@@ -70,16 +69,18 @@ class MD2NConfig:
         complete_view_distillation: weight of drawing the prediction from recovered modalities toward the same
             model's prediction from the complete sample; 0 turns it off (beyond the paper).
         complete_task: weight of the task loss of the complete view, which distillation needs; 0 turns it off.
-        complete_share: part of a step's incomplete samples, drawn anew, whose complete view is looked at for the two.
+        complete_share: share of a step's incomplete samples, drawn anew, for which the two are computed.
         detach_target: the score loss moves the networks but not the latents they aim at.
         detach_recovered: the task moves the fusion that reads recovered latents, but not what recovered them, nor
             through it the encoders.
         encoders: False feeds linear projections of the raw features instead of E_k (Table 4).
         decoders: False trains without L_dec (Table 4); recovered features are then refused.
-        predict_steps: network calls per missing modality for a prediction; 1 is the estimate that fusion met.
-        predict_draws: draws for the spread of a prediction (and its mean, where predict_steps > 1); 1: no spread.
+        predict_steps: network calls per missing modality for a prediction; 1 is the estimate that fusion meets in
+            training.
+        predict_draws: draws for the standard deviation of a prediction (and its mean, where predict_steps > 1); 1: no
+            deviation.
         recover_steps: network calls for a faithful recovery.
-        recover_draws: draws for a recovery's mean and spread.
+        recover_draws: draws for a recovery's mean and standard deviation.
     """
 
     fusion: FusionConfig = field(default_factory=FusionConfig)
