@@ -89,16 +89,20 @@ def settings(cls: type[Any], where: str, default: Any = None) -> Iterator[Settin
 
 def meaning(cls: type[Any], name: str) -> str:
     """What the docstrings say of a field: the base class's first, then what the class adds."""
-    said = [text for owner in reversed(cls.__mro__) if (text := _arguments(owner).get(name))]
-    return "; ".join(_resolved(text, name).rstrip(".") for text in said if not text.startswith("see "))
+    texts = [text for owner in reversed(cls.__mro__) if (text := _arguments(owner).get(name))]
+    return "; ".join(_resolved(text, name).rstrip(".") for text in texts)
 
 
 def _resolved(text: str, name: str) -> str:
-    """``as in ``FusionConfig```` replaced by what is said there."""
-    from md2n.models import config
+    """``as in ``FusionConfig```` replaced by what that class says of the field."""
+    from md2n.methods.md2n.config import MD2NConfig
+    from md2n.methods.parts.config import FusionConfig
 
-    pointer = re.match(r"as in ``(\w+)``(.*)", text)
-    return f"{_arguments(getattr(config, pointer[1]))[name].rstrip('.')}{pointer[2]}" if pointer else text
+    pointer = re.search(r"(?:[^;.]*, )?as in ``(\w+)``", text)
+    if pointer is None:
+        return text
+    owner = next(cls for cls in (FusionConfig, MD2NConfig) if cls.__name__ == pointer[1])
+    return text.replace(pointer[0], _arguments(owner)[name].rstrip("."))
 
 
 @cache
