@@ -185,7 +185,7 @@ def test_a_line_that_cannot_be_used_is_listed_and_the_rest_goes_on(
     [
         ("file\na.wav\na.wav\n", "no line of .* can be used: id 'a' stands for lines 2, 3"),
         ("name\na.wav\n", "neither a column 'file' nor 'id'"),
-        ("file\n", "holds no sample"),
+        ("file\n", "has a header but no row"),
         ("file,file\na.wav,a.wav\n", "two columns called 'file'"),
         ("file,label\na.wav\n", "line 2 has 1 cells, the header has 2"),
     ],

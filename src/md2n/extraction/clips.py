@@ -27,9 +27,9 @@ import numpy as np
 from md2n.brief import brief
 from md2n.data.declaration import Meaning, declare_columns
 from md2n.data.readers.arrays import SPLIT_WORDS
-from md2n.data.readers.cells import read_text
 from md2n.data.readers.folder import read_table, target_of
 from md2n.data.readers.labels import is_unknown, label_column
+from md2n.data.readers.text_table import read_text
 from md2n.data.samples import SPLITS, LabelColumn
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.extraction.base import Clip, Word

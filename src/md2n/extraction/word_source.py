@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from md2n.data.readers.timed_table import TXT, is_table
+from md2n.data.readers.text_table import TXT, is_table
 from md2n.data.readers.word_files import SUFFIXES, read_word_file
 from md2n.errors import DataError, UsageError
 from md2n.extraction.base import Word

@@ -16,7 +16,7 @@ from md2n.data.readers.clip_files import read_archive, read_array
 from md2n.data.readers.detect import read
 from md2n.data.readers.folder import MOST_GROUPS
 from md2n.data.readers.npy import load_npy, load_npz
-from md2n.data.readers.timed_table import open_table
+from md2n.data.readers.text_table import open_table
 from md2n.errors import DataError, UnsafeFileError, did_you_mean
 from md2n.evaluation.protocols import load_masks, random_conditions, save_masks
 

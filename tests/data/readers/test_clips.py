@@ -315,7 +315,7 @@ def breaking(root: Path, what: str) -> None:
         ("columns", r"b.csv' has 2 feature columns, '.*a.csv' has 3 \(only there: AU28_c\)", "one program"),
         ("names", r"b.csv' has other columns than '.*a.csv': only here: AU23_c; only there: AU28_c", "one program"),
         ("size", r"b.npy' has 5 feature columns, '.*a.npy' has 4", "two sub-folders"),
-        ("empty", r"b.csv' has a header but no frame", "take the file away"),
+        ("empty", r"b.csv' has a header but no row", "take the file away"),
         ("zero", r"b.csv' is empty", "again"),
         ("truncated", r"a.mat' is truncated or damaged", "again"),
         ("two", r"has two files of 'a': a.mat, a.npy", "keep one"),

@@ -160,7 +160,7 @@ def test_folder_labels_can_be_named_and_their_kind_told(tmp_path):
     ("table", "message"),
     [
         ("", r"is empty \(0 bytes\)"),
-        ("id,audio\n", "holds no sample"),
+        ("id,audio\n", "has a header but no row"),
         ("name,audio\na,audio/a.npy\n", "has no column 'id'"),
         ("id,audio,audio\na,audio/a.npy,audio/a.npy\n", "two columns called 'audio'"),
         ("id,audio\na,audio/a.npy,b\n", "line 2 has 3 cells, the header has 2"),

@@ -47,7 +47,7 @@ def test_functionals_are_one_vector_that_holds_throughout(tmp_path, lines):
     ("lines", "text", "hint"),
     [
         (["name;frameTime;F0", "a;0;1", "b;0.01;2"], "holds 2 recordings: a, b", "one table per recording"),
-        (["name;frameTime;F0", "a;0;1", "a;0.01;2", "a;0;1"], "line 4: its time does not come after", "appends"),
+        (["name;frameTime;F0", "a;0;1", "a;0.01;2", "a;0;1"], "line 4 has a time that does not come after", "appends"),
         (["name;frameTime", "a;0"], "holds times but no feature", "openSMILE"),
         (["file,start,end,F0", "a,0 days,soon,1", "a,1,2,1"], "line 2: '0 days' is no time", "seconds"),
         (["file,start,end,F0", "a,0,1,1", "a,1,0.5,1"], "line 3 ends before it starts", "again"),

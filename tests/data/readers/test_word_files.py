@@ -127,7 +127,7 @@ def test_a_file_of_pauses_holds_no_word_and_no_step(tmp_path):
         (["0,1,2", "1,2,3"], "has no header line: its first line is '0,1,2'", "word, start_s, end_s"),
         (["word;start_s;end_s", "so;0,5;1"], "line 2: '0,5' is no time", "not a comma"),
         (["word,start_s,end_s", "so,-1,1"], "'so' is from -1 to 1 s", "0 s or later"),
-        (["word,start_s,end_s"], "has a header but no frame", "take the file away"),
+        (["word,start_s,end_s"], "has a header but no row", "take the file away"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_the_next_step(tmp_path, lines, text, hint):

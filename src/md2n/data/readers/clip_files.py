@@ -25,8 +25,8 @@ from md2n.data.readers.faces import read_face_table
 from md2n.data.readers.frames import as_features, as_numbers
 from md2n.data.readers.npy import load_npy, load_npz
 from md2n.data.readers.segments import Segment
+from md2n.data.readers.text_table import TXT, is_table
 from md2n.data.readers.timed import ClipFrames, shifted, track_of
-from md2n.data.readers.timed_table import TXT, is_table
 from md2n.data.readers.word_files import SUFFIXES, read_word_file
 from md2n.data.samples import Array
 from md2n.errors import DataError

@@ -39,7 +39,7 @@ from md2n.data.readers.segments import (
     require_features,
     require_reference,
 )
-from md2n.data.readers.timed_table import TXT
+from md2n.data.readers.text_table import TXT
 from md2n.data.readers.word_files import SUFFIXES
 from md2n.data.samples import Samples
 from md2n.errors import DataError, UsageError, did_you_mean

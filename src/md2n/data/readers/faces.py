@@ -21,6 +21,7 @@ Sources: Baltrusaitis et al., "OpenFace 2.0", FG 2018; Cheong et al., "Py-Feat",
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,8 @@ import numpy.typing as npt
 from md2n.data.readers.facet_bare import is_bare_facet, read_bare_facet
 from md2n.data.readers.frames import as_features
 from md2n.data.readers.opensmile import is_opensmile, read_opensmile
+from md2n.data.readers.text_table import Table, open_table
 from md2n.data.readers.timed import ClipFrames, lasting, track_of
-from md2n.data.readers.timed_table import SPAN, Table, no_header, open_table, read_spans
 from md2n.data.samples import Array
 from md2n.errors import DataError
 from md2n.reading import named
@@ -39,6 +40,7 @@ _OPENFACE = re.compile(r"AU\d\d_[rc]")
 _PY_FEAT = re.compile(r"AU\d\d")
 _EVIDENCE = re.compile(r".+ (Evidence|Degrees)")
 _FACET_UNIT = re.compile(r"AU ?\d\d?( Evidence)?")
+SPAN = ("start_s", "end_s")
 FACET_TIMES = ("frametime", "mediatime", "timestamp")
 RATES_HZ = (25.0, 30.0, 24.0, 50.0, 60.0, 15.0, 10.0, 12.5, 20.0, 12.0, 5.0, 8.0, 100.0, 120.0)
 LONGEST_STEP_S = 2.0
@@ -61,9 +63,9 @@ def read_face_table(path: Path) -> ClipFrames:
     if not table.header:
         if is_bare_facet(table):
             return read_bare_facet(table)
-        raise no_header(table, "start_s, end_s and each column of numbers")
+        raise table.no_header("start_s, end_s and each column of numbers")
     if any(table.find(name) is not None for name in SPAN):
-        return read_spans(table)
+        return _spans(table)
     if table.matching(_OPENFACE):
         return _openface(table)
     if table.matching(_PY_FEAT) and table.find("facescore", "approx_time") is not None:
@@ -76,46 +78,56 @@ def read_face_table(path: Path) -> ClipFrames:
     raise DataError(f"'{path}' has columns that are not known: {some}", RECOGNISED)
 
 
+def _spans(table: Table) -> ClipFrames:
+    places = [table.find(name) for name in SPAN]
+    held = [p for p in places if p is not None]
+    if len(held) < len(SPAN):
+        raise DataError(
+            f"'{table.path}' has no column '{SPAN[places.index(None)]}', only: {', '.join(table.header)}",
+            "name the columns start_s and end_s, in seconds",
+        )
+    intervals = table.numbers(held)
+    sound = np.isfinite(intervals).all(axis=1) & (intervals[:, 1] >= intervals[:, 0])
+    table.refuse(~sound, "has no usable interval", "start_s and end_s in seconds, in order")
+    others = [i for i, name in enumerate(table.header) if name and name.lower() not in SPAN]
+    if not others:
+        raise DataError(f"'{table.path}' holds times but no feature", "a column per feature beside start_s and end_s")
+    features = as_features(table.numbers(others), f"'{table.path}'")
+    names = tuple(table.header[i] for i in others)
+    return ClipFrames(track_of(features, intervals), names, "CSV with start_s and end_s")
+
+
 def _openface(table: Table) -> ClipFrames:
-    place = table.find("timestamp")
-    if place is None:
+    times = table.column("timestamp")
+    if times is None:
         raise DataError(
             f"'{table.path}' has action units but no column 'timestamp'",
             "OpenFace writes it for videos (FeatureExtraction), not for single images",
         )
-    success, confidence = _column(table, "success"), _column(table, "confidence")
     # Without `success`, a face that OpenFace was not sure of at all is none.
-    detection = (
-        (confidence if success is None else success) if (success is not None or confidence is not None) else None
-    )
-    valid = np.ones(len(table.rows), bool) if detection is None else np.asarray(detection > 0)
-    return _chosen(table, table.matching(_OPENFACE), table.numbers([place])[:, 0], valid, confidence, "OpenFace CSV")
+    detection = table.column("success", "confidence")
+    valid = np.ones(len(table.rows), bool) if detection is None else detection > 0
+    return _chosen(table, table.matching(_OPENFACE), times, valid, table.column("confidence"), "OpenFace CSV")
 
 
 def _py_feat(table: Table) -> ClipFrames:
-    score = _column(table, "facescore")
-    valid = np.ones(len(table.rows), bool) if score is None else np.asarray(score > 0)
-    frame = _column(table, "frame")
+    score, frame = table.column("facescore"), table.column("frame")
+    valid = np.ones(len(table.rows), bool) if score is None else score > 0
     if frame is None:
         raise DataError(f"'{table.path}' has no column 'frame'", "py-feat writes it; keep it when you edit the table")
     rate = _rate(table, frame)
     notes = (f"py-feat writes no frame rate; approx_time fits {rate:g} per second",) if rate is not None else ()
     read = _chosen(table, table.matching(_PY_FEAT), frame / (rate or 1.0), valid, score, "py-feat CSV", notes)
-    if rate is not None:
-        return read
-    untimed = track_of(read.track.features, None)
-    return ClipFrames(untimed, read.names, read.layout, read.left_out, read.several)
+    return read if rate is not None else replace(read, track=track_of(read.track.features, None))
 
 
 def _facet(table: Table) -> ClipFrames:
     columns = table.matching(_EVIDENCE) or table.matching(_FACET_UNIT)
-    place = next((p for name in FACET_TIMES if (p := table.find(name)) is not None), None)
-    if place is None:
+    times, faces = table.column(*FACET_TIMES), table.column("nooffaces")
+    if times is None:
         raise DataError(
             f"'{table.path}' has action units but no column of times", "FACET writes FrameTime or MediaTime; export one"
         )
-    times = table.numbers([place])[:, 0]
-    faces = _column(table, "nooffaces")
     valid = np.asarray(~np.isnan(table.numbers(columns)).all(axis=1))
     if faces is not None:
         valid &= faces != 0
@@ -126,14 +138,9 @@ def _facet(table: Table) -> ClipFrames:
     # Rows of other sensors in one export have no time of a frame, and nothing measured.
     rows = np.flatnonzero(timed).tolist()
     if not rows:
-        raise DataError(f"'{table.path}', column '{table.header[place]}' is empty", "export the times of the frames")
+        raise DataError(f"'{table.path}' has no time of any frame", "export the times of the frames")
     part = Table(table.path, table.header, [table.rows[i] for i in rows], [table.lines[i] for i in rows])
     return _chosen(part, columns, times[rows], valid[rows], None, "FACET CSV")
-
-
-def _column(table: Table, name: str) -> Array | None:
-    place = table.find(name)
-    return None if place is None else table.numbers([place])[:, 0]
 
 
 def _chosen(
@@ -146,9 +153,7 @@ def _chosen(
     notes: tuple[str, ...] = (),
 ) -> ClipFrames:
     """One row per time, the failed ones NaN."""
-    if not np.isfinite(times).all():
-        line = table.lines[int(np.flatnonzero(~np.isfinite(times))[0])]
-        raise DataError(f"'{table.path}', line {line} has no time", "export the table again")
+    table.refuse(~np.isfinite(times), "has no time", "export the table again")
     features = as_features(table.numbers(columns), f"'{table.path}'")
     features[~valid] = np.nan
     rows = np.arange(len(times))

@@ -7,8 +7,8 @@ of the head) in an order that the file does not tell.  A row whose 35 numbers ar
 import numpy as np
 
 from md2n.data.readers.frames import as_features
+from md2n.data.readers.text_table import Table
 from md2n.data.readers.timed import ClipFrames, lasting, track_of
-from md2n.data.readers.timed_table import Table
 from md2n.errors import DataError
 
 COLUMNS = 35

@@ -18,7 +18,6 @@ A path may not leave the folder.
 
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,10 +26,10 @@ import numpy as np
 
 from md2n.data.readers.arrays import from_arrays
 from md2n.data.readers.budget import Budget
-from md2n.data.readers.cells import NAMES, read_text, rows_of, separator_of, with_slashes, without_end
 from md2n.data.readers.files import fingerprints
 from md2n.data.readers.labels import MOST_CLASSES, as_number, is_unknown
 from md2n.data.readers.npy import load_npy
+from md2n.data.readers.text_table import SAVE, open_table, with_slashes
 from md2n.data.samples import Array, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.reading import named
@@ -177,36 +176,19 @@ def take_facts(
     return Facts(ids, splits, targets, orders)
 
 
-@named(hint="save it as CSV, UTF-8")
+@named(hint=SAVE)
 def read_table(table: Path) -> dict[str, list[str]]:
-    """The columns of a table with a header, stripped text; cells are parted by commas, semicolons or tabs.
+    """The columns of a table of samples, stripped text.
 
     A path with backslashes, as Windows writes it, is given with slashes where a file beside the table has that name.
 
     Raises:
-        DataError: not there, no text, no line below the header, two columns of one name, or a line of another length.
+        DataError: as ``open_table``.
     """
-    text = read_text(table)
-    separator = separator_of(text.lstrip("\r\n ").split("\n", 1)[:1], HEADS)
-    rows = rows_of(text, table, separator)
-    header = without_end(rows[0][1]) if rows else []
-    twice = next((c for c, count in Counter(header).items() if count > 1), None)
-    if twice is not None:
-        raise DataError(f"'{table}' has two columns called '{twice}'", "name each column once")
-    if len(header) == 1 and re.search(r"[|\s:]", header[0]):
-        raise DataError(
-            f"'{table}' has one column, '{header[0]}'", "part the cells by commas, semicolons or tabs, not otherwise"
-        )
-    if len(rows) < 2:
-        raise DataError(f"'{table}' holds no sample", "one line per sample below the header")
-    for number, line in rows[1:]:
-        if len(line) < len(header) or any(line[len(header) :]):
-            raise DataError(
-                f"'{table}', line {number} has {len(line)} cells, the header has {len(header)}",
-                f"fill cells, or quote those that hold a {NAMES[separator]}",
-            )
-    cells = [[with_slashes(cell, table.parent) for cell in line] for _, line in rows[1:]]
-    columns = {column: [line[i] for line in cells] for i, column in enumerate(header)}
+    cells = open_table(table, HEADS)
+    columns = {
+        column: [with_slashes(row[i], table.parent) for row in cells.rows] for i, column in enumerate(cells.header)
+    }
     budget = Budget(table)
     for column, texts in columns.items():  # an array of texts is as wide as its longest
         budget.spend((len(texts), max(map(len, texts))), 4, column)

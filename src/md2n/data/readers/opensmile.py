@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.data.readers.frames import as_features
+from md2n.data.readers.text_table import Table
 from md2n.data.readers.timed import ClipFrames, lasting, track_of
-from md2n.data.readers.timed_table import Table
 from md2n.errors import DataError
 
 FRAME_TIME = "frametime"
@@ -54,10 +54,9 @@ def read_opensmile(table: Table) -> ClipFrames:
             "write one table per recording, named by the clip",
         )
     features = as_features(table.numbers(columns), f"'{table.path}'")
-    place = table.find(FRAME_TIME)
-    intervals = None
+    starts, intervals = table.column(FRAME_TIME), None
     if len(features) > 1:
-        intervals = _spans(table) if place is None else lasting(_rising(table, table.numbers([place])[:, 0]))
+        intervals = _spans(table) if starts is None else lasting(_rising(table, starts))
     left_out = tuple(h for h in table.header if h.lower() in FACTS)
     return ClipFrames(track_of(features, intervals), tuple(table.header[i] for i in columns), "openSMILE CSV", left_out)
 
@@ -69,10 +68,7 @@ def _spans(table: Table) -> npt.NDArray[np.float64]:
         for place in map(table.find, SPAN)
         if place is not None
     )
-    wrong = end < start
-    if wrong.any():
-        line = table.lines[int(np.flatnonzero(wrong)[0])]
-        raise DataError(f"'{table.path}', line {line} ends before it starts", "run openSMILE again")
+    table.refuse(end < start, "ends before it starts", "run openSMILE again")
     return np.stack([_rising(table, start), end], axis=1)
 
 
@@ -94,11 +90,9 @@ def _seconds(table: Table, cell: str, line: int) -> float:
 
 
 def _rising(table: Table, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    wrong = ~np.isfinite(times) | np.append(False, np.diff(times) <= 0)
-    if wrong.any():
-        line = table.lines[int(np.flatnonzero(wrong)[0])]
-        raise DataError(
-            f"'{table.path}', line {line}: its time does not come after that of the line before",
-            "a table holds one recording in order of time; openSMILE appends to a file that is there: remove it first",
-        )
+    table.refuse(
+        ~np.isfinite(times) | np.append(False, np.diff(times) <= 0),
+        "has a time that does not come after that of the line before",
+        "a table holds one recording in order of time; openSMILE appends to a file that is there: remove it first",
+    )
     return times

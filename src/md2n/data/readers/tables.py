@@ -12,7 +12,6 @@ groups (everything else).  The tables end in ``.csv`` (commas, semicolons or tab
 ``id`` are numbers, and an empty cell, ``nan`` or ``NA`` means that nothing was measured.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,12 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from md2n.data.readers.arrays import from_arrays
-from md2n.data.readers.cells import read_text, rows_of, separator_of, without_end
 from md2n.data.readers.clips import LABELS
 from md2n.data.readers.dataframes import columns_of, index_of, numbers
 from md2n.data.readers.files import fingerprints, plain_name, require_file
 from md2n.data.readers.folder import TABLE, Facts, check_groups, check_unique, read_table, take_facts
-from md2n.data.readers.timed_table import NOTHING
+from md2n.data.readers.text_table import SAVE, open_table
 from md2n.data.samples import Array, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.reading import named
@@ -128,32 +126,20 @@ def read_tables(
         raise type(error)(f"{where}{error.message}", error.hint) from error
 
 
-@named(hint="save it as CSV, UTF-8")
+@named(hint=SAVE)
 def read_vectors(path: Path) -> Vectors:
     """A table with a column ``id`` and numbers.
 
     Raises:
         DataError: missing, empty, no text, no ids or one twice, no other column, or a cell that is no number.
     """
-    text = read_text(path)
-    separator = "\t" if path.suffix.lower() == ".tsv" else separator_of(text.splitlines()[:1], frozenset({ID}))
-    lines = rows_of(text, path, separator)
-    header = without_end(lines[0][1]) if lines else []
-    at = _place_of_ids(header, path)
-    ids: list[str] = []
-    rows: list[Array] = []
-    for line, cells in lines[1:]:
-        if len(cells) < len(header) or any(cells[len(header) :]):
-            raise DataError(
-                f"'{path}', line {line} has {len(cells)} cells, the header has {len(header)}",
-                "the file may be cut off; export it again",
-            )
-        ids.append(cells[at])
-        rows.append(_row(cells[:at] + cells[at + 1 : len(header)], header[:at] + header[at + 1 :], path, line))
-    if not rows:
-        raise DataError(f"'{path}' has a header but no row", "give it a row per sample, or take the file away")
+    table = open_table(path, frozenset({ID}), repeats=True)
+    at = _place_of_ids(table.header, path)
+    others = [i for i in range(len(table.header)) if i != at]
+    ids = [row[at] for row in table.rows]
     check_unique(ids, path)
-    return Vectors(ids, np.stack(rows), header[:at] + header[at + 1 :])
+    with np.errstate(over="ignore"):
+        return Vectors(ids, table.numbers(others).astype(np.float32), [table.header[i] for i in others])
 
 
 def _place_of_ids(header: Sequence[str], path: Path) -> int:
@@ -164,27 +150,6 @@ def _place_of_ids(header: Sequence[str], path: Path) -> int:
     if len(header) == 1:
         raise DataError(f"'{path}' has ids but no feature", "give it a column per feature beside 'id'")
     return header.index(ID)
-
-
-def _row(cells: Sequence[str], names: Sequence[str], path: Path, line: int) -> Array:
-    with np.errstate(over="ignore"):
-        try:
-            return np.array(cells, np.float64).astype(np.float32)
-        except ValueError:
-            pass  # some cell is empty or no number: each is looked at
-        values = np.full(len(cells), np.nan)
-        for i, cell in enumerate(cells):
-            if cell.strip().lower() in NOTHING:
-                continue
-            try:
-                values[i] = float(cell)
-            except ValueError as error:
-                comma = "; decimals need a point, not a comma" if re.fullmatch(r"-?\d+,\d+", cell.strip()) else ""
-                raise DataError(
-                    f"'{path}', line {line}, column '{names[i]}' holds '{cell}', which is no number",
-                    f"write it as numbers or take the column out; nothing measured is an empty cell{comma}",
-                ) from error
-        return values.astype(np.float32)
 
 
 def from_tables(

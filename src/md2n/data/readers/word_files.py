@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from md2n.data.readers.cells import read_text
 from md2n.data.readers.pauses import is_pause
+from md2n.data.readers.text_table import comma_hint, open_table, read_text
 from md2n.data.readers.timed import ClipFrames, track_of
-from md2n.data.readers.timed_table import no_header, open_table
 from md2n.errors import DataError, UsageError
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".textgrid", ".align")
@@ -81,7 +80,7 @@ def read_word_file(path: Path, tier: str = "") -> ClipFrames:
 def _table(path: Path, tier: str) -> _Labels:
     table = open_table(path, _MARKS)
     if not table.header:
-        raise no_header(table, ", ".join(COLUMNS))
+        raise table.no_header(", ".join(COLUMNS))
     places = {wanted: table.find(*names) for wanted, names in COLUMNS.items()}
     for wanted, place in places.items():
         if place is None:
@@ -165,8 +164,7 @@ def _number(path: Path, where: str, text: str) -> float:
     except ValueError:
         value = np.nan
     if not np.isfinite(value):
-        comma = "; decimals need a point, not a comma" if re.fullmatch(r"-?\d+,\d+", text) else ""
-        raise DataError(f"'{path}', {where}: '{text}' is no time", f"give seconds{comma}")
+        raise DataError(f"'{path}', {where}: '{text}' is no time", f"give seconds{comma_hint(text)}")
     return value
 
 
