@@ -1,13 +1,13 @@
-"""The one record that travels: features, which numbers are known, which modalities exist and which may be read.
+"""The record of a batch: features, which numbers are known, which modalities exist and which may be read.
 
-Two flags, and they are not the same.  ``present`` says that the data hold this modality of this sample, so that a
-loss or a measure has a truth to compare with.  ``available`` says that a model may read it as input.  A protocol, or
-the training loop, hides a modality by lowering ``available``; it never edits features.  A method's ``predict`` and
-``recover`` read features only where ``available``; ``poisoned`` is how the tests make sure.
+There are two flags.  ``present`` says that the data hold this modality of this sample, so that a loss or a measure has
+a truth to compare with.  ``available`` says that a model may read it as input.  A protocol, or the training loop, hides
+a modality by lowering ``available``; it never edits features.  A method's ``predict`` and ``recover`` read features
+only where ``available``; tests make sure of it with ``poisoned``.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -26,7 +26,7 @@ class SequenceBatch:
     """B samples of M modalities, in schema order, in the units the network sees (normalised).
 
     Args:
-        features: modality name -> ``[B, T_k, d_k]``; what stands at invalid frames or absent modalities is arbitrary
+        features: modality name -> ``[B, T_k, d_k]``; invalid frames and absent modalities hold anything
             (it may be NaN) and must not be read.
         valid: modality name -> ``[B, T_k]``; True at real frames.  A present modality has at least one.
         present: ``[B, M]``; True where the data hold the modality.
@@ -152,18 +152,7 @@ class SequenceBatch:
 
     def select(self, index: Int[Tensor, " chosen"] | Bool[Tensor, " batch"]) -> "SequenceBatch":
         """The samples at ``index``, in that order."""
-        return SequenceBatch(
-            features={k: x[index] for k, x in self.features.items()},
-            valid={k: v[index] for k, v in self.valid.items()},
-            present=self.present[index],
-            available=self.available[index],
-            labels=self.labels[index],
-            rows=self.rows[index],
-            conversation=None if self.conversation is None else self.conversation[index],
-            place=None if self.place is None else self.place[index],
-            cells={k: c[index] for k, c in self.cells.items()},
-            keys=None if self.keys is None else self.keys[index],
-        )
+        return self._each(lambda x: x[index])
 
     def apart(self, code: Int[Tensor, " batch"]) -> "SequenceBatch":
         """The same batch with each conversation divided by ``code`` (>= 0), one for each value of it.
@@ -178,21 +167,15 @@ class SequenceBatch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "SequenceBatch":
         """The same batch on another device."""
+        return self._each(lambda x: x.to(device, non_blocking=non_blocking))
 
-        def move(x: Tensor) -> Tensor:
-            return x.to(device, non_blocking=non_blocking)
-
-        return SequenceBatch(
-            features={k: move(x) for k, x in self.features.items()},
-            valid={k: move(v) for k, v in self.valid.items()},
-            present=move(self.present),
-            available=move(self.available),
-            labels=move(self.labels),
-            rows=move(self.rows),
-            conversation=None if self.conversation is None else move(self.conversation),
-            place=None if self.place is None else move(self.place),
-            cells={k: move(c) for k, c in self.cells.items()},
-            keys=None if self.keys is None else move(self.keys),
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "SequenceBatch":
+        """The batch with every tensor changed."""
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(
+            self,
+            **{k: change(v) for k, v in held.items() if isinstance(v, Tensor)},
+            **{k: {name: change(x) for name, x in v.items()} for k, v in held.items() if isinstance(v, Mapping)},
         )
 
     def poisoned(self) -> "SequenceBatch":
