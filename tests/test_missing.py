@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from md2n.errors import UsageError
-from md2n.missing import draw_available, incomplete_patterns, left_at_rates
+from md2n.missing import draw_available, hide_at_rates, incomplete_patterns
 from md2n.seeding import generator
 
 
@@ -52,7 +52,7 @@ IDS = [f"s{i}" for i in range(200)]
 
 def hidden(rates: dict[str, float], present: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
     present = np.ones((200, 3), bool) if present is None else present
-    left = left_at_rates(present, NAMES, IDS, rates, seed)
+    left = hide_at_rates(present, NAMES, IDS, rates, seed)
     assert not (left & ~present).any()
     return present & ~left
 
@@ -67,9 +67,9 @@ def test_each_modality_is_hidden_at_its_own_rate() -> None:
 def test_who_is_hidden_depends_on_seed_and_id_alone() -> None:
     gone = hidden({"image": 0.7})
     order = np.random.default_rng(0).permutation(200)
-    moved = left_at_rates(np.ones((200, 3), bool), NAMES, np.array(IDS)[order], {"image": 0.7}, 0)
+    moved = hide_at_rates(np.ones((200, 3), bool), NAMES, np.array(IDS)[order], {"image": 0.7}, 0)
     assert (~moved == gone[order]).all()
-    renamed = left_at_rates(np.ones((200, 3), bool), ("text", "audio", "image"), IDS, {"image": 0.7}, 0)
+    renamed = hide_at_rates(np.ones((200, 3), bool), ("text", "audio", "image"), IDS, {"image": 0.7}, 0)
     assert (~renamed[:, 2] == gone[:, 0]).all()
     assert (hidden({"image": 0.7}, seed=1) != gone).any()
     assert not (hidden({"image": 0.3}) & ~gone).any()  # a higher rate hides all that a lower one does

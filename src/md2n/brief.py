@@ -1,11 +1,11 @@
-"""What a record that holds arrays shows of itself: a line, however many samples it holds.
+"""Short descriptions for people: of records that hold arrays, and of many names.
 
 A dataclass prints every number it holds, which is two megabytes for the recovery of a small test split.  One whose
-fields are arrays, or grow with the data, says instead ``__repr__ = brief``.
+fields are arrays, or grow with the data, has ``__repr__ = brief`` instead.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 MOST = 4  # entries of a collection that are shown one by one
@@ -20,6 +20,16 @@ def brief(record: Any) -> str:
     """
     shown = (f"{f.name}={_value(getattr(record, f.name))}" for f in dataclasses.fields(record) if f.repr)
     return f"{type(record).__name__}({', '.join(shown)})"
+
+
+def first_few(names: Iterable[Any], most: int = 3) -> str:
+    """The first of many names, for a message.
+
+    >>> first_few(range(9))
+    '0, 1, 2, ...'
+    """
+    every = list(names)
+    return ", ".join(map(str, every[:most])) + (", ..." if len(every) > most else "")
 
 
 def _value(value: Any) -> str:

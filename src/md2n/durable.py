@@ -77,7 +77,7 @@ def make_directory(path: Path) -> None:
     """The directory and its parents; through a link, the directory that it leads to.
 
     Raises:
-        StorageError: it cannot be made, or a file stands in its place.
+        StorageError: it cannot be made, or there is a file in its place.
     """
     try:
         target(path).mkdir(parents=True, exist_ok=True)

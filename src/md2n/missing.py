@@ -71,7 +71,7 @@ def draw_available(
     return torch.where((whole | single)[:, None], present, available)
 
 
-def left_at_rates(
+def hide_at_rates(
     present: npt.NDArray[np.bool_], names: tuple[str, ...], ids: Iterable[str], rates: Mapping[str, float], seed: int
 ) -> npt.NDArray[np.bool_]:
     """What is left where single modalities are hidden at rates of their own, drawn once per sample.

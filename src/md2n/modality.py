@@ -1,4 +1,4 @@
-"""What a data set looks like to a model: its modalities and its task.  No arrays here."""
+"""Modalities and task of a data set, as a model sees them.  No arrays here."""
 
 import math
 from collections.abc import Sequence

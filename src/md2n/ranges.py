@@ -1,4 +1,4 @@
-"""What a setting may be, in words, from its annotation: for the errors of those that are something else."""
+"""The values that a setting may take, in words, from its annotation; for error messages."""
 
 import types
 import typing

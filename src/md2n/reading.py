@@ -1,8 +1,8 @@
 """Files that somebody else wrote: whatever their reading raises becomes one error that names the file and the cause.
 
-Which exception a damaged or hostile file ends in is an accident of where it is damaged, so no reader lists them.  A
-reader refuses by name what it knows; everything else that escapes from inside ``reading`` is turned here.  The
-exception stays as the cause: ``md2n --debug`` shows it.
+Which exception a damaged or hostile file ends in depends on where it is damaged, so no reader lists them.  A reader
+refuses by name what it knows; ``reading`` turns everything else.  The exception stays as the cause: ``md2n --debug``
+shows it.
 """
 
 import errno
@@ -65,9 +65,7 @@ def reading(
         raise refusal(f"'{shown(path)}' {state}: {cause(error)}", hint) from error
 
 
-def named(
-    refusal: Callable[[str, str], Md2nError] = DataError, hint: str = AGAIN
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def named(hint: str = AGAIN) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Puts a whole function inside ``reading`` of the path that is its first argument.
 
     A ``DataError`` of md2n's own that names neither that path nor a file below it gets it in front.
@@ -77,7 +75,7 @@ def named(
         @functools.wraps(function)
         def guarded(*arguments: P.args, **options: P.kwargs) -> R:
             path = arguments[0] if arguments else next(iter(options.values()))
-            with reading(str(path), refusal, hint):
+            with reading(str(path), hint=hint):
                 try:
                     return function(*arguments, **options)
                 except DataError as error:

@@ -162,7 +162,7 @@ def test_check_ends_with_zero_without_errors_and_three_with(tmp_path):
     assert "| warning | class-unseen | label 'y': no training sample is 2" in fine.stdout
     bad = ask("check", store(tmp_path, ids=np.array(["a", "b", "c", "a", "d"])))
     assert bad.exit_code == 3
-    assert "| error | same-id | 1 ids stand in more than one split (a) |" in bad.stdout
+    assert "| error | same-id | 1 ids are in more than one split (a) |" in bad.stdout
 
 
 def test_check_in_json_is_json_alone(tmp_path):
@@ -218,7 +218,7 @@ def test_refusals_have_a_code_a_next_step_and_leave_nothing_behind(tmp_path, cap
         (3, "counts differ", npz(uneven, y=np.arange(4))),
         (2, "no reader is called 'mmsb'", [npz(tmp_path), "--reader", "mmsb"]),
         (2, "no option 'align'", [npz(tmp_path), "--align", "words"]),
-        (2, "--kind 'y' is not COLUMN=VALUE", [npz(tmp_path), "--kind", "y"]),
+        (2, "--kind 'y' is not NAME=VALUE", [npz(tmp_path), "--kind", "y"]),
         (2, "no label column 'z'", [npz(tmp_path), "--label", "z"]),
         (2, "has no modality 'z'", [npz(tmp_path), "--modalities", "text,z"]),
         (2, "no known data set is called 'mozi'", [save(tmp_path, content()), "--known", "mozi"]),

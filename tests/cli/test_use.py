@@ -346,9 +346,7 @@ def test_ids_that_a_spreadsheet_or_a_terminal_would_obey_are_escaped_and_come_ba
     assert "\x1b" not in said.out
     assert [from_csv_cell(row["id"]) for row in table(said.out)] == odd
     assert [row["id"][0] for row in table(said.out)] == [*"'" * 7, "p"]
-    lost = replace(
-        samples, ids=np.asarray(odd), modalities={k: r.holding_nothing() for k, r in samples.modalities.items()}
-    )
+    lost = replace(samples, ids=np.asarray(odd), modalities={k: r.all_absent() for k, r in samples.modalities.items()})
     told = refused(capsys, 3, "hold no modality at all", "predict", dropout, "--data", write_store(data, lost))
     assert "a\\x1b[31mred" in told
     assert "\x1b" not in told

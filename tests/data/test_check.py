@@ -74,9 +74,9 @@ def test_the_worst_comes_first_and_an_unknown_label_is_refused():
 def test_the_same_id_in_two_splits_and_in_one():
     ids = [str(i) for i in range(120)]
     across = [*ids[:-1], "3"]
-    assert "1 ids stand in more than one split (3)" in only(sound(ids=across), "same-id", "error")
+    assert "1 ids are in more than one split (3)" in only(sound(ids=across), "same-id", "error")
     within = ["0", "0", *ids[2:]]
-    assert "1 ids stand more than once in their split (0)" in only(sound(ids=within), "repeated-id", "warning")
+    assert "1 ids are more than once in their split (0)" in only(sound(ids=within), "repeated-id", "warning")
 
 
 def copies(rows: int, modalities: tuple[str, ...] = ("audio", "text", "vision"), labels: bool = True) -> Samples:
@@ -142,7 +142,7 @@ def test_values_that_repeat_by_nature_and_rows_that_say_nothing_are_no_copies():
 def test_a_speaker_in_two_splits():
     speakers = [f"p{i // 11}" for i in range(120)]
     message = only(sound(groups={"speaker": speakers}), "group-in-two-splits", "warning")
-    assert "2 of 11 members of 'speaker' stand in more than one split (p5, p7)" in message
+    assert "2 of 11 members of 'speaker' are in more than one split (p5, p7)" in message
     assert quiet(sound(groups={"Video": [f"v{i // 5}" for i in range(120)]}))
 
 
@@ -343,7 +343,7 @@ def test_known_sets_are_recognised_and_compared():
     assert recognise((1368, 456, 457)) == "ch-sims"
     assert recognise((1, 2, 3)) == ""
     released = as_mosi((1284, 229, 686), {"text": 768, "audio": 5, "vision": 20})
-    assert compare(released, "mosi") == []
+    assert list(compare(released, "mosi")) == []
     other = {f.code: f for f in compare(as_mosi((100, 20, 30), {"text": 768, "audio": 99}), "mosi")}
     assert "hold 100/20/30 samples; CMU-MOSI has 1284/229/686" in other["split-size"].message
     assert "audio has 99 (released: 5, 74)" in other["feature-size"].message

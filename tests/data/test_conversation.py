@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from md2n.data.conversation import conversation_order, conversations, cuts, kept_together, spans
+from md2n.data.conversation import conversation_order, conversations, cuts, order_by_conversation, spans
 from md2n.data.dataset import MultimodalDataset
 from tests.data.sets import small
 
@@ -81,5 +81,5 @@ def test_no_batch_is_empty_and_only_long_conversations_are_cut(lengths: list[int
 
 
 def test_conversations_stored_in_pieces_are_put_together_where_they_begin() -> None:
-    assert kept_together(np.asarray([3, 1, 3, -1, 1, -1])).tolist() == [0, 2, 1, 4, 3, 5]
-    assert kept_together(np.asarray([5, 5, 1, -1, -1, 2])).tolist() == list(range(6))
+    assert order_by_conversation(np.asarray([3, 1, 3, -1, 1, -1])).tolist() == [0, 2, 1, 4, 3, 5]
+    assert order_by_conversation(np.asarray([5, 5, 1, -1, -1, 2])).tolist() == list(range(6))

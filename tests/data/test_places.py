@@ -26,7 +26,9 @@ def test_a_name_that_means_two_data_sets_is_refused_and_each_can_be_had(
     monkeypatch.chdir(tmp_path)
     assert load("digits").name == "digits"
     write_store("digits", small())
-    with pytest.raises(UsageError, match=r"is a ready set, and a store of that name .*\n.*give ./digits for the store"):
+    with pytest.raises(
+        UsageError, match=r"is a ready set, and this folder holds a store of that name\n.*give ./digits for the store"
+    ):
         load("digits")
     assert load("./digits").name == "small"
     Path("digits").rename("mine")

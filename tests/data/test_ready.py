@@ -223,7 +223,7 @@ def relabelled(samples, name: str, row: int, value: float):
             lambda s: without(s, "ecg", np.arange(30) == 4),
             {},
             DataError,
-            r"1 samples of 'small' have no modality at all \(first: clip-4\)",
+            r"1 samples of 'small' have no modality at all \(clip-4\)",
         ),
         (lambda s: s, {"label": "moo"}, UsageError, r"'small' has no label column 'moo'\n.*did you mean 'mood'"),
         (lambda s: s, {"group": "persn"}, UsageError, r"'small' has no group column 'persn'"),

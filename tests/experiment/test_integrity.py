@@ -151,7 +151,7 @@ def test_training_says_what_a_check_finds_on_a_leaking_store(tmp_path: Path) -> 
     run_training(short(data), tmp_path / "run", watcher)
     (error,) = [text for text in watcher.told if text.startswith("data: error")]
     assert "(same-id)" in error
-    assert "stand in more than one split" in error
+    assert "are in more than one split" in error
     assert any(f"`md2n data check {data}` says more; training goes on" in text for text in watcher.told)
     watcher = Hearing()
     run_training(short(write_store(tmp_path / "sound", samples)), tmp_path / "other", watcher)

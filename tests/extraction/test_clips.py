@@ -166,8 +166,8 @@ def test_columns_are_made_of_file_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "kept", "refused"),
     [
-        ("file\na.wav\na.wav\nb.wav\n", ["b"], "id 'a' stands for lines 2, 3 of"),
-        ("file,id\na.wav,one\nc.wav,one\nb.wav,b\n", ["b"], "id 'one' stands for lines 2, 3 of"),
+        ("file\na.wav\na.wav\nb.wav\n", ["b"], "id 'a' is that of lines 2, 3 of"),
+        ("file,id\na.wav,one\nc.wav,one\nb.wav,b\n", ["b"], "id 'one' is that of lines 2, 3 of"),
         ("file,split\na.wav,tarin\nb.wav,test\n", ["b"], r"line 2: 'tarin' is no split; did you mean 'train'"),
         ('file,note\n"",x\nb.wav,\n', ["b"], r"line 2 has neither id nor file"),
     ],
@@ -183,7 +183,7 @@ def test_a_line_that_cannot_be_used_is_listed_and_the_rest_goes_on(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("file\na.wav\na.wav\n", "no line of .* can be used: id 'a' stands for lines 2, 3"),
+        ("file\na.wav\na.wav\n", "no line of .* can be used: id 'a' is that of lines 2, 3"),
         ("name\na.wav\n", "neither a column 'file' nor 'id'"),
         ("file\n", "has a header but no row"),
         ("file,file\na.wav,a.wav\n", "two columns called 'file'"),

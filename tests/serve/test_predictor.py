@@ -323,7 +323,7 @@ def test_what_does_not_fit_is_refused_by_name(dropout: Predictor, given: dict) -
         ),
         (r"modality 'rows': feature sizes differ between samples: 7, 8", {"rows": [np.ones((2, 8)), np.ones((2, 7))]}),
         (r"modality 'rows': features have shape \(3, 2, 2, 8\)", {"rows": np.ones((3, 2, 2, 8))}),
-        (r"modality 'edges': features are of type <U1", {"edges": np.full((3, 48), "x")}),
+        (r"modality 'edges': the array holds values of dtype <U1", {"edges": np.full((3, 48), "x")}),
         (r"modality 'edges' cannot be read as numbers", {"edges": [[[1, 2], [3]]]}),
     )
     for text, data in cases:

@@ -22,6 +22,16 @@ Split = Annotated[str, typer.Option(help="An alternative split of the set (`orig
 Source = Annotated[
     str, typer.Argument(metavar="NAME|STORE", help="A ready name, a store, or a file that import reads.")
 ]
+Tier = Annotated[str, typer.Option(help="The tier of words in TextGrids; * for anything: '* - words'.")]
+Ranges = Annotated[
+    list[str] | None, typer.Option("--range", help="LOW,HIGH of the default label, or COLUMN=LOW,HIGH; repeatable.")
+]
+Sentiment = Annotated[
+    bool, typer.Option("--sentiment", help="The default label is a sentiment: its zero is neutral (needs a range).")
+]
+Unknown = Annotated[
+    list[str] | None, typer.Option(help="A label value that means 'not known', such as -1; repeatable.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")]
 
 LIST_HELP = """Ready sets by name, and whether their data are here.
@@ -108,9 +118,7 @@ def import_source(
     label: Annotated[str, typer.Option(help="The label column used by default.")] = "",
     modalities: Chosen = "",
     align: Annotated[str, typer.Option(help=".csd, labels.csv: none, labels, words, or a modality to align to.")] = "",
-    tier: Annotated[
-        str, typer.Option(help="The tier of words in TextGrids (labels.csv); * for anything: '* - words'.")
-    ] = "",
+    tier: Tier = "",
     known: Annotated[
         str,
         typer.Option(
@@ -125,16 +133,9 @@ def import_source(
     classes: Annotated[
         list[str] | None, typer.Option(help="COLUMN=name,name,... in the order of the codes; repeatable.")
     ] = None,
-    unknown: Annotated[
-        list[str] | None, typer.Option(help="A label value that means 'not known', such as -1; repeatable.")
-    ] = None,
-    range_: Annotated[
-        list[str] | None,
-        typer.Option("--range", help="LOW,HIGH of the default label, or COLUMN=LOW,HIGH; repeatable."),
-    ] = None,
-    sentiment: Annotated[
-        bool, typer.Option("--sentiment", help="The default label is a sentiment: its zero is neutral (needs a range).")
-    ] = False,
+    unknown: Unknown = None,
+    range_: Ranges = None,
+    sentiment: Sentiment = False,
     reader: Annotated[
         str, typer.Option(help="mmsa, sdk, npz, folder, clips or tables, if the choice is not to be made here.")
     ] = "",
@@ -183,8 +184,8 @@ def import_source(
             align=align,
             tier=tier,
             known={"": None, "none": ""}.get(known, known),
-            kinds=dict(_pair(k, "--kind") for k in kind or ()),
-            classes={c: _words(names) for c, names in (_pair(k, "--classes") for k in classes or ())},
+            kinds=dict(pair(k, "--kind", "y=regression") for k in kind or ()),
+            classes={c: _words(names) for c, names in (pair(k, "--classes", "y=no,yes") for k in classes or ())},
             drop_empty=drop_empty,
             **meant,
         )
@@ -293,13 +294,18 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(w.strip() for w in text.split(",") if w.strip())
 
 
-def _pair(text: str, option: str) -> tuple[str, str]:
+def pair(text: str, option: str, example: str) -> tuple[str, str]:
+    """Name and value of an option that is given as NAME=VALUE.
+
+    Raises:
+        UsageError: it is given otherwise.
+    """
     from md2n.errors import UsageError
 
-    column, equals, value = text.partition("=")
-    if not (column and equals and value):
-        raise UsageError(f"{option} '{text}' is not COLUMN=VALUE", f"for example: {option} y=regression")
-    return column, value
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise UsageError(f"{option} '{text}' is not NAME=VALUE", f"for example: {option} {example}")
+    return name, value
 
 
 def label_range(text: str) -> tuple[str, tuple[float, float]]:

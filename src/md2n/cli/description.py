@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from md2n.brief import first_few
+
 if TYPE_CHECKING:
     from md2n.data.finding import Finding
     from md2n.data.samples import LabelColumn, Samples
@@ -137,8 +139,7 @@ def label_lines(samples: "Samples") -> list[str]:
     for name, column in samples.labels.items():
         facts, task = label_facts(column), column.task
         if task.kind == "classification":
-            some = ", ".join(task.classes[:8]) + (", ..." if len(task.classes) > 8 else "")
-            meaning = f"{len(task.classes)} classes ({some})"
+            meaning = f"{len(task.classes)} classes ({first_few(task.classes, 8)})"
         else:
             meaning = f"{'sentiment' if task.sentiment else 'real values'}, {_range(facts) or 'none known'}"
         lines.append(f"label '{name}': {meaning}; known of {facts['known']} of {len(samples)}")

@@ -41,7 +41,7 @@ def open_new(data: str, known: tuple[str, ...], split: str, hide: tuple[str, ...
                 f"'{samples.name}' has no rows in the split '{split}'", "leave --split out to take all rows"
             )
         samples = samples.select(rows)
-    modalities = {k: r.holding_nothing() if k in hide else r for k, r in samples.modalities.items()}
+    modalities = {k: r.all_absent() if k in hide else r for k, r in samples.modalities.items()}
     return replace(samples, modalities=modalities)
 
 

@@ -1,4 +1,4 @@
-"""Centre and scale of every feature, and how they are measured where a few values are not to be believed."""
+"""Centre and scale of every feature; with ``robust`` a few extreme values do not decide them."""
 
 from dataclasses import dataclass
 
@@ -29,13 +29,13 @@ class Affine:
 
     @staticmethod
     def fit(frames: Array, kind: str, tails: tuple[float, float] = TAILS, floor: float = TINY) -> "Affine":
-        """From valid frames ``[n, d]``; identity for ``none`` or where there are no frames.
+        """From valid frames ``[n, d]``; identity for ``none`` or without frames.
 
         Args:
-            frames: numbers; NaN where a cell is unknown, which is left out of its feature.
+            frames: numbers; NaN at unknown cells, which are left out.
             kind: ``robust`` clips each feature first; ``none`` gives the identity; anything else is plain.
             tails: percentiles that ``robust`` clips to.
-            floor: a deviation below it counts as none, and so does one of the size of rounding.
+            floor: a smaller deviation counts as none, and so does one of the size of rounding.
         """
         dim = frames.shape[1]
         centre, scale = np.zeros(dim, np.float32), np.ones(dim, np.float32)

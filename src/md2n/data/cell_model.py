@@ -98,7 +98,7 @@ class Factors:
 
     @staticmethod
     def fit(x: Floats, known: Flags, rng: np.random.Generator) -> "Factors":
-        """From frames ``[n, d]`` whose unknown numbers are not read; the rank is chosen as the module's head tells.
+        """From frames ``[n, d]`` whose unknown numbers are not read; the rank is chosen as said above.
 
         Args:
             x: normalised frames.

@@ -30,45 +30,36 @@ def conversations(samples: Samples) -> tuple[Codes, Codes] | None:
 
 
 def conversation_order(conversation: Codes, seed: int, epoch: int) -> Codes:
-    """The order of an epoch's samples with every conversation in one piece: a function of seed and epoch, as any.
+    """The order of an epoch's samples: conversations in a random order, the samples of each as they are stored.
 
     Args:
-        conversation: ``[N]`` codes; samples of none (-1) are pieces of their own.
+        conversation: ``[N]`` codes; a sample of none (-1) is a piece of its own.
         seed: of the run.
         epoch: number of the epoch.
-
-    Returns:
-        Positions: conversations in a random order, the samples of each as they are stored.
     """
     _, pieces = np.unique(_own(conversation), return_inverse=True)
     rank = numpy_generator(seed, "order", epoch).permutation(int(pieces.max(initial=-1)) + 1)
     return np.argsort(rank[pieces.reshape(-1)], kind="stable").astype(np.int64)
 
 
-def kept_together(conversation: Codes) -> Codes:
-    """The order of the data with every conversation in one piece, at its first utterance: as it is where it is so.
+def order_by_conversation(conversation: Codes) -> Codes:
+    """The order of the data with every conversation in one piece, at the place of its first utterance.
 
     Args:
-        conversation: ``[N]`` codes; samples of none (-1) are pieces of their own.
-
-    Returns:
-        Positions.
+        conversation: ``[N]`` codes; a sample of none (-1) is a piece of its own.
     """
     _, first, pieces = np.unique(_own(conversation), return_index=True, return_inverse=True)
     return np.argsort(first[pieces.reshape(-1)], kind="stable").astype(np.int64)
 
 
 def spans(length: int, size: int, conversation: Codes | None = None) -> list[tuple[int, int]]:
-    """Where the batches of ``length`` samples in their order begin and end.
+    """``(start, stop)`` of the batches of ``length`` samples in their order.
 
     Args:
         length: N.
         size: of a batch, at least 1.
-        conversation: ``[N]`` codes, to cut between conversations only: batches then are smaller, or larger where one
+        conversation: ``[N]`` codes, to cut between conversations only; batches are then smaller, or larger where one
             conversation is.
-
-    Returns:
-        ``(start, stop)`` of each.
     """
     if conversation is None:
         return [(start, min(start + size, length)) for start in range(0, length, size)]
@@ -82,17 +73,17 @@ def spans(length: int, size: int, conversation: Codes | None = None) -> list[tup
 
 
 def cuts(conversation: Codes, batches: int) -> Codes:
-    """Where to cut an epoch's order into a number of batches, at ends of conversations: the nearest to even cuts.
+    """Cuts of an epoch's order into batches at ends of conversations: those nearest to even cuts.
 
-    Where one end is the nearest to several even cuts, the nearest of these takes it and the others stay, inside a
-    conversation that is no shorter than N / ``batches``, rounded down.  A batch may be of one sample.
+    Where one end is nearest to several even cuts, the nearest of these takes it.  The others stay, inside a
+    conversation of at least N / ``batches`` samples (rounded down).  A batch may have one sample.
 
     Args:
         conversation: ``[N]`` codes in the epoch's order, as ``conversation_order`` gives it.
         batches: how many, at most N.
 
     Returns:
-        ``batches - 1`` positions, rising, from 1 to N - 1: no batch is empty.
+        ``batches - 1`` rising positions from 1 to N - 1: no batch is empty.
     """
     length = len(conversation)
     even = np.array([len(part) for part in np.array_split(np.arange(length), batches)[:-1]], np.int64).cumsum()

@@ -26,14 +26,14 @@ class MultimodalDataset:
     Args:
         samples: possibly memory-mapped; only the frames of a batch are read.
         rows: which samples, in this order.
-        normaliser: fitted on training rows; ``None`` gives features as they are.
+        normaliser: fitted on training rows; ``None`` leaves features as they are.
         label: label column; the set's default if empty.
-        schema: of the model, where it exists already (new data); otherwise that of the samples.  Labels are unknown
-            where the data have no column of its task.
-        keys: ``[N]`` of all samples: what their draws go by.  Made of their ids if not given.
+        schema: of the model, for new data; that of the samples if not given.  Without a column of its task labels are
+            unknown.
+        keys: ``[N]`` of all samples, for their random draws; made from their ids if not given.
 
     Raises:
-        UsageError: ``label`` is no column, or there is no schema and there are no labels.
+        UsageError: ``label`` is no column, or there is neither a schema nor a label.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""What a label means, said after it was read: its range, whether zero is neutral, which value is no label.
+"""What a label means, declared after it was read: its range, whether zero is neutral, which values are unknown.
 
 A reader sees numbers; that they are a sentiment in [-3, 3] only a person or a known data set can say.  It decides which
-measures and heads a label has, so it can be said of whatever was read, and of a store that was written before.
+measures and heads a label has, and can be declared for any data, also for a store that was written before.
 """
 
 import math
@@ -11,25 +11,24 @@ from typing import Any
 
 import numpy as np
 
+from md2n.brief import first_few
 from md2n.data.readers.labels import UNUSED, is_unknown, label_column
 from md2n.data.samples import Array, LabelColumn, Samples
 from md2n.data.schema import known_set
+from md2n.data.target import check_range
 from md2n.errors import DataError, UsageError, did_you_mean
-
-ROUNDING = 1e-5  # a hair's breadth beyond a range is rounding to float32
-SHOWN = 5  # ids in a message
 
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a person says of labels.  A label column may be named by "", which is the default one.
+    """A declaration of what labels mean.  The name "" is that of the default column.
 
     Args:
-        known: a data set of ``md2n.data.schema``: the default column has the range of its label, and columns with the
-            names of its other labels have theirs.
-        ranges: label column -> least and greatest value, before what ``known`` says.
+        known: a data set of ``md2n.data.schema``, whose label ranges the default column, and columns of the same names,
+            take.
+        ranges: label column -> least and greatest value; these go before ``known``.
         sentiment: label columns whose sign carries the meaning and whose zero is neutral; they need a range.
         unknown: label values that mean "not known".
     """
@@ -41,11 +40,10 @@ class Meaning:
 
 
 def declare(samples: Samples, meaning: Meaning) -> Samples:
-    """The same samples with more said of their labels; ``md2n data check`` holds them against the known set.
+    """The same samples with declared labels; ``md2n data check`` compares them with the known set.
 
     Raises:
-        DataError: as ``declare_columns``.
-        UsageError: as ``declare_columns``.
+        DataError, UsageError: as ``declare_columns``.
     """
     columns = declare_columns(
         samples.labels, meaning, default=samples.default_label, data=samples.name, ids=samples.ids
@@ -57,20 +55,18 @@ def declare(samples: Samples, meaning: Meaning) -> Samples:
 def declare_columns(
     columns: Mapping[str, LabelColumn], meaning: Meaning, *, default: str = "", data: str, ids: Array
 ) -> dict[str, LabelColumn]:
-    """The same label columns with more said of them.
-
-    Whole numbers that were read as classes become real values where a range is declared.
+    """The same label columns, declared; classes that are whole numbers become real values where a range is declared.
 
     Args:
         columns: as read.
-        meaning: what is said.
+        meaning: the declaration.
         default: name of the default column; the first if empty.
         data: name of the data, for messages.
         ids: ``[N]`` of the samples.
 
     Raises:
         DataError: labels outside their range, named by their samples; words where a range is declared.
-        UsageError: no such known set or label column, a range that is none, a sentiment without a range around zero.
+        UsageError: no such known set or label column, an invalid range, a sentiment without a range around zero.
     """
     meant = _meant(columns, meaning, default or next(iter(columns), ""))
     new_columns = {}
@@ -80,43 +76,16 @@ def declare_columns(
             continue
         low, high, signed = meant.get(name, (column.task.low, column.task.high, column.task.sentiment))
         new_columns[name] = _again(column, name, meaning.unknown, low, high, signed, ranged=name in meant)
-        check_range(new_columns[name], name, data, ids)
+        check_range(new_columns[name].task, new_columns[name].values, data, ids)
     return new_columns
 
 
-def outside_range(column: LabelColumn) -> Array:
-    """``[N]``; True where a known real-valued label lies outside the range declared."""
-    values, task = np.asarray(column.values), column.task
-    if task.kind != "regression":
-        return np.zeros(len(values), np.bool_)
-    return np.asarray(np.isfinite(values) & ((values < task.low - ROUNDING) | (values > task.high + ROUNDING)))
-
-
-def check_range(column: LabelColumn, name: str, data: str, ids: Array) -> None:
-    """Refuses real-valued labels outside the range declared.
-
-    Raises:
-        DataError: how many, which values, of which samples.
-    """
-    wrong = np.flatnonzero(outside_range(column))
-    if len(wrong):
-        task, values = column.task, np.asarray(column.values)
-        raise DataError(
-            f"{len(wrong)} labels '{name}' of '{data}' lie outside the declared range [{task.low:g}, {task.high:g}]: "
-            f"{', '.join(f'{v:g}' for v in values[wrong[:SHOWN]])} (first: {', '.join(map(str, ids[wrong[:SHOWN]]))})",
-            f"correct the labels, or declare the range they have: md2n data import ... --range {name}=LOW,HIGH",
-        )
-
-
 def keep_meaning(samples: Samples, older: Samples) -> tuple[Samples, list[str]]:
-    """What was declared of the labels of an older import of the same data, which is not lost by importing again.
+    """The samples with what was declared when the same data were imported before, and a note for each such column.
 
     Args:
         samples: as read now.
-        older: what is replaced; data of another name say nothing.
-
-    Returns:
-        The samples, and a note per label column that is concerned.
+        older: the store that is replaced; data of another name say nothing.
     """
     notes = []
     for name, column in samples.labels.items() if older.name == samples.name else ():
@@ -175,21 +144,20 @@ def _again(
     column: LabelColumn, name: str, unknown: Sequence[Any], low: float, high: float, sentiment: bool, ranged: bool
 ) -> LabelColumn:
     """The column as it would have been read with this known."""
-    task = column.task
-    if task.kind == "regression":
-        return label_column(
-            column.values, name, kind="regression", unknown=unknown, low=low, high=high, sentiment=sentiment
-        )
-    words = np.array([*task.classes, ""], dtype=object)[np.asarray(column.values, np.int64)]
-    if not ranged:
-        left = [c for c in task.classes if not c.startswith(UNUSED) and not is_unknown(c, unknown)]
-        return label_column(words.astype(np.str_), name, classes=left, unknown=unknown)
+    task, words = column.task, None
+    if task.kind == "classification":
+        codes = np.asarray(column.values, np.int64)
+        words = np.array([*task.classes, ""], dtype=object)[codes].astype(np.str_)
+        if not ranged:
+            left = [c for c in task.classes if not c.startswith(UNUSED) and not is_unknown(c, unknown)]
+            return label_column(words, name, classes=left, unknown=unknown)
+    values = column.values if words is None else words
     try:
-        return label_column(
-            words.astype(np.str_), name, kind="regression", unknown=unknown, low=low, high=high, sentiment=sentiment
-        )
+        return label_column(values, name, kind="regression", unknown=unknown, low=low, high=high, sentiment=sentiment)
     except DataError as error:
+        if words is None:
+            raise
         raise DataError(
-            f"label '{name}' has a range declared, but its values are words: {', '.join(task.classes[:SHOWN])}",
+            f"label '{name}' has a range declared, but its values are words: {first_few(task.classes, 5)}",
             f"name the column that holds numbers: --range NAME={low:g},{high:g}, or --label NAME",
         ) from error

@@ -1,4 +1,4 @@
-"""What a check has to say: how bad, which rule, what was found, what to do."""
+"""Findings of the checks of a data set."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,11 +9,11 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found in a data set.
+    """One finding.
 
     Args:
-        severity: ``error``: numbers from these data mean nothing, or they cannot be used; ``warning``: know this before
-            you publish; ``info``: how the data are.
+        severity: ``error``: results from these data mean nothing, or the data cannot be used; ``warning``: know this
+            before you publish; ``info``: a fact about the data.
         code: the rule's name, stable across versions (``identical-rows``).
         message: what was found, with names and counts.
         hint: the next step; empty for ``info``.

@@ -1,4 +1,4 @@
-"""Numbers that are called valid have to be numbers."""
+"""A valid cell holds a finite number."""
 
 from collections.abc import Callable
 
@@ -11,13 +11,13 @@ CHUNK = 1 << 14  # frames looked at together
 
 
 def require_finite(name: str, values: Array, valid: Array | None, sample_of: Callable[[int], str]) -> None:
-    """Refuses a NaN or an infinity among values that are called valid: a prediction from them would be none.
+    """Refuses a NaN or an infinity among valid values: no prediction can be made from them.
 
     Args:
         name: of the modality.
         values: ``[n, d]`` frames.
-        valid: ``[n]`` True at valid frames, or ``[n, d]`` True at valid cells; all are valid if not given.
-        sample_of: the sample that the frame at a position belongs to.
+        valid: ``[n]`` of frames or ``[n, d]`` of cells; all are valid if not given.
+        sample_of: position of a frame -> id of its sample.
 
     Raises:
         DataError: naming the modality and the first such sample.

@@ -1,19 +1,19 @@
-"""What is naturally missing, and whether that alone tells the label.
+"""Natural gaps, and whether they alone predict the label.
 
-If voice was recorded in speaking tasks only, "voice is there" is half the answer, and a model that reads presence
-will look good for nothing.  The question is put as a permutation test of patterns against labels: an effect size that
-is zero in expectation where there is no relation, and a p-value that is right for any number of patterns and classes.
+If voice was recorded in speaking tasks only, "voice is there" is half the answer, and a model that reads presence looks
+good for nothing.  A permutation test of patterns against labels answers this: an effect size with expectation zero
+where there is no relation, and a p-value that is exact for any number of patterns and classes.
 
-Samples of one person are not independent, so where a column says who a sample is of, labels are exchanged within
+Samples of one person are not independent.  So where a column says who a sample is of, labels are exchanged within
 people, and people are exchanged as a whole; the smaller p-value counts, doubled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from md2n.data.finding import Finding
+from md2n.data.finding import Finding, Severity
 from md2n.data.leaks import identity_columns
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, Samples
 from md2n.data.target import unit_of
@@ -27,14 +27,14 @@ FEWEST_MEMBERS = 6  # people below which they cannot be exchanged as a whole
 
 @dataclass(frozen=True)
 class Association:
-    """How much the pattern of present modalities says of the label.
+    """How strongly the pattern of present modalities is related to the label.
 
     Args:
         measure: ``V`` (Cramer's, bias-corrected; classes) or ``eta2`` (correlation ratio squared, adjusted; real).
-        effect: 0 nothing, 1 everything.
-        p: chance of an association as strong without any relation.
+        effect: from 0 (none) to 1.
+        p: probability of an association as strong without any relation.
         strongest: the modality whose presence says most.
-        alone: what the presence of this one says by itself, in the same measure.
+        alone: the effect of the presence of this one by itself.
     """
 
     measure: str
@@ -45,7 +45,7 @@ class Association:
 
 
 def gap_counts(samples: Samples) -> list[tuple[str, dict[str, int]]]:
-    """For every pattern of present modalities, the commonest first: its name and the samples of each split."""
+    """Name and samples of each split for every pattern of present modalities, the commonest first."""
     present = samples.present
     words = (*SPLITS, "unassigned")
     codes = np.where(samples.split == UNASSIGNED, len(SPLITS), samples.split)
@@ -57,77 +57,57 @@ def gap_counts(samples: Samples) -> list[tuple[str, dict[str, int]]]:
     return sorted(counts, key=lambda c: -sum(c[1].values()))
 
 
-def gaps(samples: Samples, label: str = "", seed: int = 0) -> list[Finding]:
+def gaps(samples: Samples, label: str = "", seed: int = 0) -> Iterator[Finding]:
     """Findings about natural gaps: how many, in which splits, and whether they give the label away."""
-    findings = [*_whole_splits(samples)]
-    counts = gap_counts(samples)
-    complete = set_name(samples.names)
-    incomplete = {name: c for name, c in counts if name != complete}
-    if not incomplete:
-        return findings
-    total = sum(sum(c.values()) for c in incomplete.values())
-    parts = []
-    for name, each in incomplete.items():
-        splits = ", ".join(f"{split} {n}" for split, n in each.items() if n)
-        parts.append(f"{name} {sum(each.values())} ({splits})")
-    share = f"{total} of {len(samples)} samples ({total / len(samples):.0%})"
-    message = f"{share} miss a modality; they have: {'; '.join(parts)}"
-    findings.append(Finding("info", "natural-gaps", message))
-    if samples.labels:
-        findings += _tells(samples, label, seed)
-    return findings
-
-
-def _whole_splits(samples: Samples) -> list[Finding]:
-    findings = []
     present = samples.present
     for code, split in enumerate(SPLITS):
         rows = samples.split == code
         for k, name in enumerate(samples.names):
             if rows.any() and not present[rows, k].any() and present[:, k].any():
-                findings.append(
-                    Finding(
-                        "error" if split == "train" else "warning",
-                        "absent-in-split",
-                        f"{name} is in no sample of the {split} split, but in {int(present[:, k].sum())} others",
-                        f"leave {name} out, or split the samples anew",
-                    )
-                )
-    return findings
+                message = f"{name} is in no sample of the {split} split, but in {int(present[:, k].sum())} others"
+                severity: Severity = "error" if split == "train" else "warning"
+                yield Finding(severity, "absent-in-split", message, f"leave {name} out, or split the samples anew")
+    complete = set_name(samples.names)
+    incomplete = {name: counts for name, counts in gap_counts(samples) if name != complete}
+    if not incomplete:
+        return
+    total = sum(sum(c.values()) for c in incomplete.values())
+    parts = []
+    for name, counts in incomplete.items():
+        splits = ", ".join(f"{split} {n}" for split, n in counts.items() if n)
+        parts.append(f"{name} {sum(counts.values())} ({splits})")
+    share = f"{total} of {len(samples)} samples ({total / len(samples):.0%})"
+    yield Finding("info", "natural-gaps", f"{share} miss a modality; they have: {'; '.join(parts)}")
+    association = availability_association(samples, label, seed) if samples.labels else None
+    if association is not None:
+        yield _verdict(association, samples.label(label).task.label)
 
 
-def _tells(samples: Samples, label: str, seed: int) -> list[Finding]:
-    association = availability_association(samples, label, seed)
-    if association is None:
-        return []
-    column = samples.label(label).task.label
-    effect = max(association.effect, association.alone)
+def _verdict(association: Association, column: str) -> Finding:
+    effect, strongest = max(association.effect, association.alone), association.strongest
     numbers = f"{association.measure} = {effect:.2f}, p = {association.p:.3f}"
     weak, strong = (0.1, 0.5) if association.measure == "V" else (0.01, 0.25)
     if association.p > SIGNIFICANT or effect < weak:
-        message = f"which modalities are present says little of '{column}' ({numbers})"
-        return [Finding("info", "gaps-and-label", message)]
-    return [
-        Finding(
-            "error" if effect >= strong else "warning",
-            "gaps-give-label-away",
-            f"which modalities are present tells '{column}' ({numbers}; {association.strongest} most)",
-            f"leave {association.strongest} out, keep only rows where it could have been recorded, or compare with a "
-            "model that sees presence alone",
-        )
-    ]
+        return Finding("info", "gaps-and-label", f"which modalities are present says little of '{column}' ({numbers})")
+    return Finding(
+        "error" if effect >= strong else "warning",
+        "gaps-give-label-away",
+        f"which modalities are present tells '{column}' ({numbers}; {strongest} most)",
+        f"leave {strongest} out, keep only rows where it could have been recorded, or compare with a model that sees "
+        "presence alone",
+    )
 
 
 def availability_association(
     samples: Samples, label: str = "", seed: int = 0, permutations: int = PERMUTATIONS
 ) -> Association | None:
-    """Association of the present pattern with a label column; None where there is nothing to test.
+    """Association of the pattern of present modalities with a label column; None where there is nothing to test.
 
     Args:
         samples: the data.
         label: the label column; the default one if not given.
         seed: of the permutations.
-        permutations: how many; the p-value is never below one in so many.
+        permutations: how many; the p-value is at least one in so many.
 
     Raises:
         UsageError: no such label column.

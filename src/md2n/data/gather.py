@@ -1,8 +1,8 @@
-"""Reading chosen frames, also from a memory map, without the map's pages piling up in memory.
+"""Reading frames of a memory map in little memory.
 
-Pages of a mapped file that were read once stay counted as this process's memory until the system is short of it; an
-epoch over a store would end with the whole store resident.  So frames of a map are read in pieces, and its pages are
-given back after each.  They stay in the system's cache: reading them again costs no disk.
+Pages of a mapped file that were read once count as this process's memory until the system is short of it, so an epoch
+would end with the whole store in memory.  Therefore frames are read in pieces, and the pages are released after each.
+They stay in the system's cache: reading them again costs no disk.
 """
 
 import mmap

@@ -1,8 +1,7 @@
-"""Modalities hidden for good: from training and validation, at a rate for each modality.
+"""Modalities hidden permanently from training and validation, at a rate for each modality.
 
-A method is then made from data in which they are missing, as where a sensor failed; no epoch shows them, no recovery
-is compared with them, and the normalisation has not seen them.  The test split stays whole: what is hidden there is
-the protocol's to say.
+A method then learns from data in which they are missing, as where a sensor failed: no epoch, no comparison of a
+recovery and no normalisation uses them.  The test split stays whole; there the protocol hides modalities.
 """
 
 from collections.abc import Mapping
@@ -12,21 +11,21 @@ import numpy as np
 
 from md2n.data.samples import SPLITS, Array, Ragged, Samples
 from md2n.errors import UsageError
-from md2n.missing import left_at_rates
+from md2n.missing import hide_at_rates
 
 HIDDEN_IN = ("train", "valid")
 
 
 def hide_for_good(samples: Samples, rates: Mapping[str, float], seed: int) -> Samples:
-    """The same samples without what ``md2n.missing.left_at_rates`` hides of their training and validation splits.
+    """The same samples without what ``md2n.missing.hide_at_rates`` hides from training and validation.
 
     Args:
         samples: the data; their features are not copied.
-        rates: modality -> rate in [0, 1]; each split has it.
+        rates: modality -> rate in [0, 1], for each of the two splits.
         seed: of the drawing.
 
     Raises:
-        UsageError: a modality that is not there, a rate out of range, or no training sample would keep a modality.
+        UsageError: no such modality, a rate out of range, or no training sample would keep a modality.
     """
     if not rates:
         return samples
@@ -34,7 +33,7 @@ def hide_for_good(samples: Samples, rates: Mapping[str, float], seed: int) -> Sa
     left = present.copy()
     for split in HIDDEN_IN:
         rows = samples.rows(split)
-        left[rows] = left_at_rates(present[rows], samples.names, samples.ids[rows], rates, seed)
+        left[rows] = hide_at_rates(present[rows], samples.names, samples.ids[rows], rates, seed)
     trained = samples.rows(SPLITS[0])
     for k, name in enumerate(samples.names):
         if present[trained, k].any() and not left[trained, k].any():

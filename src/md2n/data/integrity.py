@@ -1,8 +1,7 @@
-"""Does a file of a store hold what was written?  All of it, or a part that costs nothing.
+"""Does a file of a store hold what was written?  All of it is compared, or a part that costs little time.
 
-The manifest has the sha256 of every file.  Of one that is longer than a block of 16 MiB it also has a digest for each
-block, so that a part of it can be compared without reading the rest.  Stores of an older md2n have no blocks: their
-files are compared whole, or by their sizes alone where there is no time for that.
+The manifest has the sha256 of every file, and for each block of 16 MiB of a longer one a digest of its own, so that a
+part can be compared alone.  Stores of an older md2n have no blocks: their files are compared whole, or by their sizes.
 """
 
 import hashlib
@@ -25,7 +24,7 @@ AGAIN = "the store is damaged; import or copy it again"
 
 @dataclass(frozen=True)
 class Comparison:
-    """What comparing files with their digests came to.
+    """The result of comparing files with their digests.
 
     Args:
         changed: names of files that are not what was written.
@@ -56,14 +55,14 @@ def facts_of(path: Path) -> dict[str, Any]:
 def compare(
     folder: Path, files: Mapping[str, Mapping[str, Any]], most: int | None = None, choose: random.Random | None = None
 ) -> Comparison:
-    """Compares files with the digests a manifest has of them.
+    """Compares files with the digests in a manifest.
 
     Args:
         folder: the files' folder.
         files: name -> size and digests, as ``facts_of`` gives them.
-        most: bytes to read, or a little more; everything if not given.
-        choose: which blocks are read where not all are; others at each call if not given, so that damage which one
-            opening passes over is met by another.
+        most: bytes to read, or a little more; all if not given.
+        choose: draws the blocks that are read; other ones at each call if not given, so that damage is found in the
+            end.
 
     Raises:
         DataError: a file cannot be read.
@@ -97,7 +96,7 @@ def seal(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def is_sealed_rightly(manifest: Mapping[str, Any]) -> bool:
+def seal_matches(manifest: Mapping[str, Any]) -> bool:
     """False where a manifest was changed after it was written; those of an older md2n have no seal."""
     return SEAL not in manifest or manifest[SEAL] == seal(manifest)
 

@@ -1,15 +1,17 @@
-"""Does the training split know the test split?  Same ids, same rows, same people.
+"""Leaks between splits: the same ids, the same rows, the same people.
 
-Rows are compared by a hash of their valid frames, so only exact copies are found; copies that were re-encoded, cropped
-or normalised apart are not.  A learned feature extractor that saw test labels leaves no trace that a check of the
-features alone could prove, so such leaks are listed where they are known (``md2n.data.schema``, notes), not guessed.
+Rows are compared by a hash of their valid frames, so only exact copies are found, not those that were encoded again,
+cropped or normalised apart.  Features alone cannot show that their extractor was trained with test labels; such leaks
+are listed where they are known (``md2n.data.schema``, notes).
 """
 
 import hashlib
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 
+from md2n.brief import first_few
 from md2n.data.finding import Finding
 from md2n.data.gather import release
 from md2n.data.samples import SPLITS, UNASSIGNED, Ragged, Samples
@@ -24,12 +26,11 @@ REPEATING = 0.2  # fewer distinct rows than this share of all: the modality repe
 WORTH_A_WARNING = 0.01  # share of a split's rows with a twin in another split
 WORTH_AN_ERROR = 0.02  # share of a split's samples that are copies as a whole: accuracy gains as much
 SAME_LABELS = 0.9  # twins that are copies share their labels; twins by nature (two short words) often do not
-FEW = 3  # examples named in a message
 PIECE = 256  # samples read between giving pages of a memory map back
 
 
 def leaks(samples: Samples) -> list[Finding]:
-    """Findings about ids, rows and groups that stand in more than one split."""
+    """Findings about ids, rows and groups that are in more than one split."""
     return [*_ids(samples), *_rows(samples), *_groups(samples)]
 
 
@@ -43,37 +44,18 @@ def _word(code: int) -> str:
     return "unassigned" if code == UNASSIGNED else SPLITS[code]
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:FEW]) + (", ..." if len(names) > FEW else "")
-
-
-def _ids(samples: Samples) -> list[Finding]:
-    where: dict[str, list[int]] = defaultdict(list)
+def _ids(samples: Samples) -> Iterator[Finding]:
+    splits: dict[str, list[int]] = defaultdict(list)
     for one, code in zip(samples.ids, samples.split):
-        where[str(one)].append(int(code))
-    twice = {i: codes for i, codes in where.items() if len(codes) > 1}
-    across = sorted(i for i, codes in twice.items() if len(set(codes)) > 1)
-    within = sorted(i for i in twice if i not in set(across))
-    findings = []
+        splits[str(one)].append(int(code))
+    twice = {i: len(set(codes)) for i, codes in sorted(splits.items()) if len(codes) > 1}
+    across, within = [i for i, n in twice.items() if n > 1], [i for i, n in twice.items() if n == 1]
     if across:
-        findings.append(
-            Finding(
-                "error",
-                "same-id",
-                f"{len(across)} ids stand in more than one split ({_some(across)})",
-                "keep each sample in one split",
-            )
-        )
+        message = f"{len(across)} ids are in more than one split ({first_few(across)})"
+        yield Finding("error", "same-id", message, "keep each sample in one split")
     if within:
-        findings.append(
-            Finding(
-                "warning",
-                "repeated-id",
-                f"{len(within)} ids stand more than once in their split ({_some(within)})",
-                "give every sample its own id; predictions are told apart by it",
-            )
-        )
-    return findings
+        message = f"{len(within)} ids are more than once in their split ({first_few(within)})"
+        yield Finding("warning", "repeated-id", message, "give every sample its own id: predictions are named by it")
 
 
 def _digests(ragged: Ragged) -> list[bytes]:
@@ -91,7 +73,7 @@ def _digests(ragged: Ragged) -> list[bytes]:
     return hashes
 
 
-def _rows(samples: Samples) -> list[Finding]:
+def _rows(samples: Samples) -> Iterator[Finding]:
     digests = {name: _digests(ragged) for name, ragged in samples.modalities.items()}
     present = samples.present
     whole = []
@@ -99,18 +81,15 @@ def _rows(samples: Samples) -> list[Finding]:
         nonempty = [p for p in parts if p]
         # Two modalities at least, and none of them without a say: else it is the finding of one modality.
         whole.append(b"|".join(parts) if len(nonempty) > 1 and len(nonempty) == present[row].sum() else b"")
-    findings = []
     copies = _twins(whole, samples)
     if copies:
         amounts, share = _shares(list(copies), samples)
-        findings.append(
-            Finding(
-                "error" if share >= WORTH_AN_ERROR else "warning",
-                "identical-samples",
-                f"{amounts} are exact copies, in every modality, of a sample of another split "
-                f"({_some([str(samples.ids[r]) for r in copies])})",
-                "remove the copies, or put each and its copy into the same split",
-            )
+        some = first_few(samples.ids[list(copies)])
+        yield Finding(
+            "error" if share >= WORTH_AN_ERROR else "warning",
+            "identical-samples",
+            f"{amounts} are exact copies, in every modality, of a sample of another split ({some})",
+            "remove the copies, or put each and its copy into the same split",
         )
     for name, hashes in digests.items():
         twins = {row: same for row, same in _twins(hashes, samples).items() if row not in copies}
@@ -118,17 +97,14 @@ def _rows(samples: Samples) -> list[Finding]:
         if not twins or distinct < REPEATING * sum(1 for h in hashes if h):
             continue
         amounts, share = _shares(list(twins), samples)
-        agreeing = sum(twins.values()) / len(twins)
-        findings.append(
-            Finding(
-                "warning" if share >= WORTH_A_WARNING and agreeing >= SAME_LABELS else "info",
-                "identical-rows",
-                f"{name}: {amounts} equal a row of another split in this modality, {agreeing:.0%} of them with its "
-                f"label ({_some([str(samples.ids[r]) for r in twins])})",
-                "short utterances repeat; anything else is a copy: look at the samples named",
-            )
+        agreeing, some = sum(twins.values()) / len(twins), first_few(samples.ids[list(twins)])
+        yield Finding(
+            "warning" if share >= WORTH_A_WARNING and agreeing >= SAME_LABELS else "info",
+            "identical-rows",
+            f"{name}: {amounts} equal a row of another split in this modality, {agreeing:.0%} of them with its label "
+            f"({some})",
+            "short utterances repeat; anything else is a copy: look at the samples named",
         )
-    return findings
 
 
 def _twins(hashes: list[bytes], samples: Samples) -> dict[int, bool]:
@@ -155,8 +131,7 @@ def _shares(rows: list[int], samples: Samples) -> tuple[str, float]:
     return amounts, max(n / sizes[code] for code, n in counts.items())
 
 
-def _groups(samples: Samples) -> list[Finding]:
-    findings = []
+def _groups(samples: Samples) -> Iterator[Finding]:
     identities = identity_columns(samples)
     assigned = samples.split != UNASSIGNED
     for name, members in samples.groups.items():
@@ -164,13 +139,10 @@ def _groups(samples: Samples) -> list[Finding]:
         for member, code in zip(members[assigned], samples.split[assigned]):
             splits[str(member)].add(int(code))
         crossing = sorted(m for m, codes in splits.items() if len(codes) > 1)
-        if not crossing:
-            continue
-        message = f"{len(crossing)} of {len(splits)} members of '{name}' stand in more than one split"
-        if name in identities:
+        message = f"{len(crossing)} of {len(splits)} members of '{name}' are in more than one split"
+        if crossing and name in identities:
             hint = f"results will not hold for new ones: split by '{name}', or say that you do not"
-            findings.append(Finding("warning", "group-in-two-splits", f"{message} ({_some(crossing)})", hint))
-        elif len(splits) >= 10 and len(crossing) <= len(splits) / 2:
+            yield Finding("warning", "group-in-two-splits", f"{message} ({first_few(crossing)})", hint)
+        elif crossing and len(splits) >= 10 and len(crossing) <= len(splits) / 2:
             # Most members keep to one split, as people and videos do and tasks and intensities do not.
-            findings.append(Finding("info", "group-in-two-splits", f"{message} ({_some(crossing)})"))
-    return findings
+            yield Finding("info", "group-in-two-splits", f"{message} ({first_few(crossing)})")

@@ -1,4 +1,4 @@
-"""What makes a folder a store: its manifest, what stands in it, and the samples it describes.
+"""The manifest of a store: what it says, and the samples it describes.
 
 manifest.json            format, modalities, labels, groups, notes, source, size and digests of every file and of it
 ids.json                 [N] sample ids
@@ -56,12 +56,12 @@ def cells_file(modality: str) -> str:
 
 
 def aside(path: Path) -> Path:
-    """Where a store stands while another takes its place."""
+    """Where a store is while another takes its place."""
     return hidden(path, ".old")
 
 
 def standing(path: Path) -> Path:
-    """Where the store of this path stands: there, or aside, if its replacement was killed between two renamings."""
+    """Where the store of this path is: there, or aside if its replacement was killed between two renamings."""
     return aside(path) if not path.exists() and (aside(path) / MANIFEST).is_file() else path
 
 
@@ -196,7 +196,7 @@ def digest(samples: Samples) -> str:
             hasher.update(f"{name} cells:{ragged.cells.shape}".encode())
             rows = max(1, BLOCK // ragged.dim)
             for start in range(0, len(ragged.cells), rows):
-                # What stands at invalid frames says nothing, and need not be the same in memory and in a store.
+                # Invalid frames hold arbitrary numbers, which may differ between memory and a store.
                 hasher.update(ragged.known(slice(start, start + rows)).tobytes())
                 release(ragged.cells)
     return hasher.hexdigest()[:16]

@@ -1,13 +1,13 @@
-"""Normalisation fitted on the training split: what networks see, and the way back to a modality's own units.
+"""Normalisation fitted on the training split, and its inverse.
 
 Per feature, over the known cells of the training rows: mean and deviation of the values clipped to their 1st and 99th
-percentile, or to those of the rest where a feature sticks at a far-off end: measures such as COVAREP's peakSlope are
-clipped to +-255, which would swallow an ordinary deviation.  A feature that does not vary is centred and left at scale
-one, so it gives zeros.
+percentile.  A feature that sticks at a far-off end is clipped to the percentiles of its other values: measures such as
+COVAREP's peakSlope are clipped to +-255, which would swallow an ordinary deviation.  A feature that does not vary is
+centred and keeps scale one, so it gives zeros.
 
-With ``group`` the members of a group (an actor, a subject) are centred and scaled by their own rows first, without any
-label; that is how a person's resting level is taken out.  It needs data of the new person at use, not labels.  Whose
-member is not known, or has too few frames to be measured, is taken for anyone: the training split as a whole.
+With ``group`` the members of a group (an actor, a subject) are first centred and scaled by their own rows, without any
+label; this removes a person's resting level.  It needs data of the new person, not labels.  A member who is not known,
+or has too few frames, is normalised like anyone: by the training split as a whole.
 """
 
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ class Normaliser:
 
         Raises:
             UsageError: no such group column or kind.
-            DataError: no training rows, or a NaN or an infinity in a frame that is called valid.
+            DataError: no training rows, or a NaN or an infinity in a valid frame.
         """
         if kind not in KINDS:
             raise UsageError(f"no normalisation is called '{kind}'", did_you_mean(kind, KINDS))

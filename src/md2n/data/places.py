@@ -1,4 +1,4 @@
-"""Where something may be written: never over what it is made from, never under a name that means other data."""
+"""Places to write to: never over the source data, never under the name of other data."""
 
 from pathlib import Path
 
@@ -8,15 +8,15 @@ from md2n.errors import UsageError
 
 
 def check_store_place(out: Path, data: str | Path) -> None:
-    """Refuses a place for a store that is made from other data: before the work, not after it.
+    """Refuses a place for a store that is made from other data, before the work.
 
     Args:
         out: of the store.
-        data: what it is made from: a ready name, or the path of a store, file or folder.
+        data: its source: a ready name, or the path of a store, file or folder.
 
     Raises:
-        UsageError: it is the data's own place, or the name of a ready set, which every command would take instead.
-        DataError: something that is no store, or more than a store, stands there.
+        UsageError: it is the place of the data, or the name of a ready set, which every command would read instead.
+        DataError: the path holds something that is no store, or more than a store.
     """
     if str(out) in READY:
         raise UsageError(
@@ -28,10 +28,10 @@ def check_store_place(out: Path, data: str | Path) -> None:
 
 
 def check_apart(out: Path, data: str | Path) -> None:
-    """Refuses to replace data, or a file of them, by what is made from them; however the two paths are spelt.
+    """Refuses to replace data, or a file of them, by what is made from them, however the two paths are spelt.
 
     Raises:
-        UsageError: they are one place, the data lie inside, or it is a file of the data.
+        UsageError: ``out`` is the data, a folder above them, or a file of them.
     """
     if str(data) in READY and not Path(data).exists():
         return
@@ -48,10 +48,10 @@ def check_one_meaning(name: str) -> None:
     """Refuses a name that means two data sets here.
 
     Raises:
-        UsageError: a store stands at the name of a ready set.
+        UsageError: the path of a store is the name of a ready set.
     """
     if name in READY and is_store(Path(name)):
         raise UsageError(
-            f"'{name}' is a ready set, and a store of that name stands in this folder",
+            f"'{name}' is a ready set, and this folder holds a store of that name",
             f"give ./{name} for the store; for the ready set, rename the store or go to another folder",
         )

@@ -1,4 +1,4 @@
-"""The one way in: a ready name, a store, or a feature file, by its name; and the data sets a training needs.
+"""Loading data by name (a ready set, a store or a feature file), and the data sets that a training needs.
 
 Ready sets other than ``digits`` are read from a data root: ``data.root`` in the configuration, the environment variable
 ``MD2N_DATA_ROOT``, or ``../shared/data`` beside the project.  They are not part of md2n.
@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from md2n.brief import brief
+from md2n.brief import brief, first_few
 from md2n.data.config import DataConfig
 from md2n.data.dataset import MultimodalDataset
 from md2n.data.normalise import Normaliser
@@ -19,7 +18,7 @@ from md2n.data.places import check_one_meaning
 from md2n.data.samples import SPLITS, Samples
 from md2n.data.sets import READY, Ready
 from md2n.data.store import is_store, open_store
-from md2n.data.target import known_labels, measured, outside_range
+from md2n.data.target import check_range, known_labels, measured
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.modality import Schema, Task
 from md2n.reading import named
@@ -149,34 +148,21 @@ def _check_modalities(samples: Samples) -> None:
     empty = np.flatnonzero(~present.any(axis=1))
     if len(empty):
         raise DataError(
-            f"{len(empty)} samples of '{samples.name}' have no modality at all (first: {_some(samples, empty)})",
+            f"{len(empty)} samples of '{samples.name}' have no modality at all ({first_few(samples.ids[empty], 5)})",
             "leave them out",
         )
 
 
 def _check_labels(samples: Samples, schema: Schema) -> None:
     task, values = schema.task, np.asarray(samples.label(schema.task.label).values)
-    classes = task.kind == "classification"
+    check_range(task, values, samples.name, samples.ids)
     known = known_labels(task, values)
-    wrong = np.flatnonzero(values >= len(task.classes) if classes else outside_range(task, values))
-    if len(wrong):
-        codes = f"the {len(task.classes)} classes 0 to {len(task.classes) - 1}"
-        allowed = codes if classes else f"the declared range [{task.low:g}, {task.high:g}]"
-        raise DataError(
-            f"{len(wrong)} labels '{task.label}' of '{samples.name}' lie outside {allowed}: "
-            f"{', '.join(f'{v:g}' for v in values[wrong[:5]])} (first: {_some(samples, wrong)})",
-            "correct the labels, or the range declared where the data were imported",
-        )
     for split in ("train", "valid"):
         if not known[samples.rows(split)].any():
             raise DataError(
                 f"no label '{task.label}' is known in the split '{split}' of '{samples.name}'",
                 f"choose another label column: --set data.label=NAME (there are: {', '.join(samples.labels)})",
             )
-
-
-def _some(samples: Samples, rows: npt.NDArray[np.int64]) -> str:
-    return ", ".join(str(i) for i in samples.ids[rows[:5]])
 
 
 def _read(name: str, config: DataConfig) -> Samples:

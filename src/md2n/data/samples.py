@@ -1,4 +1,4 @@
-"""A data set in arrays: ragged modalities, labels, splits, ids, groups.  Readers make it, the store keeps it."""
+"""Data sets in arrays: ragged modalities, labels, splits, ids, groups."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -77,13 +77,13 @@ class Ragged:
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
     def known(self, rows: slice | npt.NDArray[np.int64] = slice(None)) -> npt.NDArray[np.bool_]:
-        """``[frames, d]``; True where the number at those frames (all, if not said) is known."""
+        """``[frames, d]``; True where the number is known, at the frames ``rows`` or at all."""
         valid = self.valid[rows]
         if self.cells is None:
             return np.broadcast_to(valid[:, None], (len(valid), self.dim))
         return np.asarray(self.cells[rows] & valid[:, None])
 
-    def holding_nothing(self) -> "Ragged":
+    def all_absent(self) -> "Ragged":
         """As many samples, none of which has the modality."""
         none = np.zeros((0, self.dim), self.values.dtype)
         return Ragged(none, np.zeros(len(self) + 1, np.int64), np.zeros(0, np.bool_))
@@ -92,14 +92,14 @@ class Ragged:
     def from_arrays(arrays: Sequence[Array | None], dim: int | None = None) -> "Ragged":
         """From one ``[T_i, d]`` (or ``[d]``) array per sample, ``None`` where absent.
 
-        A NaN or an infinity makes its cell unknown, a frame of nothing else invalid; both are stored as zeros and never
-        read.
+        A NaN or an infinity makes its cell unknown, and a frame of nothing else invalid; both are stored as zeros,
+        never read.
 
         Raises:
             DataError: feature sizes differ between samples, or nothing is present and ``dim`` is not given.
         """
         # An empty list is as good a None: nothing says how many features it lacks.
-        framed = [None if a is None or np.shape(a) == (0,) else _framed(np.asarray(a)) for a in arrays]
+        framed = [None if a is None or np.shape(a) == (0,) else as_frames(a, "a sample") for a in arrays]
         dims = {int(a.shape[1]) for a in framed if a is not None}
         if dim is not None:
             dims.add(dim)
@@ -117,10 +117,8 @@ class Ragged:
         return _with_cells(values, offsets, np.isfinite(values))
 
     @staticmethod
-    def from_padded(
-        values: Array, present: Array | None = None, valid: Array | None = None, lengths: Array | None = None
-    ) -> "Ragged":
-        """From ``[N, T, d]`` or ``[N, d]`` with flags ``present [N]``, ``valid``, ``lengths [N]`` as they exist.
+    def from_padded(values: Array, present: Array | None = None, valid: Array | None = None) -> "Ragged":
+        """From ``[N, T, d]`` or ``[N, d]`` with flags ``present [N]`` and ``valid`` where there are any.
 
         ``valid`` is of frames, ``[N, T]``, or of cells, in the shape of the values.  Frames before the first and after
         the last valid one are dropped; invalid ones between them are kept, flagged.
@@ -128,14 +126,14 @@ class Ragged:
         Raises:
             DataError: another shape, no numbers, or flags that do not fit the values.
         """
-        cube = _numbers(values[:, None, :] if values.ndim == 2 else values)
+        cube = as_features(values[:, None, :] if values.ndim == 2 else values, "the array")
         if cube.ndim != 3:
             raise DataError(
                 f"features have shape {values.shape}", "give [samples, features] or [samples, frames, features]"
             )
         count, time, dim = cube.shape
-        shapes = {"present": {(count,)}, "valid": {(count, time), cube.shape, values.shape}, "lengths": {(count,)}}
-        for name, flags in (("present", present), ("valid", valid), ("lengths", lengths)):
+        shapes = {"present": {(count,)}, "valid": {(count, time), cube.shape, values.shape}}
+        for name, flags in (("present", present), ("valid", valid)):
             if flags is not None and np.shape(flags) not in shapes[name]:
                 raise DataError(
                     f"'{name}' has shape {np.shape(flags)}, the features {values.shape}",
@@ -145,8 +143,6 @@ class Ragged:
         if valid is not None:
             claimed = np.asarray(valid, bool)
             known &= claimed[:, :, None] if claimed.shape == (count, time) else claimed.reshape(cube.shape)
-        if lengths is not None:
-            known &= (np.arange(time)[None, :] < np.asarray(lengths)[:, None])[:, :, None]
         if present is not None:
             known &= np.asarray(present, bool)[:, None, None]
         keep = np.asarray(known.any(axis=2))
@@ -176,24 +172,51 @@ def _with_cells(values: Array, offsets: npt.NDArray[np.int64], known: npt.NDArra
     return Ragged(np.where(known, values, np.zeros((), values.dtype)), offsets, valid, None if whole else known)
 
 
-def _framed(array: Array) -> Array:
-    """``[T, d]`` from one sample's array; a sample's ``[d]`` is one frame."""
-    if array.ndim not in (1, 2):
-        raise DataError(f"a sample's features have shape {array.shape}", "give [frames, features] or [features]")
-    return _numbers(np.atleast_2d(array))
+def as_features(value: Any, what: str) -> Array:
+    """An array as a store keeps numbers: float16 as it is, everything else float32.
 
+    Numbers beyond float32 become infinities, and infinities are counted.
 
-def _numbers(array: Array) -> Array:
-    """Real numbers as float16 or float32; the former only where they were given so.
-
-    Values beyond float32's range become infinite, which makes their frames invalid.
+    Raises:
+        DataError: it holds text, complex numbers, or objects that are no numbers.
     """
+    array = as_numbers(value, what)
     if array.dtype in (np.float16, np.float32):
         return array
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"features are of type {array.dtype}", "give real numbers; NaN for what is missing")
     with np.errstate(over="ignore"):
         return array.astype(np.float32)
+
+
+def as_frames(value: Any, what: str) -> Array:
+    """``[T, d]`` features of one sample, as ``as_features`` gives them; ``[d]`` is one frame.
+
+    Raises:
+        DataError: as there, or another shape.
+    """
+    features = as_features(value, what)
+    if features.ndim not in (1, 2):
+        raise DataError(f"{what} has shape {features.shape}", "give [frames, features] or [features]")
+    return np.atleast_2d(features)
+
+
+def as_numbers(value: Any, what: str) -> Array:
+    """An array of real numbers of whatever width.
+
+    Raises:
+        DataError: it holds text, complex numbers, or objects that are no numbers.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise DataError(f"{what} is ragged: {error}", "give one array per sample in a list") from error
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise DataError(f"{what} holds objects, not numbers: {error}", "give plain arrays of numbers") from error
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{what} holds values of dtype {array.dtype}, not numbers", "give plain arrays of numbers")
+    return array
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
-"""What is publicly known of the field's data sets, to hold a file against.
+"""Public facts of the field's data sets, to compare a file with.
 
 These are checks, never settings: nothing is built with a dimension or a split size from this table.  A difference is a
-warning, because people extract their own features and make their own splits; the label range alone decides something,
-namely the task that a reader declares.
+warning, because people extract their own features and make their own splits.  Only the label range decides something:
+the task that a reader declares.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +20,7 @@ Sizes = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Leak:
-    """A leak that is known of released features: a modality of a certain size on the standard split.
+    """A known leak of released features: a modality of a certain size on the standard split.
 
     Args:
         modality: its name.
@@ -153,63 +153,35 @@ def recognise(sizes: Sizes) -> str:
     return next((name for name, known in KNOWN.items() if sizes in known.splits), "")
 
 
-def compare(samples: Samples, name: str) -> list[Finding]:
-    """Hold a data set against what is known of ``name``: split sizes, feature sizes, known leaks.
+def compare(samples: Samples, name: str) -> Iterator[Finding]:
+    """Compares a data set with what is known of ``name``: split sizes, feature sizes, known leaks.
 
-    Label ranges are not compared here: a reader declares them in the task, and ``check`` holds every label against its
+    Label ranges are not compared here: a reader declares them in the task, and ``check`` compares labels with their
     task.
 
     Raises:
         UsageError: no such name.
     """
-    known = known_set(name)
-    return [*_splits(samples, known), *_dims(samples, known), *_leaks(samples, known)]
+    known, sizes = known_set(name), _sizes(samples)
+    if known.splits and sizes not in known.splits and sum(sizes):
+        theirs = " or ".join(f"{'/'.join(map(str, s))} ({where})" for s, where in known.splits.items())
+        message = f"train/valid/test hold {'/'.join(map(str, sizes))} samples; {known.title} has {theirs}"
+        hint = "results on another split cannot be compared with published ones; say which split you use"
+        yield Finding("warning", "split-size", message, hint)
+    strange = []
+    for modality, ragged in samples.modalities.items():
+        released = {dims[modality] for dims, _ in known.dims if modality in dims}
+        if released and ragged.dim not in released:
+            strange.append(f"{modality} has {ragged.dim} (released: {', '.join(map(str, sorted(released)))})")
+    if strange:
+        message = f"feature sizes are not those of released {known.title} files: {'; '.join(strange)}"
+        hint = "fine for features of your own; otherwise check that it is the file you think it is"
+        yield Finding("warning", "feature-size", message, hint)
+    for leak in known.leaks if sizes in known.splits else ():
+        if leak.modality in samples.modalities and samples.modalities[leak.modality].dim == leak.dim:
+            yield Finding("error", "known-leak", f"{leak.modality}: {leak.message}", leak.hint)
 
 
 def _sizes(samples: Samples) -> Sizes:
     train, valid, test = (int(np.sum(samples.split == code)) for code in range(len(SPLITS)))
     return train, valid, test
-
-
-def _splits(samples: Samples, known: KnownSet) -> list[Finding]:
-    sizes = _sizes(samples)
-    if sizes in known.splits or not known.splits or sum(sizes) == 0:
-        return []
-    known_sizes = " or ".join(f"{'/'.join(map(str, s))} ({where})" for s, where in known.splits.items())
-    return [
-        Finding(
-            "warning",
-            "split-size",
-            f"train/valid/test hold {'/'.join(map(str, sizes))} samples; {known.title} has {known_sizes}",
-            "results on another split cannot be compared with published ones; say which split you use",
-        )
-    ]
-
-
-def _dims(samples: Samples, known: KnownSet) -> list[Finding]:
-    sizes = {name: ragged.dim for name, ragged in samples.modalities.items()}
-    strange = []
-    for name, dim in sizes.items():
-        released = {dims[name] for dims, _ in known.dims if name in dims}
-        if released and dim not in released:
-            strange.append(f"{name} has {dim} (released: {', '.join(map(str, sorted(released)))})")
-    if not strange:
-        return []
-    return [
-        Finding(
-            "warning",
-            "feature-size",
-            f"feature sizes are not those of released {known.title} files: {'; '.join(strange)}",
-            "fine for features of your own; otherwise check that it is the file you think it is",
-        )
-    ]
-
-
-def _leaks(samples: Samples, known: KnownSet) -> list[Finding]:
-    if _sizes(samples) not in known.splits:
-        return []
-    return [
-        Finding("error", "known-leak", f"{leak.modality}: {leak.message}", leak.hint)
-        for leak in known.leaks
-        if leak.modality in samples.modalities and samples.modalities[leak.modality].dim == leak.dim
-    ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from md2n.data.integrity import AGAIN, OPENING, Comparison, compare, is_sealed_rightly
+from md2n.data.integrity import AGAIN, OPENING, Comparison, compare, seal_matches
 from md2n.data.manifest import MANIFEST, assemble, digest, intervals_file, is_store, read_manifest, standing
 from md2n.data.samples import Array, Samples
 from md2n.data.writer import StoreWriter, check_place
@@ -40,7 +40,7 @@ def write_store(path: Path | str, samples: Samples, intervals: Mapping[str, Arra
         intervals: modality -> ``[frames, 2]`` start and end of its frames in seconds, where they have places in time.
 
     Raises:
-        DataError: something that is no store stands there.
+        DataError: the path holds something that is no store.
         StorageError: it cannot be written; nothing half written stays.
     """
     with StoreWriter(
@@ -80,7 +80,7 @@ def open_store(path: Path | str) -> Samples:
         raise DataError(
             f"'{folder / stray}' is no file of this store: its manifest does not list it", "move it elsewhere"
         )
-    if not is_sealed_rightly(manifest):
+    if not seal_matches(manifest):
         raise DataError(f"'{folder / MANIFEST}' is not what was written: its checksum differs", AGAIN)
     _refuse_changed(folder, compare(place, files, OPENING))
     return samples
@@ -137,7 +137,7 @@ def verify_store(path: Path | str) -> list[str]:
     folder = Path(path)
     manifest = read_manifest(folder)
     changed = compare(standing(folder), _files(folder, manifest)).changed
-    return [*changed, *([] if is_sealed_rightly(manifest) else [MANIFEST])]
+    return [*changed, *([] if seal_matches(manifest) else [MANIFEST])]
 
 
 def checksum(data: Samples | Path | str) -> str:
@@ -146,7 +146,7 @@ def checksum(data: Samples | Path | str) -> str:
     The same for samples in memory and for the path of their store, whose manifest has them already.
 
     Raises:
-        DataError: a path at which no store stands.
+        DataError: a path without a store.
     """
     return digest(data) if isinstance(data, Samples) else str(read_manifest(Path(data)).get("checksum", ""))
 

@@ -1,8 +1,8 @@
-"""What the training labels look like: centre and scale of a real label, how often each class occurs.
+"""Statistics of the training labels: centre and scale of a real label, counts of classes.
 
-A method learns a real label in units of its deviation and answers in the label's own units, so its answers do not
-depend on the unit or on where the unit's zero is.  Centre and scale are mean and standard deviation; where a few
-values decide them, they are those of the labels clipped to all but the ``TAIL`` least and greatest.
+A method learns a real label in units of its deviation and answers in the label's own units, so its answers depend on
+neither the unit nor its zero.  Centre and scale are mean and standard deviation.  Where a few values decide them, they
+are those of the labels clipped to all but the ``TAIL`` least and greatest.
 """
 
 import math
@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import first_few
 from md2n.data.samples import Array
+from md2n.errors import DataError
 from md2n.modality import Task, needs_double
 
 TAIL = 0.02  # of the labels at either end; labels that are mostly zero keep more than that for what they are about
@@ -82,6 +84,29 @@ def measured(task: Task, values: Array) -> Task:
 
 
 def outside_range(task: Task, values: Array) -> npt.NDArray[np.bool_]:
-    """``[n]``; True where a known real label lies outside its declared range by more than rounding to float32."""
+    """``[n]``; True at a code without a class, or where a known real label lies outside its declared range.
+
+    Rounding to float32 is allowed.
+    """
+    if task.kind == "classification":
+        return np.asarray((values >= len(task.classes)) | (values < -1))
     slack = SLACK * max((abs(end) for end in (task.low, task.high) if math.isfinite(end)), default=0.0)
     return np.isfinite(values) & ((values < task.low - slack) | (values > task.high + slack))
+
+
+def check_range(task: Task, values: Array, data: str, ids: Array) -> None:
+    """Refuses labels that are ``outside_range``.
+
+    Raises:
+        DataError: how many, which values, of which samples.
+    """
+    wrong = outside_range(task, values)
+    if wrong.any():
+        codes = f"the {len(task.classes)} classes 0 to {len(task.classes) - 1}"
+        allowed = codes if task.kind == "classification" else f"the declared range [{task.low:g}, {task.high:g}]"
+        shown = first_few((f"{v:g}" for v in values[wrong]), 5)
+        raise DataError(
+            f"{int(wrong.sum())} labels '{task.label}' of '{data}' lie outside {allowed}: {shown} "
+            f"(first: {first_few(ids[wrong], 5)})",
+            f"correct the labels, or declare the range they have: md2n data import ... --range {task.label}=LOW,HIGH",
+        )

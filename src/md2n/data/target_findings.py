@@ -1,6 +1,7 @@
-"""What a person should know of the training labels: unit, tails and precision of a real one, sizes of classes."""
+"""Findings on the training labels: unit, tails and precision of a real label, sizes of classes."""
 
 import math
+from collections.abc import Iterator
 
 from md2n.data.finding import Finding
 from md2n.data.samples import Array
@@ -10,7 +11,7 @@ from md2n.modality import BLUR, FLOAT32_ROUNDING, Task, needs_double
 FLOAT64_ROUNDING = 2.0**-53  # of a number, at most
 
 
-def unit_findings(task: Task, values: Array) -> list[Finding]:
+def unit_findings(task: Task, values: Array) -> Iterator[Finding]:
     """Range, centre and scale of known real labels ``[n]`` of training, and whether their type holds them."""
     unit = unit_of(values)
     low, high = float(values.min()), float(values.max())
@@ -20,7 +21,7 @@ def unit_findings(task: Task, values: Array) -> list[Finding]:
     message = f"label '{task.label}' is real: {ends}, mean {mean}, deviation {unit.scale:.4g}"
     if unit.heavy:
         message += " (both without its heavy tails)"
-    findings = [Finding("info", "label-scale", message, "training learns it in deviations; its unit does not matter")]
+    yield Finding("info", "label-scale", message, "training learns it in deviations; its unit does not matter")
     single = values.dtype.itemsize <= 4
     rounding = (FLOAT32_ROUNDING if single else FLOAT64_ROUNDING) * abs(unit.centre)
     if rounding > BLUR * unit.scale or (single and needs_double(unit.centre, unit.scale)):
@@ -29,15 +30,14 @@ def unit_findings(task: Task, values: Array) -> list[Finding]:
             f"it by up to {rounding:.2g}"
         )
         hint = "import it again from float64" if single else "subtract the offset before the labels are written"
-        findings.append(Finding("warning", "label-precision", message, f"{hint}, or the rounding is what is learned"))
-    return findings
+        yield Finding("warning", "label-precision", message, f"{hint}, or the rounding is what is learned")
 
 
-def size_findings(task: Task, values: Array) -> list[Finding]:
+def size_findings(task: Task, values: Array) -> Iterator[Finding]:
     """Whether the largest class outweighs the others in the known training labels ``[n]``."""
     task = measured(task, values)
     if not task.lopsided:
-        return []
+        return
     sizes = {count: name for count, name in sorted(zip(task.counts, task.classes)) if count}
     (fewest, rare), (most, common) = min(sizes.items()), max(sizes.items())
     message = (
@@ -48,4 +48,4 @@ def size_findings(task: Task, values: Array) -> list[Finding]:
         "trainer.class_weights and trainer.select_on take care of it where they are 'auto'; read macro F1 or balanced "
         "accuracy, not accuracy"
     )
-    return [Finding("warning", "class-imbalance", message, hint)]
+    yield Finding("warning", "class-imbalance", message, hint)

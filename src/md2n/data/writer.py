@@ -1,7 +1,8 @@
-"""Writing a store sample by sample or chunk by chunk, however large, in little memory.
+"""Writing a store sample by sample or chunk by chunk, in little memory.
 
-It is written beside its place and renamed when it is whole and on the disk, so that a reader sees an older store or the
-new one.  A process killed while writing leaves the older store and a hidden folder, which the next writing removes.
+It is written beside its place and renamed when it is whole and on the disk, so a reader sees either an older store or
+the new one.  A process that is killed while writing leaves the older store and a hidden folder, which the next writing
+removes.
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import first_few
 from md2n.data.integrity import SEAL, facts_of, seal
 from md2n.data.manifest import (
     FORMAT,
@@ -42,7 +44,7 @@ from md2n.modality import Modality, Task
 
 
 class StoreWriter:
-    """A store in the making; a context, at whose end it stands in its place, or nothing does if an error ended it.
+    """A store that is being written.  It is a context: at its end the store is in its place, after an error nothing is.
 
     >>> with StoreWriter(path, name="mine", dims={"text": 768, "audio": 74},
     ...                  labels={"score": Task("regression", "score")}) as writer:       # doctest: +SKIP
@@ -62,7 +64,7 @@ class StoreWriter:
         intervals: modalities whose frames have places in time, which are kept beside them (``store.open_intervals``).
 
     Raises:
-        DataError: something that is no store, or more than a store, stands there; a name that cannot name a modality;
+        DataError: the path holds something that is no store, or more than a store; a name that cannot name a modality;
             a ``source`` that JSON cannot say.
         StorageError: it cannot be written; what was there before is untouched.
     """
@@ -103,10 +105,7 @@ class StoreWriter:
                 raise UsageError(f"'{name}' has no modality '{k}' to keep intervals of", did_you_mean(k, dims))
         self._timed = tuple(intervals)
         self._beside = hidden(self.path, BESIDE)
-        self._values: dict[str, NpyWriter] = {}
-        self._valid: dict[str, NpyWriter] = {}
-        self._cells: dict[str, NpyWriter] = {}
-        self._intervals: dict[str, NpyWriter] = {}
+        self._files: dict[str, NpyWriter] = {}
         self._lengths: dict[str, list[Array]] = {k: [] for k in dims}
         self._columns: dict[str, list[Array]] = {k: [] for k in ("split", "ids", *self._keys())}
 
@@ -116,10 +115,10 @@ class StoreWriter:
             shutil.rmtree(self._beside, ignore_errors=True)
             self._beside.mkdir(parents=True)
             for k, dim in self._dims.items():
-                self._values[k] = NpyWriter(self._beside / f"{k}.values.npy", self._dtypes[k], dim)
-                self._valid[k] = NpyWriter(self._beside / f"{k}.valid.npy", np.bool_)
+                self._open(f"{k}.values.npy", self._dtypes[k], dim)
+                self._open(f"{k}.valid.npy", np.bool_)
             for k in self._timed:
-                self._intervals[k] = NpyWriter(self._beside / intervals_file(k), np.float32, 2)
+                self._open(intervals_file(k), np.float32, 2)
         return self
 
     def __exit__(
@@ -216,10 +215,10 @@ class StoreWriter:
             for k, ragged in chunk.modalities.items():
                 self._append_cells(k, ragged)
                 self._append_values(k, ragged.values)
-                self._valid[k].append(ragged.valid)
+                self._files[f"{k}.valid.npy"].append(ragged.valid)
                 self._lengths[k].append(ragged.lengths)
             for k, times in timed.items():
-                self._intervals[k].append(times)
+                self._files[intervals_file(k)].append(times)
         self._columns["split"].append(chunk.split)
         self._columns["ids"].append(chunk.ids)
         for k, column in chunk.labels.items():
@@ -244,29 +243,33 @@ class StoreWriter:
 
     def _append_cells(self, name: str, ragged: Ragged) -> None:
         """Flags of cells, from the first frame on as soon as one of them is False."""
-        if ragged.cells is None and name not in self._cells:
+        file = self._files.get(cells_file(name))
+        if file is None and ragged.cells is None:
             return
-        if name not in self._cells:
-            self._cells[name] = NpyWriter(self._beside / cells_file(name), np.bool_, ragged.dim)
-            rows = max(1, BLOCK // ragged.dim)
-            for start in range(0, self._values[name].length, rows):
-                self._cells[name].append(np.ones((min(rows, self._values[name].length - start), ragged.dim), np.bool_))
-        self._cells[name].append(np.ones(ragged.values.shape, np.bool_) if ragged.cells is None else ragged.cells)
+        if file is None:
+            file = self._open(cells_file(name), np.bool_, ragged.dim)
+            earlier = self._files[f"{name}.values.npy"].length
+            file.append(np.broadcast_to(np.True_, (earlier, ragged.dim)))
+        file.append(np.broadcast_to(np.True_, ragged.values.shape) if ragged.cells is None else ragged.cells)
 
     def _append_values(self, name: str, values: Array) -> None:
-        target = self._values[name]
-        if np.can_cast(values.dtype, target.dtype, "safe"):
-            target.append(values)
+        file = self._files[f"{name}.values.npy"]
+        if np.can_cast(values.dtype, file.dtype, "safe"):
+            file.append(values)
             return
         rows = max(1, BLOCK // max(1, 8 * values.shape[1]))
         for start in range(0, len(values), rows):
             with np.errstate(over="ignore"):
-                block = np.asarray(values[start : start + rows]).astype(target.dtype)
+                block = np.asarray(values[start : start + rows]).astype(file.dtype)
             if not np.isfinite(block).all():
                 raise DataError(
-                    f"modality '{name}' holds values too large for {target.dtype}", "write the store as float32"
+                    f"modality '{name}' holds values too large for {file.dtype}", "write the store as float32"
                 )
-            target.append(block)
+            file.append(block)
+
+    def _open(self, name: str, dtype: npt.DTypeLike, *tail: int) -> NpyWriter:
+        self._files[name] = NpyWriter(self._beside / name, dtype, *tail)
+        return self._files[name]
 
     def _keys(self) -> list[str]:
         return [*(f"label {k}" for k in self._tasks), *(f"group {k}" for k in self._groups)]
@@ -277,13 +280,10 @@ class StoreWriter:
 
     def _finish(self) -> None:
         """Every file, the manifest last."""
+        cells = any(cells_file(k) in self._files for k in self._dims)
+        for file in self._files.values():
+            file.close()
         for k in self._dims:
-            self._values[k].close()
-            self._valid[k].close()
-            if k in self._cells:
-                self._cells[k].close()
-            if k in self._intervals:
-                self._intervals[k].close()
             lengths = np.concatenate(self._lengths[k]) if self._lengths[k] else np.zeros(0, np.int64)
             self._save(f"{k}.offsets.npy", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
         for i, (k, task) in enumerate(self._tasks.items()):
@@ -298,7 +298,7 @@ class StoreWriter:
         files = {p.name: facts_of(p) for p in sorted(self._beside.iterdir())}
         manifest = {
             "format": FORMAT,
-            "version": VERSIONS[bool(self._cells)],
+            "version": VERSIONS[cells],
             "name": self.name,
             "modalities": {k: {"dim": d, "dtype": self._dtypes[k].str} for k, d in self._dims.items()},
             "labels": [{"name": k, "task": table_of(t)} for k, t in self._tasks.items()],
@@ -311,7 +311,7 @@ class StoreWriter:
         flush_directory(self._beside)
 
     def _save(self, name: str, array: Array) -> None:
-        file = NpyWriter(self._beside / name, array.dtype, *array.shape[1:])
+        file = self._open(name, array.dtype, *array.shape[1:])
         file.append(array)
         file.close()
 
@@ -347,7 +347,7 @@ class StoreWriter:
             raise
 
     def _clear(self) -> None:
-        for file in (f for files in (self._values, self._valid, self._cells, self._intervals) for f in files.values()):
+        for file in self._files.values():
             file.abandon()
         shutil.rmtree(self._beside, ignore_errors=True)
 
@@ -356,7 +356,7 @@ def check_place(path: Path) -> None:
     """Refuses a place where a store cannot be put: before the work, not after it.
 
     Raises:
-        DataError: something that is no store, or more than a store, stands there.
+        DataError: the path holds something that is no store, or more than a store.
     """
     if not path.exists():
         return
@@ -368,7 +368,7 @@ def check_place(path: Path) -> None:
     others = sorted(p.name for p in path.iterdir() if p.name not in known)
     if others:
         raise DataError(
-            f"'{path}' holds more than a store: {', '.join(others[:5])}",
+            f"'{path}' holds more than a store: {first_few(others, 5)}",
             "choose another --out, or move these files away: a store is replaced as a whole",
         )
 

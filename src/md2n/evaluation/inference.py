@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from md2n.batch import Dataset, SequenceBatch
-from md2n.data.conversation import kept_together, spans
+from md2n.data.conversation import order_by_conversation, spans
 from md2n.errors import DivergenceError, UsageError
 from md2n.evaluation.protocols import Condition
 from md2n.evaluation.results import PROTOCOLS
@@ -81,7 +81,7 @@ def batches(
     """
     if batch_size < 1:
         raise UsageError(f"a batch of {batch_size} samples is none", "give a batch size of 1 or more")
-    order = np.arange(len(dataset), dtype=np.int64) if conversation is None else kept_together(conversation)
+    order = np.arange(len(dataset), dtype=np.int64) if conversation is None else order_by_conversation(conversation)
     for start, stop in spans(len(dataset), batch_size, None if conversation is None else conversation[order]):
         positions = order[start:stop]
         yield positions, dataset.batch(positions).to(device)

@@ -12,7 +12,7 @@ exactly, not the 60.6% that a published implementation realises where it prints 
 nested: what is hidden at 0.1 is hidden at 0.2, so a curve shows the rate and not eight drawings.  ``nested=False``
 draws each afresh.
 
-``hidden@1``: chosen modalities are hidden, each at a rate of its own, as ``md2n.missing.left_at_rates`` tells: from
+``hidden@1``: chosen modalities are hidden, each at a rate of its own, as ``md2n.missing.hide_at_rates`` tells: from
 whom depends on the seed and the samples' ids alone.  One condition, named by what is hidden: ``image=0.7``.
 
 Masks are saved because no library promises the same random stream for ever; a saved file is bound to the data.
@@ -35,7 +35,7 @@ from md2n.data.readers.npy import load_npz
 from md2n.durable import make_directory, write_bytes
 from md2n.errors import DataError, UsageError
 from md2n.evaluation.results import PROTOCOLS
-from md2n.missing import incomplete_patterns, left_at_rates, pattern_flags
+from md2n.missing import hide_at_rates, incomplete_patterns, pattern_flags
 from md2n.modality import set_name
 from md2n.reading import exists, reading
 from md2n.seeding import numpy_generator
@@ -146,7 +146,7 @@ def hidden_condition(
     _check(present, names)
     if not rates:
         raise UsageError("nothing is hidden: no rate was given", "name a modality and a rate, as in image=0.7")
-    available = left_at_rates(present, names, ids, rates, seed)
+    available = hide_at_rates(present, names, ids, rates, seed)
     return _condition(",".join(f"{n}={rates[n]:g}" for n in names if n in rates), available, present, None)
 
 

@@ -27,13 +27,13 @@ import numpy as np
 from md2n.brief import brief
 from md2n.data.declaration import Meaning, declare_columns
 from md2n.data.readers.arrays import SPLIT_WORDS
-from md2n.data.readers.folder import read_table, target_of
-from md2n.data.readers.labels import is_unknown, label_column
+from md2n.data.readers.labels import is_label_name, is_unknown, label_column
+from md2n.data.readers.sample_table import read_table, target_of
 from md2n.data.readers.text_table import read_text
 from md2n.data.samples import SPLITS, LabelColumn
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.extraction.base import Clip, Word
-from md2n.extraction.splits import made_splits
+from md2n.extraction.splits import assign_splits
 from md2n.extraction.word_source import WordSource
 from md2n.reading import named, reading
 
@@ -153,7 +153,7 @@ def read_clips(
     source = WordSource(folder, words, tier)
     clips = [_clip(folder, ids[i], files[i], cells, i, source, notes) for i in rows]
     source.check_tier()
-    chosen = list(labels) or [c for c in cells if c in ("y", "label") or c.startswith(("y_", "label_"))]
+    chosen = list(labels) or [c for c in cells if is_label_name(c)]
     meaning = meaning or Meaning()
     held = {c: sorted({cells[c][i] for i in rows if not is_unknown(cells[c][i], meaning.unknown)}) for c in chosen}
     # A column that was not asked for and teaches nothing; what is asked for and teaches nothing, `data check` reports.
@@ -172,7 +172,7 @@ def read_clips(
     if "split" in cells:
         splits = tuple(_split(cells["split"][i]) for i in rows)
     else:
-        splits, rule = made_splits(names, next(iter(members.items()), None), seed)
+        splits, rule = assign_splits(names, next(iter(members.items()), None), seed)
         notes.append(rule)
     listing = Listing(
         tuple(clips),
@@ -240,7 +240,7 @@ def _refused(ids: Sequence[str], splits: Sequence[str] | None, table: Path | Non
             reasons[i] = f"{table}, line {i + 2} has neither id nor file"
         elif len(rows[one]) > 1:
             where = f"lines {', '.join(str(k + 2) for k in rows[one])} of {table}" if table else "several files"
-            reasons[i] = f"id '{one}' stands for {where}: none of them was taken"
+            reasons[i] = f"id '{one}' is that of {where}: none of them was taken"
         elif splits is not None and splits[i].strip().lower() not in SPLIT_WORDS:
             hint = did_you_mean(splits[i], SPLITS)
             reasons[i] = f"{table}, line {i + 2}: '{splits[i]}' is no split; {hint}"

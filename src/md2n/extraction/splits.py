@@ -11,7 +11,7 @@ from collections.abc import Sequence
 HELD_OUT = {"test": 0.15, "valid": 0.15}
 
 
-def made_splits(
+def assign_splits(
     ids: Sequence[str], group: tuple[str, Sequence[str]] | None = None, seed: int = 0
 ) -> tuple[tuple[str, ...], str]:
     """A split per clip, and the rule in words.
@@ -24,7 +24,7 @@ def made_splits(
         group: name of the group column and a member per clip.
         seed: another one gives another division.
 
-    >>> made_splits(["a", "b", "c"])[0]
+    >>> assign_splits(["a", "b", "c"])[0]
     ('test', 'valid', 'train')
     """
     name, members = group if group is not None and len(set(group[1])) > len(HELD_OUT) else ("", ids)

@@ -25,7 +25,7 @@ from md2n.evaluation.metrics import primary
 from md2n.evaluation.protocols import COMPLETE
 from md2n.experiment.config import resolve
 from md2n.experiment.pipeline import run_training
-from md2n.extraction.splits import made_splits
+from md2n.extraction.splits import assign_splits
 from md2n.serve.predictor import Predictor, load
 from md2n.training.observer import EpochReport, Silent
 
@@ -126,7 +126,7 @@ def samples_of(
         return samples
     people = next(iter(identity_columns(samples)), None)
     group = None if people is None else (people, [str(m) for m in samples.groups[people]])
-    parts, rule = made_splits([str(i) for i in samples.ids], group, seed)
+    parts, rule = assign_splits([str(i) for i in samples.ids], group, seed)
     codes = np.array([SPLITS.index(part) for part in parts], np.uint8)
     return replace(samples, split=codes, notes=(*samples.notes, rule))
 

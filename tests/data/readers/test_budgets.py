@@ -14,8 +14,8 @@ import pytest
 from md2n.data.readers.budget import Budget, texts
 from md2n.data.readers.clip_files import read_archive, read_array
 from md2n.data.readers.detect import read
-from md2n.data.readers.folder import MOST_GROUPS
 from md2n.data.readers.npy import load_npy, load_npz
+from md2n.data.readers.sample_table import MOST_GROUPS
 from md2n.data.readers.text_table import open_table
 from md2n.errors import DataError, UnsafeFileError, did_you_mean
 from md2n.evaluation.protocols import load_masks, random_conditions, save_masks

@@ -236,9 +236,7 @@ def test_frames_without_times_are_not_guessed_at(tmp_path):
 def test_a_clip_without_steps_is_not_lost_silently(tmp_path):
     root = mixture(tmp_path / "mine")
     shutil.rmtree(root / "text")
-    with pytest.raises(
-        DataError, match=r"1 of 3 clips have nothing that could be aligned to 'vision' \(c ü\)"
-    ) as caught:
+    with pytest.raises(DataError, match=r"1 of 3 clips have nothing to align to 'vision' \(c ü\)") as caught:
         read_clip_features(root, align="vision")
     assert "--drop-empty" in caught.value.hint
     assert read_clip_features(root, align="vision", drop_empty=True).ids.tolist() == ["a", "b"]
@@ -350,7 +348,7 @@ def test_an_array_of_objects_is_not_opened(tmp_path):
     ("lines", "text"),
     [
         (["name,y", "a,1"], "no column 'id'"),
-        (["id,y", "a,1", "a,2"], "id 'a' stands in lines 2 and 3"),
+        (["id,y", "a,1", "a,2"], "id 'a' is in lines 2 and 3"),
         (["id,recording,start_s", "a,f,1"], "column 'start_s' but no 'end_s'"),
         (["id,start_s,end_s", "a,1,2"], "no column 'recording'"),
         (["id,recording,start_s,end_s", "a,a,1,x"], "line 2: start_s '1' and end_s 'x' are no two numbers"),

@@ -144,8 +144,8 @@ def test_folder_columns_arrive_in_their_places(tmp_path):
 
 def test_folder_labels_can_be_named_and_their_kind_told(tmp_path):
     root = folder(tmp_path)
-    samples = read_folder(root, labels=["subject", "label_rank"], kinds={"label_rank": "regression"}, label="subject")
-    assert list(samples.labels) == ["subject", "label_rank"]
+    samples = read_folder(root, kinds={"label_rank": "regression"}, label="subject")
+    assert list(samples.labels) == ["y", "y_mood", "label_rank", "subject"]
     assert samples.label("label_rank").values.tolist() == [-1.0, 10.0, 2.0]
     assert samples.label().task.classes == ("p1", "p2", "p3")
     named = read_folder(root, classes={"y_mood": ["sad", "happy", "calm"]})
@@ -164,7 +164,7 @@ def test_folder_labels_can_be_named_and_their_kind_told(tmp_path):
         ("name,audio\na,audio/a.npy\n", "has no column 'id'"),
         ("id,audio,audio\na,audio/a.npy,audio/a.npy\n", "two columns called 'audio'"),
         ("id,audio\na,audio/a.npy,b\n", "line 2 has 3 cells, the header has 2"),
-        ("id,audio\na,audio/a.npy\na,audio/b.npy\n", "id 'a' stands in lines 2 and 3"),
+        ("id,audio\na,audio/a.npy\na,audio/b.npy\n", "id 'a' is in lines 2 and 3"),
         ("id,audio\n,audio/a.npy\n", "line 2 has no id"),
         ("id,y\na,1\n", "has no modality: no column holds paths of .npy files"),
         ("id,audio,text\na,audio/a.npy,\n", "column 'text' is empty in every line"),

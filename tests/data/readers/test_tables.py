@@ -101,7 +101,7 @@ def test_options(tmp_path):
         ({"rna": "id\na\n"}, "rna.csv' has ids but no feature"),
         ({"rna": "id,g1\n"}, "rna.csv' has a header but no row"),
         ({"rna": ""}, "rna.csv' is empty"),
-        ({"rna": "id,g1\na,1\na,2\n"}, "rna.csv': id 'a' stands in lines 2 and 3"),
+        ({"rna": "id,g1\na,1\na,2\n"}, "rna.csv': id 'a' is in lines 2 and 3"),
         ({"rna": "id,g1\n,1\n"}, "rna.csv', line 2 has no id"),
         ({"rna": "id,g1,g2\na,1,2\nb,1\n"}, "rna.csv', line 3 has 2 cells, the header has 3"),
         ({"rna": "id,g1,sex\na,1,F\n"}, "rna.csv', line 2, column 'sex' holds 'F', which is no number"),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from md2n.data.readers.clips import read_clip_features
-from md2n.data.readers.folder import read_folder, read_table
+from md2n.data.readers.folder import read_folder
+from md2n.data.readers.sample_table import read_table
 from md2n.data.readers.text_table import separator_of, with_slashes
 from md2n.errors import DataError
 from md2n.extraction.clips import read_clips

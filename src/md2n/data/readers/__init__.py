@@ -1,7 +1,8 @@
-"""Other people's files become ``Samples``: one reader per layout, and ``detect.read``, which tells them apart.
+"""Feature files of other people become ``Samples``: one reader per layout; ``detect.read`` chooses it.
 
-A reader refuses what it cannot read by name and with the next step, runs nothing that a file holds, counts numbers that
-are none, and keeps what it left out in ``source``.  A new layout is a module with one function and a line below.
+A reader refuses what it cannot read with a named error and the next step.  It runs nothing that a file holds, counts
+NaN and infinities, and lists in ``source`` what it left out.  A new layout is a module with one function and a line
+below.
 """
 
 from md2n.registry import Registry
@@ -10,7 +11,7 @@ READERS = Registry(
     "reader",
     {
         "mmsa": "md2n.data.readers.mmsa:read_mmsa",
-        "sdk": "md2n.data.readers.detect:read_sdk_folder",
+        "sdk": "md2n.data.readers.sdk:read_sdk_folder",
         "npz": "md2n.data.readers.npz:read_npz",
         "folder": "md2n.data.readers.folder:read_folder",
         "clips": "md2n.data.readers.clips:read_clip_features",

@@ -16,10 +16,10 @@ import numpy as np
 
 from md2n.data.declaration import Meaning, declare
 from md2n.data.readers.dataframes import check_rows, column, columns_of, is_table, plain
-from md2n.data.readers.frames import NonFinite, as_features, count_nonfinite, finish
+from md2n.data.readers.frames import NonFinite, count_nonfinite, finish
 from md2n.data.readers.labels import label_column
 from md2n.data.readers.padding import MEASUREMENT, ZEROS, counted_zeros, role_of_zeros, zero_ends
-from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
+from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples, as_features, as_frames
 from md2n.errors import DataError, UsageError, did_you_mean
 
 ONE_LABEL = "y"
@@ -215,9 +215,7 @@ def _from_list(entries: list[Any], what: str, flags: Array | None, dim: int | No
         if array.ndim in (1, 2) and not array.shape[-1]:  # an extractor that found nothing
             arrays.append(None)
             continue
-        if array.ndim not in (1, 2):
-            raise DataError(f"{what}, sample {i} has shape {array.shape}", "give [frames, features] or [features]")
-        frames = array[None, :] if array.ndim == 1 else array
+        frames = as_frames(array, f"{what}, sample {i}")
         counted += count_nonfinite(frames)
         arrays.append(frames)
     if dim is None and all(a is None for a in arrays):
@@ -239,7 +237,7 @@ def _columns(
     return {k: label_column(v, k, kind=kinds.get(k), classes=classes.get(k), unknown=unknown) for k, v in named.items()}
 
 
-def split_codes(splits: Any, count: int, what: str = "split") -> Array:
+def split_codes(splits: Any, count: int) -> Array:
     """``[N]`` uint8 codes from words or codes.
 
     Raises:
@@ -249,7 +247,7 @@ def split_codes(splits: Any, count: int, what: str = "split") -> Array:
         return np.full(count, UNASSIGNED, np.uint8)
     array = np.asarray(splits)
     if array.shape != (count,):
-        raise DataError(f"'{what}' has shape {array.shape} for {count} samples", "give one split per sample")
+        raise DataError(f"'split' has shape {array.shape} for {count} samples", "give one split per sample")
     if array.dtype.kind == "O":  # columns of tables; None and NaN belong to no split
         known = np.array([v is not None and v == v for v in array.tolist()], bool)
         if any(isinstance(v, str) for v in array[known]):
@@ -260,10 +258,10 @@ def split_codes(splits: Any, count: int, what: str = "split") -> Array:
         words = [str(w).strip().lower() for w in array.astype(np.str_)]
         strange = next((w for w in words if w not in SPLIT_WORDS), None)
         if strange is not None:
-            raise DataError(f"'{what}' holds '{strange}', which is no split", did_you_mean(strange, SPLITS))
+            raise DataError(f"'split' holds '{strange}', which is no split", did_you_mean(strange, SPLITS))
         return np.array([SPLIT_WORDS[w] for w in words], np.uint8)
     allowed = [*range(len(SPLITS)), UNASSIGNED]
     if array.dtype.kind not in "iuf" or not np.isin(array, allowed).all():
         wrong = array[~np.isin(array, allowed)][0] if array.dtype.kind in "iuf" else array.dtype
-        raise DataError(f"'{what}' holds {wrong}, which is no split", "0 train, 1 valid, 2 test, 255 unassigned")
+        raise DataError(f"'split' holds {wrong}, which is no split", "0 train, 1 valid, 2 test, 255 unassigned")
     return array.astype(np.uint8)

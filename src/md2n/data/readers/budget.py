@@ -1,8 +1,8 @@
-"""How much memory the arrays of one file may take: what a file promises is not believed.
+"""How much memory the arrays of one file may take.
 
-A compressed byte can become a thousand, and a head of ten bytes can promise any shape.  So shapes are held against the
-size of the file before memory is taken: ``FREE_BYTES`` for every file, and ``RATIO`` times its own size, which no
-array of measurements compresses beyond.  Numbers count as float32 at least, for that is what they become.
+A compressed byte can become a thousand, and a head of ten bytes can promise any shape.  So shapes are compared with the
+size of the file before memory is taken: a file may take ``FREE_BYTES`` and ``RATIO`` times its own size, which arrays
+of measurements do not exceed.  Numbers count as float32 at least, because they are converted to it.
 """
 
 import math
@@ -60,7 +60,7 @@ def texts(values: Any, path: Path) -> Array:
     """``[N]`` of a list of texts; each takes as much memory as the longest.
 
     Raises:
-        DataError: no list of texts, or one so long that the others cannot all take as much.
+        DataError: no list of texts, or too much memory.
     """
     if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
         raise DataError(f"'{path}' holds no list of texts", "import or copy the data again")

@@ -13,26 +13,25 @@ A file that bears the clip's id holds the clip, and its time begins with the cli
 clip's recording holds the recording, and the clip is cut from it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from md2n.brief import first_few
 from md2n.data.readers.covarep import read_covarep
 from md2n.data.readers.csd import Track, overlaps
 from md2n.data.readers.faces import read_face_table
-from md2n.data.readers.frames import as_features, as_numbers
 from md2n.data.readers.npy import load_npy, load_npz
 from md2n.data.readers.segments import Segment
 from md2n.data.readers.text_table import TXT, is_table
 from md2n.data.readers.timed import ClipFrames, shifted, track_of
 from md2n.data.readers.word_files import SUFFIXES, read_word_file
-from md2n.data.samples import Array
+from md2n.data.samples import Array, as_features, as_frames, as_numbers
 from md2n.errors import DataError
 from md2n.reading import named
-
-SOME = 3
 
 
 @named()
@@ -114,9 +113,7 @@ def _framed(values: Array, what: str) -> Array:
     features = as_features(values, what)
     if not features.size and features.ndim < 2:  # nothing was measured: no frame, not one of no number
         return features.reshape(0, 0)
-    if features.ndim not in (1, 2):
-        raise DataError(f"{what} has shape {features.shape}", "give [frames, features] or [features]")
-    return features[None, :] if features.ndim == 1 else features
+    return as_frames(features, what)
 
 
 def _has_no_columns(track: Track) -> bool:
@@ -138,13 +135,14 @@ class FolderPieces:
     def __init__(self, folder: Path, *, words: bool = False, tier: str = "") -> None:
         self.folder = folder
         self.files, self._strange = list_files(folder, words)
+        self.names = list(self.files)
         self._words, self._tier = words, tier
         self._first: tuple[Path, ClipFrames] | None = None
         self._last: tuple[str, ClipFrames] | None = None
-        self._layouts: dict[str, int] = {}
+        self._layouts: Counter[str] = Counter()
         self._several = 0
         self._beyond: list[str] = []
-        self._note_counts: dict[str, int] = {}
+        self._note_counts: Counter[str] = Counter()
 
     def of(self, segment: Segment) -> Track | None:
         """Frames of a clip.
@@ -183,10 +181,9 @@ class FolderPieces:
         read = read_word_file(path, self._tier) if self._words else READ[path.suffix.lower()](path)
         if len(read.track.features):
             self._agree(path, read)
-        self._layouts[read.layout] = self._layouts.get(read.layout, 0) + 1
+        self._layouts[read.layout] += 1
         self._several += read.several
-        for note in read.notes:
-            self._note_counts[note] = self._note_counts.get(note, 0) + 1
+        self._note_counts.update(read.notes)
         self._last = stem, read
         return read
 
@@ -216,40 +213,26 @@ class FolderPieces:
             )
 
     def layouts(self) -> dict[str, int]:
-        """Number of files read, by layout."""
         return dict(self._layouts)
 
-    def notes(self, name: str, known: Iterable[str]) -> list[str]:
-        """What was left out and what was told, in sentences; ``known`` are ids and recordings of all clips."""
-        sentences = []
+    def notes(self, name: str, known: Collection[str]) -> Iterator[str]:
         first = self._first[1] if self._first else None
-        if first is not None and first.left_out:
-            sentences.append(
-                f"{name}: {len(first.names)} columns were read from {first.layout}; others were left out "
-                f"({some_of(first.left_out)})"
-            )
         strangers = sorted(set(self.files) - set(known))
+        if first is not None and first.left_out:
+            others = f"others were left out ({first_few(first.left_out)})"
+            yield f"{name}: {len(first.names)} columns were read from {first.layout}; {others}"
         if strangers:
-            sentences.append(
-                f"{name}: {len(strangers)} files of no clip in the table were left out ({some_of(strangers)})"
-            )
+            yield f"{name}: {len(strangers)} files of no clip in the table were left out ({first_few(strangers)})"
         if self._strange:
-            sentences.append(
-                f"{name}: {len(self._strange)} files of other kinds were left out ({some_of(self._strange)})"
-            )
+            yield f"{name}: {len(self._strange)} files of other kinds were left out ({first_few(self._strange)})"
         if self._several:
-            sentences.append(f"{name}: {self._several} files show several faces, of which the one seen most was kept")
+            yield f"{name}: {self._several} files show several faces, of which the one seen most was kept"
         if self._beyond:
-            clips = some_of(self._beyond)
-            sentences.append(f"{name}: {len(self._beyond)} clips have no frame between start_s and end_s ({clips})")
-        return sentences + [f"{name}: {note} ({count} files)" for note, count in self._note_counts.items()]
-
-
-def some_of(names: Sequence[str]) -> str:
-    """The first of these names, for a message."""
-    return ", ".join(names[:SOME]) + (", ..." if len(names) > SOME else "")
+            clips = first_few(self._beyond)
+            yield f"{name}: {len(self._beyond)} clips have no frame between start_s and end_s ({clips})"
+        yield from (f"{name}: {note} ({count} files)" for note, count in self._note_counts.items())
 
 
 def _difference(here: set[str], there: set[str]) -> str:
-    parts = [f"only here: {some_of(sorted(here))}"] if here else []
-    return "; ".join([*parts, *([f"only there: {some_of(sorted(there))}"] if there else [])])
+    parts = [f"only here: {first_few(sorted(here))}"] if here else []
+    return "; ".join([*parts, *([f"only there: {first_few(sorted(there))}"] if there else [])])

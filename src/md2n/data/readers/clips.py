@@ -11,25 +11,25 @@
 Instead of a sub-folder a modality may be one ``.csd`` file (``audio.csd``), whose segments bear the clips' names.  A
 clip without a file lacks that modality.
 
-``labels.csv`` is UTF-8 with a header: ``id`` (needed, unique, the file's name without its ending), ``split``, labels
-(``y``, ``label``, and what begins with ``y_`` or ``label_``, or is named by the caller), and groups (everything else).
+``labels.csv`` is a table of samples (``sample_table``), whose ids are the files' names without their endings.
 ``recording``, ``start_s`` and ``end_s`` (seconds, both or neither) make a clip a stretch of a longer recording, whose
 name its files then bear.  The columns ``file`` and ``transcript``, which ``md2n extract`` reads, are passed over.
 
-What ``align`` makes of times stands in ``segments``; what is read from which file in ``clip_files``.
+``segments`` says what ``align`` does, ``clip_files`` what is read from which file.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
+from md2n.brief import first_few
 from md2n.data.readers.arrays import from_arrays
-from md2n.data.readers.clip_files import READ, FolderPieces, list_files, some_of
+from md2n.data.readers.clip_files import READ, FolderPieces, list_files
 from md2n.data.readers.csd import open_sequence, video_of
 from md2n.data.readers.files import fingerprints, plain_name
-from md2n.data.readers.folder import check_groups, read_table, take_facts
+from md2n.data.readers.sample_table import Options, check_groups, read_facts
 from md2n.data.readers.segments import (
     WORDS,
     Pieces,
@@ -60,10 +60,7 @@ def read_clip_features(
     split: str = "split",
     align: str = "none",
     tier: str = "",
-    kinds: Mapping[str, str] | None = None,
-    classes: Mapping[str, Sequence[str]] | None = None,
-    unknown: Sequence[Any] = (),
-    drop_empty: bool = False,
+    **options: Unpack[Options],
 ) -> Samples:
     """Read a folder of features that were measured of clips.
 
@@ -75,10 +72,7 @@ def read_clip_features(
         split: the column that holds the split.
         align: ``none``, ``labels`` (one mean per clip), ``words`` or the name of a modality; see ``segments``.
         tier: the tier of words, where their files have several; see ``word_files``.
-        kinds: label column -> ``regression`` or ``classification`` where the rule guesses wrong.
-        classes: label column -> class names in order.
-        unknown: label values that mean "not known", besides empty cells and the like.
-        drop_empty: leave out clips without any modality instead of refusing them.
+        **options: see ``Options``.
 
     Raises:
         DataError: the table or a file is missing, damaged or does not hold together; the message names the file.
@@ -86,12 +80,8 @@ def read_clip_features(
     """
     table = Path(path)
     table = table / LABELS if table.is_dir() else table
-    columns = {k: v for k, v in read_table(table).items() if k not in PASSED_OVER}
-    by_rule = [c for c in columns if c in ("y", "label") or c.startswith(("y_", "label_"))]
-    named = [c for c in dict.fromkeys([label, *(kinds or {}), *(classes or {})]) if c in columns and c not in by_rule]
-    facts = take_facts(
-        columns, table, split=split, labels=[*by_rule, *named], kinds=kinds, classes=classes, unknown=unknown
-    )
+    facts = read_facts(table, split, label, options)
+    columns = {k: v for k, v in facts.columns.items() if k not in PASSED_OVER}
     check_groups(columns, table)
     segments = _segments(facts.ids, columns, table)
     notes = [f"column '{c}' of {LABELS} is empty and was left out" for c, cells in columns.items() if not any(cells)]
@@ -105,7 +95,7 @@ def read_clip_features(
     wanted = {k: v for k, v in places.items() if (align == WORDS if k == WORDS else not modalities or k in modalities)}
     if align == WORDS and WORDS in passed:
         raise DataError(
-            f"'{table.parent / WORDS}' holds no files of words ({some_of(passed[WORDS]) or 'it is empty'})",
+            f"'{table.parent / WORDS}' holds no files of words ({first_few(passed[WORDS]) or 'it is empty'})",
             f"put a file per clip into it that ends in {', '.join(SUFFIXES)}",
         )
     require_reference(align, {*wanted, *({WORDS} & places.keys())})
@@ -117,32 +107,27 @@ def read_clip_features(
         having: set[str] = set()
         for modality, place in wanted.items():
             sources[modality] = pieces = _open(stack, modality, place, segments, tier)
-            held = list(pieces.files) if isinstance(pieces, FolderPieces) else pieces.segments
-            if modality != WORDS:
-                having |= {*held, *map(video_of, held)}
-            if not known & {*held, *map(video_of, held)}:
+            held = {*pieces.names, *map(video_of, pieces.names)}
+            having |= held if modality != WORDS else set()
+            if not known & held:
                 raise DataError(
-                    f"'{place}' holds nothing of the clips in '{table}': it has '{held[0]}', the table "
+                    f"'{place}' holds nothing of the clips in '{table}': it has '{pieces.names[0]}', the table "
                     f"'{segments[0].recording}'",
                     "name each file by the clip's id, or by its recording",
                 )
         arrays = cut(sources, segments, align)
         for modality, source in sources.items():
-            if isinstance(source, FolderPieces):
-                notes += source.notes(modality, known)
-            elif isinstance(source, SequencePieces):
-                notes += [*source.note(modality), *_strangers(modality, source, known)]
-        layouts = {k: s.layouts() if isinstance(s, FolderPieces) else {".csd": 1} for k, s in sources.items()}
+            notes += source.notes(modality, known)
+        layouts = {k: s.layouts() for k, s in sources.items()}
     arrays.pop(WORDS, None)
     if align != "none":
         # Means hold no trace of the frames that took no part in them.
         notes += [note for k, (_, counted) in arrays.items() if (note := counted.note(f"{k}, before alignment"))]
     empty = [s for i, s in enumerate(segments) if all(frames[i] is None for frames, _ in arrays.values())]
     lost = [s.id for s in empty if having & {s.id, s.recording}]
-    if lost and align not in ("none", "labels") and not drop_empty:
-        some = ", ".join(lost[:3]) + (", ..." if len(lost) > 3 else "")
+    if lost and align not in ("none", "labels") and not options.get("drop_empty"):
         raise DataError(
-            f"{len(lost)} of {len(facts.ids)} clips have nothing that could be aligned to '{align}' ({some})",
+            f"{len(lost)} of {len(facts.ids)} clips have nothing to align to '{align}' ({first_few(lost)})",
             f"a clip without '{align}' has no steps: --drop-empty leaves such clips out, --align none keeps them",
         )
     return from_arrays(
@@ -152,9 +137,6 @@ def read_clip_features(
         ids=facts.ids,
         groups={k: cells for k, cells in columns.items() if any(cells)},
         name=name or table.resolve().parent.name,
-        kinds=kinds,
-        classes=facts.classes,
-        unknown=unknown,
         default_label=label,
         notes=notes,
         source={
@@ -163,7 +145,7 @@ def read_clip_features(
             "layouts": layouts,
             "align": align,
         },
-        drop_empty=drop_empty,
+        **facts.options,
     )
 
 
@@ -201,7 +183,7 @@ def _nothing_in(folder: str, files: Sequence[str]) -> str:
     if not files:
         return f"'{folder}' holds no feature files and was left out"
     return (
-        f"'{folder}' holds no feature files but {some_of(files)} and was left out; read are {', '.join(READ)} "
+        f"'{folder}' holds no feature files but {first_few(files)} and was left out; read are {', '.join(READ)} "
         f"({TXT} where it is a table of frames)"
     )
 
@@ -210,7 +192,7 @@ def _beside(table: Path) -> list[str]:
     """What is said of feature files that lie beside the table, where none is looked for."""
     kinds = set(READ) - {TXT}
     files = sorted(p.name for p in table.parent.iterdir() if p.suffix.lower() in kinds and p.is_file() and p != table)
-    where = f"beside {table.name} were left out ({some_of(files)}): a modality is a sub-folder or a .csd"
+    where = f"beside {table.name} were left out ({first_few(files)}): a modality is a sub-folder or a .csd"
     return [f"{len(files)} files {where}"] if files else []
 
 
@@ -242,17 +224,10 @@ def _places(root: Path) -> tuple[dict[str, Path], dict[str, list[str]]]:
     return {m: places[m] for m in [*(m for m in FIRST if m in places), *(m for m in places if m not in FIRST)]}, passed
 
 
-def _open(
-    stack: ExitStack, modality: str, place: Path, segments: Sequence[Segment], tier: str
-) -> FolderPieces | SequencePieces:
+def _open(stack: ExitStack, modality: str, place: Path, segments: Sequence[Segment], tier: str) -> Pieces:
     if place.is_dir():
         return FolderPieces(place, words=modality == WORDS, tier=tier)
     sequence = stack.enter_context(open_sequence(place))
     if modality != WORDS:
         require_features(modality, sequence)
     return SequencePieces(sequence, segments)
-
-
-def _strangers(modality: str, source: SequencePieces, known: set[str]) -> list[str]:
-    left = sorted(set(source.segments) - set(source.holds(known)))
-    return [f"{modality}: {len(left)} segments of no clip in the table were left out ({left[0]}, ...)"] if left else []

@@ -1,9 +1,9 @@
 """COVAREP's ``.mat`` files: 74 acoustic columns, a row every 10 ms.
 
 The file holds ``features [T, 74]`` and ``names`` (a cell array of 74 words; older versions wrote 36, which name nothing
-for sure).  Row i is measured around 0.005 + 0.01 i
-seconds, so it stands for the ten milliseconds from 0.01 i on.  COVAREP writes infinities and NaN where a measure has no
-value; such rows are invalid.  MATLAB writes two layouts: version 5 (and 4), and 7.3, which is HDF5.
+for sure).  Row i is measured around 0.005 + 0.01 i seconds, so its interval is the ten milliseconds from 0.01 i on.
+COVAREP writes infinities and NaN where a measure has no value; such rows are invalid.  MATLAB writes two
+layouts: version 5 (and 4), and 7.3, which is HDF5.
 
 Source: Degottex et al., "COVAREP: a collaborative voice analysis repository", ICASSP 2014.
 """
@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from md2n.data.readers.files import require_file, signature
-from md2n.data.readers.frames import as_features
 from md2n.data.readers.hdf5 import Hdf5, is_hdf5, open_hdf5, reference_dtype
 from md2n.data.readers.matlab import read_mat
 from md2n.data.readers.timed import ClipFrames, track_of
-from md2n.data.samples import Array
+from md2n.data.samples import Array, as_features
 from md2n.errors import DataError
 from md2n.reading import named
 
@@ -79,7 +78,7 @@ def _version_73(path: Path) -> dict[str, Any]:
         if held is None:
             variables.pop(FEATURES, None)
             return variables
-        # MATLAB stores columns first, so that its [T, 74] stands in the file as [74, T]; empty arrays as sizes.
+        # MATLAB stores columns first, so the file holds its [T, 74] as [74, T]; empty arrays are stored as their sizes.
         empty = bool(held.attrs.get("MATLAB_empty", 0))
         variables[FEATURES] = np.zeros((0, 0)) if empty else file.read(held).T
         if names is not None and names.dtype == reference_dtype():

@@ -5,10 +5,9 @@
 (``03bSnISJMiM``) or, in files that were aligned to labels before, a piece of one (``03bSnISJMiM[3]``).
 """
 
-import functools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from md2n.brief import brief
-from md2n.data.readers.frames import as_features
+from md2n.brief import brief, first_few
 from md2n.data.readers.hdf5 import Hdf5, open_hdf5
-from md2n.data.samples import Array
+from md2n.data.samples import Array, as_features
 from md2n.errors import DataError
 from md2n.reading import reading
 
@@ -37,7 +35,7 @@ class Track:
         features: ``[T, D]`` numbers, or ``[T]`` text where the sequence holds words.
         intervals: ``[T, 2]`` start and end of each frame, seconds; end >= start.  A frame whose time nobody told lies
             between minus infinity and infinity.
-        rows: ``[T]`` where each stands in the file.
+        rows: ``[T]`` place of each in the file.
         dropped: frames left out because their interval is not finite or ends before it starts.
     """
 
@@ -56,17 +54,6 @@ class Track:
     def timed(self) -> bool:
         """False where the time of a frame is not known."""
         return bool(np.isfinite(self.intervals).all())
-
-
-def _named(method: Callable[["Sequence", str], Track]) -> Callable[["Sequence", str], Track]:
-    """Whatever a segment's values end in is told of the file."""
-
-    @functools.wraps(method)
-    def guarded(self: "Sequence", segment: str) -> Track:
-        with reading(self.path, hint=AGAIN):
-            return method(self, segment)
-
-    return guarded
 
 
 @dataclass(frozen=True)
@@ -89,14 +76,16 @@ class Sequence:
     _file: Hdf5
     _data: Any
 
-    @_named
     def track(self, segment: str) -> Track:
         """Frames of one segment.
 
         Raises:
-            DataError: features or intervals are missing, or their shapes do not agree.
+            DataError: features or intervals are missing, damaged, or of shapes that do not agree.
         """
-        where = f"'{self.path}', segment '{segment}'"
+        with reading(self.path, hint=AGAIN):
+            return self._track(segment, f"'{self.path}', segment '{segment}'")
+
+    def _track(self, segment: str, where: str) -> Track:
         group = self._file.group(self._data, segment)
         features, times = (self._part(group, name, where) for name in ("features", "intervals"))
         intervals = np.asarray(times, np.float64)
@@ -157,7 +146,7 @@ def _sequence(file: Hdf5) -> Sequence:
     segments = () if data is None else file.names(data)
     if not segments:
         raise DataError(
-            f"'{file.path}' holds no computational sequence: its keys are {', '.join(keys[:8]) or 'none'}",
+            f"'{file.path}' holds no computational sequence: its keys are {first_few(keys, 8) or 'none'}",
             "the layout is <root>/data/<segment>/features and intervals",
         )
     first = _features(file, data, segments[0])

@@ -1,7 +1,7 @@
 """Tables and columns of pandas, polars, Arrow and their like, and tensors, as plain arrays.
 
-None of these libraries is imported: what a value is shows in what it can do.  A table is read as ``[N, d]`` numbers,
-a row per sample; an empty cell becomes NaN.
+None of these libraries is imported: a value is recognised by its methods.  A table is read as ``[N, d]`` numbers, a row
+per sample; an empty cell becomes NaN.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from md2n.brief import first_few
 from md2n.data.samples import Array
 from md2n.errors import DataError
 
 NOT_YET = ("collect", "compute")  # what makes lazy tables real
 NULLS = frozenset({"NAType", "NaTType"})
 BASIC = {bool, int, float, str}
-SOME = 3
 
 
 def plain(value: Any, what: str) -> Any:
@@ -127,7 +127,7 @@ def check_rows(named: Mapping[str, Any]) -> None:
 
 def _other_rows(first: str, second: str, names: Sequence[Any], others: Sequence[Any]) -> DataError:
     return DataError(
-        f"the rows of {first} and {second} are not the same: {_some(names)} and {_some(others)}",
+        f"the rows of {first} and {second} are not the same: {first_few(names)} and {first_few(others)}",
         "bring them into one order (df.loc[ids]), join them by id with md2n.data.readers.tables.from_tables, or "
         "reset_index(drop=True) if they do belong together row by row",
     )
@@ -201,7 +201,3 @@ def _other(value: Any, what: str) -> Any:
     raise DataError(
         f"{what} is a {kind}, not an array", "give an array [N, d] or [N, T, d], a table, or a list with one array each"
     )
-
-
-def _some(names: Sequence[Any]) -> str:
-    return ", ".join(map(str, names[:SOME])) + (", ..." if len(names) > SOME else "")

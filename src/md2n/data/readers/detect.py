@@ -1,20 +1,21 @@
-"""Which reader fits what stands at a path: by content, not by hope."""
+"""Which reader fits the file or folder at a path, by its content."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from md2n.brief import first_few
 from md2n.data.declaration import Meaning, declare
 from md2n.data.readers import READERS
 from md2n.data.readers.clip_files import READ
 from md2n.data.readers.clips import LABELS
-from md2n.data.readers.files import UNDERSTOOD, kind_of, plain_name, require_file, what_is
+from md2n.data.readers.files import UNDERSTOOD, kind_of, require_file, what_is
 from md2n.data.readers.folder import TABLE
 from md2n.data.readers.tables import SAMPLE_TABLES, table_files
 from md2n.data.samples import Samples
 from md2n.data.store import is_store, open_store
-from md2n.errors import DataError, UsageError, did_you_mean
+from md2n.errors import DataError, UsageError
 from md2n.reading import named
 
 ACCEPTS: Mapping[str, frozenset[str]] = {
@@ -26,11 +27,6 @@ ACCEPTS: Mapping[str, frozenset[str]] = {
     "tables": frozenset({"split", "kinds", "classes"}),
 }
 RECOGNISE = frozenset({"mmsa", "sdk"})  # readers that know a set by its content, and more of it than its labels
-WORDS = {
-    "text": ("glove", "bert", "wordvector", "text", "language"),
-    "audio": ("covarep", "opensmile", "acoustic", "audio"),
-    "vision": ("facet", "openface", "visual", "vision", "video"),
-}
 
 
 @named()
@@ -152,12 +148,11 @@ def _detect_folder(path: Path) -> str:
     if (path / "data.npz").is_file():
         return "npz"
     names = sorted(p.name for p in path.iterdir())
-    listing = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
     pickles = [n for n in names if n.endswith((".pkl", ".pickle"))]
     hint = f"give the file itself: '{path / pickles[0]}'" if pickles else UNDERSTOOD
     if not pickles and table_files(path):
         hint = f"add {LABELS} with id, split and labels: tables with a column 'id' are joined by it"
-    raise DataError(f"'{path}' holds no data set: {listing or 'it is empty'}", hint)
+    raise DataError(f"'{path}' holds no data set: {first_few(names, 6) or 'it is empty'}", hint)
 
 
 def _beside(about: Path) -> str:
@@ -169,66 +164,3 @@ def _beside(about: Path) -> str:
     places = (p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__")))
     clips = any(folder.glob("*.csd")) or any(f.suffix.lower() in READ for p in places for f in p.iterdir())
     return "clips" if clips or not table_files(folder) else "tables"
-
-
-def read_sdk_folder(
-    path: str | Path,
-    *,
-    name: str = "",
-    label: str = "",
-    modalities: Sequence[str] = (),
-    align: str = "none",
-    known: str | None = None,
-    unknown: Sequence[Any] = (),
-    drop_empty: bool = False,
-) -> Samples:
-    """Read a folder of ``.csd`` files; their roles are told by their names.
-
-    The file with ``label`` in its name holds the labels; one with ``word`` (and not ``vector``) holds words.  The
-    others are modalities: text (glove, bert), audio (covarep, opensmile), vision (facet, openface), or, where the name
-    says nothing or two say the same, the file's own name.
-
-    Raises:
-        DataError: no labels, several of them, or no modality; and whatever ``read_sdk`` raises.
-        UsageError: a modality that no file gives.
-    """
-    from md2n.data.readers.sdk import read_sdk
-
-    folder = Path(path)
-    files = sorted(folder.glob("*.csd")) if folder.is_dir() else [folder]
-    labels = [f for f in files if "label" in f.stem.lower()]
-    words = [f for f in files if "word" in f.stem.lower() and "vector" not in f.stem.lower()]
-    if len(labels) != 1:
-        candidates = ", ".join(f.name for f in labels) or "none of " + ", ".join(f.name for f in files)
-        raise DataError(
-            f"'{folder}': one .csd file must have 'label' in its name, but here it is {candidates}",
-            "keep one labels file in the folder, or name the files in Python: md2n.data.readers.sdk.read_sdk",
-        )
-    sources = _sources([f for f in files if f not in labels and f not in words])
-    if not sources:
-        raise DataError(f"'{folder}' has labels but no modality", "put the .csd files of the modalities beside them")
-    for modality in modalities:
-        if modality not in sources:
-            raise UsageError(f"'{folder}' has no modality '{modality}'", did_you_mean(modality, sources))
-    wanted = {m: sources[m] for m in modalities} if modalities else sources
-    return read_sdk(
-        wanted,
-        labels[0],
-        name=name or folder.resolve().name,
-        known=known,
-        align=align,
-        words=words[0] if words else None,
-        label=label,
-        unknown=unknown,
-        drop_empty=drop_empty,
-    )
-
-
-def _sources(files: Sequence[Path]) -> dict[str, Path]:
-    guesses = [next((m for m, words in WORDS.items() if any(w in f.stem.lower() for w in words)), "") for f in files]
-    named = {}
-    for file, guess in zip(files, guesses):
-        own = plain_name(file.stem)
-        named[guess if guess and guesses.count(guess) == 1 else own] = file
-    order = [*(m for m in WORDS if m in named), *(m for m in named if m not in WORDS)]
-    return {m: named[m] for m in order}

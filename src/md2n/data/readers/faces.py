@@ -8,7 +8,8 @@ They are told apart by the names of their columns.
   that ``approx_time`` lets conclude; a frame failed where ``FaceScore`` is empty or 0.
 - **FACET** (``AU1 Evidence``, and ``FrameTime`` or ``MediaTime``): features are all ``.. Evidence`` and ``.. Degrees``,
   35 in its last version; time is in milliseconds; a frame failed where they are empty, or ``NoOfFaces`` is 0.
-  Without a header line: ``facet_bare``.
+  As CMU-MOSEI distributes its tables (``FACET_4_2``) there is no header line: a row is the number of the picture, its
+  time in seconds, and 35 numbers in an order that the file does not tell, all 0 where there is no face.
 - **openSMILE** (``name``, ``frameTime``; or ``file``, ``start``, ``end``): ``opensmile``.
 - **anybody** (``start_s``, ``end_s``): features are all other columns; times are in seconds.
 
@@ -27,12 +28,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from md2n.data.readers.facet_bare import is_bare_facet, read_bare_facet
-from md2n.data.readers.frames import as_features
+from md2n.brief import first_few
 from md2n.data.readers.opensmile import is_opensmile, read_opensmile
 from md2n.data.readers.text_table import Table, open_table
 from md2n.data.readers.timed import ClipFrames, lasting, track_of
-from md2n.data.samples import Array
+from md2n.data.samples import Array, as_features
 from md2n.errors import DataError
 from md2n.reading import named
 
@@ -43,6 +43,7 @@ _FACET_UNIT = re.compile(r"AU ?\d\d?( Evidence)?")
 SPAN = ("start_s", "end_s")
 FACET_TIMES = ("frametime", "mediatime", "timestamp")
 RATES_HZ = (25.0, 30.0, 24.0, 50.0, 60.0, 15.0, 10.0, 12.5, 20.0, 12.0, 5.0, 8.0, 100.0, 120.0)
+BARE_COLUMNS = 35
 LONGEST_STEP_S = 2.0
 """Times of frames further apart than this are milliseconds."""
 RECOGNISED = (
@@ -61,8 +62,8 @@ def read_face_table(path: Path) -> ClipFrames:
     """
     table = open_table(path)
     if not table.header:
-        if is_bare_facet(table):
-            return read_bare_facet(table)
+        if _is_bare_facet(table):
+            return _bare_facet(table)
         raise table.no_header("start_s, end_s and each column of numbers")
     if any(table.find(name) is not None for name in SPAN):
         return _spans(table)
@@ -74,8 +75,7 @@ def read_face_table(path: Path) -> ClipFrames:
         return _facet(table)
     if is_opensmile(table):
         return read_opensmile(table)
-    some = ", ".join(table.header[:8]) + (", ..." if len(table.header) > 8 else "")
-    raise DataError(f"'{path}' has columns that are not known: {some}", RECOGNISED)
+    raise DataError(f"'{path}' has columns that are not known: {first_few(table.header, 8)}", RECOGNISED)
 
 
 def _spans(table: Table) -> ClipFrames:
@@ -141,6 +141,27 @@ def _facet(table: Table) -> ClipFrames:
         raise DataError(f"'{table.path}' has no time of any frame", "export the times of the frames")
     part = Table(table.path, table.header, [table.rows[i] for i in rows], [table.lines[i] for i in rows])
     return _chosen(part, columns, times[rows], valid[rows], None, "FACET CSV")
+
+
+def _is_bare_facet(table: Table) -> bool:
+    """True for a table without a header that counts its pictures by ones, then tells their times, which rise."""
+    if len(table.rows[0]) != 2 + BARE_COLUMNS:
+        return False
+    try:
+        numbers, times = table.numbers([0, 1]).T
+    except DataError:
+        return False
+    return bool((np.diff(numbers) == 1).all() and (np.diff(times) > 0).all() and np.isfinite(times).all())
+
+
+def _bare_facet(table: Table) -> ClipFrames:
+    features = as_features(table.numbers(range(2, 2 + BARE_COLUMNS)), f"'{table.path}'")
+    without = (features == 0).all(axis=1)
+    features[without] = np.nan
+    notes = ["FACET without a header line: the 35 columns have no names"]
+    notes += ["rows of zeros alone count as pictures without a face"] if without.any() else []
+    track = track_of(features, lasting(table.numbers([1])[:, 0]))
+    return ClipFrames(track, (), "FACET without header", notes=tuple(notes))
 
 
 def _chosen(

@@ -1,4 +1,4 @@
-"""What stands on the disk, before anything is read: is it there, is it empty, what kind of file is it."""
+"""Files before they are read: does a file exist, is it empty, what kind is it?"""
 
 import difflib
 import hashlib
@@ -38,7 +38,7 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
 
 
 def require_file(path: Path) -> Path:
-    """The path itself, if a file with at least one byte stands there.
+    """The path itself, if it is a file with at least one byte.
 
     Raises:
         DataError: it does not exist (the hint names the nearest neighbour), is a folder, a pipe, a socket or a device,

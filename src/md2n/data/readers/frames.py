@@ -1,16 +1,16 @@
-"""What every reader does with numbers that are none, and what no reader lets through.
+"""What every reader does with NaN and infinities, and what no reader accepts.
 
-A NaN or an infinity makes its cell unknown: it is counted, told in the notes, and never read.  A frame that holds
-nothing but NaN is how people write "not there", so it is counted apart.
+A NaN or an infinity makes its cell unknown: it is counted in the notes and never read.  A frame of NaN alone usually
+means "absent", so it is counted apart.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import first_few
 from md2n.data.samples import Array, Ragged, Samples
 from md2n.errors import DataError
 
@@ -19,13 +19,13 @@ CHUNK_BYTES = 1 << 26
 
 @dataclass(frozen=True)
 class NonFinite:
-    """Numbers that are none, in the frames that a modality claims to have.
+    """Counts of NaN and infinities in the frames of a modality.
 
     Args:
         nan: NaN in frames that hold other numbers too.
         infinite: infinities.
-        frames: frames that hold a NaN or an infinity and something else; of these the other numbers are kept.
-        empty: frames of NaN alone; they are invalid, too, and mean that nothing is there.
+        frames: frames that hold a NaN or an infinity and something else; their other numbers are used.
+        empty: frames of NaN alone; they are invalid and mean that nothing is there.
     """
 
     nan: int = 0
@@ -58,7 +58,7 @@ def count_nonfinite(frames: Array, claimed: npt.NDArray[np.bool_] | None = None)
 
     Args:
         frames: ``[T, d]``.
-        claimed: ``[T]``; frames that are said to hold something (all, if not given): what stands in padding is no news.
+        claimed: ``[T]``; frames that are said to hold something (all, if not given); padding is not counted.
     """
     if frames.dtype.kind not in "fc" or frames.size == 0:
         return NonFinite()
@@ -75,41 +75,6 @@ def count_nonfinite(frames: Array, claimed: npt.NDArray[np.bool_] | None = None)
         broken = (nan | infinite).any(axis=1) & ~empty & relevant
         total += NonFinite(int(nan[broken].sum()), int(infinite[broken].sum()), int(broken.sum()), int(empty.sum()))
     return total
-
-
-def as_features(value: Any, what: str) -> Array:
-    """An array as the store keeps numbers: float16 as it is, everything else float32.
-
-    Numbers beyond float32 become infinities, and infinities are counted.
-
-    Raises:
-        DataError: it holds text, complex numbers, or objects that are no numbers.
-    """
-    array = as_numbers(value, what)
-    if array.dtype in (np.float16, np.float32):
-        return array
-    with np.errstate(over="ignore"):
-        return array.astype(np.float32)
-
-
-def as_numbers(value: Any, what: str) -> Array:
-    """An array of real numbers of whatever width.
-
-    Raises:
-        DataError: it holds text, complex numbers, or objects that are no numbers.
-    """
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise DataError(f"{what} is ragged: {error}", "give one array per sample in a list") from error
-    if array.dtype.kind == "O":
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise DataError(f"{what} holds objects, not numbers: {error}", "give plain arrays of numbers") from error
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{what} holds values of dtype {array.dtype}, not numbers", "give plain arrays of numbers")
-    return array
 
 
 def concat(parts: Sequence[Ragged]) -> Ragged:
@@ -149,11 +114,11 @@ def finish(
     drop_empty: bool = False,
     may_be_absent: frozenset[str] = frozenset(),
 ) -> Samples:
-    """The last step of every reader: refuse what cannot be used, tell what was counted.
+    """The last step of every reader: refuses what cannot be used, and notes what was counted.
 
     Args:
         samples: as read.
-        counted: numbers that are none, by modality.
+        counted: counts of NaN and infinities, by modality.
         drop_empty: leave out samples without any modality instead of refusing them.
         may_be_absent: modalities that may be in no sample.
 
@@ -171,9 +136,8 @@ def finish(
     notes = [*samples.notes, *filter(None, (c.note(name) for name, c in counted.items()))]
     alone = ~present.any(axis=1)
     if alone.any() and not drop_empty:
-        some = ", ".join(map(str, samples.ids[alone][:3])) + (", ..." if alone.sum() > 3 else "")
         raise DataError(
-            f"{int(alone.sum())} of {len(samples)} samples have no modality at all ({some})",
+            f"{int(alone.sum())} of {len(samples)} samples have no modality at all ({first_few(samples.ids[alone])})",
             "remove them, or read with drop_empty (--drop-empty)",
         )
     nonfinite = {k: vars(c) for k, c in counted.items() if c != NonFinite()}

@@ -1,15 +1,16 @@
-"""HDF5 without its doors to other files: the only place that opens one.
+"""HDF5 files, opened so that nothing of another file is read.
 
 A data set can keep its bytes in any file of the user (external storage), be a view of other HDF5 files (virtual), be
-reached through a link into another file, or need a filter that HDF5 loads as a program.  Every link on the way and
-every data set is looked at before it is read: only contiguous, compact and chunked data sets of this very file, with
-the filters gzip, shuffle, lzf and fletcher32, and only as many bytes as the file may hold (``budget``).
+reached through a link into another file, or need a filter that HDF5 loads as a program.  So every link and data set is
+checked before it is read.  Allowed are contiguous, compact and chunked data sets of this very file, with the filters
+gzip, shuffle, lzf and fletcher32, and as many bytes as the file may hold (``budget``).
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from md2n.data.samples import Array
 from md2n.errors import DataError, UnsafeFileError
 from md2n.reading import reading
 
+P = ParamSpec("P")
+R = TypeVar("R")
 FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 LINKS = 16  # soft links that may lead to one another
 ROWS = 64  # of texts without a fixed length, read at a time: many may name the same bytes
@@ -63,8 +66,23 @@ def reference_dtype() -> Any:
     return h5py.ref_dtype
 
 
+def _guarded(method: Callable[P, R]) -> Callable[P, R]:
+    """Whatever the file's content raises in a method of ``Hdf5`` becomes a ``DataError`` that names the file."""
+
+    @functools.wraps(method)
+    def guarded(*arguments: P.args, **options: P.kwargs) -> R:
+        file: Any = arguments[0]
+        with reading(file.path, hint=file._hint):
+            return method(*arguments, **options)
+
+    return guarded
+
+
 class Hdf5:
     """An open file whose groups and data sets are looked at before they are read.
+
+    Its methods raise ``DataError`` where the file is damaged, and ``UnsafeFileError`` where a data set or a link leads
+    out of the file, or needs an unknown filter.
 
     Args:
         path: of the file.
@@ -78,76 +96,43 @@ class Hdf5:
         self._budget = Budget(path)
         self._charged: set[str] = set()
 
+    @_guarded
     def names(self, group: Any) -> tuple[str, ...]:
-        """What a group holds, in the file's order.
+        """What a group holds, in the file's order."""
+        return tuple(group)
 
-        Raises:
-            DataError: damaged.
-        """
-        with reading(self.path, hint=self._hint):
-            return tuple(group)
-
+    @_guarded
     def group(self, parent: Any, name: str) -> Any:
-        """The group of that name; None where there is none, or something else.
-
-        Raises:
-            UnsafeFileError: a link on the way leads out of the file.
-            DataError: damaged.
-        """
+        """The group of that name; None where there is none, or something else."""
         import h5py
 
-        with reading(self.path, hint=self._hint):
-            return node if isinstance(node := self._follow(parent, name, LINKS), h5py.Group) else None
+        return node if isinstance(node := self._follow(parent, name, LINKS), h5py.Group) else None
 
+    @_guarded
     def dataset(self, parent: Any, name: str) -> Any:
-        """The data set of that name, checked; None where there is none, or something else.
+        """The data set of that name, checked; None where there is none, or something else."""
+        return self._checked(self._follow(parent, name, LINKS))
 
-        Raises:
-            UnsafeFileError: it, or a link on the way, leads out of the file, or it needs an unknown filter.
-            DataError: damaged.
-        """
-        import h5py
-
-        with reading(self.path, hint=self._hint):
-            node = self._follow(parent, name, LINKS)
-            if not isinstance(node, h5py.Dataset):
-                return None
-            self._check(node)
-            return node
-
+    @_guarded
     def referenced(self, reference: Any) -> Any:
-        """The data set to which an object reference leads, checked.
+        """The data set to which an object reference leads, checked."""
+        dataset = self._checked(self.root[reference])
+        if dataset is None:
+            raise DataError(f"'{self.path}' has a reference that leads to no data set", self._hint)
+        return dataset
 
-        Raises:
-            UnsafeFileError: as ``dataset``.
-            DataError: damaged, or no data set.
-        """
-        import h5py
-
-        with reading(self.path, hint=self._hint):
-            node = self.root[reference]
-            if not isinstance(node, h5py.Dataset):
-                raise DataError(f"'{self.path}' has a reference that leads to no data set", self._hint)
-            self._check(node)
-            return node
-
+    @_guarded
     def read(self, dataset: Any) -> Array:
-        """All of a data set that was checked.
-
-        Raises:
-            DataError: damaged, or larger than the file may hold.
-        """
-        with reading(self.path, hint=self._hint):
-            name = str(dataset.name)
-            if dataset.shape is None:
-                raise DataError(f"'{self.path}': '{name}' holds nothing", self._hint)
-            if name not in self._charged:
-                self._budget.spend(dataset.shape, dataset.dtype.itemsize, name)
-                self._charged.add(name)
-            if dataset.dtype.kind == "O" and dataset.dtype.metadata and "vlen" in dataset.dtype.metadata:
-                return self._texts(dataset, name)
-            array: Array = np.asarray(dataset[()])
-            return array
+        """All of a data set that was checked; no more bytes than the file may hold."""
+        name = str(dataset.name)
+        if dataset.shape is None:
+            raise DataError(f"'{self.path}': '{name}' holds nothing", self._hint)
+        if name not in self._charged:
+            self._budget.spend(dataset.shape, dataset.dtype.itemsize, name)
+            self._charged.add(name)
+        if dataset.dtype.kind == "O" and dataset.dtype.metadata and "vlen" in dataset.dtype.metadata:
+            return self._texts(dataset, name)
+        return np.asarray(dataset[()])
 
     def _texts(self, dataset: Any, name: str) -> Array:
         parts, longest = [], 1
@@ -180,9 +165,12 @@ class Hdf5:
                 raise self._unsafe(f"'{part}' is a link into another file")
         return node
 
-    def _check(self, dataset: Any) -> None:
+    def _checked(self, dataset: Any) -> Any:
+        """The data set itself; None for anything else."""
         import h5py
 
+        if not isinstance(dataset, h5py.Dataset):
+            return None
         name, facts = str(dataset.name), dataset.id.get_create_plist()
         if facts.get_external_count():
             raise self._unsafe(f"'{name}' keeps its bytes in another file")
@@ -190,9 +178,9 @@ class Hdf5:
             raise self._unsafe(f"'{name}' is a view of other data sets")
         for i in range(facts.get_nfilters()):
             if (number := facts.get_filter(i)[0]) not in FILTERS:
-                raise self._unsafe(
-                    f"'{name}' needs the filter {number}, which is none of {', '.join(FILTERS.values())}"
-                )
+                known = ", ".join(FILTERS.values())
+                raise self._unsafe(f"'{name}' needs the filter {number}, which is none of {known}")
+        return dataset
 
     def _unsafe(self, what: str) -> UnsafeFileError:
         return UnsafeFileError(f"'{self.path}': {what}; it was not read", HINT)

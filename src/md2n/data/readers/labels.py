@@ -1,18 +1,18 @@
-"""From a column of whatever to a label column: is it real-valued or classes, and what is unknown.
+"""From a column of any values to a label column: real values or classes, and which are unknown.
 
-Unknown is what stands for "no value" anywhere (None, NaN, pandas' NA and NaT, an empty cell, a word of ``MISSING``),
-and what the caller names.  No number is unknown by itself: -1 is a class, unless the caller says otherwise.
+Unknown is what means "no value" anywhere (None, NaN, pandas' NA and NaT, an empty cell, a word of ``MISSING``), and
+what the caller names.  No number is unknown by itself: -1 is a class, unless the caller says otherwise.
 
-What the known values are, in order:
+The known values are, by the first rule that applies:
 
 1. what the caller says (``kind``, or ``classes``, which means classes);
 2. text and booleans are classes, named by themselves in sorted order; but text that is numbers with decimal commas is
    real-valued;
 3. integers are classes if they take at most fifty values, named by their numbers in rising order.  Whole numbers with
-   a gap are integers too, for an array of floats is what integers with a gap come as;
+   a gap are integers too, because NumPy stores integers with a gap as floats;
 4. everything else is real-valued.
 
-A column that holds one class only gets a second, unused name, so that it can be read and ``check`` can report it.
+A column with one class only gets a second, unused name, so that it can be read and ``check`` can report it.
 """
 
 import math
@@ -27,7 +27,6 @@ from md2n.data.target import real_values
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.modality import Task
 
-KINDS = ("regression", "classification")
 MOST_CLASSES = 50
 UNUSED = "(unused)"
 # pandas' list, and what its own missing values are written as; in this spelling: "na" and "none" may be classes.
@@ -88,8 +87,13 @@ def label_column(
     return LabelColumn(real_values(np.where(np.isfinite(array), array, np.nan)), task)
 
 
+def is_label_name(column: str) -> bool:
+    """True for the names of columns that are labels: ``y``, ``label``, ``y_...``, ``label_...``."""
+    return column in ("y", "label") or column.startswith(("y_", "label_"))
+
+
 def is_missing(value: Any) -> bool:
-    """True for what stands for "no value": None, NaN, pandas' NA and NaT, an empty text, a word of ``MISSING``."""
+    """True for what means "no value": None, NaN, pandas' NA and NaT, an empty text, a word of ``MISSING``."""
     if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
         return True
     if isinstance(value, str | bytes):

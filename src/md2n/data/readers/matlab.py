@@ -107,7 +107,7 @@ class _Reader:
             raise self.damaged(str(error)) from error
 
     def element(self, data: memoryview, at: int, whole: bool = True) -> _Element:
-        """What stands at a place; where it need not be whole, as much of it as there is."""
+        """The element at a place; if it need not be ``whole``, as much of it as there is."""
         if at + 8 > len(data):
             raise self.damaged("it ends inside an element")
         kind, size = struct.unpack(f"{self.order}II", data[at : at + 8])

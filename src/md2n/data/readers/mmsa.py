@@ -26,13 +26,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from md2n.brief import first_few
 from md2n.data.readers.budget import texts
 from md2n.data.readers.files import fingerprints
-from md2n.data.readers.frames import NonFinite, as_features, as_numbers, concat, count_nonfinite, finish
+from md2n.data.readers.frames import NonFinite, concat, count_nonfinite, finish
 from md2n.data.readers.labels import is_missing, is_unknown, label_column
 from md2n.data.readers.padding import PADDING, ZEROS, Agreement, agreement, filled, outer, role_of_zeros
 from md2n.data.readers.unpickle import load_pickle
-from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
+from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples, as_features, as_numbers
 from md2n.data.schema import KnownSet, known_set, recognise
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.reading import named
@@ -166,7 +167,7 @@ def _parts(content: Any, file: Path, report: _Report) -> dict[str, Part]:
     if not parts and any(np.ndim(content[k]) for k in _held(content)):
         parts[NO_SPLIT] = _without_splits(content, file, report)
     if not parts:
-        names = ", ".join(map(str, list(content)[:8])) or "nothing"
+        names = first_few(content, 8) or "nothing"
         raise DataError(
             f"'{file}' has no split train, valid or test; it holds {names}",
             "the MMSA layout is {train, valid, test} -> {text, audio, vision, id, regression_labels}; one clip's is "

@@ -1,7 +1,7 @@
-"""NumPy's own files: ``.npy`` and archives of them (``.npz``), with what they declare held against what they hold.
+"""NumPy's own files, ``.npy`` and ``.npz``, whose promises are compared with their content.
 
-A head of eighty bytes can promise any shape, and a packed byte can become a thousand.  Shapes are checked against the
-bytes that follow and against ``budget`` before memory is taken.  Nothing is unpickled.
+A head of eighty bytes can promise any shape, and a packed byte can become a thousand.  Shapes are compared with the
+bytes that follow and with ``budget`` before memory is taken.  Nothing is unpickled.
 """
 
 import math

@@ -13,13 +13,14 @@ anything else           ``[N]`` text, integer or bool   a group column: subject,
 ======================  ==============================  ================================================================
 """
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
+from md2n.brief import first_few
 from md2n.data.readers.arrays import from_arrays
 from md2n.data.readers.files import fingerprints
 from md2n.data.readers.npy import load_npz
+from md2n.data.readers.sample_table import Options
 from md2n.data.samples import Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.reading import named
@@ -27,15 +28,7 @@ from md2n.reading import named
 
 @named()
 def read_npz(
-    path: str | Path,
-    *,
-    name: str = "",
-    label: str = "",
-    split: str = "split",
-    kinds: Mapping[str, str] | None = None,
-    classes: Mapping[str, Sequence[str]] | None = None,
-    unknown: Sequence[Any] = (),
-    drop_empty: bool = False,
+    path: str | Path, *, name: str = "", label: str = "", split: str = "split", **options: Unpack[Options]
 ) -> Samples:
     """Read a ``data.npz``.
 
@@ -44,10 +37,7 @@ def read_npz(
         name: of the data set; the file's name (or, for ``data.npz``, its folder's) if not given.
         label: the label column used by default; ``y``, else the first, if not given.
         split: key of the split.
-        kinds: label column -> ``regression`` or ``classification`` where the rule guesses wrong.
-        classes: label column -> class names in the order of their codes.
-        unknown: label values that mean "not known", besides NaN and the like; ``(-1,)`` for codes with -1 in the gaps.
-        drop_empty: leave out samples without any modality instead of refusing them.
+        **options: see ``Options``; ``unknown=(-1,)`` for codes with -1 in the gaps.
 
     Raises:
         UnsafeFileError: an array of Python objects, which only pickle could read; it was not read.
@@ -63,7 +53,7 @@ def read_npz(
     features = {k[2:]: held.pop(k) for k in list(held) if k.startswith("x_")}
     if not features:
         raise DataError(
-            f"'{file}' has no features; it holds {', '.join(list(held)[:8]) or 'nothing'}",
+            f"'{file}' has no features; it holds {first_few(held, 8) or 'nothing'}",
             "features are called x_<modality>: x_text, x_audio",
         )
     flags = {prefix: {k[2:]: held.pop(k) for k in list(held) if k.startswith(prefix)} for prefix in ("m_", "t_")}
@@ -80,27 +70,21 @@ def read_npz(
     ids = held.pop("ids", None)
     count = next((len(x) for x in features.values() if x.ndim and x.size), 0)
     groups = {k: v for k, v in held.items() if v.shape == (count,) and v.dtype.kind in "USiub"}
-    try:
-        return from_arrays(
-            features,
-            labels or None,
-            splits=splits.get(split),
-            ids=ids,
-            groups=groups,
-            name=name or (file.resolve().parent.name if file.name == "data.npz" else file.stem),
-            kinds=kinds,
-            classes=classes,
-            unknown=unknown,
-            default_label=label or ("y" if "y" in labels else ""),
-            present=flags["m_"],
-            valid=flags["t_"],
-            source={
-                "reader": "npz",
-                "files": fingerprints([file]),
-                "split": split,
-                "left_out": sorted(set(held) - set(groups)),
-            },
-            drop_empty=drop_empty,
-        )
-    except DataError as error:
-        raise type(error)(f"'{file}': {error.message}", error.hint) from error
+    return from_arrays(
+        features,
+        labels or None,
+        splits=splits.get(split),
+        ids=ids,
+        groups=groups,
+        name=name or (file.resolve().parent.name if file.name == "data.npz" else file.stem),
+        default_label=label or ("y" if "y" in labels else ""),
+        present=flags["m_"],
+        valid=flags["t_"],
+        source={
+            "reader": "npz",
+            "files": fingerprints([file]),
+            "split": split,
+            "left_out": sorted(set(held) - set(groups)),
+        },
+        **options,
+    )

@@ -1,9 +1,9 @@
-"""Walk through a pickle's opcodes without running any: is it whole, and does it ask for anything absurd?
+"""A walk through a pickle's opcodes that runs none: is it whole, and does it ask for anything absurd?
 
 A pickle is a small program.  Its numbers are promises: "4 bytes of length follow", "put this in memo slot 2^31".
-Python's own unpickler believes them and reserves memory first.  This walk believes none: every length has to fit into
-what is left of the file, every memo slot has to be one that the program could have filled.  Payloads are stepped over,
-not read, so that a file of many gigabytes costs little.
+Python's own unpickler believes them and reserves memory first.  This walk checks them: every length has to fit into the
+rest of the file, and every memo slot has to be one that the program could have filled.  Payloads are skipped, so a file
+of many gigabytes costs little.
 """
 
 import mmap
@@ -112,7 +112,7 @@ def _check_global(data: mmap.mmap, path: Path, start: int, allowed: frozenset[tu
         _truncated(path, len(data), "GLOBAL")
     module, name = data[start:middle], data[middle + 1 : end]
     if not _NAME.fullmatch(module) or not _NAME.fullmatch(name):
-        raise DataError(f"'{path}' is not a pickle: no name stands at byte {start}", "check that it is the right file")
+        raise DataError(f"'{path}' is not a pickle: no name at byte {start}", "check that it is the right file")
     pair = module.decode("latin-1"), name.decode("latin-1")
     if pair not in allowed:
         raise refusal(path, *pair)

@@ -13,9 +13,9 @@ import re
 import numpy as np
 import numpy.typing as npt
 
-from md2n.data.readers.frames import as_features
 from md2n.data.readers.text_table import Table
 from md2n.data.readers.timed import ClipFrames, lasting, track_of
+from md2n.data.samples import as_features
 from md2n.errors import DataError
 
 FRAME_TIME = "frametime"

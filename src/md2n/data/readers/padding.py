@@ -1,12 +1,11 @@
-"""Frames of zeros alone at the ends of sequences: padding, or measurements?
+"""Frames of zeros alone at the ends of sequences: padding or measurements?
 
-Files that keep sequences of many lengths in one array fill them up with zeros, behind or in front, and some say beside
-it how many frames are real.  That is believed where the array agrees.  Where nothing is said, or the array contradicts
-it, the zeros decide: what lies before the first and after the last frame that is not zero is padding.  Zeros between
-other frames are measurements.
+Files with sequences of many lengths in one array fill them up with zeros, behind or in front.  Some files also say how
+many frames are real; that is believed where the array agrees.  Otherwise the zeros decide: everything before the first
+and after the last frame that is not zero is padding.  Zeros between other frames are measurements.
 
-What a reader made of such zeros stays with the data as ``source["zeros"]``, modality -> ``padding`` or
-``measurement``, and with a run that was trained on them, so that arrays given to its model are taken in the same way.
+The decision is part of the data as ``source["zeros"]``, modality -> ``padding`` or ``measurement``, and of a run that
+was trained on them, so that arrays given to its model are treated in the same way.
 """
 
 from collections.abc import Mapping
@@ -27,12 +26,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 def filled(cube: Array, *, nan: bool = True) -> Flags:
-    """``[N, T]`` of ``[N, T, d]``: True where a frame holds anything but zeros.
-
-    Args:
-        cube: features, a chunk of samples at a time.
-        nan: whether NaN is something; padding may be NaN, too.
-    """
+    """``[N, T]`` of ``[N, T, d]``: True where a frame holds anything but zeros; NaN counts as something if ``nan``."""
     count, time, dim = cube.shape
     flags = np.zeros((count, time), bool)
     step = max(1, CHUNK_NUMBERS // max(1, time * dim))
@@ -72,12 +66,12 @@ class Agreement:
 
 
 def agreement(cube: Array, claimed: Flags, impossible: Flags | None = None) -> Agreement:
-    """Frames called real, held against the array.
+    """Compares the frames that a file calls real with the array.
 
     Frames that are called real may be zeros (silence, no face), but beyond them nothing else may be.  Where this holds
     only after turning ``claimed`` around, the padding is in front; where it holds both ways, the sample follows the
-    others.  Where it holds neither way, the zeros decide, unless most such samples have no zeros at their ends at all:
-    then padding is no zeros here, and what is claimed is all there is to go by.
+    others. Where it holds neither way, the zeros decide.  An exception: if most such samples have no zeros at their
+    ends, padding is not zeros here, and the file is believed.
 
     Args:
         cube: ``[N, T, d]`` features.
@@ -172,7 +166,7 @@ def counted_zeros(ragged: Ragged, ends: Flags) -> str:
 
 
 def as_trained(samples: Samples, trained: Mapping[str, str]) -> tuple[Samples, tuple[str, ...]]:
-    """New data whose zeros at the ends of sequences are what they were in training, and notes where there are any.
+    """New data in which zeros at the ends mean what they meant in training, and notes where there are any.
 
     Args:
         samples: the data; what their reader took for padding is gone already.

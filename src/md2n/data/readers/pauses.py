@@ -1,4 +1,4 @@
-"""What in a file of words is no word: one list for every reader of words."""
+"""Labels that are no words in files of words; one list for every reader of words."""
 
 import re
 

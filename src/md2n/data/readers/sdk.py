@@ -1,11 +1,11 @@
 """CMU-MOSI and CMU-MOSEI from the SDK's ``.csd`` files, aligned to labels, to words, or not at all.
 
-One sequence holds the labels; every label interval is one sample.  What ``align`` makes of it stands in ``segments``.
+One sequence holds the labels; every label interval is one sample.  ``segments`` says what ``align`` does.
 A label whose video a modality does not have, or has no frame for, is a natural gap.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from md2n.brief import brief
-from md2n.data.readers.csd import Sequence, open_sequence, video_of
-from md2n.data.readers.files import fingerprints
+from md2n.data.readers import csd
+from md2n.data.readers.csd import open_sequence, video_of
+from md2n.data.readers.files import fingerprints, plain_name
 from md2n.data.readers.frames import finish
 from md2n.data.readers.labels import is_unknown, label_column
 from md2n.data.readers.segments import WORDS, Segment, SequencePieces, cut, require_features, require_reference
@@ -25,6 +26,11 @@ from md2n.data.schema import KnownSet, known_set
 from md2n.errors import DataError, UsageError, did_you_mean
 
 Folds = Mapping[str, tuple[str, ...]]
+MODALITIES = {
+    "text": ("glove", "bert", "wordvector", "text", "language"),
+    "audio": ("covarep", "opensmile", "acoustic", "audio"),
+    "vision": ("facet", "openface", "visual", "vision", "video"),
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def read_sdk(
         names = _label_names(annotation, facts)
         pieces = {k: SequencePieces(s, segments) for k, s in sequences.items()}
         arrays = cut(pieces, segments, align)
-        notes += [note for k, p in pieces.items() for note in p.note(k)]
+        notes += [note for k, p in pieces.items() for note in p.notes(k)]
     arrays.pop(WORDS, None)
     modalities = {k: Ragged.from_arrays(a, dim=sequences[k].dim) for k, (a, _) in arrays.items()}
     columns = _columns(np.stack([s.values for s in segments]), names, facts, notes, tuple(unknown))
@@ -138,7 +144,57 @@ def read_sdk(
     return finish(samples, {k: count for k, (_, count) in arrays.items()}, drop_empty=drop_empty)
 
 
-def _segments(annotation: Sequence, notes: list[str]) -> list[Labelled]:
+def read_sdk_folder(path: str | Path, *, name: str = "", modalities: Sequence[str] = (), **options: Any) -> Samples:
+    """Read a folder of ``.csd`` files; their names tell what they hold.
+
+    The file with ``label`` in its name holds the labels; one with ``word`` (and not ``vector``) holds words.  The
+    others are modalities: text (glove, bert), audio (covarep, opensmile), vision (facet, openface), or, where the name
+    says nothing or two say the same, the file's own name.
+
+    Args:
+        path: the folder.
+        name: of the data set; the folder's name if not given.
+        modalities: which ones, in this order; all if not given.
+        **options: further ones of ``read_sdk``.
+
+    Raises:
+        DataError: no labels, several of them, or no modality; and whatever ``read_sdk`` raises.
+        UsageError: a modality that no file gives.
+    """
+    folder = Path(path)
+    paths = sorted(folder.glob("*.csd")) if folder.is_dir() else [folder]
+    labels = [f for f in paths if "label" in f.stem.lower()]
+    words = [f for f in paths if "word" in f.stem.lower() and "vector" not in f.stem.lower()]
+    if len(labels) != 1:
+        candidates = ", ".join(f.name for f in labels) or "none of " + ", ".join(f.name for f in paths)
+        raise DataError(
+            f"'{folder}': one .csd file must have 'label' in its name, but here it is {candidates}",
+            "keep one labels file in the folder, or name the files in Python: md2n.data.readers.sdk.read_sdk",
+        )
+    sources = _sources([f for f in paths if f not in labels and f not in words])
+    if not sources:
+        raise DataError(f"'{folder}' has labels but no modality", "put the .csd files of the modalities beside them")
+    for modality in modalities:
+        if modality not in sources:
+            raise UsageError(f"'{folder}' has no modality '{modality}'", did_you_mean(modality, sources))
+    wanted = {m: sources[m] for m in modalities} if modalities else sources
+    name = name or folder.resolve().name
+    return read_sdk(wanted, labels[0], name=name, words=words[0] if words else None, **options)
+
+
+def _sources(files: Sequence[Path]) -> dict[str, Path]:
+    guesses = [
+        next((m for m, words in MODALITIES.items() if any(w in f.stem.lower() for w in words)), "") for f in files
+    ]
+    named = {}
+    for file, guess in zip(files, guesses):
+        own = plain_name(file.stem)
+        named[guess if guess and guesses.count(guess) == 1 else own] = file
+    order = [*(m for m in MODALITIES if m in named), *(m for m in named if m not in MODALITIES)]
+    return {m: named[m] for m in order}
+
+
+def _segments(annotation: csd.Sequence, notes: list[str]) -> list[Labelled]:
     segments, dropped, unlabelled = [], 0, 0
     for key in annotation.segments:
         track = annotation.track(key)
@@ -175,7 +231,7 @@ def _recognise(videos: set[str]) -> str:
     return ""
 
 
-def _label_names(annotation: Sequence, facts: KnownSet) -> tuple[str, ...]:
+def _label_names(annotation: csd.Sequence, facts: KnownSet) -> tuple[str, ...]:
     count = annotation.dim
     for names in (facts.labels, annotation.dimension_names()):
         if len(names) == count and len(set(names)) == count:

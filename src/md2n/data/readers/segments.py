@@ -15,13 +15,15 @@ left out.  A segment for which a modality has no frame is a natural gap.
 Frames without times (an array alone) fit a step if there is one of them, which holds throughout, or one for each step.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from md2n.data.readers.csd import Intervals, Sequence, Track, overlaps, video_of
+from md2n.brief import first_few
+from md2n.data.readers import csd
+from md2n.data.readers.csd import Intervals, Track, overlaps, video_of
 from md2n.data.readers.frames import NonFinite, count_nonfinite
 from md2n.data.readers.pauses import is_pause
 from md2n.data.samples import Array
@@ -49,10 +51,22 @@ class Segment:
 
 @runtime_checkable
 class Pieces(Protocol):
-    """One source of timed frames, whatever files they stand in."""
+    """One source of timed frames, in whatever files.
+
+    Attributes:
+        names: clips, recordings and pieces of recordings that the source holds, in order.
+    """
+
+    names: Sequence[str]
 
     def of(self, segment: Segment) -> Track | None:
         """Frames of a segment, cut to it, in the recording's time; None where the source has no such recording."""
+
+    def layouts(self) -> dict[str, int]:
+        """Number of files read, by layout."""
+
+    def notes(self, name: str, known: Collection[str]) -> Iterator[str]:
+        """What was left out and chosen, in sentences; ``known`` are ids and recordings of all clips."""
 
 
 class SequencePieces:
@@ -67,10 +81,10 @@ class SequencePieces:
         segments: all that will be asked for, if numbers are to be held against times.
     """
 
-    def __init__(self, sequence: Sequence, segments: Iterable[Segment] = ()) -> None:
+    def __init__(self, sequence: csd.Sequence, segments: Iterable[Segment] = ()) -> None:
         self.dropped = 0
         """Frames without a usable interval, in the recordings asked for so far."""
-        self.segments = sequence.segments
+        self.names = sequence.segments
         self._sequence = sequence
         self._known = frozenset(sequence.segments)
         self._last: tuple[str, Track] | None = None
@@ -131,16 +145,22 @@ class SequencePieces:
         order = np.array(sorted(first.values(), key=lambda i: (*intervals[i], i)), np.int64)
         return Track(features[order], intervals[order], np.arange(len(order)), sum(t.dropped for t in held))
 
-    def holds(self, names: Collection[str]) -> list[str]:
-        """The segments that belong to one of these clips or recordings."""
-        return [key for key in self.segments if key in names or video_of(key) in names]
+    def layouts(self) -> dict[str, int]:
+        return {".csd": 1}
 
-    def note(self, name: str) -> tuple[str, ...]:
-        """What was left out, in a sentence for the notes, if anything was."""
-        return (f"{name}: {self.dropped} frames without a usable interval were left out",) if self.dropped else ()
+    def notes(self, name: str, known: Collection[str] | None = None) -> Iterator[str]:
+        """See ``Pieces``; nothing is said of segments where ``known`` is not given."""
+        if self.dropped:
+            yield f"{name}: {self.dropped} frames without a usable interval were left out"
+        strangers = [] if known is None else [k for k in self.names if k not in known and video_of(k) not in known]
+        if strangers:
+            yield (
+                f"{name}: {len(strangers)} segments of no clip in the table were left out "
+                f"({first_few(sorted(strangers), 1)})"
+            )
 
 
-def require_features(modality: str, sequence: Sequence) -> None:
+def require_features(modality: str, sequence: csd.Sequence) -> None:
     """Refuses a sequence of words as a modality.
 
     Raises:

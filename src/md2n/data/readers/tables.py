@@ -6,23 +6,25 @@
     mine/rna.csv         id,g1,g2,g3             a vector per sample
     mine/protein.csv     id,p1,p2                of other samples, in another order
 
-A sample has a modality where its id is in that table.  ``labels.csv`` says which samples there are: ``id`` (needed,
-unique), ``split``, labels (``y``, ``label``, what begins with ``y_`` or ``label_``, or is named by the caller), and
-groups (everything else).  The tables end in ``.csv`` (commas, semicolons or tabs) or ``.tsv``; all their columns but
+A sample has a modality where its id is in that table.  ``labels.csv`` is a table of samples (``sample_table``).
+The tables end in ``.csv`` (commas, semicolons or tabs) or ``.tsv``; all their columns but
 ``id`` are numbers, and an empty cell, ``nan`` or ``NA`` means that nothing was measured.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
+from md2n.brief import first_few
 from md2n.data.readers.arrays import from_arrays
 from md2n.data.readers.clips import LABELS
 from md2n.data.readers.dataframes import columns_of, index_of, numbers
 from md2n.data.readers.files import fingerprints, plain_name, require_file
-from md2n.data.readers.folder import TABLE, Facts, check_groups, check_unique, read_table, take_facts
+from md2n.data.readers.folder import TABLE
+from md2n.data.readers.labels import is_label_name
+from md2n.data.readers.sample_table import Facts, Options, check_groups, check_unique, read_facts
 from md2n.data.readers.text_table import SAVE, open_table
 from md2n.data.samples import Array, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
@@ -31,7 +33,6 @@ from md2n.reading import named
 SAMPLE_TABLES = (TABLE, LABELS)
 SUFFIXES = (".csv", ".tsv")
 ID = "id"
-SOME = 3
 
 
 class Vectors(NamedTuple):
@@ -54,16 +55,9 @@ def table_files(folder: Path) -> list[Path]:
     return sorted(p for p in files if p.suffix.lower() in SUFFIXES and p.name not in SAMPLE_TABLES)
 
 
+@named()
 def read_tables(
-    path: str | Path,
-    *,
-    name: str = "",
-    label: str = "",
-    split: str = "split",
-    kinds: Mapping[str, str] | None = None,
-    classes: Mapping[str, Sequence[str]] | None = None,
-    unknown: Sequence[Any] = (),
-    drop_empty: bool = False,
+    path: str | Path, *, name: str = "", label: str = "", split: str = "split", **options: Unpack[Options]
 ) -> Samples:
     """Read a folder with one table per modality and ``labels.csv`` or ``samples.csv``.
 
@@ -72,10 +66,7 @@ def read_tables(
         name: of the data set; the folder's name if not given.
         label: the label column used by default, whatever it is called; the first if not given.
         split: the column that holds the split.
-        kinds: label column -> ``regression`` or ``classification`` where the rule guesses wrong.
-        classes: label column -> class names in order.
-        unknown: label values that mean "not known", besides empty cells and the like.
-        drop_empty: leave out samples without any modality instead of refusing them.
+        **options: see ``Options``.
 
     Raises:
         DataError: a table is missing, damaged, without ids or with other cells than numbers, or shares no id with the
@@ -89,13 +80,8 @@ def read_tables(
     files = [p for p in table_files(folder) if p != about]
     if not files:
         raise DataError(f"'{folder}' holds no table of a modality", "give each modality a .csv with a column 'id'")
-    columns = read_table(about)
-    by_rule = [c for c in columns if c in ("y", "label") or c.startswith(("y_", "label_"))]
-    named = [c for c in dict.fromkeys([label, *(kinds or {}), *(classes or {})]) if c in columns and c not in by_rule]
-    facts = take_facts(
-        columns, about, split=split, labels=[*by_rule, *named], kinds=kinds, classes=classes, unknown=unknown
-    )
-    check_groups(columns, about)
+    facts = read_facts(about, split, label, options)
+    check_groups(facts.columns, about)
     tables: dict[str, Vectors] = {}
     for file in files:
         modality = plain_name(file.stem)
@@ -103,27 +89,20 @@ def read_tables(
             raise DataError(f"'{folder}' has two tables of '{modality}'", "keep one, or rename one")
         tables[modality] = read_vectors(file)
     others = sorted(p.name for p in folder.iterdir() if not p.name.startswith(".") and p not in [about, *files])
-    empty = [c for c, cells in columns.items() if not any(cells)]
+    empty = [c for c, cells in facts.columns.items() if not any(cells)]
     notes = [f"column '{c}' of {about.name} is empty and was left out" for c in empty]
-    notes += [f"left out, for tables of modalities end in .csv or .tsv: {_some(others)}"] if others else []
-    try:
-        return _joined(
-            tables,
-            {plain_name(file.stem): f"'{file}'" for file in files},
-            facts,
-            about.name,
-            groups={k: cells for k, cells in columns.items() if k not in empty},
-            name=name or folder.resolve().name,
-            kinds=kinds,
-            unknown=unknown,
-            default_label=label,
-            notes=notes,
-            source={"reader": "tables", "files": fingerprints([about, *files])},
-            drop_empty=drop_empty,
-        )
-    except DataError as error:
-        where = "" if str(folder) in error.message else f"'{folder}': "
-        raise type(error)(f"{where}{error.message}", error.hint) from error
+    notes += [f"left out, for tables of modalities end in .csv or .tsv: {first_few(others)}"] if others else []
+    return _joined(
+        tables,
+        {plain_name(file.stem): f"'{file}'" for file in files},
+        facts,
+        about.name,
+        groups={k: cells for k, cells in facts.columns.items() if k not in empty},
+        name=name or folder.resolve().name,
+        default_label=label,
+        notes=notes,
+        source={"reader": "tables", "files": fingerprints([about, *files])},
+    )
 
 
 @named(hint=SAVE)
@@ -160,9 +139,7 @@ def from_tables(
     labels: Sequence[str] | None = None,
     split: str = "split",
     name: str = "tables",
-    kinds: Mapping[str, str] | None = None,
-    classes: Mapping[str, Sequence[str]] | None = None,
-    drop_empty: bool = False,
+    **options: Unpack[Options],
 ) -> Samples:
     """Tables in memory joined by id; a sample has a modality where its id is in that table.
 
@@ -175,9 +152,7 @@ def from_tables(
         labels: names of the label columns, where ``y``, ``label``, ``y_...`` and ``label_...`` are not all.
         split: the column that holds the split.
         name: of the data set.
-        kinds: label column -> ``regression`` or ``classification`` where the rule guesses wrong.
-        classes: label column -> class names in order.
-        drop_empty: leave out samples without any modality instead of refusing them.
+        **options: see ``Options``.
 
     Raises:
         DataError: a table without ids, with an id twice, with other cells than numbers, or that shares no id with
@@ -193,28 +168,24 @@ def from_tables(
     joined = {k: _vectors(t, f"modality '{k}'") for k, t in tables.items()}
     if not joined:
         raise DataError("no table of a modality was given", "give at least two: {'rna': ..., 'protein': ...}")
-    groups: dict[str, Any] = {}
-    facts = Facts(list(dict.fromkeys(one for t in joined.values() for one in t.ids)), None, {}, {})
+    facts = Facts(list(dict.fromkeys(one for t in joined.values() for one in t.ids)), None, {}, options, {})
     if samples is not None:
         ids, groups = _with_ids(samples, about)
-        chosen = [c for c in groups if c in ("y", "label") or c.startswith(("y_", "label_"))]
-        chosen = list(dict.fromkeys([*(chosen if labels is None else labels), *([label] if label else [])]))
-        for one in [*chosen, *(kinds or {}), *(classes or {}), *([split] if split != "split" else [])]:
+        named = [*([label] if label else []), *(options.get("kinds") or ()), *(options.get("classes") or ())]
+        chosen = list(dict.fromkeys([*(filter(is_label_name, groups) if labels is None else labels), *named]))
+        for one in [*chosen, *([split] if split != "split" else [])]:
             if one not in groups:
                 raise UsageError(f"{about} has no column '{one}'", did_you_mean(one, groups))
-        chosen = list(dict.fromkeys([*chosen, *(kinds or {}), *(classes or {})]))
-        facts = Facts(ids, groups.pop(split, None), {c: groups.pop(c) for c in chosen}, classes or {})
+        facts = Facts(ids, groups.pop(split, None), {c: groups.pop(c) for c in chosen}, options, groups)
     return _joined(
         joined,
         {k: f"modality '{k}'" for k in joined},
         facts,
         about,
-        groups=groups,
+        groups=facts.columns,
         name=name,
-        kinds=kinds,
         default_label=label,
         source={"reader": "tables"},
-        drop_empty=drop_empty,
     )
 
 
@@ -255,7 +226,7 @@ def _joined(
     about: str,
     *,
     notes: Sequence[str] = (),
-    **options: Any,
+    **more: Any,
 ) -> Samples:
     """A row per sample of the table of samples; absent where a table does not have its id."""
     features, present = {}, {}
@@ -275,18 +246,16 @@ def _joined(
         features[modality], present[modality] = values, there
         strangers = [one for one in table.ids if one not in known]
         if strangers:
-            left.append(f"{modality}: {len(strangers)} rows of no sample in {about} were left out ({_some(strangers)})")
+            left.append(
+                f"{modality}: {len(strangers)} rows of no sample in {about} were left out ({first_few(strangers)})"
+            )
     return from_arrays(
         features,
         facts.targets or None,
         splits=facts.splits,
         ids=facts.ids,
-        classes=facts.classes,
         present=present,
         notes=[*notes, *left],
-        **options,
+        **facts.options,
+        **more,
     )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:SOME]) + (", ..." if len(names) > SOME else "")

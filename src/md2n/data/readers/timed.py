@@ -1,4 +1,4 @@
-"""What one file of one clip holds, whoever wrote it: frames, their times if it tells them, and their columns' names."""
+"""Frames of one file of one clip, with their times and the names of their columns where the file has them."""
 
 from dataclasses import dataclass
 

@@ -9,7 +9,7 @@ array whose state is checked before it is taken.  So a hostile file can at most 
 import math
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ import numpy as np
 
 from md2n.data.readers.files import require_file
 from md2n.data.readers.opcodes import refusal, walk
-from md2n.data.readers.weighing import TooLarge, weigh
 from md2n.errors import DataError, UnsafeFileError
 from md2n.reading import reading
 
@@ -26,6 +25,7 @@ AMPLIFICATION = 16  # an array of references takes 8 bytes for each one-byte opc
 SLACK_BYTES = 1 << 20  # of arrays
 TREE_BYTES = 1 << 24  # of everything, written out
 HASHED = 1 << 61  # integers below have hashes of their own
+ENTRY_BYTES = 8
 ODD_KEYS = 2000  # keys that a file may choose so that they collide; the field's keys are words
 
 
@@ -48,10 +48,7 @@ def load_pickle(path: str | Path) -> Any:
         walk(file, _ALLOWED)
         loader = _Loader(stream, file, AMPLIFICATION * size + SLACK_BYTES)
         root = loader.load()
-        try:
-            weigh(root, AMPLIFICATION * size + TREE_BYTES)
-        except TooLarge as error:
-            raise loader.damaged(str(error)) from error
+        _weigh(root, AMPLIFICATION * size + TREE_BYTES, loader.damaged)
         return _plain(root)
 
 
@@ -299,3 +296,60 @@ def _plain(root: Any) -> Any:
             elif isinstance(value, dict | list):
                 todo.append(value)
     return root
+
+
+def _weigh(root: Any, most: int, damaged: Callable[[str], DataError]) -> None:
+    """Refuses objects of more than ``most`` bytes as a tree: eight for every entry, and those of texts and arrays.
+
+    A file of a kilobyte can build thirty lists, each of which names the one before ten times.  They are small in
+    memory, and 10^30 entries to whoever walks them (``numpy.asarray``, ``str``).
+    """
+    if not _holds(root):
+        return
+    whole: dict[int, int] = {}
+    open_ids = {id(root)}
+    # Every frame is a holder, the entries that are still to be weighed, and the sum of the others.
+    frames: list[tuple[Any, Iterator[Any], list[int]]] = [(root, _entries(root), [ENTRY_BYTES])]
+    while frames:
+        holder, entries, total = frames[-1]
+        for entry in entries:
+            if not _holds(entry):
+                total[0] += ENTRY_BYTES + _leaf(entry)
+            elif id(entry) in whole:
+                total[0] += ENTRY_BYTES + whole[id(entry)]
+            elif id(entry) in open_ids:
+                raise damaged("it holds a list or dictionary that contains itself")
+            else:
+                open_ids.add(id(entry))
+                frames.append((entry, _entries(entry), [ENTRY_BYTES]))
+                break
+            if total[0] > most:
+                raise damaged("its lists share their parts, and written out would take many times its size")
+        else:
+            frames.pop()
+            open_ids.discard(id(holder))
+            whole[id(holder)] = total[0]
+            if frames:
+                frames[-1][2][0] += ENTRY_BYTES + total[0]
+                if frames[-1][2][0] > most:
+                    raise damaged("its lists share their parts, and written out would take many times its size")
+
+
+def _holds(value: Any) -> bool:
+    return isinstance(value, dict | list | tuple | set | frozenset) or (
+        isinstance(value, np.ndarray) and value.dtype.kind == "O"
+    )
+
+
+def _entries(holder: Any) -> Iterator[Any]:
+    if isinstance(holder, dict):
+        return (part for item in dict.items(holder) for part in item)
+    return iter(holder.flat if isinstance(holder, np.ndarray) else holder)
+
+
+def _leaf(value: Any) -> int:
+    if isinstance(value, str | bytes | bytearray):
+        return len(value)
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    return value.bit_length() // 8 if isinstance(value, int) else 0

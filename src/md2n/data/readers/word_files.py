@@ -56,7 +56,7 @@ def read_word_file(path: Path, tier: str = "") -> ClipFrames:
     Args:
         path: ``.csv``, ``.tsv`` or ``.txt`` with the columns word, start_s and end_s (seconds), ``.TextGrid`` (long or
             short form), or ``.align``.
-        tier: the tier of words; ``*`` stands for anything, and the words of several tiers are put in order of time.
+        tier: the tier of words; ``*`` matches anything, and the words of several tiers are put in order of time.
             Without it the tier is ``words`` (or ``word``), else those that end in it, else the only one.
 
     Raises:
@@ -177,7 +177,7 @@ def _check(path: Path, words: Sequence[_Label]) -> None:
             )
         if before is not None and word.start_s < before.start_s:
             raise DataError(
-                f"'{path}': '{word.text}' begins before '{before.text}', which stands before it", "sort them by time"
+                f"'{path}': '{word.text}' begins before '{before.text}', the word before it", "sort them by time"
             )
 
 
