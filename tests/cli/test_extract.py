@@ -10,7 +10,7 @@ from scipy.io import wavfile
 
 from md2n.data.store import open_store
 from md2n.extraction import front_ends
-from md2n.extraction.pipeline import kept_folder
+from md2n.extraction.pipeline import piece_folder
 from md2n.registry import Registry
 from md2n.training.lock import FolderLock
 from tests.cli.commands import ask, refused
@@ -59,7 +59,7 @@ def test_what_is_wrong_is_named_and_listed_and_the_rest_goes_on(
         "ö: text absent: clip 'ö' has no transcript",
         f"absent: audio failed: there is no file {clips / 'absent.bin'}",
         "empty was left out: clip 'empty' has no transcript; clip 'empty' is empty",
-        "twice was left out: id 'twice' stands for lines 7, 8 of",
+        "twice was left out: id 'twice' is that of lines 7, 8 of",
         "4 clips in the store, 2 left out",
         f"next: md2n data check {out}",
     ):
@@ -105,7 +105,7 @@ def test_a_column_out_of_file_names_can_be_the_label(
         (("--labels", "nowhere.csv"), 3, "nowhere.csv"),
         (("--align", "wrod"), 2, "did you mean 'word'?"),
         (("--align", "-1"), 2, "'-1.0' is nothing to align to"),
-        (("--column", "speaker"), 2, "is not NAME=PATTERN"),
+        (("--column", "speaker"), 2, "is not NAME=VALUE"),
         (("--check", "a c"), 2, "did you mean 'a b'?"),
     ],
 )
@@ -134,10 +134,10 @@ def test_a_place_that_is_taken_is_refused_before_the_work(
     (out / "mine.txt").write_text("mine")
     said = ask(capsys, "extract", clips, "--out", out, "--vision", "none")
     assert said.code == 3 and "exists and is not a store" in said.err
-    assert not kept_folder(out).exists()
+    assert not piece_folder(out).exists()
     other = tmp_path / "other"
-    kept_folder(other).mkdir()
-    with FolderLock(kept_folder(other) / "lock", "extracting into"):
+    piece_folder(other).mkdir()
+    with FolderLock(piece_folder(other) / "lock", "extracting into"):
         said = ask(capsys, "extract", clips, "--out", other, "--vision", "none")
     assert said.code == 5 and "is extracting into" in said.err
 

@@ -17,11 +17,10 @@ import pytest
 from md2n.data.ready import data_root
 from md2n.errors import DataError, UsageError
 from md2n.extraction import alignment
-from md2n.extraction.aligner import SpeechAligner
-from md2n.extraction.alignment import FITS, align
+from md2n.extraction.alignment import FITS, SpeechAligner, align
 from md2n.extraction.base import Clip, ModalityAbsentError, Word
 from md2n.extraction.media import Sound, sound
-from md2n.extraction.word_files import read_words
+from md2n.extraction.word_source import read_words
 
 SAID = "set white with p two soon"
 
@@ -197,7 +196,7 @@ def test_where_the_package_is_not_there_its_command_is_told(monkeypatch: pytest.
 def test_words_are_looked_for_again_by_a_new_pocketsphinx(monkeypatch: pytest.MonkeyPatch) -> None:
     prints = []
     for number in ("5.1.1", "5.2.0"):
-        monkeypatch.setattr("md2n.extraction.aligner.version", lambda name, number=number: f"{name}-{number}")
+        monkeypatch.setattr("md2n.extraction.alignment.version", lambda name, number=number: f"{name}-{number}")
         prints.append(SpeechAligner().fingerprint)
     assert prints[0] != prints[1] and all("pocketsphinx" in p for p in prints)
 
@@ -206,7 +205,7 @@ def test_without_pocketsphinx_there_is_a_fingerprint_still(monkeypatch: pytest.M
     def none(name: str) -> str:
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("md2n.extraction.aligner.version", none)
+    monkeypatch.setattr("md2n.extraction.alignment.version", none)
     assert SpeechAligner().fingerprint == f"words@{alignment.VERSION}"
 
 
@@ -253,7 +252,7 @@ def clip(name: str) -> Path:
 @pytest.fixture
 def grid(sphinx: None) -> tuple[Sound, tuple[Word, ...]]:
     pytest.importorskip("av", reason="PyAV (the extra video) is not installed")
-    return sound(clip("grid_id2_vcd_swwp2s.mpg")), read_words(clip("grid_swwp2s.align"))
+    return sound(clip("grid_id2_vcd_swwp2s.mpg")), read_words(clip("grid_swwp2s.align"))[0]
 
 
 def test_words_are_where_the_word_file_has_them(grid: tuple[Sound, tuple[Word, ...]]) -> None:

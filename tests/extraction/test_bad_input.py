@@ -117,7 +117,7 @@ def test_a_transcript_may_be_missing_or_too_long(done: tuple[Path, Summary]) -> 
 def test_what_cannot_be_kept_is_left_out_and_listed(done: tuple[Path, Summary]) -> None:
     left = done[1].left_out
     assert set(left) == {"twice", "nothing at all"}
-    assert "id 'twice' stands for lines" in left["twice"] and "zero.mp4 is empty" in left["nothing at all"]
+    assert "id 'twice' is that of lines" in left["twice"] and "zero.mp4 is empty" in left["nothing at all"]
 
 
 def test_the_store_holds_the_rest(done: tuple[Path, Summary]) -> None:

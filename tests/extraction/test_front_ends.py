@@ -1,13 +1,12 @@
 """Front ends by name, and what is told where a name or a package is not there."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
 import pytest
 
 from md2n.errors import DataError, UsageError
-from md2n.extraction.aligner import SpeechAligner
+from md2n.extraction.alignment import SpeechAligner, load_decoder
 from md2n.extraction.base import Clip, Extractor, ModalityAbsentError
 from md2n.extraction.front_ends import FRONT_ENDS, front_end, front_ends
 from md2n.extraction.pipeline import Aligner
@@ -40,10 +39,8 @@ def test_a_front_end_is_what_the_pipeline_takes(name: tuple[str, str]) -> None:
 
 def test_a_package_that_is_not_there_is_named_with_what_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(SpeechAligner(), Aligner)
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name == "pocketsphinx" else find(name, *a)
-    )
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    load_decoder.cache_clear()
     with pytest.raises(UsageError, match="pocketsphinx, which finds words in speech, is not installed") as caught:
         SpeechAligner().prepare()
     assert "pip install 'md2n[align]'" in caught.value.hint

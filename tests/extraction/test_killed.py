@@ -11,7 +11,7 @@ import pytest
 
 from md2n.data.store import open_store
 from md2n.extraction.cache import EXTRACTED, FAILED
-from md2n.extraction.pipeline import extract, kept_folder
+from md2n.extraction.pipeline import extract, piece_folder
 from tests.extraction.pretended import Bytes, Even, Letters
 from tests.extraction.test_pipeline import anew, content, listing, only
 
@@ -61,7 +61,7 @@ def test_a_killed_extraction_ends_with_the_same_bytes(workers: int, tmp_path: Pa
     process = subprocess.Popen([sys.executable, str(script), str(out), str(workers)], env=environment)
     try:
         deadline = time.monotonic() + 120
-        while len(list(kept_folder(out).glob("*.npz"))) < 3:
+        while len(list(piece_folder(out).glob("*.npz"))) < 3:
             assert time.monotonic() < deadline and process.poll() is None, "it ended before it could be killed"
             time.sleep(0.01)
         hands = children(process.pid) if Path("/proc/self/stat").exists() else []

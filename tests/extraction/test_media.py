@@ -9,7 +9,7 @@ import pytest
 
 from md2n.errors import DataError
 from md2n.extraction.base import ModalityAbsentError
-from md2n.extraction.media import RATE_HZ, duration_s, pictures, sound
+from md2n.extraction.media import RATE_HZ, pictures, sound
 
 av = pytest.importorskip("av", reason="PyAV (extra 'video') is not installed")
 
@@ -111,7 +111,6 @@ def test_a_sound_that_begins_late_is_silent_until_then(tmp_path: Path) -> None:
     heard = sound(path).signal
     assert np.abs(heard[: RATE_HZ // 4 - 1]).max() == 0
     np.testing.assert_allclose(heard[RATE_HZ // 4 :][:1000], tone(RATE_HZ, 0.5)[:1000], atol=1e-3)
-    assert duration_s(path) > 0.7
 
 
 def test_what_is_not_there_is_told_apart_from_what_cannot_be_read(tmp_path: Path) -> None:
@@ -131,7 +130,7 @@ def test_what_is_no_media_file_is_refused(content: bytes | None, said: str, tmp_
     path = tmp_path / "clip.mp4"
     if content is not None:
         path.write_bytes(content)
-    for read in (sound, duration_s, lambda p: list(pictures(p))):
+    for read in (sound, lambda p: list(pictures(p))):
         with pytest.raises(DataError, match=said) as caught:
             read(path)
         assert not isinstance(caught.value, ModalityAbsentError)

@@ -13,7 +13,7 @@ from md2n.errors import DataError, InterruptedRun, RunError, StorageError, Usage
 from md2n.extraction.base import Clip, Track, Word
 from md2n.extraction.cache import ABSENT, EXTRACTED, FAILED, WORDS, content_of, key_of, words_key
 from md2n.extraction.clips import Listing
-from md2n.extraction.pipeline import Aligner, Summary, extract, kept_folder
+from md2n.extraction.pipeline import Aligner, Summary, extract, piece_folder
 from tests.extraction.pretended import Bytes, Even, Letters
 
 CLIPS = {"one": b"abcdefgh", "two": b"", "three": b"!xyz", "four": b"abcd\0xyzwxyz", "none": b""}
@@ -188,7 +188,7 @@ def test_ctrl_c_keeps_what_was_extracted(tmp_path: Path) -> None:
 
     with pytest.raises(InterruptedRun, match="what was extracted is kept"):
         extract(listing(tmp_path / "clips"), [Impatient()], tmp_path / "store")
-    assert len(list(kept_folder(tmp_path / "store").glob("*.npz"))) == 2
+    assert len(list(piece_folder(tmp_path / "store").glob("*.npz"))) == 2
     assert not (tmp_path / "store").exists()
 
 
@@ -231,7 +231,7 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
 def test_a_kept_file_that_was_cut_off_is_made_again(tmp_path: Path) -> None:
     found = only(listing(tmp_path / "clips"), "one")
     extract(found, [Bytes()], tmp_path / "store")
-    [path] = kept_folder(tmp_path / "store").glob("*.npz")
+    [path] = piece_folder(tmp_path / "store").glob("*.npz")
     whole = path.read_bytes()
     path.write_bytes(whole[:50])
     assert anew(extract(found, [Bytes()], tmp_path / "store")) == {("one", "audio")}

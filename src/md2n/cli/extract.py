@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from md2n.cli.data import Ranges, Sentiment, Tier, Unknown, label_range, pair
+
 if TYPE_CHECKING:
     from md2n.extraction.base import Clip, Extractor
     from md2n.extraction.cache import Piece
@@ -40,15 +42,9 @@ def extract(
     known: Annotated[
         str, typer.Option(help="The label is that of mosi, mosei, ch-sims or iemocap: its range, and a sentiment.")
     ] = "",
-    range_: Annotated[
-        list[str] | None, typer.Option("--range", help="LOW,HIGH of the first label, or COLUMN=LOW,HIGH; repeatable.")
-    ] = None,
-    sentiment: Annotated[
-        bool, typer.Option("--sentiment", help="The first label is a sentiment: its zero is neutral (needs a range).")
-    ] = False,
-    unknown: Annotated[
-        list[str] | None, typer.Option(help="A label value that means 'not known', such as -1; repeatable.")
-    ] = None,
+    range_: Ranges = None,
+    sentiment: Sentiment = False,
+    unknown: Unknown = None,
     group: Annotated[list[str] | None, typer.Option(help="A group column, such as speaker; repeatable.")] = None,
     column: Annotated[
         list[str] | None, typer.Option(help="NAME=PATTERN: a column out of file names; repeatable.")
@@ -60,9 +56,7 @@ def extract(
         str, typer.Option(help="word: frames averaged over words; SECONDS: over so many; none: kept.")
     ] = "none",
     words: Annotated[Path | None, typer.Option(help="Folder with words in time: NAME.csv, .TextGrid, .align.")] = None,
-    tier: Annotated[
-        str, typer.Option(help="The tier of words in TextGrids, where there are several; * for anything: '* - words'.")
-    ] = "",
+    tier: Tier = "",
     seed: Annotated[int, typer.Option(help="Of splits, where the table has none.")] = 0,
     name: Annotated[str, typer.Option(help="Of the data set; that of the store if not given.")] = "",
     workers: Annotated[
@@ -79,20 +73,22 @@ def extract(
     from md2n.errors import UsageError
 
     if get_models:
-        _get_models()
+        from md2n.extraction.vision import models
+
+        typer.echo(str(models.get_models()))
         return
     if clips is None or out is None:
         absent = "the folder of the clips is not given" if clips is None else "--out is not given"
         raise UsageError(absent, "for example: md2n extract clips/ --out my-store")
-    patterns = dict(_pair(c) for c in column or ())
+    patterns = dict(pair(c, "--column", "'speaker=^(s[0-9]+)'") for c in column or ())
     with counted(f"extracting {clips}", quiet) as count:
-        from md2n.cli.data import label_range
         from md2n.data.declaration import Meaning
         from md2n.data.places import check_store_place
         from md2n.durable import make_directory
+        from md2n.extraction.alignment import SpeechAligner
         from md2n.extraction.clips import read_clips
         from md2n.extraction.front_ends import front_ends
-        from md2n.extraction.pipeline import extract, kept_folder
+        from md2n.extraction.pipeline import extract, piece_folder
         from md2n.training.lock import FolderLock
 
         meaning = Meaning(known, dict(label_range(r) for r in range_ or ()), ("",) if sentiment else (), unknown or ())
@@ -115,10 +111,10 @@ def extract(
         else:
             step = _step(align)
             spoken = step == "word" and any(c.transcript and not c.words for c in listing.clips)
-            aligner = _aligner() if spoken else None
+            aligner = SpeechAligner() if spoken else None
             check_store_place(out, clips)
-            make_directory(kept_folder(out))
-            with FolderLock(kept_folder(out) / "lock", "extracting into"):
+            make_directory(piece_folder(out))
+            with FolderLock(piece_folder(out) / "lock", "extracting into"):
                 summary = extract(
                     listing,
                     extractors,
@@ -147,7 +143,7 @@ def _write_page(
 
     from md2n.cli.output import say
     from md2n.errors import UsageError
-    from md2n.extraction.pipeline import kept_pieces
+    from md2n.extraction.pipeline import read_pieces
     from md2n.extraction.summary import write_summary
     from md2n.report.extraction import write_page
     from md2n.report.style import undrawable
@@ -162,17 +158,11 @@ def _write_page(
         say(f"note: {reason}")
     else:
         try:
-            drawn = _drawn({c.id: (c, kept_pieces(c, extractors, out, aligner)) for c in chosen}, extractors)
+            drawn = _drawn({c.id: (c, read_pieces(c, extractors, out, aligner)) for c in chosen}, extractors)
         except UsageError as error:  # the store is whole; what it is drawn with need not be here
             say(f"note: no pictures of clips: {error.message}; next: {error.hint}")
     page = write_page(beside, summary, name=name or out.name, front_ends=named, pictures=drawn)
     say(f"look at {page}; next: md2n data check {quote(str(out))}")
-
-
-def _get_models() -> None:
-    from md2n.extraction.vision.models import get_models
-
-    typer.echo(str(get_models()))
 
 
 def _check(listing: "Listing", extractors: "Sequence[Extractor]", chosen: str, out: Path) -> None:
@@ -180,7 +170,8 @@ def _check(listing: "Listing", extractors: "Sequence[Extractor]", chosen: str, o
     from md2n.cli.output import say
     from md2n.durable import make_directory, write_bytes
     from md2n.errors import UsageError, did_you_mean, install_hint
-    from md2n.extraction.pipeline import pieces_of
+    from md2n.extraction.alignment import SpeechAligner
+    from md2n.extraction.pipeline import measure_clip
     from md2n.report.style import undrawable
 
     if out.suffix.lower() != ".png":
@@ -191,14 +182,14 @@ def _check(listing: "Listing", extractors: "Sequence[Extractor]", chosen: str, o
     aligner = None
     if clip.transcript and not clip.words:
         try:
-            aligner = _aligner()
+            aligner = SpeechAligner()
             aligner.prepare()
         except UsageError as error:  # the picture is worth having without words
             say(f"note: {error.message}")
             aligner = None
     if undrawable():
         raise UsageError("matplotlib, which draws pictures, is not installed", install_hint("plot"))
-    drawn = _drawn({clip.id: (clip, pieces_of(clip, extractors, aligner))}, extractors)
+    drawn = _drawn({clip.id: (clip, measure_clip(clip, extractors, aligner))}, extractors)
     make_directory(out.absolute().parent)
     write_bytes(out, drawn[clip.id])
 
@@ -245,21 +236,6 @@ def _step(align: str) -> str | float:
     except ValueError:
         hint = f"{did_you_mean(align, ('word', 'none'))}, or a number of seconds"
         raise UsageError(f"'{align}' is nothing to align to", hint) from None
-
-
-def _aligner() -> "Aligner":
-    from md2n.extraction.aligner import SpeechAligner
-
-    return SpeechAligner()
-
-
-def _pair(option: str) -> tuple[str, str]:
-    from md2n.errors import UsageError
-
-    name, equals, pattern = option.partition("=")
-    if not (name and equals and pattern):
-        raise UsageError(f"--column '{option}' is not NAME=PATTERN", "for example: --column 'speaker=^(s[0-9]+)'")
-    return name, pattern
 
 
 def _cores() -> int:

@@ -11,13 +11,15 @@ import functools
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from md2n.errors import DataError, UsageError, install_hint
-from md2n.extraction.base import ModalityAbsentError, Word
+from md2n.extraction import media
+from md2n.extraction.base import Clip, ModalityAbsentError, Word
 from md2n.extraction.media import RATE_HZ, Sound
 from md2n.extraction.pronunciation import Pronunciation, pronounce
 from md2n.extraction.transcripts import words_of
@@ -109,6 +111,44 @@ def align(transcript: str, sound: Sound) -> Alignment:
     return Alignment(placed, score, _notes(placed, score))
 
 
+class SpeechAligner:
+    """Finds the words of a transcript in the sound.
+
+    Attributes:
+        fingerprint: version of the alignment and of pocketsphinx, with which its acoustic model and dictionary come:
+            words found under another one are looked for again.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self.fingerprint = f"words@{VERSION} pocketsphinx {version('pocketsphinx')}"
+        except PackageNotFoundError:  # `prepare` will say so
+            self.fingerprint = f"words@{VERSION}"
+
+    def prepare(self) -> None:
+        """Loads the acoustic model and the dictionary.
+
+        Raises:
+            UsageError: pocketsphinx is not installed.
+        """
+        load_decoder()
+
+    def words(self, clip: Clip) -> tuple[tuple[Word, ...], tuple[str, ...]]:
+        """The clip's words in time, and what a person should know of them.
+
+        Raises:
+            ModalityAbsentError: nothing is said, or there is no sound.
+            DataError: the sound cannot be read, or the words are not in it.
+            UsageError: pocketsphinx is not installed.
+        """
+        if not clip.transcript:
+            raise ModalityAbsentError(f"clip '{clip.id}' has no transcript", "its words are not looked for")
+        if clip.media is None:
+            raise ModalityAbsentError(f"clip '{clip.id}' has no sound to look for words in", "give files of words")
+        alignment = align(clip.transcript, media.sound(clip.media))
+        return alignment.words, alignment.notes
+
+
 @functools.cache
 def load_decoder() -> Any:
     """The decoder with its acoustic model and dictionary, one per process.
@@ -119,19 +159,14 @@ def load_decoder() -> Any:
     try:
         sphinx = importlib.import_module("pocketsphinx")  # it brings no types
     except ImportError as error:
-        raise not_installed() from error
+        raise UsageError(
+            "pocketsphinx, which finds words in speech, is not installed",
+            f"{install_hint('align')}; or give files of words: --words FOLDER",
+        ) from error
     # Its search for the best path through a lattice may leave words out at the end; without it, all are there.  All
     # states are computed in every frame, for the score is relative to the likeliest.
     beams = dict.fromkeys(("beam", "wbeam", "pbeam", "lpbeam", "lponlybeam"), BEAM)
     return sphinx.Decoder(lm=None, loglevel="FATAL", samprate=RATE_HZ, compallsen=True, bestpath=False, **beams)
-
-
-def not_installed() -> UsageError:
-    """What is told where PocketSphinx is not installed."""
-    return UsageError(
-        "pocketsphinx, which finds words in speech, is not installed",
-        f"{install_hint('align')}; or give files of words: --words FOLDER",
-    )
 
 
 def _samples(sound: Sound) -> npt.NDArray[np.int16]:

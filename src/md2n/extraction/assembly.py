@@ -1,4 +1,4 @@
-"""The store out of what was kept of its clips: frames put on words or into windows, labels, splits, groups, times."""
+"""Writing the store from the kept pieces of clips: frames, labels, splits, groups, times."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -20,7 +20,7 @@ from md2n.extraction.word_average import average_over
 
 Step = str | float
 WINDOW_S = 0.3
-"""What stands for a word where a clip has none in time: about as long as a spoken word."""
+"""The window that replaces words where a clip has none in time: about as long as a spoken word."""
 
 
 @dataclass(frozen=True)

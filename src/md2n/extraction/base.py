@@ -1,7 +1,7 @@
-"""What an extractor is given, and what it gives back: a clip in, one modality's frames in time out.
+"""The interface of an extractor: from a clip to the frames in time of one modality.
 
-A clip in which a modality is not there (no sound, no face, no transcript) is not an error: the extractor says so with
-``ModalityAbsentError`` and its reason, and the clip is kept with that modality missing.
+A clip without a modality (no sound, no face, no transcript) is not an error: the extractor raises
+``ModalityAbsentError`` with the reason, and the clip is used with that modality missing.
 """
 
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ class Extractor(Protocol):
     """Measures one modality.
 
     Attributes:
-        modality: what it becomes in the store: ``text``, ``audio``, ``vision``.
+        modality: its name in the store: ``text``, ``audio``, ``vision``.
         name: front end and version, e.g. ``covarep-like@1``; a new version where the same clip gives other numbers.
         columns: names of the features, in order.
         fingerprint: everything its numbers depend on besides the clip (name, settings, checksum of its model): a clip

@@ -1,7 +1,7 @@
-"""What was extracted, kept file by file beside the store: names that say what a file depends on, and its content.
+"""Extracted pieces, kept file by file beside the store.
 
-One file per clip and modality in ``.NAME.clips/``, under a checksum of the clip's content, its words and the front end.
-So a rerun finds what is done, and does what is new or has changed.
+One file per clip and modality in ``.NAME.clips/``, named by a checksum of the clip's content, its words and the front
+end.  So a second run finds what is done, and extracts what is new or has changed.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ EXTRACTED, ABSENT, FAILED = "extracted", "absent", "failed"
 FROM_FILE = ("audio", "vision")
 """Modalities that are measured from the clip's file alone."""
 WORDS = "words"
-"""Stands where a modality's name stands, for the words in time that a clip was aligned to."""
+"""The name, among those of modalities, of the words in time that a clip was aligned to."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,10 @@ class Piece:
 
 
 def content_of(clip: Clip) -> str:
-    """Checksum of a clip's file; empty where there is none, or none that can be read (which its front end will say).
+    """Checksum of a clip's file; empty without a file, or one that cannot be read (the front end says so).
 
-    What is told of a file's end goes with it: a file that was cut off, and kept before that was told, is done again.
+    The result of ``check_whole`` is part of it: a clip that was extracted before its damage was recognised is done
+    again.
     """
     if clip.media is None:
         return ""
@@ -102,7 +103,7 @@ def key_of(clip: Clip, extractor: Extractor, content: str, words: str) -> str:
     """Name of the kept frames: a checksum of all that they depend on.
 
     A voice and a face are measured from the file alone, so that they are kept where a transcript is mended; whatever
-    else there is may depend on what is said, and when.  The clip's id stands in reasons and notes.
+    else there is may depend on what is said, and when.  The clip's id is part of reasons and notes.
 
     Args:
         clip: the clip.
@@ -150,8 +151,8 @@ def read_piece(path: Path) -> Piece | None:
         return None
 
 
-def is_kept(path: Path) -> bool:
-    """Whether a whole file stands there; a file that was cut off counts as none, and is made again."""
+def has_piece(path: Path) -> bool:
+    """Whether there is a whole file; a file that was cut off counts as none and is written again."""
     try:
         return "facts" in load_npz(path, ("facts",))
     except DataError:

@@ -1,4 +1,4 @@
-"""One clip as a person would want to see it: a picture with what was found in it, the sound, its pitch, its words."""
+"""One clip for people to look at: a picture with the landmarks, the sound, its pitch, its words."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def look(clip: Clip, pieces: Mapping[str, Piece], landmarker: Landmarker | None 
 
     Args:
         clip: the clip.
-        pieces: what its parts gave (``pipeline.pieces_of``).
+        pieces: what its parts gave (``pipeline.measure_clip``).
         landmarker: finds the face's points in the picture shown.
 
     Raises:

@@ -118,17 +118,6 @@ def pictures(path: Path) -> Iterator[Picture]:
         _check_whole(path, stream, at + period)
 
 
-def duration_s(path: Path) -> float:
-    """Length that the file says it has, in seconds; 0 where it does not say.
-
-    Raises:
-        DataError: it is not there, is no media file, or was cut off.
-        UsageError: PyAV is not installed.
-    """
-    with _opened(path) as file:
-        return float(file.duration or 0) / 1e6
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:

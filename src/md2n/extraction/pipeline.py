@@ -1,8 +1,8 @@
-"""Clips to a store: every modality of every clip extracted once, kept, and put together at the end.
+"""Clips to a store: every modality of every clip is extracted once, kept, and put together at the end.
 
-What was extracted is kept beside the store in ``.NAME.clips/`` (see ``cache``), so whatever stops an extraction loses
-the clips in hand at most, and a rerun does what is new or has changed.  The store itself is made of these files in the
-table's order: it comes out the same, byte by byte, however often the extraction was stopped.
+Extracted pieces are kept beside the store in ``.NAME.clips/`` (see ``cache``).  So an interruption loses at most the
+clips in work, and a second run extracts what is new or has changed.  The store is written from these files in the
+table's order: it is the same, byte by byte, however often the extraction was stopped.
 """
 
 import os
@@ -25,7 +25,7 @@ from md2n.extraction.cache import (
     Outcome,
     Piece,
     content_of,
-    is_kept,
+    has_piece,
     key_of,
     read_piece,
     words_key,
@@ -173,17 +173,17 @@ def extract(
 
     Raises:
         UsageError: no extractor, two of one modality, an unknown ``step``, or a package or model that is not there.
-        DataError: no clip has anything, or something that is no store stands at ``out``.
+        DataError: no clip has anything, or ``out`` holds something that is no store.
         RunError: a process could not even begin.
         InterruptedRun: Ctrl-C; what was extracted is kept.
         StorageError: the disk is full; what was there before is untouched.
     """
     _check(extractors, step)
-    folder = kept_folder(out)
+    folder = piece_folder(out)
     make_directory(folder)
     tidy(folder)
     places = {c.id: _places(folder, c, extractors, aligner if step == "word" else None) for c in listing.clips}
-    before = {path for files in places.values() for path in files.values() if is_kept(path)}
+    before = {path for files in places.values() for path in files.values() if has_piece(path)}
     jobs = []
     for clip in listing.clips:
         parts = tuple(part for part, path in places[clip.id].items() if path not in before)
@@ -210,7 +210,7 @@ def extract(
     return Summary(outcomes, ids, {**dict(listing.refused), **empty}, listing.notes)
 
 
-def pieces_of(clip: Clip, extractors: Sequence[Extractor], aligner: Aligner | None = None) -> dict[str, Piece]:
+def measure_clip(clip: Clip, extractors: Sequence[Extractor], aligner: Aligner | None = None) -> dict[str, Piece]:
     """Every part of one clip, extracted in this process and kept nowhere: to look at.
 
     Raises:
@@ -222,16 +222,16 @@ def pieces_of(clip: Clip, extractors: Sequence[Extractor], aligner: Aligner | No
     return work(_Job(clip, (*([WORDS] if wanted else []), *work.extractors)))
 
 
-def kept_pieces(
+def read_pieces(
     clip: Clip, extractors: Sequence[Extractor], out: Path, aligner: Aligner | None = None
 ) -> dict[str, Piece]:
     """What is kept of a clip for the store ``out``, part by part; what failed is not among it."""
-    places = _places(kept_folder(out), clip, extractors, aligner)
+    places = _places(piece_folder(out), clip, extractors, aligner)
     pieces = {part: read_piece(path) for part, path in places.items()}
     return {part: piece for part, piece in pieces.items() if piece is not None}
 
 
-def kept_folder(out: Path) -> Path:
+def piece_folder(out: Path) -> Path:
     """Where what is extracted for a store is kept."""
     return out.parent / f".{out.name}.clips"
 

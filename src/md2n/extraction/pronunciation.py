@@ -1,6 +1,6 @@
 """Pronunciations of English words that a dictionary has not got, made of the dictionary's own.
 
-In order: a word that is in the dictionary is said as it stands there; what is written in capitals, or without a vowel,
+In order: a word that is in the dictionary is said as there; what is written in capitals, or without a vowel,
 is spelled; anything else is cut into the fewest parts that the dictionary has (``covarep``: cova, rep), with sounds of
 single letters between them where there is no such part.  That is a guess, and is marked as one; for finding a word's
 place in the sound, half the sounds right and the length about right do.
@@ -38,7 +38,7 @@ class Pronunciation:
     """How a word is said.
 
     Args:
-        key: what stands for it in the dictionary: the word itself if it is there, else a name made of its phones.
+        key: its entry in the dictionary: the word itself if it is there, else a name made of its phones.
         phones: with a space between.
         known: the dictionary has the word itself, so that nothing needs to be added.
         guessed: not all of it is in the dictionary.

@@ -1,4 +1,4 @@
-"""What an extraction came to, for people who look into it later: JSON and CSV beside the store."""
+"""The results of an extraction for later inspection: JSON and CSV beside the store."""
 
 import csv
 import io

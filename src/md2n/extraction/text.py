@@ -1,7 +1,7 @@
 """Words as contextual states of a model of the BERT family, from a folder on this machine (the extra ``text``).
 
 The state of a word is the mean of the last hidden states of its pieces.  Transcripts longer than the model can read are
-read in windows that overlap by half; a piece takes its state from the window in whose middle it stands, so that every
+read in windows that overlap by half; a piece takes its state from the window that has it in its middle, so that every
 word is read with what is said on either side of it.
 """
 

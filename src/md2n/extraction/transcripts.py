@@ -1,7 +1,7 @@
-"""What of a transcript is a word, and how words are said that are not written as they are said.
+"""The words of a transcript, and how words are said that are not written as they are said.
 
-Words keep their spelling, with the punctuation that hangs on them, for a text model reads it; how they are said is for
-finding them in the sound.
+Words keep their spelling and their punctuation, because a text model reads it; how they are said is needed to find them
+in the sound.
 """
 
 import re
@@ -41,7 +41,7 @@ _ORDINALS = {
 def words_of(transcript: str) -> tuple[str, ...]:
     """The words of a transcript in order, spelled as they stand there.
 
-    Annotations in square or pointed brackets, signs for pauses, and punctuation that stands alone are no words; quotes
+    Annotations in square or pointed brackets, signs for pauses, and punctuation alone are no words; quotes
     are made plain, and the numbers of alternate pronunciations (``really(2)``) are taken off.
 
     >>> words_of("Well \u2014 it\u2019s [laughter] 5 o'clock, sp now.")

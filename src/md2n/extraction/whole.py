@@ -1,9 +1,8 @@
-"""Whether a media file is as long as it says: what FFmpeg reads to its end without a word may have been cut off.
+"""Whether a media file is as long as it says; FFmpeg reads some truncated files without a word.
 
 RIFF (wav, avi), RF64, Wave64, CAF and ASF (wma, wmv) say how many bytes they have; an Ogg file marks its last page.
-Other formats either cannot be opened once they are cut, or say how many seconds they have, which ``media`` looks at.
-
-A writer that cannot go back (a pipe) leaves a length of 0, or of 2 or 4 GB: that is no promise.
+Other formats either cannot be opened once they are cut, or say how many seconds they have, which ``media`` checks.  A
+writer that cannot go back (a pipe) leaves a length of 0, or of 2 or 4 GB: that is no promise.
 """
 
 import os

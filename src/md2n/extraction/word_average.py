@@ -1,4 +1,4 @@
-"""Frames averaged over words, which is what the field calls aligned: one frame per word in every modality."""
+"""Frames averaged over words, which the field calls aligned: one frame per word in every modality."""
 
 from collections.abc import Sequence
 

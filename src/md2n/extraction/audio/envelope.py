@@ -28,8 +28,7 @@ def log_amplitude(spectra: Complex[np.ndarray, "instant bin"]) -> Float[np.ndarr
     size = np.abs(spectra)
     top = size.max(axis=1, keepdims=True)
     size = np.where(top > 0, size, 1.0)
-    out: np.ndarray = np.log(np.maximum(size, np.where(top > 0, top, 1.0) * np.exp(-FLOOR_NEPER)))
-    return out
+    return np.asarray(np.log(np.maximum(size, np.where(top > 0, top, 1.0) * np.exp(-FLOOR_NEPER))))
 
 
 def true_envelope(
@@ -61,16 +60,14 @@ def true_envelope(
 
 def from_cepstrum(cepstra: Float[np.ndarray, "instant quefrency"]) -> Float[np.ndarray, "instant bin"]:
     """The log amplitude whose real cepstrum is given (an even sequence, of which one half is held)."""
-    curve: np.ndarray = rfft(np.concatenate([cepstra, cepstra[:, -2:0:-1]], axis=1), axis=1).real
-    return curve
+    return np.asarray(rfft(np.concatenate([cepstra, cepstra[:, -2:0:-1]], axis=1), axis=1).real)
 
 
 def minimum_phase(cepstra: Float[np.ndarray, "instant quefrency"]) -> Float[np.ndarray, "instant bin"]:
     """Phase in radians of the minimum-phase filter whose log amplitude has this real cepstrum."""
     folded = np.zeros((len(cepstra), 2 * (cepstra.shape[1] - 1)))
     folded[:, 1 : cepstra.shape[1] - 1] = 2 * cepstra[:, 1:-1]
-    phase: np.ndarray = rfft(folded, axis=1).imag
-    return phase
+    return np.asarray(rfft(folded, axis=1).imag)
 
 
 def mel_cepstrum(log_spectra: Float[np.ndarray, "instant bin"], count: int) -> Float[np.ndarray, "instant coefficient"]:
@@ -80,8 +77,7 @@ def mel_cepstrum(log_spectra: Float[np.ndarray, "instant bin"], count: int) -> F
 
     c_0 the mean over the axis.  Gain changes c_0 alone.
     """
-    out: np.ndarray = log_spectra @ _mel_cosines(log_spectra.shape[1], count)
-    return out
+    return np.asarray(log_spectra @ _mel_cosines(log_spectra.shape[1], count))
 
 
 @lru_cache(maxsize=8)

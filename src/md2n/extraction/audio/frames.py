@@ -1,6 +1,6 @@
 """The signal at 16 kHz, and the two time axes everything is measured on.
 
-Frame i of the output stands at ``5 ms + i * 10 ms``.  Measures with a window of their own are taken at *instants*
+Frame i of the output is at ``5 ms + i * 10 ms``.  Measures with a window of their own are taken at *instants*
 ``k * 10 ms`` (k = 0 .. T, where T is the number of frames), half a hop before and after each frame, and a frame is the
 mean of its two instants: COVAREP's axis, on which a pitch window starts at the first sample.
 """
@@ -105,8 +105,7 @@ def windows_around(
     low = int(centres.min()) - half
     high = int(centres.max()) + half + 1
     piece = np.pad(x[max(low, 0) : max(high, 0)], (max(-low, 0), max(high - max(len(x), 0), 0)))
-    out: np.ndarray = sliding_window_view(piece, 2 * half + 1)[centres - half - low]
-    return out
+    return np.asarray(sliding_window_view(piece, 2 * half + 1)[centres - half - low])
 
 
 def overlapping(x: Float[np.ndarray, " sample"], width: int, hop: int) -> Float[np.ndarray, "window width"]:

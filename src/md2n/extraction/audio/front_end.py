@@ -2,7 +2,7 @@
 
 Rules, as COVAREP's own output shows them unless said otherwise:
 
-- A frame stands every 10 ms from 5 ms on; its measures are means of the instants half a hop either side.
+- There is a frame every 10 ms from 5 ms on; its measures are means of the instants half a hop either side.
 - F0, VUV, Rd, Rd_conf, HMPDM and HMPDD are 0 where no pitch window (100 ms) of sound fits: within 50 ms of the ends
   and around digital silence.  Elsewhere they are given in unvoiced frames too; F0 is then a best guess.
 - NAQ, QOQ, H1H2, PSP and MDQ are measured at the closures of voiced stretches and interpolated linearly in time, also
@@ -135,8 +135,7 @@ def _valid(
     centre = FIRST + HOP * np.arange(count)
     first, last = np.maximum(centre - HEARD, 0), np.minimum(centre + HEARD, len(x))
     broken, loud = _count_before(~sound), _count_before(x != 0)
-    out: np.ndarray = (broken[last] == broken[first]) & (loud[last] > loud[first])
-    return out
+    return np.asarray((broken[last] == broken[first]) & (loud[last] > loud[first]))
 
 
 def _count_before(flags: Bool[np.ndarray, " sample"]) -> Int[np.ndarray, " place"]:

@@ -1,6 +1,6 @@
 """Iterative adaptive inverse filtering (IAIF): the glottal flow and its derivative from the speech wave.
 
-    1. An all-pole model of order 1 of the speech stands for glottis and lips; it is filtered out.
+    1. An all-pole model of order 1 of the speech represents glottis and lips; it is filtered out.
     2. What is left gives a first vocal tract (order 20); filtering it out of the speech and integrating gives a first
        flow.
     3. A model of order 8 of that flow is a better glottis; it and the lips are filtered out, and what is left gives
@@ -29,8 +29,7 @@ def high_pass(x: Float[np.ndarray, " sample"]) -> Float[np.ndarray, " sample"]:
     """Linear-phase high-pass (pass from 70 Hz, stop to 40 Hz) against rumble that integration would blow up."""
     taps = firls(HIGH_PASS_TAPS, [0, 40, 70, RATE_HZ / 2], [0, 0, 1, 1], fs=RATE_HZ)
     half = HIGH_PASS_TAPS // 2
-    out: np.ndarray = oaconvolve(np.pad(x, half), taps, "valid")
-    return out
+    return np.asarray(oaconvolve(np.pad(x, half), taps, "valid"))
 
 
 def glottal_flow(
@@ -62,7 +61,7 @@ def iaif(
 ) -> tuple[Float[np.ndarray, "window width"], Float[np.ndarray, "window width"]]:
     """Flow and flow derivative of each window.
 
-    A ramp from minus the first sample up to it stands before each window, so that filters start without a step.
+    A ramp from minus the first sample up to it is put before each window, so that filters start without a step.
     """
     taper = np.hanning(windows.shape[1])
     lead = TRACT_ORDER + 1
@@ -77,5 +76,4 @@ def iaif(
 
 
 def _integrate(windows: Float[np.ndarray, "window width"]) -> Float[np.ndarray, "window width"]:
-    out: np.ndarray = lfilter([1.0], [1.0, -LEAK], windows, axis=1)
-    return out
+    return np.asarray(lfilter([1.0], [1.0, -LEAK], windows, axis=1))

@@ -21,7 +21,6 @@ from jaxtyping import Complex, Float
 class Pulse:
     """One shape: times in periods, rates per period, for a derivative that reaches -1 at ``closure``."""
 
-    rd: float
     closure: float
     return_time: float
     frequency: float
@@ -49,8 +48,7 @@ class Pulse:
         falling = (1 - np.exp(-(self.decay + s) * rest)) / (self.decay + s)
         still = np.where(s == 0, rest, (1 - np.exp(-s * rest)) / np.where(s == 0, 1, s))
         closing = -np.exp(-s * te) * (falling - end * still) / (self.decay * self.return_time)
-        total: np.ndarray = opening + closing
-        return total
+        return np.asarray(opening + closing)
 
 
 @lru_cache(maxsize=512)
@@ -74,4 +72,4 @@ def pulse(rd: float) -> Pulse:
         return float(height * area / (growth**2 + w**2) + closing)
 
     growth = brentq(leftover, -50, 100)
-    return Pulse(rd, te, ra, w, growth, decay, -1 / (np.exp(growth * te) * np.sin(w * te)))
+    return Pulse(te, ra, w, growth, decay, -1 / (np.exp(growth * te) * np.sin(w * te)))

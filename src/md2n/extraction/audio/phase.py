@@ -40,8 +40,7 @@ def running_mean(distortion: Complex[np.ndarray, "instant harmonic"]) -> Complex
     width = 2 * NEIGHBOURS + 1
     total = np.cumsum(np.pad(distortion, ((NEIGHBOURS + 1, NEIGHBOURS), (0, 0))), axis=0)
     held = np.cumsum(np.pad(np.ones(len(distortion)), (NEIGHBOURS + 1, NEIGHBOURS)))
-    out: np.ndarray = (total[width:] - total[:-width]) / (held[width:] - held[:-width])[:, None]
-    return out
+    return np.asarray((total[width:] - total[:-width]) / (held[width:] - held[:-width])[:, None])
 
 
 def mean_columns(

@@ -108,8 +108,7 @@ def summed_residual_harmonics(
     for k in range(2, HARMONICS + 1):
         # A half bin rounds up.
         total += spectrum[:, k * f] - spectrum[:, np.floor((k - 0.5) * f + 0.5).astype(np.int64)]
-    out: np.ndarray = total
-    return out
+    return np.asarray(total)
 
 
 def _search(
@@ -155,5 +154,4 @@ def _touches_silence(x: Float[np.ndarray, " sample"], start: np.ndarray) -> Bool
     np.add.at(touched, silent, 1)
     np.add.at(touched, silent + WINDOW, -1)
     silence = np.concatenate([[0], np.cumsum(np.cumsum(touched)[: len(x)] > 0)])
-    out: np.ndarray = silence[start + PITCH_WINDOW] > silence[start]
-    return out
+    return np.asarray(silence[start + PITCH_WINDOW] > silence[start])

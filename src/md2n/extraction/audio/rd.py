@@ -73,8 +73,7 @@ def mean_square_phase(theta: Float[np.ndarray, "instant shape harmonic"]) -> Flo
     error -= np.rint(error)
     error -= k * ((error @ k) / (k @ k))[..., None]
     error -= np.rint(error)
-    out: np.ndarray = (2 * np.pi) ** 2 / len(k) * np.minimum(np.einsum("isk,isk->is", error, error), best)
-    return out
+    return np.asarray((2 * np.pi) ** 2 / len(k) * np.minimum(np.einsum("isk,isk->is", error, error), best))
 
 
 @lru_cache(maxsize=512)
@@ -82,8 +81,7 @@ def _model_phase(reach: int, used: int) -> Float[np.ndarray, "shape harmonic"]:
     """``arg G_k - arg C-(|G|)_k`` for every Rd of the grid, for a voice with ``reach`` harmonics below 8 kHz."""
     k = np.arange(1, reach + 1, dtype=np.float64)
     spectra = np.stack([pulse(float(rd)).spectrum(k) for rd in GRID])
-    out: np.ndarray = np.angle(spectra[:, :used]) - np.log(np.abs(spectra)) @ _least_phase(reach, used)
-    return out
+    return np.asarray(np.angle(spectra[:, :used]) - np.log(np.abs(spectra)) @ _least_phase(reach, used))
 
 
 @lru_cache(maxsize=512)

@@ -31,8 +31,7 @@ def centred_spectra(
     rolled = np.zeros((len(windows), BINS))
     rolled[:, : HALF + 1] = windows[:, HALF:]
     rolled[:, BINS - HALF :] = windows[:, :HALF]
-    out: np.ndarray = rfft(rolled, axis=1)
-    return out
+    return np.asarray(rfft(rolled, axis=1))
 
 
 def at_frequencies(
@@ -45,5 +44,4 @@ def at_frequencies(
     low = np.minimum(place.astype(np.int64), bins - 1)
     part = place - low
     left, right = np.take_along_axis(spectra, low, axis=1), np.take_along_axis(spectra, low + 1, axis=1)
-    out: np.ndarray = left * (1 - part) + right * part
-    return out
+    return np.asarray(left * (1 - part) + right * part)

@@ -33,8 +33,7 @@ def octave_band(x: Float[np.ndarray, " sample"], scale: int) -> Float[np.ndarray
     half = 10 * stretch  # the Gaussian has fallen by exp(-50) there
     t = np.arange(-half, half + 1) / stretch
     wavelet = -np.cos(np.pi * t) * np.exp(-(t**2) / 2)
-    out: np.ndarray = oaconvolve(np.pad(x, half), wavelet, "valid")
-    return out
+    return np.asarray(oaconvolve(np.pad(x, half), wavelet, "valid"))
 
 
 def peak_slope(
@@ -88,5 +87,4 @@ def maxima_dispersion(
             near = windows_around(band, closures[start:stop], half)
             near = np.where(np.abs(offset) <= reach[start:stop, None], near, -np.inf)
             total[start:stop] += np.abs(near.argmax(axis=1) - half)
-    out: np.ndarray = total / len(DISPERSION_SCALES) / period
-    return out
+    return np.asarray(total / len(DISPERSION_SCALES) / period)

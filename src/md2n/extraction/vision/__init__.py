@@ -7,9 +7,3 @@ computation (``measures``), the extractor (``geo_au``).
 Everything around the two networks (anchors, decoding, regions, tracking, geometry) is written here from the models'
 published description.
 """
-
-from md2n.extraction.vision.columns import COLUMNS, NAMES, Column
-from md2n.extraction.vision.geo_au import NAME, GeoAU
-from md2n.extraction.vision.tracker import Face, Sighting, faces_of
-
-__all__ = ["COLUMNS", "NAME", "NAMES", "Column", "Face", "GeoAU", "Sighting", "faces_of"]

@@ -1,6 +1,6 @@
 """The 35 columns of ``geoAU@1``: what is measured between which landmarks, in which unit, and what it follows.
 
-The table is the definition: ``measures`` computes what stands here.  Places are taken in the head's own axes (``head``)
+The table is the definition: ``measures`` computes it.  Places are taken in the head's own axes (``head``)
 and divided by the distance between the eyes, so that neither the size of the face in the picture nor a turn of the head
 changes them.  Right and left are the person's own.  A value is a place, not a change: what a resting face gives differs
 from person to person.

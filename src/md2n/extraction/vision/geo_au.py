@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Float, Float32, UInt8
 
-from md2n.errors import UsageError
 from md2n.extraction.base import Clip, ModalityAbsentError, Track
 from md2n.extraction.media import pictures
 from md2n.extraction.vision.columns import NAMES
@@ -27,22 +26,15 @@ class GeoAU:
 
     Args:
         folder: of your own that holds the models; ``model_folder()`` if not given.
-        smoothing_s: standard deviation, in seconds, of a Gaussian over the measured frames; 0: as they were measured.
-
-    Raises:
-        UsageError: ``smoothing_s`` is negative.
     """
 
     modality = "vision"
+    name = NAME
     columns = NAMES
+    fingerprint = " ".join([NAME, *(m.sha256[:16] for m in MODELS)])
 
-    def __init__(self, folder: Path | None = None, smoothing_s: float = 0.0) -> None:
-        if not smoothing_s >= 0:
-            raise UsageError(f"smoothing over {smoothing_s} s cannot be", "give 0 or more seconds")
+    def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
-        self.smoothing_s = float(smoothing_s)
-        self.name = NAME if not smoothing_s else f"{NAME}+smooth{self.smoothing_s:g}s"
-        self.fingerprint = " ".join([self.name, *(m.sha256[:16] for m in MODELS)])
         self._finder: FaceFinder | None = None
 
     def prepare(self) -> None:
@@ -85,10 +77,7 @@ class GeoAU:
             raise ModalityAbsentError(
                 f"no face is seen in the {len(times)} pictures of {clip.media.name}", "the clip is kept without a face"
             )
-        at = _intervals(times)
-        if self.smoothing_s:
-            values = smoothed(values, valid, at.mean(axis=1), self.smoothing_s)
-        return Track(values.astype(np.float32), valid, at, _notes(valid, searched))
+        return Track(values.astype(np.float32), valid, _intervals(times), _notes(valid, searched))
 
     def landmarks(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "468 2"] | None:
         """The landmarks of the largest face of one picture, x and y in pixels; None where there is none."""
@@ -103,33 +92,6 @@ class GeoAU:
 
     def _sightings(self, path: Path) -> Iterator[Sighting]:
         return sightings(pictures(path), self._loaded())
-
-
-def smoothed(
-    values: Float[np.ndarray, "frame column"],
-    valid: Bool[np.ndarray, " frame"],
-    at_s: Float[np.ndarray, " frame"],
-    deviation_s: float,
-) -> Float[np.ndarray, "frame column"]:
-    """Each valid frame as the mean of the valid ones around it, weighted by a Gaussian of their distance in time.
-
-    As ``deviation_s`` goes to 0 it is the frame itself.  Frames further off than 4 deviations, and invalid ones, do
-    not count.
-
-    Args:
-        values: measures.
-        valid: frames that were measured.
-        at_s: middle of each frame, rising.
-        deviation_s: above 0.
-    """
-    out = values.copy()
-    measured, at = values[valid], at_s[valid]
-    first = np.searchsorted(at, at - 4 * deviation_s, side="left")
-    stop = np.searchsorted(at, at + 4 * deviation_s, side="right")
-    for i, (frame, a, b) in enumerate(zip(np.flatnonzero(valid), first, stop)):
-        weight = np.exp(-0.5 * ((at[a:b] - at[i]) / deviation_s) ** 2)
-        out[frame] = weight @ measured[a:b] / weight.sum()
-    return out
 
 
 def _placed(

@@ -76,8 +76,7 @@ def pose(axes: Float[np.ndarray, "frame 3 3"]) -> Float[np.ndarray, "frame 3"]:
     pitch = np.arcsin(np.clip(axes[:, 1, 2], -1, 1))
     yaw = np.arctan2(-axes[:, 0, 2], axes[:, 2, 2])
     roll = np.arctan2(axes[:, 1, 0], axes[:, 1, 1])
-    out: np.ndarray = np.degrees(np.stack([pitch, yaw, roll], axis=1))
-    return out
+    return np.asarray(np.degrees(np.stack([pitch, yaw, roll], axis=1)))
 
 
 _AXIS = {
@@ -92,25 +91,20 @@ _ANGLE = {Along.PITCH: 0, Along.YAW: 1, Along.ROLL: 2}
 
 def _column(faces: Heads, column: Column) -> Float[np.ndarray, " frame"]:
     if column.along in _ANGLE:
-        out: np.ndarray = pose(faces.axes)[:, _ANGLE[column.along]]
-        return out
+        return np.asarray(pose(faces.axes)[:, _ANGLE[column.along]])
     if column.along is Along.AREA:
         return _area(faces.points[:, column.of, :2])
     apart = faces.points[:, column.of].mean(axis=1) - faces.points[:, column.from_].mean(axis=1)
     if column.along is Along.DISTANCE:
-        out = np.linalg.norm(apart, axis=1)
-    else:
-        out = apart @ np.array(_AXIS[column.along], dtype=np.float64)
-    return out
+        return np.asarray(np.linalg.norm(apart, axis=1))
+    return np.asarray(apart @ np.array(_AXIS[column.along], dtype=np.float64))
 
 
 def _area(contour: Float[np.ndarray, "frame point 2"]) -> Float[np.ndarray, " frame"]:
     """Inside a contour that is gone around clockwise as one looks at it; a contour that is turned over counts less."""
     x, y = contour[..., 0], contour[..., 1]
-    area: np.ndarray = 0.5 * (x * np.roll(y, -1, axis=1) - y * np.roll(x, -1, axis=1)).sum(axis=1)
-    return area
+    return np.asarray(0.5 * (x * np.roll(y, -1, axis=1) - y * np.roll(x, -1, axis=1)).sum(axis=1))
 
 
 def _unit(v: Float[np.ndarray, "frame 3"]) -> Float[np.ndarray, "frame 3"]:
-    out: np.ndarray = v / np.linalg.norm(v, axis=1, keepdims=True)
-    return out
+    return np.asarray(v / np.linalg.norm(v, axis=1, keepdims=True))

