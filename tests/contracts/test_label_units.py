@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from md2n.batch import SequenceBatch
-from md2n.data.target import measured, real_values
+from md2n.data.target import measure_labels, real_values
 from md2n.evaluation.evaluator import validation_score
 from md2n.methods.base import MultimodalModel
 from md2n.methods.catalogue import MODELS, build, config_class
@@ -41,7 +41,7 @@ def labelled(task: Task, a: float, b: float) -> tuple[Schema, SequenceBatch]:
     batch = make_batch(SEQUENCES, size=24)
     labels = a * batch.labels.double().numpy() + b
     labels[5] = np.nan
-    task = measured(replace(task, low=a * task.low + b, high=a * task.high + b), labels)
+    task = measure_labels(replace(task, low=a * task.low + b, high=a * task.high + b), labels)
     return Schema(SEQUENCES.modalities, task), replace(batch, labels=torch.from_numpy(real_values(labels)))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from md2n.data.config import DataConfig
-from md2n.data.digits import edges, fourier, load_digits, moments, stratified
+from md2n.data.digits import edges, fourier, load_digits, moments, stratify
 from md2n.data.ready import load_datasets
 from md2n.data.store import checksum
 
@@ -34,7 +34,7 @@ def test_it_is_the_same_set_every_time():
     assert checksum(load_digits()) == checksum(DIGITS)
     # On every processor, so that runs of two machines stand in one table.
     assert checksum(DIGITS) == "a4203422488c0a54"
-    assert np.array_equal(stratified(DIGITS.label().values), DIGITS.split)
+    assert np.array_equal(stratify(DIGITS.label().values), DIGITS.split)
 
 
 def test_views_are_of_unequal_worth():

@@ -176,13 +176,13 @@ def test_new_people_are_normalised_by_themselves_and_known_ones_anew():
     old, new = made(count=300), made(seed=1, count=300)
     new = replace(new, groups={"subject": np.char.add("new-", new.groups["subject"])})
     normaliser = Normaliser.fit(old, old.rows("train"), "subject")
-    adapted = normaliser.adapted(new)
+    adapted = normaliser.adapt(new)
     assert all(np.array_equal(adapted.train[k].centre, normaliser.train[k].centre) for k in normaliser.train)
     x = frames_of(new, "video", np.flatnonzero(new.groups["subject"] == "new-bob"))
     assert np.allclose(adapted.apply("video", x, "new-bob").std(axis=0), 1, atol=0.15)
     assert normaliser.apply("video", x, "new-bob").std() < 0.1
     assert np.array_equal(adapted.apply("video", x, "ann"), normaliser.apply("video", x, "ann"))
-    assert normaliser.adapted(replace(new, groups={})) is normaliser
+    assert normaliser.adapt(replace(new, groups={})) is normaliser
 
 
 # --- what cannot spoil a scale ---------------------------------------------------------------------------------------

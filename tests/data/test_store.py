@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from md2n.data.manifest import aside
+from md2n.data.manifest import former_place
 from md2n.data.samples import LabelColumn, Ragged, Samples
 from md2n.data.store import (
     MANIFEST,
@@ -292,7 +292,7 @@ def test_a_store_is_written_to_what_a_link_leads_to_and_the_link_stays(tmp_path)
         write_store(link, small(seed))
         assert link.is_symlink()
         assert_same(open_store(tmp_path / "disk" / "store"), small(seed))
-    (tmp_path / "disk" / "store").rename(aside(link))  # killed between the two renamings
+    (tmp_path / "disk" / "store").rename(former_place(link))  # killed between the two renamings
     assert_same(open_store(link), small(1))
     write_store(link, small())
     assert_same(open_store(link), small())

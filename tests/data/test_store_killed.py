@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from md2n.data.manifest import aside, hidden
+from md2n.data.manifest import former_place, hidden
 from md2n.data.samples import Samples
 from md2n.data.store import StoreWriter, checksum, is_store, open_store, verify_store, write_store
 from md2n.durable import BESIDE
@@ -73,13 +73,13 @@ def test_killed_at_any_moment_there_is_the_old_store_or_the_new_one(tmp_path):
 
 def test_between_the_two_renamings_the_old_store_is_found_aside(tmp_path):
     path = write_store(tmp_path / "store", small())
-    path.rename(aside(path))
+    path.rename(former_place(path))
     assert is_store(path)
     assert_same(open_store(path), small())
     assert verify_store(path) == []
     write_store(path, small(1))
     assert_same(open_store(path), small(1))
-    assert not aside(path).exists()
+    assert not former_place(path).exists()
 
 
 @pytest.mark.parametrize("step", [0, 1, 5, 12])

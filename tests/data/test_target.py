@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from md2n.data.readers.labels import label_column
-from md2n.data.target import Unit, measured, outside_range, real_values, unit_of
+from md2n.data.target import Unit, measure_labels, outside_range, real_values, unit_of
 from md2n.errors import DataError
 from md2n.modality import Task
 
@@ -69,11 +69,11 @@ def test_labels_are_float32_where_it_tells_them_apart(values: np.ndarray, kind: 
 
 
 def test_the_task_is_told_what_training_labels_look_like() -> None:
-    task = measured(Task("regression"), np.asarray([1.0, np.nan, 3.0], np.float32))
+    task = measure_labels(Task("regression"), np.asarray([1.0, np.nan, 3.0], np.float32))
     assert (task.centre, task.scale, task.counts) == (2.0, 1.0, ())
     classes = Task("classification", classes=("a", "b", "c"))
-    assert measured(classes, np.asarray([0, 2, -1, 2, 2**40])).counts == (1, 0, 2)
-    assert not measured(classes, np.asarray([-1])).lopsided
+    assert measure_labels(classes, np.asarray([0, 2, -1, 2, 2**40])).counts == (1, 0, 2)
+    assert not measure_labels(classes, np.asarray([-1])).lopsided
     assert not replace(classes, counts=(10, 0, 2)).lopsided
     assert replace(classes, counts=(11, 0, 2)).lopsided
     with pytest.raises(DataError, match="2 counts for 3 classes"):

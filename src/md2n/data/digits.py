@@ -35,7 +35,7 @@ def load_digits() -> Samples:
             "moments": Ragged.from_padded(_settled(moments(images))),
         },
         labels={"digit": LabelColumn(codes, Task("classification", "digit", classes))},
-        split=stratified(codes),
+        split=stratify(codes),
         ids=np.asarray([f"digit-{i:04d}" for i in range(len(codes))]),
         default_label="digit",
         notes=("views of one image: recovery is possible in principle", "writers are not told apart in this set"),
@@ -84,7 +84,7 @@ def _settled(features: Doubles) -> Floats:
     return np.round(features, DECIMALS).astype(np.float32)
 
 
-def stratified(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+def stratify(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     """``[N]`` 0 train, 1 valid, 2 test, the same shares of every class, from a fixed seed."""
     split = np.full(len(codes), 2, np.uint8)
     for code in np.unique(codes):

@@ -55,20 +55,20 @@ def cells_file(modality: str) -> str:
     return f"{modality}.cells.npy"
 
 
-def aside(path: Path) -> Path:
+def former_place(path: Path) -> Path:
     """Where a store is while another takes its place."""
     return hidden(path, ".old")
 
 
-def standing(path: Path) -> Path:
+def current_place(path: Path) -> Path:
     """Where the store of this path is: there, or aside if its replacement was killed between two renamings."""
-    return aside(path) if not path.exists() and (aside(path) / MANIFEST).is_file() else path
+    return former_place(path) if not path.exists() and (former_place(path) / MANIFEST).is_file() else path
 
 
 def is_store(path: Path) -> bool:
     """True where a folder has a manifest of ours."""
     try:
-        return bool(read_json(standing(path) / MANIFEST).get("format") == FORMAT)
+        return bool(read_json(current_place(path) / MANIFEST).get("format") == FORMAT)
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -90,7 +90,7 @@ def read_manifest(path: Path, any_version: bool = False) -> dict[str, Any]:
             f"'{path}' is not a store",
             "`md2n data import SRC --out STORE` makes one; `md2n data list` names ready sets",
         )
-    manifest: dict[str, Any] = read_json(standing(path) / MANIFEST)
+    manifest: dict[str, Any] = read_json(current_place(path) / MANIFEST)
     if manifest.get("version") not in VERSIONS and not any_version:
         raise DataError(
             f"'{path}' is a store of version {manifest.get('version')}, this md2n reads version "

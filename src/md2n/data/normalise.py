@@ -85,7 +85,7 @@ class Normaliser:
         """True where a member of the group has statistics of its own for modality ``name``."""
         return (name, member) in self.members
 
-    def adapted(self, samples: Samples) -> "Normaliser":
+    def adapt(self, samples: Samples) -> "Normaliser":
         """The same training statistics, with the groups of new data normalised by themselves."""
         if not self.group or self.group not in samples.groups:
             return self

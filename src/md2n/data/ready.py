@@ -18,7 +18,7 @@ from md2n.data.places import check_one_meaning
 from md2n.data.samples import SPLITS, Samples
 from md2n.data.sets import READY, Ready
 from md2n.data.store import is_store, open_store
-from md2n.data.target import check_range, known_labels, measured
+from md2n.data.target import check_range, known_labels, measure_labels
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.modality import Schema, Task
 from md2n.reading import named
@@ -123,7 +123,7 @@ def load_datasets(
     _check_modalities(samples)
     _check_labels(samples, schema)
     if task is None:
-        task = measured(schema.task, samples.label(schema.task.label).values[samples.rows("train")])
+        task = measure_labels(schema.task, samples.label(schema.task.label).values[samples.rows("train")])
     task = replace(schema.task, centre=task.centre, scale=task.scale, counts=task.counts)
     schema = replace(schema, task=task)
     group = samples.normalise_by if config.group == "auto" else config.group

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from md2n.data.integrity import AGAIN, OPENING, Comparison, compare, seal_matches
-from md2n.data.manifest import MANIFEST, assemble, digest, intervals_file, is_store, read_manifest, standing
+from md2n.data.manifest import MANIFEST, assemble, current_place, digest, intervals_file, is_store, read_manifest
 from md2n.data.samples import Array, Samples
 from md2n.data.writer import StoreWriter, check_place
 from md2n.errors import DataError
@@ -72,7 +72,7 @@ def open_store(path: Path | str) -> Samples:
             of other content.
     """
     folder = Path(path)
-    manifest, place = read_manifest(folder), standing(folder)
+    manifest, place = read_manifest(folder), current_place(folder)
     files = _files(folder, manifest)
     samples = assemble(place, manifest)
     stray = _stray(place, samples.names, files)
@@ -101,7 +101,7 @@ def compare_store(path: Path | str, most: int | None = None) -> Comparison:
     """
     folder = Path(path)
     files = _files(folder, read_manifest(folder))
-    comparison = compare(standing(folder), files, most)
+    comparison = compare(current_place(folder), files, most)
     _refuse_changed(folder, comparison)
     return comparison
 
@@ -115,7 +115,7 @@ def open_intervals(path: Path | str) -> dict[str, Array]:
     Raises:
         DataError: as for ``open_store``.
     """
-    samples, place = open_store(path), standing(Path(path))
+    samples, place = open_store(path), current_place(Path(path))
     intervals: dict[str, Array] = {}
     for k, ragged in samples.modalities.items():
         file = place / intervals_file(k)
@@ -136,7 +136,7 @@ def verify_store(path: Path | str) -> list[str]:
     """
     folder = Path(path)
     manifest = read_manifest(folder)
-    changed = compare(standing(folder), _files(folder, manifest)).changed
+    changed = compare(current_place(folder), _files(folder, manifest)).changed
     return [*changed, *([] if seal_matches(manifest) else [MANIFEST])]
 
 
@@ -160,7 +160,7 @@ def _files(folder: Path, manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     ):
         raise DataError(f"'{folder / MANIFEST}' does not say what its files hold", AGAIN)
     for name, entry in files.items():
-        size, file = entry["bytes"], standing(folder) / name
+        size, file = entry["bytes"], current_place(folder) / name
         held = file.stat().st_size if file.is_file() else -1
         if held != size:
             state = "is missing" if held < 0 else f"holds {held} of {size} bytes"

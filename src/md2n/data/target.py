@@ -72,7 +72,7 @@ def known_labels(task: Task, values: Array) -> npt.NDArray[np.bool_]:
     return np.asarray(values >= 0 if task.kind == "classification" else np.isfinite(values))
 
 
-def measured(task: Task, values: Array) -> Task:
+def measure_labels(task: Task, values: Array) -> Task:
     """The task with what the training labels ``[n]`` (some may be unknown) say of it: centre and scale, or counts."""
     known = np.asarray(values)[known_labels(task, values)]
     if task.kind == "classification":

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from md2n.data.finding import Finding
 from md2n.data.samples import Array
-from md2n.data.target import measured, unit_of
+from md2n.data.target import measure_labels, unit_of
 from md2n.modality import BLUR, FLOAT32_ROUNDING, Task, needs_double
 
 FLOAT64_ROUNDING = 2.0**-53  # of a number, at most
@@ -35,7 +35,7 @@ def unit_findings(task: Task, values: Array) -> Iterator[Finding]:
 
 def size_findings(task: Task, values: Array) -> Iterator[Finding]:
     """Whether the largest class outweighs the others in the known training labels ``[n]``."""
-    task = measured(task, values)
+    task = measure_labels(task, values)
     if not task.lopsided:
         return
     sizes = {count: name for count, name in sorted(zip(task.counts, task.classes)) if count}

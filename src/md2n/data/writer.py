@@ -23,15 +23,15 @@ from md2n.data.manifest import (
     FORMAT,
     MANIFEST,
     VERSIONS,
-    aside,
     assemble,
     cells_file,
+    current_place,
     digest,
+    former_place,
     hidden,
     intervals_file,
     is_store,
     read_manifest,
-    standing,
     table_of,
 )
 from md2n.data.npy_writer import BLOCK, NpyWriter
@@ -322,14 +322,14 @@ class StoreWriter:
             os.fsync(stream.fileno())
 
     def _place(self) -> None:
-        place, older = target(self.path), aside(self.path)  # a link stays, and leads to the new store
+        place, older = target(self.path), former_place(self.path)  # a link stays, and leads to the new store
         if place.exists():
             shutil.rmtree(older, ignore_errors=True)
             place.rename(older)
         try:
             self._beside.rename(place)
         except OSError:
-            if standing(place) == older:
+            if current_place(place) == older:
                 older.rename(place)
             raise
         flush_directory(self._beside.parent)

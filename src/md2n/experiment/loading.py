@@ -15,7 +15,7 @@ from md2n.data.cell_model import CellModel
 from md2n.data.dataset import MultimodalDataset
 from md2n.data.integrity import WHOLE
 from md2n.data.normalise import Normaliser
-from md2n.data.readers.padding import MEASUREMENT, PADDING, ZEROS, as_trained
+from md2n.data.readers.padding import MEASUREMENT, PADDING, ZEROS, treat_zeros_as_trained
 from md2n.data.ready import load, reading_notes
 from md2n.data.samples import Samples
 from md2n.data.store import checksum, compare_store, is_store
@@ -208,10 +208,10 @@ def evaluation_data(
             f"`md2n data info {shlex.quote(chosen.name)}` shows its splits",
         )
     # Groups of other data (new speakers) are normalised by themselves.
-    normaliser = run.normaliser if data is None else run.normaliser.adapted(samples)
+    normaliser = run.normaliser if data is None else run.normaliser.adapt(samples)
     if data is not None:
         of_reading = reading_notes(data, samples)
-        samples, of_zeros = as_trained(samples, zeros_in_training(run.facts, run.path))
+        samples, of_zeros = treat_zeros_as_trained(samples, zeros_in_training(run.facts, run.path))
         for note in (*of_reading, *of_zeros):
             notice(f"note: {note}")
         nothing = rows[~samples.present[rows].any(axis=1)]

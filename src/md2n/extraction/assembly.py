@@ -123,7 +123,7 @@ def _tracks(gathered: Gathered, index: int) -> tuple[dict[str, Track], list[Outc
         track = pieces[outcome.modality].track if outcome.modality in pieces else None
         if track is None:
             continue
-        track = placed(track, outcome.modality, gathered.step, words)
+        track = place_track(track, outcome.modality, gathered.step, words)
         if not track.valid.any():
             outcomes[k] = replace(outcome, state=ABSENT, reason="no word has a frame in it that could be measured")
             continue
@@ -139,7 +139,7 @@ def _tracks(gathered: Gathered, index: int) -> tuple[dict[str, Track], list[Outc
     return tracks, outcomes
 
 
-def placed(track: Track, modality: str, step: Step, words: Sequence[Word]) -> Track:
+def place_track(track: Track, modality: str, step: Step, words: Sequence[Word]) -> Track:
     """A track on words, in windows, or as it is; text has a frame per word from the beginning.
 
     Where a clip has no words in time, ``word`` means windows of ``WINDOW_S``: frames as long as those of the others.

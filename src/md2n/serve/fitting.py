@@ -184,7 +184,7 @@ def evaluate(
     rows = samples.rows(split)
     if not len(rows):
         raise UsageError(f"the data have no rows in the split '{split}'", f"splits are {', '.join(SPLITS)}")
-    dataset = MultimodalDataset(samples, rows, predictor.normaliser.adapted(samples), schema=predictor.schema)
+    dataset = MultimodalDataset(samples, rows, predictor.normaliser.adapt(samples), schema=predictor.schema)
     conditions = {
         "fixed": lambda: fixed_conditions(dataset.present, samples.names),
         "random": lambda: random_conditions(dataset.present, samples.names, EvaluationConfig().seed),

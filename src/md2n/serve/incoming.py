@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from md2n.data.normalise import Normaliser
 from md2n.data.readers.dataframes import check_rows, plain
-from md2n.data.readers.padding import as_trained
+from md2n.data.readers.padding import treat_zeros_as_trained
 from md2n.data.samples import UNASSIGNED, Array, Ragged, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.modality import Modality, Schema
@@ -75,7 +75,7 @@ def incoming(
             split=np.full(count, UNASSIGNED, np.uint8),
             ids=np.asarray([str(i) for i in range(count)]),
         )
-    samples, notes = as_trained(samples, zeros or {})
+    samples, notes = treat_zeros_as_trained(samples, zeros or {})
     if groups is not None:
         named = {group or "group": np.asarray([str(g) for g in groups])}
         samples = replace(samples, groups={**samples.groups, **named})

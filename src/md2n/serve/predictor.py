@@ -284,7 +284,7 @@ class Predictor:
         samples, notes = incoming(data, groups, self.schema, self.normaliser.group, self.zeros)
         if units:
             check_units(samples, self.normaliser)
-        adapted = self.normaliser.adapted(samples)
+        adapted = self.normaliser.adapt(samples)
         notes = (*self.notes, *notes, *group_notes(samples, adapted, groups is not None))
         keys = None if isinstance(data, Samples) else content_keys(samples)
         return _Taken(samples, adapted, self.schema, notes, keys)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from md2n.data.readers.mmsa import read_mmsa
-from md2n.data.readers.padding import agreement, outer, role_of_zeros, without, zero_ends
+from md2n.data.readers.padding import agreement, between_ends, drop_frames, role_of_zeros, zero_ends
 from md2n.data.samples import Ragged
 from tests.data.readers.test_mmsa import save
 
@@ -121,11 +121,11 @@ def test_ends_of_zeros_are_taken_off_with_what_belongs_to_them():
     ragged = Ragged(values, np.array([0, 5, 5, 6, 7]), valid)
     ends = zero_ends(ragged)
     assert ends.tolist() == [True, False, False, False, True, True, True]
-    less = without(ragged, ends)
+    less = drop_frames(ragged, ends)
     assert less.offsets.tolist() == [0, 3, 3, 3, 3]
     assert less.values.tolist() == [[1, 0], [0, 0], [2, 2]]
     assert less.present.tolist() == [True, False, False, False]
-    assert outer(np.array([[0, 1, 0, 1, 0], [0, 0, 0, 0, 0]], bool)).tolist() == [[0, 1, 1, 1, 0], [0] * 5]
+    assert between_ends(np.array([[0, 1, 0, 1, 0], [0, 0, 0, 0, 0]], bool)).tolist() == [[0, 1, 1, 1, 0], [0] * 5]
 
 
 # --- through the reader of pickles -----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from md2n.extraction.vision.detector import Detection, FaceDetector, anchors, blended, decoded, overlap
+from md2n.extraction.vision.detector import Detection, FaceDetector, anchors, blend, decode, overlap
 
 N = 896
 
@@ -26,7 +26,7 @@ def test_decoding_adds_what_is_told_to_the_anchor() -> None:
     told, logits = np.zeros((N, 16), np.float32), np.full(N, -200, np.float32)
     told[512, :6] = [12.8, 25.6, 64, 32, -12.8, 0]
     logits[512] = 3.0
-    points, score = decoded(told, logits)
+    points, score = decode(told, logits)
     middle = 0.0625 + np.array([0.1, 0.2])
     half = np.array([0.25, 0.125])
     np.testing.assert_allclose(points[0, :4], [*(middle - half), *(middle + half)], atol=1e-6)
@@ -35,17 +35,17 @@ def test_decoding_adds_what_is_told_to_the_anchor() -> None:
 
 
 def test_scores_below_a_half_are_no_face() -> None:
-    assert len(decoded(np.zeros((N, 16), np.float32), np.full(N, -0.01, np.float32))[1]) == 0
+    assert len(decode(np.zeros((N, 16), np.float32), np.full(N, -0.01, np.float32))[1]) == 0
 
 
 def test_what_overlaps_is_averaged_by_score_and_the_rest_kept_apart() -> None:
-    faces = blended([seen(0, 0, 10, 0.9), seen(200, 0, 30, 0.6), seen(2, 0, 10, 0.6)])
+    faces = blend([seen(0, 0, 10, 0.9), seen(200, 0, 30, 0.6), seen(2, 0, 10, 0.6)])
     assert [round(f.box[0], 3) for f in faces] == [200, 0.8]  # the largest first
     assert faces[1].score == 0.9 and faces[1].points[0, 0] == pytest.approx(0.8)
 
 
 def test_of_two_faces_of_one_size_the_clearer_comes_first() -> None:
-    assert [f.score for f in blended([seen(0, 0, 31, 0.55), seen(90, 0, 30, 0.95)])] == [0.95, 0.55]
+    assert [f.score for f in blend([seen(0, 0, 31, 0.55), seen(90, 0, 30, 0.95)])] == [0.95, 0.55]
 
 
 def test_overlap_is_shared_over_covered() -> None:

@@ -18,7 +18,7 @@ from md2n.data.declaration import Meaning, declare
 from md2n.data.readers.dataframes import check_rows, column, columns_of, is_table, plain
 from md2n.data.readers.frames import NonFinite, count_nonfinite, finish
 from md2n.data.readers.labels import label_column
-from md2n.data.readers.padding import MEASUREMENT, ZEROS, counted_zeros, role_of_zeros, zero_ends
+from md2n.data.readers.padding import MEASUREMENT, ZEROS, describe_zeros, role_of_zeros, zero_ends
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples, as_features, as_frames
 from md2n.errors import DataError, UsageError, did_you_mean
 
@@ -166,7 +166,7 @@ def _zeros(name: str, values: Any, ragged: Ragged, valid: Any) -> tuple[str, str
     if valid is not None and np.ndim(values) == 3:
         role = role_of_zeros(np.asarray(values), np.asarray(valid, bool))
         return "", role
-    words = counted_zeros(ragged, zero_ends(ragged))
+    words = describe_zeros(ragged, zero_ends(ragged))
     if not words:
         return "", ""
     vectors = int(ragged.lengths.max(initial=0)) == 1

@@ -27,7 +27,7 @@ from md2n.data.readers.faces import read_face_table
 from md2n.data.readers.npy import load_npy, load_npz
 from md2n.data.readers.segments import Segment
 from md2n.data.readers.text_table import TXT, is_table
-from md2n.data.readers.timed import ClipFrames, shifted, track_of
+from md2n.data.readers.timed import ClipFrames, shift, track_of
 from md2n.data.readers.word_files import SUFFIXES, read_word_file
 from md2n.data.samples import Array, as_features, as_frames, as_numbers
 from md2n.errors import DataError
@@ -155,7 +155,7 @@ class FolderPieces:
             own = self._frames(segment.id).track
             if _has_no_columns(own):
                 return None
-            return shifted(own, segment.start) if np.isfinite(segment.start) else own
+            return shift(own, segment.start) if np.isfinite(segment.start) else own
         if segment.recording not in self.files:
             return None
         whole = self._frames(segment.recording).track

@@ -31,7 +31,7 @@ import numpy.typing as npt
 from md2n.brief import first_few
 from md2n.data.readers.opensmile import is_opensmile, read_opensmile
 from md2n.data.readers.text_table import Table, open_table
-from md2n.data.readers.timed import ClipFrames, lasting, track_of
+from md2n.data.readers.timed import ClipFrames, intervals_from, track_of
 from md2n.data.samples import Array, as_features
 from md2n.errors import DataError
 from md2n.reading import named
@@ -160,7 +160,7 @@ def _bare_facet(table: Table) -> ClipFrames:
     features[without] = np.nan
     notes = ["FACET without a header line: the 35 columns have no names"]
     notes += ["rows of zeros alone count as pictures without a face"] if without.any() else []
-    track = track_of(features, lasting(table.numbers([1])[:, 0]))
+    track = track_of(features, intervals_from(table.numbers([1])[:, 0]))
     return ClipFrames(track, (), "FACET without header", notes=tuple(notes))
 
 
@@ -197,7 +197,7 @@ def _chosen(
     names = tuple(table.header[i] for i in columns)
     read = frozenset(columns)
     others = tuple(h for i, h in enumerate(table.header) if h and i not in read)
-    track = track_of(features[order], lasting(times[order]))
+    track = track_of(features[order], intervals_from(times[order]))
     return ClipFrames(track, names, layout, others, several, notes)
 
 

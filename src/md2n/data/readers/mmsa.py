@@ -31,7 +31,7 @@ from md2n.data.readers.budget import texts
 from md2n.data.readers.files import fingerprints
 from md2n.data.readers.frames import NonFinite, concat, count_nonfinite, finish
 from md2n.data.readers.labels import is_missing, is_unknown, label_column
-from md2n.data.readers.padding import PADDING, ZEROS, Agreement, agreement, filled, outer, role_of_zeros
+from md2n.data.readers.padding import PADDING, ZEROS, Agreement, agreement, between_ends, nonzero_frames, role_of_zeros
 from md2n.data.readers.unpickle import load_pickle
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples, as_features, as_numbers
 from md2n.data.schema import KnownSet, known_set, recognise
@@ -285,11 +285,11 @@ def _valid(part: Part, cube: Array, modality: str, what: str, report: _Report) -
     ):
         attention = as_numbers(tokens, f"{what}: text_bert")[:, TOKEN_ROWS.index("attention")] > 0
         return _believed(agreement(cube, attention), place, "attention rows", report)
-    something = filled(cube)  # NaN is not zero, so a frame of NaN is not padding
+    something = nonzero_frames(cube)  # NaN is not zero, so a frame of NaN is not padding
     absent = int((~something.any(axis=1)).sum())
     if absent:
         report.notes.append(f"{place}: {absent} samples are zeros alone and count as absent")
-    return outer(something)
+    return between_ends(something)
 
 
 def _believed(agreed: Agreement, place: str, claim: str, report: _Report) -> npt.NDArray[np.bool_]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.data.readers.text_table import Table
-from md2n.data.readers.timed import ClipFrames, lasting, track_of
+from md2n.data.readers.timed import ClipFrames, intervals_from, track_of
 from md2n.data.samples import as_features
 from md2n.errors import DataError
 
@@ -56,7 +56,7 @@ def read_opensmile(table: Table) -> ClipFrames:
     features = as_features(table.numbers(columns), f"'{table.path}'")
     starts, intervals = table.column(FRAME_TIME), None
     if len(features) > 1:
-        intervals = _spans(table) if starts is None else lasting(_rising(table, starts))
+        intervals = _spans(table) if starts is None else intervals_from(_rising(table, starts))
     left_out = tuple(h for h in table.header if h.lower() in FACTS)
     return ClipFrames(track_of(features, intervals), tuple(table.header[i] for i in columns), "openSMILE CSV", left_out)
 

@@ -25,7 +25,7 @@ CHUNK_NUMBERS = 1 << 24
 Flags = npt.NDArray[np.bool_]
 
 
-def filled(cube: Array, *, nan: bool = True) -> Flags:
+def nonzero_frames(cube: Array, *, nan: bool = True) -> Flags:
     """``[N, T]`` of ``[N, T, d]``: True where a frame holds anything but zeros; NaN counts as something if ``nan``."""
     count, time, dim = cube.shape
     flags = np.zeros((count, time), bool)
@@ -39,7 +39,7 @@ def filled(cube: Array, *, nan: bool = True) -> Flags:
     return flags
 
 
-def outer(frames: Flags) -> Flags:
+def between_ends(frames: Flags) -> Flags:
     """``[N, T]``: True from the first flagged frame of each sample to the last."""
     before = np.logical_or.accumulate(frames, axis=1)
     after = np.logical_or.accumulate(frames[:, ::-1], axis=1)[:, ::-1]
@@ -78,11 +78,11 @@ def agreement(cube: Array, claimed: Flags, impossible: Flags | None = None) -> A
         claimed: ``[N, T]`` frames that the file calls real, counted from the front.
         impossible: ``[N]``; True where more frames are claimed than there are, which is never believed.
     """
-    something = filled(cube, nan=False)
+    something = nonzero_frames(cube, nan=False)
     behind = ~(something & ~claimed).any(axis=1)
     turned = claimed[:, ::-1]
     front = ~(something & ~turned).any(axis=1)
-    inner = outer(filled(cube))
+    inner = between_ends(nonzero_frames(cube))
     exact = inner.sum(axis=1) == claimed.sum(axis=1)
     whole = inner.all(axis=1)
     never = np.zeros(len(cube), bool) if impossible is None or cube.shape[1] == 1 else impossible
@@ -107,10 +107,10 @@ def role_of_zeros(cube: Array, valid: Flags) -> str:
     """
     if cube.shape[1] == 1:
         return ""
-    zeros = ~filled(cube)
-    if bool((zeros & ~outer(valid)).any()):
+    zeros = ~nonzero_frames(cube)
+    if bool((zeros & ~between_ends(valid)).any()):
         return PADDING
-    return MEASUREMENT if bool((zeros & ~outer(~zeros)).any()) else ""
+    return MEASUREMENT if bool((zeros & ~between_ends(~zeros)).any()) else ""
 
 
 def zero_ends(ragged: Ragged) -> Flags:
@@ -131,7 +131,7 @@ def zero_ends(ragged: Ragged) -> Flags:
     )
 
 
-def without(ragged: Ragged, frames: Flags) -> Ragged:
+def drop_frames(ragged: Ragged, frames: Flags) -> Ragged:
     """The same samples without the flagged frames."""
     offsets = np.concatenate([[0], np.cumsum(~frames, dtype=np.int64)])[ragged.offsets]
     # Every frame as a sample of its own: whatever belongs to a frame goes with it.
@@ -154,7 +154,7 @@ def end_counts(ragged: Ragged, ends: Flags) -> tuple[int, int, int]:
     return int(inside.sum()), int((inside > 0).sum()), int(((inside > 0) & (others == 0)).sum())
 
 
-def counted_zeros(ragged: Ragged, ends: Flags) -> str:
+def describe_zeros(ragged: Ragged, ends: Flags) -> str:
     """Words for the zeros at the ends, such as ``84 frames of zeros alone at the ends of 20 samples``, or ""."""
     frames, samples, alone = end_counts(ragged, ends)
     if not frames:
@@ -165,7 +165,7 @@ def counted_zeros(ragged: Ragged, ends: Flags) -> str:
     return f"{frames} frames of zeros alone at the start or end of {samples} samples{whole}"
 
 
-def as_trained(samples: Samples, trained: Mapping[str, str]) -> tuple[Samples, tuple[str, ...]]:
+def treat_zeros_as_trained(samples: Samples, trained: Mapping[str, str]) -> tuple[Samples, tuple[str, ...]]:
     """New data in which zeros at the ends mean what they meant in training, and notes where there are any.
 
     Args:
@@ -183,9 +183,9 @@ def as_trained(samples: Samples, trained: Mapping[str, str]) -> tuple[Samples, t
                 )
             continue
         ends = zero_ends(ragged)
-        words = counted_zeros(ragged, ends)
+        words = describe_zeros(ragged, ends)
         if words and role == PADDING:
-            modalities[name] = without(ragged, ends)
+            modalities[name] = drop_frames(ragged, ends)
             notes.append(f"'{name}': {words} were taken for padding, as in the training data")
         elif words:
             reason = "as in the training data" if role == MEASUREMENT else "give NaN or None where they are none"

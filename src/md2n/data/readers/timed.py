@@ -42,7 +42,7 @@ def track_of(features: Array, intervals: Intervals | None) -> Track:
     return Track(features, known, np.arange(len(features)))
 
 
-def shifted(track: Track, seconds: float) -> Track:
+def shift(track: Track, seconds: float) -> Track:
     """The same frames, later by so many seconds."""
     return Track(track.features, _rounded(track.intervals + seconds), track.rows, track.dropped)
 
@@ -52,7 +52,7 @@ def _rounded(intervals: Intervals) -> Intervals:
     return np.round(intervals, 9)
 
 
-def lasting(starts: npt.NDArray[np.float64]) -> Intervals:
+def intervals_from(starts: npt.NDArray[np.float64]) -> Intervals:
     """Intervals ``[T, 2]`` of frames of which only the times ``[T]`` (rising) are known.
 
     A frame lasts until the next one, at most twice the median step; the last one lasts a median step.  A frame alone

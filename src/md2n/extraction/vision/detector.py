@@ -17,7 +17,7 @@ from md2n.brief import brief
 from md2n.extraction.vision.region import Region, crop
 
 Network = Callable[[Float32[np.ndarray, "128 128 3"]], Sequence[np.ndarray]]
-"""From pixels, -1 to 1, to what ``decoded`` takes: numbers of all anchors, then logits."""
+"""From pixels, -1 to 1, to what ``decode`` takes: numbers of all anchors, then logits."""
 SIDE = 128
 GRIDS = ((16, 2), (8, 6))
 """Places along a side, anchors at each."""
@@ -61,7 +61,7 @@ def anchors() -> Float[np.ndarray, "896 2"]:
     return np.concatenate(places)
 
 
-def decoded(
+def decode(
     offsets: Float[np.ndarray, "896 16"], logits: Float[np.ndarray, " 896"]
 ) -> tuple[Float[np.ndarray, "face 16"], Float[np.ndarray, " face"]]:
     """What the model tells, where its score is high enough: 8 points (box corners first) 0 to 1, and scores.
@@ -79,7 +79,7 @@ def decoded(
     return points.reshape(-1, 16), score[confident]
 
 
-def blended(detections: list[Detection]) -> list[Detection]:
+def blend(detections: list[Detection]) -> list[Detection]:
     """One detection for each face: those that overlap are averaged by score; the largest face first."""
     left = sorted(detections, key=lambda d: -d.score)
     faces = []
@@ -121,15 +121,15 @@ class FaceDetector:
     def __call__(self, rgb: UInt8[np.ndarray, "height width 3"]) -> list[Detection]:
         """The faces, the largest first."""
         height, width = rgb.shape[:2]
-        faces = blended(self._look(rgb, Region(width / 2, height / 2, max(height, width))))
+        faces = blend(self._look(rgb, Region(width / 2, height / 2, max(height, width))))
         if not faces:
-            faces = blended([d for square in _squares(height, width) for d in self._look(rgb, square)])
+            faces = blend([d for square in _squares(height, width) for d in self._look(rgb, square)])
         return faces
 
     def _look(self, rgb: UInt8[np.ndarray, "height width 3"], region: Region) -> list[Detection]:
         pixels = crop(rgb, region, SIDE, outside=0.0)
         offsets, logits = self._network((pixels / 127.5 - 1).astype(np.float32, copy=False))
-        points, score = decoded(offsets, logits.ravel())
+        points, score = decode(offsets, logits.ravel())
         placed = (region.to_picture(p.reshape(8, 2)) for p in points)
         detections = [Detection(p[:2].ravel(), p[2:], float(s)) for p, s in zip(placed, score)]
         return [d for d in detections if _middle_inside(d.box, rgb.shape[0], rgb.shape[1])]
