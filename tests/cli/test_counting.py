@@ -15,7 +15,7 @@ LOADING = """
 import sys
 class Watch:
     def find_spec(self, name, path=None, target=None):
-        if name in ("torch", "md2n.extraction.clips"):
+        if name in ("torch", "md2n.extraction.listing"):
             sys.stderr.write(f"LOADING {name}\\n")
 sys.meta_path.insert(0, Watch())
 from md2n.cli.main import run

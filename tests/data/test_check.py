@@ -7,9 +7,9 @@ import pytest
 
 from md2n.data.check import check
 from md2n.data.finding import Finding
+from md2n.data.known_sets import KNOWN, compare, known_set, recognise
 from md2n.data.readers.arrays import from_arrays
 from md2n.data.samples import LabelColumn, Ragged, Samples
-from md2n.data.schema import KNOWN, compare, known_set, recognise
 from md2n.errors import UsageError
 from md2n.modality import Task
 

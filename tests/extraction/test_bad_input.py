@@ -11,7 +11,7 @@ from md2n.data.store import open_store
 from md2n.extraction.audio.extractors import CovarepLike
 from md2n.extraction.base import Clip, ModalityAbsentError, Track
 from md2n.extraction.cache import ABSENT, EXTRACTED, FAILED, Outcome
-from md2n.extraction.clips import read_clips
+from md2n.extraction.listing import read_clips
 from md2n.extraction.media import pictures
 from md2n.extraction.pipeline import Summary, extract
 from tests.extraction.audio.test_extractors import voice

@@ -12,7 +12,7 @@ from md2n.data.store import open_intervals, open_store, verify_store
 from md2n.errors import DataError, InterruptedRun, RunError, StorageError, UsageError
 from md2n.extraction.base import Clip, Track, Word
 from md2n.extraction.cache import ABSENT, EXTRACTED, FAILED, WORDS, content_of, key_of, words_key
-from md2n.extraction.clips import Listing
+from md2n.extraction.listing import Listing
 from md2n.extraction.pipeline import Aligner, Summary, extract, piece_folder
 from tests.extraction.pretended import Bytes, Even, Letters
 

@@ -10,7 +10,7 @@ import pytest
 from md2n.data.store import open_store
 from md2n.errors import DataError
 from md2n.extraction.audio.extractors import CovarepLike
-from md2n.extraction.clips import read_clips
+from md2n.extraction.listing import read_clips
 from md2n.extraction.media import pictures, sound
 from md2n.extraction.pipeline import extract
 from md2n.extraction.summary import write_summary

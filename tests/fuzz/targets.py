@@ -22,7 +22,7 @@ from md2n.evaluation.protocols import load_masks, random_conditions, save_masks
 from md2n.evaluation.results import ResultRow, append_results, provenance, read_results
 from md2n.experiment.config import presets, resolve
 from md2n.experiment.loading import load_run
-from md2n.extraction.clips import read_clips
+from md2n.extraction.listing import read_clips
 from md2n.extraction.media import sound
 from md2n.extraction.word_source import read_words
 from md2n.training.checkpoint import Checkpoint, CheckpointStore, Progress

@@ -11,7 +11,7 @@ from md2n.cli.data import Ranges, Sentiment, Tier, Unknown, label_range, pair
 if TYPE_CHECKING:
     from md2n.extraction.base import Clip, Extractor
     from md2n.extraction.cache import Piece
-    from md2n.extraction.clips import Listing
+    from md2n.extraction.listing import Listing
     from md2n.extraction.pipeline import Aligner, Summary
 
 EXAMPLES = """
@@ -86,8 +86,8 @@ def extract(
         from md2n.data.places import check_store_place
         from md2n.durable import make_directory
         from md2n.extraction.alignment import SpeechAligner
-        from md2n.extraction.clips import read_clips
         from md2n.extraction.front_ends import front_ends
+        from md2n.extraction.listing import read_clips
         from md2n.extraction.pipeline import extract, piece_folder
         from md2n.training.lock import FolderLock
 

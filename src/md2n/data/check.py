@@ -13,9 +13,9 @@ from md2n.brief import first_few
 from md2n.data.finding import SEVERITIES, Finding
 from md2n.data.gaps import gaps
 from md2n.data.gather import release
+from md2n.data.known_sets import KNOWN, compare
 from md2n.data.leaks import leaks
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
-from md2n.data.schema import KNOWN, compare
 from md2n.data.target import known_labels, outside_range
 from md2n.data.target_findings import size_findings, unit_findings
 

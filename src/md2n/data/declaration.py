@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from md2n.brief import first_few
+from md2n.data.known_sets import known_set
 from md2n.data.readers.labels import UNUSED, is_unknown, label_column
 from md2n.data.samples import Array, LabelColumn, Samples
-from md2n.data.schema import known_set
 from md2n.data.target import check_range
 from md2n.errors import DataError, UsageError, did_you_mean
 
@@ -26,8 +26,8 @@ class Meaning:
     """A declaration of what labels mean.  The name "" is that of the default column.
 
     Args:
-        known: a data set of ``md2n.data.schema``, whose label ranges the default column, and columns of the same names,
-            take.
+        known: a data set of ``md2n.data.known_sets``: the default column, and columns with the names of its labels,
+            take their ranges.
         ranges: label column -> least and greatest value; these go before ``known``.
         sentiment: label columns whose sign carries the meaning and whose zero is neutral; they need a range.
         unknown: label values that mean "not known".

@@ -2,7 +2,7 @@
 
 Rows are compared by a hash of their valid frames, so only exact copies are found, not those that were encoded again,
 cropped or normalised apart.  Features alone cannot show that their extractor was trained with test labels; such leaks
-are listed where they are known (``md2n.data.schema``, notes).
+are listed where they are known (``md2n.data.known_sets``, notes).
 """
 
 import hashlib

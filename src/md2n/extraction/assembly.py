@@ -15,7 +15,7 @@ from md2n.data.store import StoreWriter
 from md2n.errors import DataError
 from md2n.extraction.base import Extractor, Track, Word
 from md2n.extraction.cache import ABSENT, EXTRACTED, WORDS, Outcome, Piece, read_piece
-from md2n.extraction.clips import Listing
+from md2n.extraction.listing import Listing
 from md2n.extraction.word_average import average_over
 
 Step = str | float

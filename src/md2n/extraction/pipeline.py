@@ -31,7 +31,7 @@ from md2n.extraction.cache import (
     words_key,
     write_piece,
 )
-from md2n.extraction.clips import Listing
+from md2n.extraction.listing import Listing
 from md2n.extraction.whole import check_whole
 from md2n.extraction.workers import Died, each
 

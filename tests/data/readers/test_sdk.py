@@ -6,8 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
-from md2n.data.readers.csd import open_sequence, overlaps, video_of
+from md2n.data.readers.csd import open_sequence, video_of
 from md2n.data.readers.sdk import read_sdk, standard_folds
+from md2n.data.readers.tracks import overlaps
 from md2n.errors import DataError, UsageError
 
 

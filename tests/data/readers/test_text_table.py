@@ -8,7 +8,7 @@ from md2n.data.readers.folder import read_folder
 from md2n.data.readers.sample_table import read_table
 from md2n.data.readers.text_table import separator_of, with_slashes
 from md2n.errors import DataError
-from md2n.extraction.clips import read_clips
+from md2n.extraction.listing import read_clips
 
 ROWS = [["id", "split", "y", "audio"], ["a", "train", "0.5", "f/a.npy"], ["b", "test", "-1.5", "f/b.npy"]]
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from md2n.data.declaration import Meaning, declare
 from md2n.data.readers.dataframes import check_rows, column, columns_of, is_table, plain
-from md2n.data.readers.frames import NonFinite, count_nonfinite, finish
 from md2n.data.readers.labels import label_column
+from md2n.data.readers.nonfinite import NonFinite, count_nonfinite, finish
 from md2n.data.readers.padding import MEASUREMENT, ZEROS, describe_zeros, role_of_zeros, zero_ends
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples, as_features, as_frames
 from md2n.errors import DataError, UsageError, did_you_mean
@@ -77,7 +77,7 @@ def from_arrays(
         notes: facts to keep with the data.
         source: provenance to keep with the data.
         drop_empty: leave out samples without any modality instead of refusing them.
-        known: a known data set (``md2n.data.schema``) whose label range and sentiment the labels have.
+        known: a known data set (``md2n.data.known_sets``) whose label range and sentiment the labels have.
         ranges: label column -> least and greatest value of a real-valued label.
         sentiment: label columns whose sign carries the meaning and whose zero is neutral: ACC2, F1 and ACC7 are
             measured of them.

@@ -22,12 +22,11 @@ import numpy as np
 
 from md2n.brief import first_few
 from md2n.data.readers.covarep import read_covarep
-from md2n.data.readers.csd import Track, overlaps
 from md2n.data.readers.faces import read_face_table
 from md2n.data.readers.npy import load_npy, load_npz
 from md2n.data.readers.segments import Segment
 from md2n.data.readers.text_table import TXT, is_table
-from md2n.data.readers.timed import ClipFrames, shift, track_of
+from md2n.data.readers.tracks import ClipFrames, Track, overlaps, shift, track_of
 from md2n.data.readers.word_files import SUFFIXES, read_word_file
 from md2n.data.samples import Array, as_features, as_frames, as_numbers
 from md2n.errors import DataError

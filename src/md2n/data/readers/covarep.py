@@ -16,7 +16,7 @@ import numpy as np
 from md2n.data.readers.files import require_file, signature
 from md2n.data.readers.hdf5 import Hdf5, is_hdf5, open_hdf5, reference_dtype
 from md2n.data.readers.matlab import read_mat
-from md2n.data.readers.timed import ClipFrames, track_of
+from md2n.data.readers.tracks import ClipFrames, track_of
 from md2n.data.samples import Array, as_features
 from md2n.errors import DataError
 from md2n.reading import named

@@ -14,46 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from md2n.brief import brief, first_few
+from md2n.brief import first_few
 from md2n.data.readers.hdf5 import Hdf5, open_hdf5
+from md2n.data.readers.tracks import Track
 from md2n.data.samples import Array, as_features
 from md2n.errors import DataError
 from md2n.reading import reading
 
-Intervals = npt.NDArray[np.float64]
 AGAIN = "download the .csd file again"
 _PIECE = re.compile(r"^(?P<video>.+)\[(?P<number>\d+)\]$")
-
-
-@dataclass(frozen=True)
-class Track:
-    """Timed frames of one segment of one sequence.
-
-    Args:
-        features: ``[T, D]`` numbers, or ``[T]`` text where the sequence holds words.
-        intervals: ``[T, 2]`` start and end of each frame, seconds; end >= start.  A frame whose time nobody told lies
-            between minus infinity and infinity.
-        rows: ``[T]`` place of each in the file.
-        dropped: frames left out because their interval is not finite or ends before it starts.
-    """
-
-    features: Array
-    intervals: Intervals
-    rows: Array
-    dropped: int = 0
-
-    __repr__ = brief
-
-    def select(self, chosen: Array) -> "Track":
-        """The frames flagged in ``chosen`` ``[T]``."""
-        return Track(self.features[chosen], self.intervals[chosen], self.rows[chosen])
-
-    @property
-    def timed(self) -> bool:
-        """False where the time of a frame is not known."""
-        return bool(np.isfinite(self.intervals).all())
 
 
 @dataclass(frozen=True)
@@ -178,17 +148,3 @@ def video_of(segment: str) -> str:
     """``03bSnISJMiM`` of ``03bSnISJMiM[3]``; a name without brackets is a video already."""
     match = _PIECE.match(segment)
     return match["video"] if match else segment
-
-
-def overlaps(frames: Intervals, start: float, end: float) -> npt.NDArray[np.bool_]:
-    """``[T]``; True where a frame shares time with ``[start, end]``.
-
-    Two stretches of time overlap if they share more than a point.  A stretch without length (some word timings have
-    none) overlaps whatever holds it, its end excluded.  So frames that only touch do not overlap, and of two frames
-    that follow each other a point belongs to the later one.
-    """
-    starts, ends = frames[:, 0], frames[:, 1]
-    shared = np.minimum(ends, end) > np.maximum(starts, start)
-    if end == start:
-        return np.asarray(shared | ((starts <= start) & (start < ends)) | ((starts == start) & (ends == end)))
-    return np.asarray(shared | ((starts == ends) & (starts >= start) & (starts < end)))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from md2n.brief import first_few
 from md2n.data.declaration import Meaning, declare
@@ -12,6 +12,7 @@ from md2n.data.readers.clip_files import READ
 from md2n.data.readers.clips import LABELS
 from md2n.data.readers.files import UNDERSTOOD, kind_of, require_file, what_is
 from md2n.data.readers.folder import TABLE
+from md2n.data.readers.sample_table import Options
 from md2n.data.readers.tables import SAMPLE_TABLES, table_files
 from md2n.data.samples import Samples
 from md2n.data.store import is_store, open_store
@@ -41,12 +42,9 @@ def read(
     align: str = "",
     tier: str = "",
     known: str | None = None,
-    kinds: Mapping[str, str] | None = None,
-    classes: Mapping[str, Sequence[str]] | None = None,
-    unknown: Sequence[Any] = (),
     ranges: Mapping[str, tuple[float, float]] | None = None,
     sentiment: Sequence[str] = (),
-    drop_empty: bool = False,
+    **options: Unpack[Options],
 ) -> Samples:
     """Read whatever is at a path: a store, pickle or ``data.npz``, or a folder of ``.csd``, ``.npy``, clips or tables.
 
@@ -59,14 +57,11 @@ def read(
         split: an alternative split column (``data.npz``, ``samples.csv``, ``labels.csv``).
         align: what ``.csd`` sequences and clips are aligned to: ``none``, ``labels``, ``words`` or a modality.
         tier: the tier of words in TextGrids of clips, where there are several.
-        known: a known data set (``md2n.data.schema``), whose label range and sentiment the labels have; None recognises
-            it (pickle, ``.csd``), ``""`` declares nothing.
-        kinds: label column -> ``regression`` or ``classification`` (``data.npz``, ``samples.csv``, ``labels.csv``).
-        classes: label column -> class names (``data.npz``, ``samples.csv``, ``labels.csv``).
-        unknown: label values that mean "not known", besides empty cells, NaN and the like.
+        known: a known data set (``md2n.data.known_sets``), whose label range and sentiment the labels have; None
+            recognises it (pickle, ``.csd``), ``""`` declares nothing.
         ranges: label column ("" for the default one) -> least and greatest value.
         sentiment: label columns ("" for the default one) whose sign carries the meaning and whose zero is neutral.
-        drop_empty: leave out samples without any modality instead of refusing them.
+        **options: see ``Options``; ``kinds`` and ``classes`` for ``data.npz``, ``samples.csv`` and ``labels.csv``.
 
     Raises:
         DataError: nothing there, nothing that is understood, or damaged; the message names what was found.  Labels
@@ -74,7 +69,9 @@ def read(
         UsageError: an option that this layout does not have, or a name that it does not hold.
     """
     path = Path(source)
-    special = {"split": split, "align": align, "tier": tier, "kinds": kinds, "classes": classes}
+    unknown = options.pop("unknown", ())
+    drop_empty = options.pop("drop_empty", False)
+    special = {"split": split, "align": align, "tier": tier, **options}
     settings: dict[str, Any] = {k: v for k, v in special.items() if v not in (None, "", {})}
     if is_store(path) and not reader:
         return _stored(path, name, label, modalities, settings, Meaning(known or "", ranges or {}, sentiment, unknown))

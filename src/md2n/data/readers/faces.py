@@ -31,7 +31,7 @@ import numpy.typing as npt
 from md2n.brief import first_few
 from md2n.data.readers.opensmile import is_opensmile, read_opensmile
 from md2n.data.readers.text_table import Table, open_table
-from md2n.data.readers.timed import ClipFrames, intervals_from, track_of
+from md2n.data.readers.tracks import ClipFrames, intervals_from, track_of
 from md2n.data.samples import Array, as_features
 from md2n.errors import DataError
 from md2n.reading import named

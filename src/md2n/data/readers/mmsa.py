@@ -27,14 +27,14 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.brief import first_few
+from md2n.data.known_sets import KnownSet, known_set, recognise
 from md2n.data.readers.budget import texts
 from md2n.data.readers.files import fingerprints
-from md2n.data.readers.frames import NonFinite, concat, count_nonfinite, finish
 from md2n.data.readers.labels import is_missing, is_unknown, label_column
+from md2n.data.readers.nonfinite import NonFinite, concat, count_nonfinite, finish
 from md2n.data.readers.padding import PADDING, ZEROS, Agreement, agreement, between_ends, nonzero_frames, role_of_zeros
 from md2n.data.readers.unpickle import load_pickle
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples, as_features, as_numbers
-from md2n.data.schema import KnownSet, known_set, recognise
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.reading import named
 
@@ -79,7 +79,7 @@ def read_mmsa(
         path: the ``.pkl`` file.
         name: of the data set; the file's name if not given.
         known: ``mosi``, ``mosei``, ``ch-sims`` or ``iemocap``: declares the label range and enables the checks of
-            ``md2n.data.schema``.  None recognises the set by its split sizes; ``""`` declares nothing.
+            ``md2n.data.known_sets``.  None recognises the set by its split sizes; ``""`` declares nothing.
         label: the label column used by default; ``regression_labels`` where the file has it, if not given.
         unknown: label values that mean "not known", besides NaN and None.
         drop_empty: leave out samples that have no modality instead of refusing them.

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.data.readers.text_table import Table
-from md2n.data.readers.timed import ClipFrames, intervals_from, track_of
+from md2n.data.readers.tracks import ClipFrames, intervals_from, track_of
 from md2n.data.samples import as_features
 from md2n.errors import DataError
 

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from md2n.brief import brief
+from md2n.data.known_sets import KnownSet, known_set
 from md2n.data.readers import csd
 from md2n.data.readers.csd import open_sequence, video_of
 from md2n.data.readers.files import fingerprints, plain_name
-from md2n.data.readers.frames import finish
 from md2n.data.readers.labels import is_unknown, label_column
+from md2n.data.readers.nonfinite import finish
 from md2n.data.readers.segments import WORDS, Segment, SequencePieces, cut, require_features, require_reference
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
-from md2n.data.schema import KnownSet, known_set
 from md2n.errors import DataError, UsageError, did_you_mean
 
 Folds = Mapping[str, tuple[str, ...]]

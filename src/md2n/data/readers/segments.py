@@ -23,9 +23,10 @@ import numpy as np
 
 from md2n.brief import first_few
 from md2n.data.readers import csd
-from md2n.data.readers.csd import Intervals, Track, overlaps, video_of
-from md2n.data.readers.frames import NonFinite, count_nonfinite
+from md2n.data.readers.csd import video_of
+from md2n.data.readers.nonfinite import NonFinite, count_nonfinite
 from md2n.data.readers.pauses import is_pause
+from md2n.data.readers.tracks import Intervals, Track, overlaps
 from md2n.data.samples import Array
 from md2n.errors import DataError, UsageError, did_you_mean
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from md2n.data.readers.pauses import is_pause
 from md2n.data.readers.text_table import comma_hint, open_table, read_text
-from md2n.data.readers.timed import ClipFrames, track_of
+from md2n.data.readers.tracks import ClipFrames, track_of
 from md2n.errors import DataError, UsageError
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".textgrid", ".align")

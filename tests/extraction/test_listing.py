@@ -8,7 +8,7 @@ from md2n.data.declaration import Meaning
 from md2n.data.ready import data_root
 from md2n.errors import DataError, UsageError
 from md2n.extraction.base import Word
-from md2n.extraction.clips import find_table, read_clips
+from md2n.extraction.listing import find_table, read_clips
 
 RAW = (data_root() or Path("nowhere")) / "raw_clips"
 

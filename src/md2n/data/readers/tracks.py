@@ -1,4 +1,4 @@
-"""Frames of one file of one clip, with their times and the names of their columns where the file has them."""
+"""Frames in time: of a segment of a sequence, or of one file of one clip."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,40 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.brief import brief
-from md2n.data.readers.csd import Intervals, Track
 from md2n.data.samples import Array
 
+Intervals = npt.NDArray[np.float64]
 SPREAD = 2.0
 """A frame lasts until the next one, at most this many usual steps: a face that was lost for a minute is not there."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """Timed frames of one segment of one sequence.
+
+    Args:
+        features: ``[T, D]`` numbers, or ``[T]`` text where the sequence holds words.
+        intervals: ``[T, 2]`` start and end of each frame, seconds; end >= start.  A frame whose time nobody told lies
+            between minus infinity and infinity.
+        rows: ``[T]`` place of each in the file.
+        dropped: frames left out because their interval is not finite or ends before it starts.
+    """
+
+    features: Array
+    intervals: Intervals
+    rows: Array
+    dropped: int = 0
+
+    __repr__ = brief
+
+    def select(self, chosen: Array) -> "Track":
+        """The frames flagged in ``chosen`` ``[T]``."""
+        return Track(self.features[chosen], self.intervals[chosen], self.rows[chosen])
+
+    @property
+    def timed(self) -> bool:
+        """False where the time of a frame is not known."""
+        return bool(np.isfinite(self.intervals).all())
 
 
 @dataclass(frozen=True)
@@ -61,3 +90,17 @@ def intervals_from(starts: npt.NDArray[np.float64]) -> Intervals:
     steps = np.diff(starts)
     usual = float(np.median(steps)) if len(steps) else 0.0
     return np.stack([starts, starts + np.minimum(np.append(steps, usual), SPREAD * usual)], axis=1)
+
+
+def overlaps(frames: Intervals, start: float, end: float) -> npt.NDArray[np.bool_]:
+    """``[T]``; True where a frame shares time with ``[start, end]``.
+
+    Two stretches of time overlap if they share more than a point.  A stretch without length (some word timings have
+    none) overlaps whatever holds it, its end excluded.  So frames that only touch do not overlap, and of two frames
+    that follow each other a point belongs to the later one.
+    """
+    starts, ends = frames[:, 0], frames[:, 1]
+    shared = np.minimum(ends, end) > np.maximum(starts, start)
+    if end == start:
+        return np.asarray(shared | ((starts <= start) & (start < ends)) | ((starts == start) & (ends == end)))
+    return np.asarray(shared | ((starts == ends) & (starts >= start) & (starts < end)))
