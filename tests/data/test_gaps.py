@@ -55,7 +55,7 @@ def test_gaps_that_give_the_label_away(kind):
     message = only(with_gaps(cut, labels), "gaps-give-label-away", "error")
     assert "b most" in message
     loose = np.where(rng.random(400) < 0.65, cut, ~cut)
-    assert "tells 'y'" in only(with_gaps(loose, labels), "gaps-give-label-away", "warning")
+    assert "predicts 'y'" in only(with_gaps(loose, labels), "gaps-give-label-away", "warning")
     told = by_code(with_gaps(rng.random(400) < 0.5, labels))
     assert "says little of 'y'" in told["gaps-and-label"][0].message
 

@@ -17,7 +17,7 @@ app = typer.Typer(
 
 Root = Annotated[Path | None, typer.Option("--data-root", help="Folder of the ready sets (else MD2N_DATA_ROOT).")]
 Chosen = Annotated[str, typer.Option(help="Modalities, separated by commas; all if not given.")]
-Label = Annotated[str, typer.Option(help="The label column asked about; the set's default if not given.")]
+Label = Annotated[str, typer.Option(help="The label column to check; the set's default if not given.")]
 Split = Annotated[str, typer.Option(help="An alternative split of the set (`original` of ict_mmmo).")]
 Source = Annotated[
     str, typer.Argument(metavar="NAME|STORE", help="A ready name, a store, or a file that import reads.")
@@ -55,7 +55,7 @@ SRC is one of
     .npy; .npz; a modality may also be one .csd file; words/ holds .csv, .TextGrid or .align for --align words
   a folder with labels.csv or samples.csv and one table per modality (.csv, .tsv), joined by their columns 'id'
   a ready name
-  a store: to say more of its labels, or to take some of its modalities
+  a store: to declare its labels, or to take some of its modalities
 
 \b
 Examples:
@@ -137,7 +137,7 @@ def import_source(
     range_: Ranges = None,
     sentiment: Sentiment = False,
     reader: Annotated[
-        str, typer.Option(help="mmsa, sdk, npz, folder, clips or tables, if the choice is not to be made here.")
+        str, typer.Option(help="mmsa, sdk, npz, folder, clips or tables; chosen by content if not given.")
     ] = "",
     drop_empty: Annotated[bool, typer.Option("--drop-empty", help="Leave out samples without any modality.")] = False,
     data_root: Root = None,

@@ -84,7 +84,7 @@ def pattern_facts(samples: "Samples") -> list[dict[str, Any]]:
 
 
 def set_facts(samples: "Samples") -> dict[str, Any]:
-    """Everything the tables tell, for machines."""
+    """The content of the tables, for machines."""
     from md2n.data.store import checksum
 
     present = samples.present

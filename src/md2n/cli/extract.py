@@ -26,9 +26,9 @@ Examples:
 
 clips/ holds labels.csv or manifest.csv with the columns file, transcript,
 split, label, speaker (see docs/raw-clips.md); without a table every media
-file is a clip.  What a clip lacks is missing in the store, and told.  Run it
-again to go on after an interruption, or after clips were added or changed:
-what is done is not done again.
+file is a clip.  A modality that a clip lacks is missing in the store, and the
+output says why.  Run the same command again after an interruption, or after
+clips were added or changed: only what is new or changed is extracted.
 """
 
 
@@ -62,7 +62,7 @@ def extract(
     workers: Annotated[
         int | None, typer.Option(help="Processes at a time, one thread each.", min=1, show_default="one per core")
     ] = None,
-    pictures: Annotated[int, typer.Option(help="Clips shown on the page that tells of it all.", min=0)] = 2,
+    pictures: Annotated[int, typer.Option(help="Clips shown on the summary page.", min=0)] = 2,
     check: Annotated[str, typer.Option(help="Draw this clip, and extract no other.")] = "",
     get_models: Annotated[bool, typer.Option("--get-models", help="Fetch the models of geoAU, and end.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,

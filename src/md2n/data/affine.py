@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 TAILS = (1.0, 99.0)  # percentiles to which values are clipped before mean and deviation are taken
 FAR = 20.0  # an end at which values stick is left out where it is this many ranges of the others away
-OTHERS = 5  # values between the ends that are needed to tell
+OTHERS = 5  # values between the ends that are needed to decide this
 COLUMNS = 64  # features measured at a time, to bound memory
 FLAT = 1e-6  # a deviation below this part of the centre is rounding
 TINY = 1e-30  # the least deviation float32 arithmetic can divide by with room to spare
@@ -28,14 +28,14 @@ class Affine:
     __repr__ = brief
 
     @staticmethod
-    def fit(frames: Array, kind: str, tails: tuple[float, float] = TAILS, floor: float = TINY) -> "Affine":
+    def fit(frames: Array, kind: str, tails: tuple[float, float] = TAILS, least_scale: float = TINY) -> "Affine":
         """From valid frames ``[n, d]``; identity for ``none`` or without frames.
 
         Args:
             frames: numbers; NaN at unknown cells, which are left out.
             kind: ``robust`` clips each feature first; ``none`` gives the identity; anything else is plain.
             tails: percentiles that ``robust`` clips to.
-            floor: a smaller deviation counts as none, and so does one of the size of rounding.
+            least_scale: a smaller deviation counts as none, and so does one of the size of rounding.
         """
         dim = frames.shape[1]
         centre, scale = np.zeros(dim, np.float32), np.ones(dim, np.float32)
@@ -45,13 +45,13 @@ class Affine:
             part = slice(start, min(start + COLUMNS, dim))
             x = np.ascontiguousarray(frames[:, part].T, np.float64)
             if np.isnan(x).any():
-                each = [Affine.fit(row[np.isfinite(row)][:, None], kind, tails, floor) for row in x]
+                each = [Affine.fit(row[np.isfinite(row)][:, None], kind, tails, least_scale) for row in x]
                 centre[part], scale[part] = [a.centre[0] for a in each], [a.scale[0] for a in each]
                 continue
             if kind == "robust":
                 x = _clipped(x, tails)
             mean, deviation = x.mean(axis=1), x.std(axis=1)
-            flat = deviation <= np.maximum(floor, FLAT * np.abs(mean))
+            flat = deviation <= np.maximum(least_scale, FLAT * np.abs(mean))
             centre[part], scale[part] = mean, np.where(flat, 1.0, deviation)
         return Affine(centre, scale)
 

@@ -11,7 +11,7 @@ from md2n.data.conversation import conversations
 from md2n.data.finite import require_finite
 from md2n.data.gather import frame_index, gather
 from md2n.data.normalise import Normaliser
-from md2n.data.samples import Ragged, Samples
+from md2n.data.samples import Ragged, Samples, offsets_of
 from md2n.data.target import real_values
 from md2n.errors import UsageError
 from md2n.modality import Schema, Task
@@ -136,7 +136,7 @@ class MultimodalDataset:
             return self._read(name, ragged, self.rows[index])
         if name not in self._cache:
             self._cache[name] = self._read(name, ragged, self.rows)
-        starts = np.concatenate([[0], np.cumsum(self._lengths[name])]).astype(np.int64)
+        starts = offsets_of(self._lengths[name])
         return np.asarray(self._cache[name][frame_index(starts, index)])
 
     def _read(self, name: str, ragged: Ragged, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -38,7 +38,7 @@ def load_digits() -> Samples:
         split=stratify(codes),
         ids=np.asarray([f"digit-{i:04d}" for i in range(len(codes))]),
         default_label="digit",
-        notes=("views of one image: recovery is possible in principle", "writers are not told apart in this set"),
+        notes=("views of one image: recovery is possible in principle", "writers are not named in this set"),
         source={"reader": "sklearn.datasets.load_digits"},
     )
 

@@ -92,7 +92,7 @@ def _verdict(association: Association, column: str) -> Finding:
     return Finding(
         "error" if effect >= strong else "warning",
         "gaps-give-label-away",
-        f"which modalities are present tells '{column}' ({numbers}; {strongest} most)",
+        f"which modalities are present predicts '{column}' ({numbers}; {strongest} most)",
         f"leave {strongest} out, keep only rows where it could have been recorded, or compare with a model that sees "
         "presence alone",
     )

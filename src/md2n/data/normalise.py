@@ -78,7 +78,7 @@ class Normaliser:
                 anyone[name] = Affine.fit(frames, _own_kind(kind))
                 own = _of_members(samples.groups[group][rows][owners], name, members, anyone[name])
                 frames = own.apply(frames)
-            train[name] = Affine.fit(frames, _own_kind(kind), floor=DEAD if group else TINY)
+            train[name] = Affine.fit(frames, _own_kind(kind), least_scale=DEAD if group else TINY)
         return Normaliser(kind, limit, group, train, members, anyone)
 
     def known(self, name: str, member: str) -> bool:
@@ -102,7 +102,7 @@ class Normaliser:
         Args:
             name: of the modality.
             values: valid frames only, for ``log``.
-            member: of the group, one for all frames or ``[T]``; a stranger or ``None`` is taken as anyone.
+            member: of the group, one for all frames or ``[T]``; an unknown one and ``None`` are anyone.
 
         Raises:
             UsageError: unknown modality.
@@ -256,7 +256,7 @@ def _frames(samples: Samples, name: str, rows: Rows, kind: str) -> tuple[Floats,
 
 
 def _member_statistics(samples: Samples, group: str, kind: str) -> dict[tuple[str, str], Affine]:
-    """Mean and deviation of every member with enough frames; nobody is called ""."""
+    """Mean and deviation of every member with enough frames; "" is no member."""
     statistics: dict[tuple[str, str], Affine] = {}
     if not group:
         return statistics

@@ -61,7 +61,7 @@ def load(name: str, config: DataConfig | None = None) -> Samples:
 
 
 def reading_notes(name: str, samples: Samples) -> tuple[str, ...]:
-    """What a reader noted of a feature file; nothing of stores and ready sets, whose notes were told at import."""
+    """The notes of a reader on a feature file; none for stores and ready sets, whose notes were shown at import."""
     return () if name in READY or is_store(Path(name)) else samples.notes
 
 

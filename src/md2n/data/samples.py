@@ -69,8 +69,12 @@ class Ragged:
     @property
     def present(self) -> npt.NDArray[np.bool_]:
         """``[N]``; True where a sample has at least one valid frame."""
-        counts = np.concatenate([[0], np.cumsum(self.valid, dtype=np.int64)])
-        return np.asarray(counts[self.offsets[1:]] > counts[self.offsets[:-1]])
+        return self.count(self.valid) > 0
+
+    def count(self, frames: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """``[N]``; how many of the flagged ``frames`` each sample has."""
+        totals = offsets_of(frames)
+        return np.asarray(totals[self.offsets[1:]] - totals[self.offsets[:-1]])
 
     def sample(self, row: int) -> Array:
         """Frames ``[T_i, d]`` of one sample."""
@@ -98,7 +102,7 @@ class Ragged:
         Raises:
             DataError: feature sizes differ between samples, or nothing is present and ``dim`` is not given.
         """
-        # An empty list is as good a None: nothing says how many features it lacks.
+        # An empty list means None.
         framed = [None if a is None or np.shape(a) == (0,) else as_frames(a, "a sample") for a in arrays]
         dims = {int(a.shape[1]) for a in framed if a is not None}
         if dim is not None:
@@ -111,7 +115,7 @@ class Ragged:
             )
         width = dims.pop()
         dtype = np.result_type(*[a.dtype for a in framed if a is not None], np.float16)
-        offsets = np.concatenate([[0], np.cumsum([0 if a is None else len(a) for a in framed])]).astype(np.int64)
+        offsets = offsets_of([0 if a is None else len(a) for a in framed])
         parts = [a.astype(dtype) for a in framed if a is not None and len(a)]
         values = np.concatenate(parts) if parts else np.zeros((0, width), dtype)
         return _with_cells(values, offsets, np.isfinite(values))
@@ -152,17 +156,22 @@ class Ragged:
             span = slice(where[0], where[-1] + 1) if len(where) else slice(0, 0)
             parts.append(cube[i, span])
             flags_of.append(known[i, span])
-        offsets = np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64)
+        offsets = offsets_of([len(p) for p in parts])
         flat = np.concatenate(parts) if parts else np.zeros((0, dim), cube.dtype)
         return _with_cells(flat, offsets, np.concatenate(flags_of) if flags_of else np.zeros((0, dim), bool))
 
     def select(self, rows: npt.NDArray[np.int64]) -> "Ragged":
         """The samples at ``rows``, in that order (copies)."""
         spans = [slice(int(self.offsets[i]), int(self.offsets[i + 1])) for i in rows]
-        offsets = np.concatenate([[0], np.cumsum([s.stop - s.start for s in spans])]).astype(np.int64)
+        offsets = offsets_of([s.stop - s.start for s in spans])
         index = np.concatenate([np.arange(s.start, s.stop) for s in spans]) if spans else np.zeros(0, np.int64)
         cells = None if self.cells is None else np.asarray(self.cells[index])
         return Ragged(np.asarray(self.values[index]), offsets, np.asarray(self.valid[index]), cells)
+
+
+def offsets_of(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """``[N + 1]`` where samples of these lengths begin, end to end, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 def _with_cells(values: Array, offsets: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]) -> Ragged:

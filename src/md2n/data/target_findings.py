@@ -15,7 +15,7 @@ def unit_findings(task: Task, values: Array) -> Iterator[Finding]:
     """Range, centre and scale of known real labels ``[n]`` of training, and whether their type holds them."""
     unit = unit_of(values)
     low, high = float(values.min()), float(values.max())
-    # As many digits as tell labels apart that are a hundredth of a deviation from one another.
+    # As many digits as separate labels that differ by a hundredth of a deviation.
     digits = min(17, max(6, 3 + math.ceil(math.log10(max(abs(unit.centre) / unit.scale, 1)))))
     ends, mean = f"{low:.{digits}g} to {high:.{digits}g}", f"{unit.centre:.{digits}g}"
     message = f"label '{task.label}' is real: {ends}, mean {mean}, deviation {unit.scale:.4g}"

@@ -36,7 +36,7 @@ from md2n.data.manifest import (
 )
 from md2n.data.npy_writer import BLOCK, NpyWriter
 from md2n.data.readers.labels import as_number, is_missing
-from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples
+from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples, offsets_of
 from md2n.data.target import real_values
 from md2n.durable import BESIDE, encode_json, flush_directory, refused, target
 from md2n.errors import DataError, UsageError, did_you_mean
@@ -285,7 +285,7 @@ class StoreWriter:
             file.close()
         for k in self._dims:
             lengths = np.concatenate(self._lengths[k]) if self._lengths[k] else np.zeros(0, np.int64)
-            self._save(f"{k}.offsets.npy", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+            self._save(f"{k}.offsets.npy", offsets_of(lengths))
         for i, (k, task) in enumerate(self._tasks.items()):
             kind = np.int64 if task.kind == "classification" else np.float32
             values = self._column(f"label {k}", kind)

@@ -1,6 +1,6 @@
 """Words found in time: the transcript's words aligned to the sound by PocketSphinx (English; the extra ``align``).
 
-A transcript is aligned whatever it says, so a score tells how well it fits: per frame, how much less likely the states
+Any transcript is aligned, so a score says how well it fits: per frame, how much less likely the states
 of its words are than the likeliest states of all, as a natural logarithm; the mean over words.  A fit without fault
 would be 0.
 
@@ -27,14 +27,14 @@ from md2n.extraction.transcripts import words_of
 VERSION = 1
 """Raised when the same clip gives other words."""
 FITS = -7.0
-"""A transcript with a lower score is told.  Chosen on few clips, those on which it was tried:
+"""A transcript with a lower score gives a note.  Chosen on few clips, those on which it was tried:
 
 12 clips (11 of GRID, 1 of RAVDESS) scored -6.1 to -3.9 with their own transcripts.  The 12 transcripts on the sound of
 every other clip (144 pairs, one more clip among them; up to four words of six are the same) scored -13.2 to -6.6, half
-of them below -10.1: 136 are told, 6 could not be aligned, and 2 fit well enough to pass; the next is at -7.9.  With
-white noise at 10 dB no own transcript is told and 11 others pass, at 5 dB 1 and 16; cut to 4 kHz, as in a telephone,
-2 own ones are told (-7.2 at least) and no other passes.  Guessed pronunciations lower the score: with every word of
-three letters or more guessed, 4 own ones of 12 are told.
+of them below -10.1: 136 give a note, 6 could not be aligned, and 2 fit well enough to pass; the next is at -7.9.  With
+white noise at 10 dB no own transcript gives one and 11 others pass, at 5 dB 1 and 16; cut to 4 kHz, as in a telephone,
+2 own ones give one (-7.2 at least) and no other passes.  Guessed pronunciations lower the score: with every word of
+three letters or more guessed, 4 own ones of 12 give one.
 """
 LONGEST_S = 1800.0
 """The whole sound is searched at once: a minute of speech takes some 3 s and 12 MB."""
@@ -51,7 +51,7 @@ _LIKELIHOOD_SHIFT = 1024
 _MOST_WORDS = 8
 """Words named in a note."""
 _MOST_LETTERS = 40
-"""Letters of a word that are told."""
+"""Letters of a word in a note."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def align(transcript: str, sound: Sound) -> Alignment:
         raise ModalityAbsentError("the transcript has no word", "the clip is kept without words in time")
     samples = _samples(sound)
     decoder = load_decoder()
-    # Where all is in capitals, they do not tell what is spelled.
+    # Where all is in capitals, they do not mark what is spelled.
     shouted = len(words) > 1 and not any(c.islower() for word in words for c in word)
     pronunciations = [_pronunciation(word.lower() if shouted else word, decoder) for word in words]
     least_s = STATES * FRAME_S * sum(len(s.phones.split()) for s in pronunciations)

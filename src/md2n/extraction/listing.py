@@ -1,4 +1,4 @@
-r"""A folder of clips and the table that tells of them: which files, what is said, which labels.
+r"""A folder of clips and its table: files, transcripts, labels.
 
 The table is ``labels.csv`` or ``manifest.csv``, UTF-8 with a header.  Its columns:
 
@@ -43,7 +43,7 @@ VIDEO = (".mp4", ".mkv", ".mpg", ".mpeg", ".avi", ".mov", ".webm", ".m4v", ".flv
 SOUND = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aac", ".opus")
 KNOWN = ("file", "id", "transcript", "words", "split")
 LONGEST_TRANSCRIPT = 2000
-"""Words; more of them in one clip are told, for they may be those of a whole recording."""
+"""Words; more of them in one clip give a note: they may be those of a whole recording."""
 
 
 @dataclass(frozen=True)

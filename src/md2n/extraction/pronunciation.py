@@ -67,7 +67,7 @@ def pronounce(word: str, lookup: Lookup) -> Pronunciation | None:
     sounds = " ".join(phones for phones, _ in pieces if phones)
     if not sounds:
         return None
-    # Made of the phones: the dictionary does not tell small letters from capitals, which may be said otherwise.
+    # Made of the phones: the dictionary ignores case, and capitals may be said otherwise.
     key = f"/{sounds.replace(' ', '_')}"
     return Pronunciation(key, sounds, known=False, guessed=any(guessed for _, guessed in pieces))
 

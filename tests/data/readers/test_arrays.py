@@ -104,7 +104,7 @@ ONE = np.ones((2, 3))
         ({"a": ONE, "b": ONE}, {"splits": [0, 3]}, "holds 3, which is no split"),
         ({"a": [ONE, None], "b": [ONE, None]}, {}, r"1 of 2 samples have no modality at all \(1\)"),
         ({"a": np.ones((0, 3)), "b": np.ones((0, 3))}, {}, "holds no sample"),
-        ({"a": None, "b": None}, {"dims": {"a": 1, "b": 1}}, "nothing tells how many samples"),
+        ({"a": None, "b": None}, {"dims": {"a": 1, "b": 1}}, "the number of samples is unknown"),
     ],
 )
 def test_errors_name_what_is_wrong(features, options, message):

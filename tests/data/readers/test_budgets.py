@@ -106,7 +106,7 @@ def test_a_wide_table_is_refused_in_seconds(tmp_path, columns):
     names = [f"c{i}" for i in range(columns)]
     lines = [["id", "split", "audio", *names], ["s", "train", "a.npy", *["1"] * columns]]
     (tmp_path / "samples.csv").write_text("\n".join(",".join(line) for line in lines))
-    with pytest.raises(DataError, match=rf"samples.csv' has {columns} columns beside id.*at most {MOST_GROUPS}"):
+    with pytest.raises(DataError, match=rf"samples.csv' has {columns + 1} columns beside id.*at most {MOST_GROUPS}"):
         read(tmp_path)
     frames = [["start_s", *names], ["0"] * (columns + 1)]
     (tmp_path / "frames.csv").write_text("\n".join(",".join(line) for line in frames))

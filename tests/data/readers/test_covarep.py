@@ -69,7 +69,7 @@ def test_a_single_row_stays_a_row(tmp_path):
 def test_names_that_do_not_fit_the_columns_are_not_believed(tmp_path, count):
     read = read_covarep(version_5(tmp_path / "a.mat", features=frames(), names=cells(list("abcd"[:count]))))
     np.testing.assert_array_equal(read.track.features, frames().astype(np.float32))
-    assert read.names == () and read.notes == (f"{count} names for 3 columns are not believed",)
+    assert read.names == () and read.notes == (f"{count} names for 3 columns were ignored",)
 
 
 @pytest.mark.skipif(

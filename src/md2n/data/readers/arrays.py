@@ -144,7 +144,7 @@ def from_arrays(
 
 def _count(lengths: Mapping[str, int], tables: bool) -> int:
     if not lengths:
-        raise DataError("nothing tells how many samples there are", "give one modality, or ids")
+        raise DataError("the number of samples is unknown", "give one modality, or ids")
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{k}: {n}" for k, n in lengths.items())
         joined = "; md2n.data.readers.tables.from_tables joins tables of other rows by id" if tables else ""
@@ -162,7 +162,7 @@ def _targets(labels: Any) -> dict[str, Any]:
 
 
 def _zeros(name: str, values: Any, ragged: Ragged, valid: Any) -> tuple[str, str]:
-    """What is told of zeros at the ends of sequences, and what they were taken for."""
+    """A note on zeros at the ends of sequences, and what they were taken for."""
     if valid is not None and np.ndim(values) == 3:
         role = role_of_zeros(np.asarray(values), np.asarray(valid, bool))
         return "", role
@@ -219,7 +219,7 @@ def _from_list(entries: list[Any], what: str, flags: Array | None, dim: int | No
         counted += count_nonfinite(frames)
         arrays.append(frames)
     if dim is None and all(a is None for a in arrays):
-        raise DataError(f"{what} is in no sample", "leave it out, or tell its feature size in dims")
+        raise DataError(f"{what} is in no sample", "leave it out, or give its feature size in dims")
     sizes = {a.shape[1]: i for i, a in reversed(list(enumerate(arrays))) if a is not None}  # the first of each size
     try:
         return Ragged.from_arrays(arrays, dim=dim), counted

@@ -29,7 +29,7 @@ from md2n.data.readers.arrays import from_arrays
 from md2n.data.readers.clip_files import READ, FolderPieces, list_files
 from md2n.data.readers.csd import open_sequence, video_of
 from md2n.data.readers.files import fingerprints, plain_name
-from md2n.data.readers.sample_table import Options, check_groups, read_facts
+from md2n.data.readers.sample_table import Options, read_facts
 from md2n.data.readers.segments import (
     WORDS,
     Pieces,
@@ -82,7 +82,6 @@ def read_clip_features(
     table = table / LABELS if table.is_dir() else table
     facts = read_facts(table, split, label, options)
     columns = {k: v for k, v in facts.columns.items() if k not in PASSED_OVER}
-    check_groups(columns, table)
     segments = _segments(facts.ids, columns, table)
     notes = [f"column '{c}' of {LABELS} is empty and was left out" for c, cells in columns.items() if not any(cells)]
     places, passed = _places(table.parent)

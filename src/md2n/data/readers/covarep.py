@@ -56,7 +56,7 @@ def read_covarep(path: Path) -> ClipFrames:
                 f"'{path}' has {len(names)} names for {features.shape[1]} columns",
                 f"'{FEATURES}' is [frames, columns]; transpose it",
             )
-        notes = (f"{len(names)} names for {features.shape[1]} columns are not believed",)
+        notes = (f"{len(names)} names for {features.shape[1]} columns were ignored",)
         names = ()
     starts = HOP_S * np.arange(len(features))
     return ClipFrames(

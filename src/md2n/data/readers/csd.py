@@ -122,7 +122,7 @@ def _sequence(file: Hdf5) -> Sequence:
     first = _features(file, data, segments[0])
     if first is None:
         raise DataError(f"'{file.path}', segment '{segments[0]}' has no features", AGAIN)
-    # Features without a frame need not tell their size.
+    # Features without a frame need not have their size.
     others = (_features(file, data, segment) for segment in segments)
     first = next((one for one in others if one is not None and one.shape and one.shape[0]), first)
     words = first.dtype.kind in "SUO"

@@ -1,6 +1,6 @@
 """Tables of frames: faces of OpenFace, py-feat and FACET (iMotions), and whatever else has a known layout.
 
-They are told apart by the names of their columns.
+They are recognised by the names of their columns.
 
 - **OpenFace** (``timestamp``, ``AU01_r``): features are the 17 intensities ``AU.._r`` and 18 occurrences ``AU.._c``;
   time is ``timestamp`` in seconds; a frame failed where ``success`` is 0.
@@ -9,9 +9,9 @@ They are told apart by the names of their columns.
 - **FACET** (``AU1 Evidence``, and ``FrameTime`` or ``MediaTime``): features are all ``.. Evidence`` and ``.. Degrees``,
   35 in its last version; time is in milliseconds; a frame failed where they are empty, or ``NoOfFaces`` is 0.
   As CMU-MOSEI distributes its tables (``FACET_4_2``) there is no header line: a row is the number of the picture, its
-  time in seconds, and 35 numbers in an order that the file does not tell, all 0 where there is no face.
+  time in seconds, and 35 numbers in an unknown order, all 0 where there is no face.
 - **openSMILE** (``name``, ``frameTime``; or ``file``, ``start``, ``end``): ``opensmile``.
-- **anybody** (``start_s``, ``end_s``): features are all other columns; times are in seconds.
+- **any other program** (``start_s``, ``end_s``): features are all other columns; times are in seconds.
 
 FACET's columns may also be plain ``AU1``.  A failed frame is NaN throughout, which is to say invalid.  Of several faces
 the one that was found in most frames is kept; where the program does not say who is who, the surest one of each frame.
@@ -144,7 +144,7 @@ def _facet(table: Table) -> ClipFrames:
 
 
 def _is_bare_facet(table: Table) -> bool:
-    """True for a table without a header that counts its pictures by ones, then tells their times, which rise."""
+    """True for a table without a header with numbers of pictures (in steps of one) and their rising times in front."""
     if len(table.rows[0]) != 2 + BARE_COLUMNS:
         return False
     try:
@@ -202,7 +202,7 @@ def _chosen(
 
 
 def _rate(table: Table, frame: Array) -> float | None:
-    """Frames per second, which py-feat does not write; None where the table does not tell.
+    """Frames per second, which py-feat does not write; None where the table does not say it.
 
     ``approx_time`` is minutes and whole seconds, cut off, so that frame n at s seconds says s <= n / rate < s + 1.  The
     rate is a usual one within all these bounds, else their middle.

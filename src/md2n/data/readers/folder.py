@@ -13,7 +13,7 @@ from typing import Any, Unpack
 from md2n.data.readers.arrays import from_arrays
 from md2n.data.readers.files import fingerprints
 from md2n.data.readers.npy import load_npy
-from md2n.data.readers.sample_table import Options, check_groups, read_facts
+from md2n.data.readers.sample_table import Options, read_facts
 from md2n.data.samples import Array, Samples
 from md2n.errors import DataError
 from md2n.reading import named
@@ -62,7 +62,6 @@ def read_folder(
             f"'{table}' has no modality: no column holds paths of .npy files",
             "give one column per modality, for instance text, with cells such as text/0001.npy",
         )
-    check_groups(columns, table)
     nothing = [c for c in columns if not any(columns[c])]
     if nothing:
         raise DataError(

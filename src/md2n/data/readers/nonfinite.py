@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.brief import first_few
-from md2n.data.samples import Array, Ragged, Samples
+from md2n.data.samples import Array, Ragged, Samples, offsets_of
 from md2n.errors import DataError
 
 CHUNK_BYTES = 1 << 26
@@ -42,7 +42,7 @@ class NonFinite:
         )
 
     def note(self, name: str) -> str:
-        """One sentence for the notes, or ``""`` where there is nothing to tell."""
+        """One sentence for the notes, or ``""`` where nothing was counted."""
         parts = []
         if self.frames:
             parts.append(
@@ -86,12 +86,10 @@ def concat(parts: Sequence[Ragged]) -> Ragged:
     dims = sorted({p.dim for p in parts})
     if len(dims) > 1:
         raise DataError(f"feature sizes differ: {', '.join(map(str, dims))}", "one modality has one feature size")
-    lengths = np.concatenate([p.lengths for p in parts])
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     partly = any(p.cells is not None for p in parts)
     return Ragged(
         np.concatenate([p.values for p in parts]),
-        offsets,
+        offsets_of(np.concatenate([p.lengths for p in parts])),
         np.concatenate([p.valid for p in parts]),
         np.concatenate([p.known() for p in parts]) if partly else None,
     )

@@ -6,7 +6,7 @@ key                     shape                           meaning
 ``x_<modality>``        ``[N, d]`` or ``[N, T, d]``     features; zeros or anything where absent or padding
 ``m_<modality>``        ``[N]``                         presence; without it, always present (but NaN rows are absent)
 ``t_<modality>``        ``[N, T]``, or as ``x_``        validity of steps, or of single numbers; without it, all but NaN
-``y``, ``y_<name>``     ``[N]``                         label columns; ``readers.labels`` tells classes from real values
+``y``, ``y_<name>``     ``[N]``                         label columns; classes or real values: see ``readers.labels``
 ``split``, ``split_*``  ``[N]``                         0 train, 1 valid, 2 test, 255 unassigned; or words
 ``ids``                 ``[N]``                         sample ids; row numbers if absent
 anything else           ``[N]`` text, integer or bool   a group column: subject, actor, task

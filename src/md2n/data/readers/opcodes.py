@@ -16,7 +16,7 @@ from md2n.data.readers.files import signature
 from md2n.errors import DataError, UnsafeFileError
 
 _HINT_AGAIN = "copy or download the file again"
-# How an argument's length is told, as pickletools numbers it: until the newline, or in 1, 4, 4 or 8 bytes.
+# How an argument's length is written, as pickletools numbers it: until the newline, or in 1, 4, 4 or 8 bytes.
 _COUNT_BYTES = {
     pickletools.TAKEN_FROM_ARGUMENT1: 1,
     pickletools.TAKEN_FROM_ARGUMENT4: 4,

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.brief import brief
-from md2n.data.samples import Array, Ragged, Samples
+from md2n.data.samples import Array, Ragged, Samples, offsets_of
 
 PADDING, MEASUREMENT = "padding", "measurement"
 ZEROS = "zeros"  # key of ``Samples.source``
@@ -133,7 +133,7 @@ def zero_ends(ragged: Ragged) -> Flags:
 
 def drop_frames(ragged: Ragged, frames: Flags) -> Ragged:
     """The same samples without the flagged frames."""
-    offsets = np.concatenate([[0], np.cumsum(~frames, dtype=np.int64)])[ragged.offsets]
+    offsets = offsets_of(~frames)[ragged.offsets]
     # Every frame as a sample of its own: whatever belongs to a frame goes with it.
     apart = replace(ragged, offsets=np.arange(len(frames) + 1, dtype=np.int64))
     return replace(apart.select(np.flatnonzero(~frames)), offsets=offsets)
@@ -145,18 +145,10 @@ def zeros_of(source: Mapping[str, Any]) -> dict[str, str]:
     return {str(k): str(v) for k, v in table.items()} if isinstance(table, Mapping) else {}
 
 
-def end_counts(ragged: Ragged, ends: Flags) -> tuple[int, int, int]:
-    """Valid frames among the flagged ones, the samples they are in, and how many of these hold nothing else."""
-    counts = np.concatenate([[0], np.cumsum(ends & ragged.valid, dtype=np.int64)])
-    inside = counts[ragged.offsets[1:]] - counts[ragged.offsets[:-1]]
-    held = np.concatenate([[0], np.cumsum(ragged.valid & ~ends, dtype=np.int64)])
-    others = held[ragged.offsets[1:]] - held[ragged.offsets[:-1]]
-    return int(inside.sum()), int((inside > 0).sum()), int(((inside > 0) & (others == 0)).sum())
-
-
 def describe_zeros(ragged: Ragged, ends: Flags) -> str:
     """Words for the zeros at the ends, such as ``84 frames of zeros alone at the ends of 20 samples``, or ""."""
-    frames, samples, alone = end_counts(ragged, ends)
+    inside, others = ragged.count(ends & ragged.valid), ragged.count(ragged.valid & ~ends)
+    frames, samples, alone = int(inside.sum()), int((inside > 0).sum()), int(((inside > 0) & (others == 0)).sum())
     if not frames:
         return ""
     if int(ragged.lengths.max(initial=0)) == 1:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
+from md2n.brief import first_few
 from md2n.data.readers.budget import Budget
 from md2n.data.readers.labels import MOST_CLASSES, as_number, is_label_name, is_unknown
 from md2n.data.readers.text_table import SAVE, open_table, with_slashes
@@ -73,7 +74,7 @@ def read_facts(table: Path, split: str, label: str, options: Options) -> Facts:
         options: of the caller.
 
     Raises:
-        DataError: no table, no ``id``, or one that is empty or repeated.
+        DataError: no table, no ``id``, one that is empty or repeated, or too many columns.
         UsageError: ``split`` names nothing.
     """
     columns = read_table(table)
@@ -91,6 +92,12 @@ def read_facts(table: Path, split: str, label: str, options: Options) -> Facts:
             cells, known = columns.pop(column), classes.get(column)
             targets[column], order = target_of(cells, kinds.get(column), known, options.get("unknown", ()))
             classes |= {} if order is None else {column: order}
+    if len(columns) > MOST_GROUPS:  # each group becomes a file of the store
+        raise DataError(
+            f"'{table}' has {len(columns)} columns beside id, split and labels ({first_few(columns, 1)}), and at most "
+            f"{MOST_GROUPS} can be groups",
+            "features belong into files of arrays, not into this table; leave out what is neither group nor label",
+        )
     return Facts(ids, splits, targets, {**options, "classes": classes}, columns)
 
 
@@ -111,20 +118,6 @@ def read_table(table: Path) -> dict[str, list[str]]:
     for column, texts in columns.items():  # an array of texts is as wide as its longest
         budget.spend((len(texts), max(map(len, texts))), 4, column)
     return columns
-
-
-def check_groups(columns: Mapping[str, Sequence[str]], table: Path) -> None:
-    """Refuses a table whose columns can hardly all be groups: each becomes a file of the store.
-
-    Raises:
-        DataError: too many.
-    """
-    if len(columns) > MOST_GROUPS:
-        raise DataError(
-            f"'{table}' has {len(columns)} columns beside id, split, labels and modalities ({next(iter(columns))}, "
-            f"...), and at most {MOST_GROUPS} can be groups",
-            "features belong into files of arrays, not into this table; leave out what is neither group nor label",
-        )
 
 
 def check_unique(ids: Sequence[str], table: Path) -> None:

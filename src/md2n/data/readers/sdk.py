@@ -145,7 +145,7 @@ def read_sdk(
 
 
 def read_sdk_folder(path: str | Path, *, name: str = "", modalities: Sequence[str] = (), **options: Any) -> Samples:
-    """Read a folder of ``.csd`` files; their names tell what they hold.
+    """Read a folder of ``.csd`` files; their names say what they hold.
 
     The file with ``label`` in its name holds the labels; one with ``word`` (and not ``vector``) holds words.  The
     others are modalities: text (glove, bert), audio (covarep, opensmile), vision (facet, openface), or, where the name

@@ -112,7 +112,7 @@ class SequencePieces:
         return track.select(overlaps(track.intervals, segment.start, segment.end))
 
     def _is_own(self, segment: Segment) -> bool:
-        """False where a number in the name is that of something else, as the times of the recording's pieces tell."""
+        """False where the times of the recording's pieces show that its number counts something else."""
         video = video_of(segment.id)
         if video == segment.id or not self._wanted or not np.isfinite([segment.start, segment.end]).any():
             return True

@@ -24,7 +24,7 @@ from md2n.data.readers.dataframes import columns_of, index_of, numbers
 from md2n.data.readers.files import fingerprints, plain_name, require_file
 from md2n.data.readers.folder import TABLE
 from md2n.data.readers.labels import is_label_name
-from md2n.data.readers.sample_table import Facts, Options, check_groups, check_unique, read_facts
+from md2n.data.readers.sample_table import Facts, Options, check_unique, read_facts
 from md2n.data.readers.text_table import SAVE, open_table
 from md2n.data.samples import Array, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
@@ -81,7 +81,6 @@ def read_tables(
     if not files:
         raise DataError(f"'{folder}' holds no table of a modality", "give each modality a .csv with a column 'id'")
     facts = read_facts(about, split, label, options)
-    check_groups(facts.columns, about)
     tables: dict[str, Vectors] = {}
     for file in files:
         modality = plain_name(file.stem)

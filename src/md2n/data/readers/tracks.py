@@ -9,7 +9,7 @@ from md2n.brief import brief
 from md2n.data.samples import Array
 
 Intervals = npt.NDArray[np.float64]
-SPREAD = 2.0
+LONGEST_STEPS = 2.0
 """A frame lasts until the next one, at most this many usual steps: a face that was lost for a minute is not there."""
 
 
@@ -19,7 +19,7 @@ class Track:
 
     Args:
         features: ``[T, D]`` numbers, or ``[T]`` text where the sequence holds words.
-        intervals: ``[T, 2]`` start and end of each frame, seconds; end >= start.  A frame whose time nobody told lies
+        intervals: ``[T, 2]`` start and end of each frame, seconds; end >= start.  A frame without a known time lies
             between minus infinity and infinity.
         rows: ``[T]`` place of each in the file.
         dropped: frames left out because their interval is not finite or ends before it starts.
@@ -77,7 +77,7 @@ def shift(track: Track, seconds: float) -> Track:
 
 
 def _rounded(intervals: Intervals) -> Intervals:
-    """To a nanosecond: 5 * 0.01 + 0.01 is a hair more than 0.06, and would share it with what begins there."""
+    """To a nanosecond: 5 * 0.01 + 0.01 is slightly more than 0.06, and would overlap with what begins there."""
     return np.round(intervals, 9)
 
 
@@ -89,7 +89,7 @@ def intervals_from(starts: npt.NDArray[np.float64]) -> Intervals:
     """
     steps = np.diff(starts)
     usual = float(np.median(steps)) if len(steps) else 0.0
-    return np.stack([starts, starts + np.minimum(np.append(steps, usual), SPREAD * usual)], axis=1)
+    return np.stack([starts, starts + np.minimum(np.append(steps, usual), LONGEST_STEPS * usual)], axis=1)
 
 
 def overlaps(frames: Intervals, start: float, end: float) -> npt.NDArray[np.bool_]:

@@ -302,7 +302,7 @@ def _weigh(root: Any, most: int, damaged: Callable[[str], DataError]) -> None:
     """Refuses objects of more than ``most`` bytes as a tree: eight for every entry, and those of texts and arrays.
 
     A file of a kilobyte can build thirty lists, each of which names the one before ten times.  They are small in
-    memory, and 10^30 entries to whoever walks them (``numpy.asarray``, ``str``).
+    memory, and 10^30 entries for a walk through them (``numpy.asarray``, ``str``).
     """
     if not _holds(root):
         return

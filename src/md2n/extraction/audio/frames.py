@@ -29,7 +29,7 @@ def to_mono_16k(
 
     Integers are divided by their full scale (unsigned bytes are centred first).  Channels are averaged: a recording
     whose channels are in opposite phase cancels, and has to be reduced to one channel by its owner.  Samples that are
-    not finite become zero and are told apart by the second result.
+    not finite become zero and are False in the second result.
 
     Args:
         signal: ``[sample]`` or ``[sample, channel]``.

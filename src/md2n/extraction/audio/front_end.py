@@ -206,5 +206,5 @@ def _at_instants(x: Float[np.ndarray, " sample"], pitch: Pitch, values: Float[np
         turned = phase.mean_columns(direction, part[own], HMPDM_COUNT)
         both = (measured[:-1] & measured[1:])[:, None]
         values[start:stop, mean : mean + HMPDM_COUNT] = np.where(both, np.angle(turned[:-1] + turned[1:]), 0.0)
-        spread = phase.deviation_columns(direction, part[own], HMPDD_COUNT)
-        values[start:stop, deviation : deviation + HMPDD_COUNT] = between_instants(spread, measured)
+        deviations = phase.deviation_columns(direction, part[own], HMPDD_COUNT)
+        values[start:stop, deviation : deviation + HMPDD_COUNT] = between_instants(deviations, measured)

@@ -4,7 +4,7 @@ With phi_k the phase of harmonic k, the phase distortion
 
     PD_k = phi_k - phi_{k-1} - phi_1          (PD_1 = 0)
 
-does not change when the sound is delayed.  Over a few instants its mean direction tells the pulse's shape, and its
+does not change when the sound is delayed.  Over a few instants its mean direction shows the pulse's shape, and its
 deviation ``sqrt(-2 log R)``, R the length of the mean of ``exp(i PD)``, how noisy the voice is.
 
 G. Degottex and D. Erro, "A uniform phase representation for the harmonic model in speech synthesis applications",

@@ -29,8 +29,8 @@ PITCH_WINDOW = RATE_HZ // 10
 """100 ms (Drugman & Alwan 2011)."""
 HARMONICS = 5
 VOICED_ABOVE = 0.07
-VOICED_ABOVE_WHEN_SPREAD = 0.085
-SPREAD = 0.05
+VOICED_ABOVE_WHEN_VARIED = 0.085
+VARIED = 0.05
 """The threshold rises to 0.085 where SRH varies by more than this over the sound (the authors' rule)."""
 TRUSTED = 0.1
 """Windows above this give the speaker's median F0 for the second pass; a choice."""
@@ -66,7 +66,7 @@ def srh_pitch(x: Float[np.ndarray, " sample"], instants: int) -> Pitch:
 
     Two passes: the second searches from half to twice the median F0 of the first.  A window that reaches outside the
     sound, or into digital silence (a whole prediction window of zeros), is not measured: neither holds a spectrum.
-    Windows in digital silence count with SRH = 0 when the spread of SRH is judged, as in COVAREP's output.
+    Windows in digital silence count with SRH = 0 when the deviation of SRH is judged, as in COVAREP's output.
 
     Args:
         x: the sound at 16 kHz.
@@ -89,8 +89,8 @@ def srh_pitch(x: Float[np.ndarray, " sample"], instants: int) -> Pitch:
                 break
             median = float(np.median(f0[trusted]))
             low, high = max(LOWEST_HZ, round(median / 2)), min(HIGHEST_HZ, round(median * 2))
-    spread = strength[inside].std() if inside.any() else 0.0
-    threshold = VOICED_ABOVE_WHEN_SPREAD if spread > SPREAD else VOICED_ABOVE
+    deviation = strength[inside].std() if inside.any() else 0.0
+    threshold = VOICED_ABOVE_WHEN_VARIED if deviation > VARIED else VOICED_ABOVE
     return Pitch(np.where(measured, f0, 0.0), measured & (strength > threshold), measured)
 
 

@@ -1,6 +1,6 @@
 """Faces in a picture: boxes and six points, by BlazeFace's short-range model.
 
-The model looks at 128 x 128 pixels and tells, for each of 896 anchors, a score and where a face would be relative to
+The model looks at 128 x 128 pixels and gives, for each of 896 anchors, a score and where a face would be relative to
 the anchor: a grid of 16 x 16 places with 2 anchors each, then one of 8 x 8 with 6, every anchor at the middle of its
 place.  What several anchors see of one face is averaged by score (the paper's "blending") instead of the best kept.
 
@@ -64,7 +64,7 @@ def anchors() -> Float[np.ndarray, "896 2"]:
 def decode(
     offsets: Float[np.ndarray, "896 16"], logits: Float[np.ndarray, " 896"]
 ) -> tuple[Float[np.ndarray, "face 16"], Float[np.ndarray, " face"]]:
-    """What the model tells, where its score is high enough: 8 points (box corners first) 0 to 1, and scores.
+    """The faces that the model sees, where its score is high enough: 8 points (box corners first) 0 to 1, and scores.
 
     Args:
         offsets: of each anchor, in pixels relative to it: middle, width and height of the box; six points.

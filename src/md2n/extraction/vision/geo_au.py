@@ -60,7 +60,7 @@ class GeoAU:
         searched: list[int] = []
         measured, block = [np.zeros((0, len(NAMES)))], list[Float32[np.ndarray, "468 3"]]()
         for sighting in self._sightings(clip.media):
-            if times and sighting.time_s <= times[-1]:  # shown at the same time as the one before: not seen by anybody
+            if times and sighting.time_s <= times[-1]:  # shown at the same time as the one before: never seen
                 continue
             times.append(sighting.time_s)
             faces.append(sighting.face is not None)

@@ -177,7 +177,7 @@ class Network:
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """LiteRT tells on the error stream, beneath Python, that it has found the processor; nobody asked."""
+    """Hides what LiteRT writes to the error stream, beneath Python, about the processor."""
     try:
         error_stream = os.dup(2)
     except OSError:  # a process without an error stream
