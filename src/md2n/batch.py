@@ -8,7 +8,7 @@ only where ``available``; tests make sure of it with ``poisoned``.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -171,12 +171,14 @@ class SequenceBatch:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "SequenceBatch":
         """The batch with every tensor changed."""
-        held = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(
-            self,
-            **{k: change(v) for k, v in held.items() if isinstance(v, Tensor)},
-            **{k: {name: change(x) for name, x in v.items()} for k, v in held.items() if isinstance(v, Mapping)},
-        )
+        changed: dict[str, Any] = {}
+        for f in fields(self):
+            held = getattr(self, f.name)
+            if isinstance(held, Mapping):
+                changed[f.name] = {k: change(x) for k, x in held.items()}
+            elif held is not None:
+                changed[f.name] = change(held)
+        return replace(self, **changed)
 
     def poisoned(self) -> "SequenceBatch":
         """NaN in every feature that may not be read, and no labels: predictions must not change by a bit."""

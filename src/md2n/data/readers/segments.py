@@ -52,13 +52,11 @@ class Segment:
 
 @runtime_checkable
 class Pieces(Protocol):
-    """One source of timed frames, in whatever files.
+    """One source of timed frames, in whatever files."""
 
-    Attributes:
-        names: clips, recordings and pieces of recordings that the source holds, in order.
-    """
-
-    names: Sequence[str]
+    @property
+    def names(self) -> Sequence[str]:
+        """Clips, recordings and pieces of recordings that the source holds, in order."""
 
     def of(self, segment: Segment) -> Track | None:
         """Frames of a segment, cut to it, in the recording's time; None where the source has no such recording."""
