@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from md2n.escape import visible
-from md2n.training.observer import EpochReport, Observer, Silent, StepReport, Together
+from md2n.training.observer import EpochReport, Observer, Report, Silent, StepReport, Together
 
 
 class Bar:
@@ -59,7 +59,7 @@ class Bar:
     def warn(self, text: str) -> None:
         self.notice(text)
 
-    def _draw(self, report: StepReport | EpochReport) -> None:
+    def _draw(self, report: Report) -> None:
         if self.task is not None:
             status = f"{_loss_parts(report)} [green]{self.validation}"
             self.progress.update(self.task, completed=report.step, total=report.steps, status=status)
@@ -87,7 +87,7 @@ def _say(console: Console, text: str) -> None:
     console.print(visible(text, lines=True), highlight=False, markup=False, soft_wrap=True)
 
 
-def _loss_parts(report: StepReport | EpochReport) -> str:
+def _loss_parts(report: Report) -> str:
     return " ".join(f"{name} {value:.3f}" for name, value in report.parts.items())
 
 

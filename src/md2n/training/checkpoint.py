@@ -1,10 +1,10 @@
 """Checkpoints: everything a stopped run needs to go on with the same bits, in safetensors and JSON.
 
 ``checkpoints/phase00-step00000045/`` holds ``tensors.safetensors`` (names begin with ``weights/``, ``average/`` or
-``optimizer/``) and ``state.json``: where training stands, and the size and sha256 of the former.  The folder is written
-beside and renamed, so a kill leaves the previous one as it was.
+``optimizer/``) and ``state.json``: the counters of training, and the size and sha256 of the former.  The folder is
+written beside and renamed, so a kill leaves the previous one as it was.
 
-Randomness needs no state of its own: every draw comes from a stream named by the run's seed and the step or epoch
+There is no state of a random generator: every draw comes from a stream named by the run's seed and the step or epoch
 (``md2n.seeding``), and those numbers are here.
 """
 
@@ -12,6 +12,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from md2n.training.weights import decode_tensors, encode_tensors, load_parameter
 
 FORMAT = 1
 LARGEST_BYTES = 1 << 36  # of a checkpoint
-KEEP = 2  # the newest checkpoints that stay; the best one of each stays too
+NEWEST = 2  # checkpoints that stay, and the best one of each
 STATE, TENSORS = "state.json", "tensors.safetensors"
 
 
@@ -51,7 +52,7 @@ class Best:
 
 @dataclass
 class Progress:
-    """Where training stands; counters count what is done.
+    """The counters of training: how much is done.
 
     Args:
         phase: index of the phase.
@@ -83,7 +84,7 @@ class Progress:
 
     @property
     def name(self) -> str:
-        """Of a checkpoint taken now; names sort in the order of training."""
+        """The name of a checkpoint taken now; names sort in the order of training."""
         return f"phase{self.phase:02d}-step{self.step:08d}"
 
 
@@ -92,7 +93,7 @@ class Checkpoint:
     """A moment of training.
 
     Args:
-        progress: where it stands.
+        progress: its counters.
         weights: the model's whole state, buffers included.
         average: parameters by name, averaged.
         optimizer: AdamW's moments (``optimizer_tensors``).
@@ -112,7 +113,7 @@ class Checkpoint:
 
 
 class DamagedCheckpoint(RunError):  # noqa: N818 - it says what it is
-    """A checkpoint that is truncated or was altered; an older one may serve."""
+    """A checkpoint that is truncated or was altered."""
 
     def __init__(self, folder: Path, why: str) -> None:
         super().__init__(f"checkpoint {folder} is damaged: {why}", "restore the file, or remove that checkpoint")
@@ -123,7 +124,7 @@ class CheckpointStore:
 
     Args:
         folder: need not exist yet.
-        notice: told, in a sentence, when a damaged checkpoint is passed over or another version wrote one.
+        notice: receives a sentence when a damaged checkpoint is passed over or another version wrote one.
     """
 
     def __init__(self, folder: Path, notice: Callable[[str], None]) -> None:
@@ -131,7 +132,7 @@ class CheckpointStore:
         self.notice = notice
 
     def names(self) -> list[str]:
-        """Of the checkpoints, oldest first."""
+        """Names of the checkpoints, oldest first."""
         if not self.folder.is_dir():
             return []
         return sorted(p.name for p in self.folder.iterdir() if p.is_dir() and p.suffix != BESIDE)
@@ -148,7 +149,7 @@ class CheckpointStore:
         facts = {"bytes": len(content), "sha256": _sha(content)}
         body = {"progress": asdict(checkpoint.progress), "tensors": facts, "versions": versions()}
         state = {"format": FORMAT, "sha256": _sha(_canonical(body)), **body}
-        # The state last: it vouches for the tensors.
+        # The state last: it has the sha256 of the tensors.
         write_directory(self.folder / checkpoint.progress.name, {TENSORS: content, STATE: encode_json(state)})
         self._prune()
 
@@ -220,7 +221,7 @@ class CheckpointStore:
         return dict(state)
 
     def clear(self) -> None:
-        """Removes them all: of a run that is done nothing goes on.
+        """Removes them all.
 
         Raises:
             StorageError: one cannot be removed.
@@ -230,23 +231,21 @@ class CheckpointStore:
             self._remove(name)
 
     def tidy(self) -> None:
-        """Removes what a killed process was writing or removing here; only who holds the run's lock may."""
+        """Removes what a killed process was writing or removing here; call it under the run's lock."""
         for leftover in self.folder.glob(f"*{BESIDE}"):
             shutil.rmtree(leftover, ignore_errors=True)
 
     def _prune(self) -> None:
         names = self.names()
-        keep = set(names[-KEEP:])
-        for name in names[-KEEP:]:
-            try:
+        needed = set(names[-NEWEST:])
+        for name in names[-NEWEST:]:
+            with suppress(DamagedCheckpoint):  # nothing goes on from it
                 state = self._state(name)
                 with reading(self.folder / name, self._damaged(name)):
                     best = state["progress"]["best"]
-                    keep |= {best["checkpoint"]} if best else set()
-            except DamagedCheckpoint:
-                continue  # it cannot be resumed from, so nothing has to stay for its sake
+                    needed |= {best["checkpoint"]} if best else set()
         for name in names:
-            if name not in keep:
+            if name not in needed:
                 self._remove(name)
 
     def _remove(self, name: str) -> None:

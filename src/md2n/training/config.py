@@ -22,9 +22,9 @@ class TrainerConfig:
         keep_all: probability that a training sample keeps every modality (the rest draw an incomplete pattern).
         patience: validations without improvement before a phase ends early; 0 turns it off.
         validate_every: epochs between validations.
-        class_weights: what a sample counts in the task loss.  ``none``: as much as any other; ``balanced``: so much
-            that every class counts the same; ``root``: the square root of that; ``auto``: root where the largest class
-            has more than five times the training samples of the rarest, else none.
+        class_weights: weights of the samples in the task loss.  ``none``: all equal; ``balanced``: every class
+            counts the same; ``root``: the square root of that; ``auto``: root where the largest class has more than
+            five times the training samples of the rarest, else none.
         select_on: what validation compares, as the mean over incomplete patterns: ``score`` (accuracy, or minus MAE),
             ``balanced`` (balanced accuracy, or minus MAE) or ``loss`` (cross-entropy, or MAE); ``auto`` is balanced
             for such classes, else the score.

@@ -1,4 +1,4 @@
-"""Where the arithmetic happens, and in which precision."""
+"""The device of a computation, and its precision."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -9,7 +9,7 @@ from md2n.modality import Task
 
 
 def choose_device(name: str) -> torch.device:
-    """The device a name stands for on this machine.
+    """The device of that name on this machine.
 
     Args:
         name: ``auto`` (CUDA, then MPS, then the CPU), ``cpu``, ``cuda`` or ``mps``.
@@ -27,7 +27,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def require_precision(task: Task, device: torch.device) -> None:
-    """Refuses a device that cannot tell the labels apart.
+    """Refuses a device whose precision blurs the labels.
 
     Raises:
         UsageError: the label needs float64 (``Task.double``), which MPS does not have.

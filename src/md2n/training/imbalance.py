@@ -1,12 +1,12 @@
-"""Classes of unequal size: what a sample of each counts in the task loss, and what a checkpoint is chosen on.
+"""Classes of unequal size: their weights in the task loss, and the measure that chooses a checkpoint.
 
-A loss that counts samples alike is least for who answers a large class always, long before small ones are learned, and
-so is the accuracy that a checkpoint is chosen on.  With N samples of C classes, n_c of class c, weights are
+Where every sample counts the same, loss and accuracy first favour a model that always answers a large class.  With N
+samples of C classes, n_c of class c, the weights are
 
     balanced   N / (C n_c)           every class counts the same; a model answers as if all were equally frequent
-    root       sqrt(N / (C n_c))     half way: small classes are learned, and how rare they are is not forgotten
+    root       sqrt(N / (C n_c))     between that and equal samples
 
-both divided by their mean over samples.  The former has the best balanced accuracy and answers small classes too often
+both divided by their mean over samples.  The former has the best balanced accuracy but answers small classes too often
 for a good macro F1; ``auto`` takes the latter (docs/log.md).
 """
 

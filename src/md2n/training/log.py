@@ -1,7 +1,7 @@
 """The run's log: one JSON object a line, cut back on resume to what the checkpoint knows of.
 
-``log.jsonl`` holds only what follows from configuration, data and seed, so two runs of one experiment write the same
-bytes, stopped or not.  What the clock says goes to ``timing.jsonl``, which is never cut.
+``log.jsonl`` has only what follows from configuration, data and seed, so two runs of one experiment write the same
+bytes, stopped or not.  Times are in ``timing.jsonl``, which is never cut.
 """
 
 import json
@@ -31,10 +31,10 @@ class RunLog:
         self._waiting.append(json.dumps(record, allow_nan=False) + "\n")
 
     def flush(self) -> int:
-        """Puts what was written into the file.
+        """Writes the waiting lines to the file.
 
         Returns:
-            Bytes of the file: the offset a checkpoint keeps.
+            The size of the file in bytes: the offset in a checkpoint.
 
         Raises:
             StorageError: it cannot be written; the lines stay waiting.
@@ -52,7 +52,7 @@ class RunLog:
         return size
 
     def cut(self, offset: int) -> bool:
-        """Forgets everything after ``offset`` bytes.
+        """Removes everything after ``offset`` bytes.
 
         Returns:
             False where the file is shorter than that: lines are missing from it.

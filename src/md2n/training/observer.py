@@ -1,4 +1,4 @@
-"""What the training loop tells whoever watches: a progress bar, TensorBoard, a test.  Watching changes nothing."""
+"""What the training loop reports to a progress bar, TensorBoard or a test.  Observers change nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,17 +6,15 @@ from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
-class StepReport:
-    """One optimiser step, just done.
+class Report:
+    """A moment of training.
 
     Args:
         phase: name of the phase.
-        epoch: the epoch it belongs to, from 1, over all phases.
+        epoch: the current epoch, from 1, over all phases.
         step: steps done, over all phases.
         steps: steps there will be, if no later phase ends early.
-        parts: loss term -> value, as weighted in the loss.
-        rate: learning rate.
-        gradient_norm: before clipping.
+        parts: loss term -> value, as weighted in the loss; after an epoch the mean over its samples.
     """
 
     phase: str
@@ -24,30 +22,31 @@ class StepReport:
     step: int
     steps: int
     parts: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class StepReport(Report):
+    """An optimiser step, just done.
+
+    Args:
+        rate: learning rate.
+        gradient_norm: before clipping.
+    """
+
     rate: float
     gradient_norm: float
 
 
 @dataclass(frozen=True)
-class EpochReport:
-    """One pass over the training split, just done.
+class EpochReport(Report):
+    """A pass over the training split, just done.
 
     Args:
-        phase: name of the phase.
-        epoch: from 1, over all phases.
-        step: steps done, over all phases.
-        steps: steps there will be, if no later phase ends early.
-        parts: loss term -> mean over the epoch's samples.
         score: of validation, higher is better; None in an epoch without.
         loss: of validation; None in an epoch without.
         best: True where validation prefers this epoch to all before it in the phase.
     """
 
-    phase: str
-    epoch: int
-    step: int
-    steps: int
-    parts: Mapping[str, float]
     score: float | None
     loss: float | None
     best: bool
@@ -70,11 +69,11 @@ class Observer(Protocol):
         ...
 
     def notice(self, text: str) -> None:
-        """Where training stands: it goes on after a step, it was finished already."""
+        """A sentence on the course of training: it goes on after a step, it was finished already."""
         ...
 
     def warn(self, text: str) -> None:
-        """What a person should know in any case: lines lost from the log, a damaged checkpoint, errors in the data."""
+        """What a person should always read: lines lost from the log, a damaged checkpoint, errors in the data."""
         ...
 
     def end(self) -> None:
@@ -83,34 +82,24 @@ class Observer(Protocol):
 
 
 class Silent:
-    """Tells nobody."""
+    """Ignores every report: a base of observers that need only some of them."""
 
-    def begin(self, step: int, steps: int) -> None:
-        """Nothing."""
+    def begin(self, step: int, steps: int) -> None: ...
 
-    def step(self, report: StepReport) -> None:
-        """Nothing."""
+    def step(self, report: StepReport) -> None: ...
 
-    def epoch(self, report: EpochReport) -> None:
-        """Nothing."""
+    def epoch(self, report: EpochReport) -> None: ...
 
-    def notice(self, text: str) -> None:
-        """Nothing."""
+    def notice(self, text: str) -> None: ...
 
     def warn(self, text: str) -> None:
-        """As ``notice``."""
         self.notice(text)
 
-    def end(self) -> None:
-        """Nothing."""
+    def end(self) -> None: ...
 
 
 class Together:
-    """Tells several observers, in their order.
-
-    Args:
-        observers: told everything.
-    """
+    """Passes every report on to several observers, in their order."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self.observers = tuple(observers)

@@ -16,18 +16,11 @@ ROUNDING = ("trainer.device", "trainer.threads")
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration without what does not make it another experiment."""
-    settings: dict[str, Any] = {}
-    for path, value in flat(config).items():
-        if not _listed(path, INCIDENTAL):
-            settings[path] = value
-    return settings
+    return {path: value for path, value in flat(config).items() if not _listed(path, INCIDENTAL)}
 
 
 def identity_hash(config: Mapping[str, Any]) -> str:
-    """Twelve hexadecimal digits that name the experiment; the seed, which results give beside it, does not count.
-
-    Runs of one experiment that differ in their seed alone share it: a table takes its means over them.
-    """
+    """Twelve hexadecimal digits that name the experiment, the same for all seeds: a table takes its means over them."""
     return config_hash({path: value for path, value in identity(config).items() if path != "seed"})
 
 
@@ -35,15 +28,15 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], only: tuple[s
     """Where two configurations differ, a sentence each, in the order of the keys.
 
     Args:
-        before: the folder's.
-        now: the one given now.
-        only: look at these settings alone; without it, at all that are not incidental.
+        before: that of the folder.
+        now: the present one.
+        only: compare these settings alone; by default all that are not incidental.
     """
     old, new = flat(before), flat(now)
     sentences = []
     for path in sorted(old.keys() | new.keys()):
-        looked_at = _listed(path, only) if only else not _listed(path, INCIDENTAL)
-        if looked_at and old.get(path) != new.get(path):
+        compared = _listed(path, only) if only else not _listed(path, INCIDENTAL)
+        if compared and old.get(path) != new.get(path):
             sentences.append(f"{path} is {_shown(old, path)} in the folder and {_shown(new, path)} now")
     return sentences
 

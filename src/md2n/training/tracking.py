@@ -1,16 +1,16 @@
-"""TensorBoard as one more observer; the only door to it."""
+"""TensorBoard as an observer; the only file that imports it."""
 
 from pathlib import Path
 from typing import Any
 
 from md2n.errors import UsageError, install_hint
-from md2n.training.observer import EpochReport, StepReport
+from md2n.training.observer import EpochReport, Silent, StepReport
 
 
-class TensorBoard:
-    """Writes losses, rate, gradient norm and validation as TensorBoard events.
+class TensorBoard(Silent):
+    """Writes losses, learning rate, gradient norm and validation as TensorBoard events.
 
-    A resumed run goes on in the same folder; steps it does twice are shown once (the later file wins).
+    A resumed run goes on in the same folder; of steps that were done twice the later is shown.
 
     Args:
         folder: for the event files.
@@ -40,12 +40,6 @@ class TensorBoard:
         if report.score is not None:
             self._writer.add_scalar("valid/score", report.score, report.step)
             self._writer.add_scalar("valid/loss", report.loss, report.step)
-
-    def notice(self, text: str) -> None:
-        """Nothing: notices are for people."""
-
-    def warn(self, text: str) -> None:
-        """Nothing: for people."""
 
     def end(self) -> None:
         if self._writer is not None:
