@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from md2n.diffusion.process import make_process
-from md2n.diffusion.sampler import SAMPLERS, Start, first_state, make_sampler, one_step
+from md2n.diffusion.process import Start, make_process
+from md2n.diffusion.sampler import SAMPLERS, make_sampler, one_step
 from md2n.diffusion.timesteps import timesteps
 from md2n.errors import ConfigError, UsageError
 from md2n.noise import SequentialNoise
@@ -218,7 +218,7 @@ def test_multistep_goes_halfway_along_the_drift_of_the_estimate() -> None:
 
 def test_a_first_state_from_noise_does_not_know_the_partner() -> None:
     for process, start in ((PROCESS, "noise"), (make_process(100, 20, 80, transfer="none"), "partner")):
-        one, other = (first_state(process, p, noise(), start) for p in (PARTNER, PARTNER + 5))  # type: ignore[arg-type]
+        one, other = (process.first_state(p, noise(), start) for p in (PARTNER, PARTNER + 5))  # type: ignore[arg-type]
         assert torch.equal(one, other)
 
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from md2n.diffusion import sampler as sampler_module
 from md2n.diffusion.gaussian import GaussianPair
-from md2n.diffusion.process import DuplexProcess, make_process
-from md2n.diffusion.sampler import SAMPLERS, Ancestral, Deterministic, Start, first_state, make_sampler
+from md2n.diffusion.process import DuplexProcess, Start, make_process
+from md2n.diffusion.sampler import SAMPLERS, Ancestral, Deterministic, make_sampler
 from md2n.diffusion.schedule import SCHEDULES
 from md2n.diffusion.transfer import TRANSFERS
 from md2n.noise import SampleNoise, SequentialNoise
@@ -224,7 +224,7 @@ def test_starting_at_the_partner_draws_exactly_the_marginal_at_t2() -> None:
     mean, covariance = world.marginal(process, partner, 800)
     rows = partner.expand(50, -1)
     e = torch.randn(50, 3, generator=generator(0, "z"), dtype=torch.float64)
-    drawn = first_state(process, rows, SequentialNoise(generator(0, "z")))
+    drawn = process.first_state(rows, SequentialNoise(generator(0, "z")))
     torch.testing.assert_close(drawn, mean + e @ torch.linalg.cholesky(covariance).T, rtol=0, atol=1e-12)
     moved = GaussianPair(world.mean + 5, 3 * world.covariance).marginal(process, partner, 800)
     torch.testing.assert_close(moved, (mean, covariance))

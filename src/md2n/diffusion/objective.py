@@ -27,7 +27,6 @@ from torch import nn
 
 from md2n.brief import brief
 from md2n.diffusion.process import DuplexProcess
-from md2n.diffusion.sampler import first_state
 from md2n.diffusion.score import ScoreNetwork
 from md2n.errors import UsageError, did_you_mean
 from md2n.noise import SequentialNoise
@@ -173,7 +172,7 @@ def duplex_loss(
             continue
         clean = truth[row, k]
         noise = source.like(clean)
-        begun = first_state(process, from_available[gap], source)
+        begun = process.first_state(from_available[gap], source)
         both, from_both = torch.cat([row, gap]), torch.cat([partner[row], from_available[gap]])
         t = torch.cat([times[row], torch.full_like(gap, process.handover)])
         x_t = torch.cat([process.sample(clean, partner[row], times[row], noise), begun])

@@ -30,8 +30,10 @@ from md2n.diffusion.schedule import Schedule, make_schedule
 from md2n.diffusion.stages import Stages
 from md2n.diffusion.transfer import transfer_push, transfer_weight
 from md2n.errors import UsageError, did_you_mean
+from md2n.noise import Noise
 from md2n.shapes import Float, Int, Tensor
 
+Start = Literal["partner", "noise"]  # where recovery begins: at t2, or at T
 Step = int | Int[Tensor, " batch"]
 Estimate = Callable[[Tensor, int], Tensor]  # (x_t, t) to the unknown end: what the reverse process asks of a network
 
@@ -131,6 +133,19 @@ class DuplexProcess:
     ) -> Float[Tensor, "batch *rest"]:
         """The closed form: x~_t at once from its clean end, the partner and unit noise."""
         return self.mean(x0, partner, t) + self.std(t, x0) * noise
+
+    def first_state(
+        self, partner: Float[Tensor, "batch *rest"], noise: Noise, start: Start = "partner"
+    ) -> Float[Tensor, "batch *rest"]:
+        """The state of the chain where recovery begins.
+
+        ``partner``: x_{t2}, drawn exactly, for at t2 the chain is the known partner's.  ``noise``: unit noise at T, the
+        p_T of the paper.  Without transfer the chain never carries the partner, and both are unit noise at T.
+        """
+        drawn = noise.like(partner, "first state")
+        if start == "noise" or self.transfer == "none":
+            return drawn
+        return self.sample(partner, partner, self.handover, drawn)
 
     def step(
         self,

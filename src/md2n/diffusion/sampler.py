@@ -39,9 +39,8 @@ true covariance, it is what correlations change.
 import abc
 import math
 from itertools import pairwise
-from typing import Literal
 
-from md2n.diffusion.process import DuplexProcess, Estimate
+from md2n.diffusion.process import DuplexProcess, Estimate, Start
 from md2n.diffusion.timesteps import timesteps
 from md2n.errors import ConfigError, UsageError, did_you_mean
 from md2n.noise import Noise
@@ -58,25 +57,7 @@ SAMPLERS = Registry(
     },
 )
 
-Start = Literal["partner", "noise"]
 STRIDES = ("time", "angle")
-
-
-def first_state(
-    process: DuplexProcess,
-    partner: Float[Tensor, "batch *rest"],
-    noise: Noise,
-    start: Start = "partner",
-) -> Float[Tensor, "batch *rest"]:
-    """Where recovery begins.
-
-    ``partner``: x_{t2}, drawn exactly, for at t2 the chain is the known partner's.  ``noise``: unit noise at T, the
-    p_T of the paper.  Without transfer the chain never carries the partner, and both are unit noise at T.
-    """
-    drawn = noise.like(partner, "first state")
-    if start == "noise" or process.transfer == "none":
-        return drawn
-    return process.sample(partner, partner, process.handover, drawn)
 
 
 class Sampler(abc.ABC):
@@ -208,7 +189,7 @@ class Sampler(abc.ABC):
             UsageError: a variance is needed and there is none, or it is negative, not finite or of another shape.
         """
         path, c2 = self.path(steps, start), self.checked_variance(variance, partner)
-        x: Tensor = first_state(self.process, partner, noise, start)
+        x: Tensor = self.process.first_state(partner, noise, start)
         before: tuple[Tensor, int] | None = None
         for t, s in pairwise(path):
             structuring = t > self.process.handover
@@ -283,4 +264,4 @@ def one_step(
 
     The state is drawn as for ``start="partner"``; without transfer it is unit noise at T.
     """
-    return estimate(first_state(process, partner, noise), process.handover)
+    return estimate(process.first_state(partner, noise), process.handover)
