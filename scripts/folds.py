@@ -34,8 +34,9 @@ from md2n.errors import UsageError
 from md2n.evaluation.evaluator import evaluate, validation_score
 from md2n.evaluation.protocols import fixed_conditions
 from md2n.experiment.config import ExperimentConfig, resolve
-from md2n.experiment.loading import data_checksum, fresh_model
+from md2n.experiment.loading import data_checksum
 from md2n.experiment.source import training_code
+from md2n.methods.catalogue import build
 from md2n.report.grid import COMPLETE
 from md2n.report.samples import LEAST_SAMPLES, scores_in
 from md2n.training.loop import train
@@ -89,7 +90,7 @@ def run(fold: Fold) -> tuple[float, float]:
     if not record.exists():
         samples = with_fold(load(config.data.name, config.data), fold.number, fold.folds)
         data = load_datasets(samples, config.data)
-        model = fresh_model(config, data.schema)
+        model = build(config.model.name, data.schema, config.model.settings, config.seed)
         with RunDir(place, to_mapping(config)) as opened:
             opened.describe(to_mapping(data.schema), {"checksum": data_checksum(samples, config.data.name)})
             train(model, data.train, data.valid, config.trainer, config.seed, opened)

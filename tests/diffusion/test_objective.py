@@ -12,6 +12,7 @@ from md2n.diffusion.process import DuplexProcess, Step, make_process
 from md2n.diffusion.sampler import one_step
 from md2n.diffusion.score import Condition, ScoreNetwork
 from md2n.errors import UsageError
+from md2n.nn.config import TransformerConfig
 from md2n.noise import SequentialNoise
 from md2n.seeding import generator
 
@@ -35,7 +36,7 @@ class Recorder(ScoreNetwork):
     """A network that writes down what it is asked."""
 
     def __init__(self, process: DuplexProcess = PROCESS, prediction: str = "x0") -> None:
-        super().__init__(process, M, L, D, width=8, heads=2, layers=1, prediction=prediction)
+        super().__init__(process, M, L, D, TransformerConfig(1, 2, 8, 0.0), prediction=prediction)
         self.double()
         self.calls: list[Call] = []
 
@@ -217,7 +218,7 @@ def test_trained_networks_recover_what_can_be_known() -> None:
     torch.manual_seed(0)
     g = generator(0, "train")
     process = make_process(100, 20, 80)
-    nets = [ScoreNetwork(process, 2, L, D, width=16, heads=2, layers=1) for _ in range(2)]
+    nets = [ScoreNetwork(process, 2, L, D, TransformerConfig(1, 2, 16, 0.0)) for _ in range(2)]
     mix = make_partner("mean", 2, D)
     optimiser = torch.optim.AdamW([p for n in nets for p in n.parameters()], lr=1e-2)
 
@@ -248,7 +249,7 @@ def test_trained_networks_recover_what_can_be_known() -> None:
 def test_estimates_of_the_loss_are_those_of_recovery(prediction: str) -> None:
     """The rows that ride along in the training call get what a call of their own gives; what is available stays."""
     torch.manual_seed(0)
-    nets = [ScoreNetwork(PROCESS, M, L, D, 16, 2, 1, 0.0, prediction).double() for _ in range(M)]
+    nets = [ScoreNetwork(PROCESS, M, L, D, TransformerConfig(1, 2, 16, 0.0), prediction).double() for _ in range(M)]
     for net in nets:
         nn.init.normal_(net.leave.weight)
     latents = normal(5)

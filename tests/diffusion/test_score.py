@@ -8,6 +8,7 @@ from md2n.diffusion.condition import partner
 from md2n.diffusion.process import DuplexProcess, make_process
 from md2n.diffusion.score import PREDICTIONS, Condition, ScoreNetwork
 from md2n.errors import UsageError
+from md2n.nn.config import TransformerConfig
 from md2n.seeding import generator
 
 M, L, D = 3, 4, 6
@@ -19,7 +20,7 @@ SIDES = torch.tensor([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 0]], dtype=torch.b
 def network(prediction: str = "x0", process: DuplexProcess = PROCESS, stirred: bool = True) -> ScoreNetwork:
     """A network in float64 whose parameters are all at work."""
     torch.manual_seed(0)
-    net = ScoreNetwork(process, M, L, D, width=8, heads=2, layers=2, prediction=prediction).double().eval()
+    net = ScoreNetwork(process, M, L, D, TransformerConfig(2, 2, 8, 0.0), prediction=prediction).double().eval()
     if stirred:
         g = generator(0, "stir")
         with torch.no_grad():
@@ -30,7 +31,7 @@ def network(prediction: str = "x0", process: DuplexProcess = PROCESS, stirred: b
 
 def test_without_a_first_guess_it_is_the_network_whose_guess_is_zero() -> None:
     net, (latents, x_t, _) = network(), inputs()
-    without = ScoreNetwork(PROCESS, M, L, D, width=8, heads=2, layers=2, first_guess=False).double().eval()
+    without = ScoreNetwork(PROCESS, M, L, D, TransformerConfig(2, 2, 8, 0.0), first_guess=False).double().eval()
     assert without.guess is None and net.guess is not None
     without.load_state_dict({n: w for n, w in net.state_dict().items() if not n.startswith("guess")})
     assert not torch.equal(without(x_t, 50, encoded(without, latents)), net(x_t, 50, encoded(net, latents)))

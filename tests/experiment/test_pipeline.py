@@ -12,9 +12,8 @@ from md2n.data.store import write_store
 from md2n.errors import ConfigError, DataError, DivergenceError, InterruptedRun, RunError, UsageError
 from md2n.evaluation.results import read_results
 from md2n.experiment.config import resolve
-from md2n.experiment.loading import fresh_model
 from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation, run_training
-from md2n.methods.catalogue import MODELS
+from md2n.methods.catalogue import MODELS, build
 from md2n.missing import incomplete_patterns
 from md2n.modality import set_name
 from md2n.seeding import generator
@@ -127,7 +126,8 @@ def test_the_init_is_a_function_of_the_seed_and_leaves_torch_alone(data: Path) -
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    one, same, other = (fresh_model(short(data, seed=s), schema) for s in (0, 0, 1))
+    chosen = short(data).model
+    one, same, other = (build(chosen.name, schema, chosen.settings, seed) for seed in (0, 0, 1))
     assert torch.equal(torch.rand(1), expected)
     states = [torch.cat([p.flatten() for p in m.parameters()]) for m in (one, same, other)]
     assert torch.equal(states[0], states[1])

@@ -9,8 +9,7 @@ import pytest
 from md2n.config import to_mapping
 from md2n.experiment.config import DEFAULT, ExperimentConfig, presets, resolve
 from md2n.experiment.jobs import own_preset
-from md2n.experiment.loading import fresh_model
-from md2n.methods.catalogue import MODELS
+from md2n.methods.catalogue import MODELS, build
 from md2n.modality import Modality, Schema, Task
 from md2n.seeding import generator
 from tests.experiment.made import SHORT, fitting
@@ -35,7 +34,8 @@ def test_every_method_has_a_preset_of_its_own_but_those_that_are_the_default() -
 @pytest.mark.parametrize("name", presets())
 def test_it_builds_and_its_loss_is_a_number_with_gradients(name: str) -> None:
     chosen = resolve(name).model.name
-    model = fresh_model(resolve(name, fitting(chosen, SHORT, name)), SENTIMENT)
+    config = resolve(name, fitting(chosen, SHORT, name))
+    model = build(config.model.name, SENTIMENT, config.model.settings, config.seed)
     batch = make_batch(SENTIMENT)
     phases = list(model.phases())
     while phases and phases[0].fit is not None:

@@ -9,15 +9,17 @@ from md2n.errors import ConfigError
 from md2n.fusion.head import ClassHead, make_head
 from md2n.fusion.transformer import ABSENT, GIVEN, RECOVERED, make_fusion
 from md2n.modality import Task
+from md2n.nn.config import TransformerConfig
 from md2n.seeding import generator
 
+SIZE = TransformerConfig(1, 2, 16, 0.0)
 SENTIMENT = Task("regression", low=-3, high=3, sentiment=True)
 CLASSES = Task("classification", classes=("a", "b", "c"))
 
 
 @pytest.mark.parametrize("kind", ["joint", "crossmodal"])
 def test_absent_modalities_are_not_read(kind: str) -> None:
-    fusion = make_fusion(kind, 3, 4, 8, 16, 2, 1, 0.0).eval()
+    fusion = make_fusion(kind, 3, 4, 8, SIZE).eval()
     latents = torch.randn(5, 3, 4, 8, generator=generator(0, "x"))
     state = torch.tensor([[GIVEN, ABSENT, RECOVERED]]).expand(5, -1)
     poisoned = latents.clone()
@@ -27,7 +29,7 @@ def test_absent_modalities_are_not_read(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["joint", "crossmodal"])
 def test_given_and_recovered_are_told_apart(kind: str) -> None:
-    fusion = make_fusion(kind, 2, 4, 8, 16, 2, 1, 0.0).eval()
+    fusion = make_fusion(kind, 2, 4, 8, SIZE).eval()
     latents = torch.randn(5, 2, 4, 8, generator=generator(0, "x"))
     given, recovered = torch.full((5, 2), GIVEN), torch.tensor([[GIVEN, RECOVERED]]).expand(5, -1)
     assert not torch.allclose(fusion(latents, given), fusion(latents, recovered))
@@ -35,7 +37,7 @@ def test_given_and_recovered_are_told_apart(kind: str) -> None:
 
 def test_the_summary_begins_as_a_linear_reading_of_what_is_given() -> None:
     """Without its blocks it is affine in given latents and blind to recovered ones."""
-    fusion = make_fusion("joint", 3, 4, 8, 16, 2, 1, 0.0).double().eval()
+    fusion = make_fusion("joint", 3, 4, 8, SIZE).double().eval()
     fusion.transformer = Untouched()  # type: ignore[assignment]
     state = torch.tensor([[GIVEN, RECOVERED, ABSENT]] * 2)
     x, y = torch.randn(2, 2, 3, 4, 8, generator=generator(0, "x"), dtype=torch.float64)

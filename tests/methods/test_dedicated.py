@@ -9,8 +9,9 @@ import torch
 from md2n.batch import SequenceBatch
 from md2n.errors import DataError
 from md2n.methods.dedicated.model import ALL_SETS, Dedicated
-from md2n.methods.parts.config import FusionConfig, LatentConfig, TransformerConfig
+from md2n.methods.parts.config import FusionConfig, LatentConfig
 from md2n.modality import Modality, Schema
+from md2n.nn.config import TransformerConfig
 from md2n.seeding import generator
 from md2n.training.optim import clip_gradient
 from tests.worlds import CLASSES, WORLDS, every_pattern, make_batch

@@ -8,8 +8,9 @@ import torch
 from md2n.methods.icdn.config import ICDNConfig
 from md2n.methods.icdn.model import ICDN
 from md2n.methods.icdn.unimodal_labels import ENOUGH, UnimodalLabels
-from md2n.methods.parts.config import LatentConfig, TransformerConfig
+from md2n.methods.parts.config import LatentConfig
 from md2n.modality import Task
+from md2n.nn.config import TransformerConfig
 from md2n.seeding import generator
 from tests.worlds import CLASSES, REAL, WORLDS, every_pattern, make_batch
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from md2n.diffusion.process import make_process
 from md2n.methods.md2n.config import DiffusionConfig
 from md2n.methods.md2n.recovery import DuplexRecovery
 from md2n.noise import SampleNoise
@@ -24,7 +25,8 @@ SWITCHES = {
 
 def made(config: DiffusionConfig) -> DuplexRecovery:
     torch.manual_seed(0)
-    recovery = DuplexRecovery(MODALITIES, TOKENS, WIDTH, config).double().eval()
+    process = make_process(config.steps, config.t1, config.t2, config.schedule, config.transfer, config.variance)
+    recovery = DuplexRecovery(MODALITIES, TOKENS, WIDTH, process, config).double().eval()
     with torch.no_grad():
         for p in recovery.parameters():
             p.add_(0.05 * torch.randn_like(p))

@@ -6,9 +6,8 @@ import re
 import pytest
 
 from md2n.experiment.config import presets, resolve
-from md2n.experiment.loading import fresh_model
 from md2n.methods.base import Card, MultimodalModel
-from md2n.methods.catalogue import CONFIGS, MODELS
+from md2n.methods.catalogue import CONFIGS, MODELS, build
 from md2n.modality import Modality, Schema, Task
 from tests.project.sources import ROOT
 
@@ -46,7 +45,7 @@ def test_the_preset_builds_its_model_at_full_size(name: str, digits: Schema) -> 
     config = resolve(name)
     fusion = getattr(config.model.settings, "fusion", config.model.settings)
     schema = SENTIMENT if getattr(fusion, "head", "auto") == "seven_class" else digits
-    model = fresh_model(config, schema)
+    model = build(config.model.name, schema, config.model.settings, config.seed)
     assert isinstance(model, MODELS.get(config.model.name))
     assert model.schema == schema
     assert sum(p.numel() for p in model.parameters()) > 0

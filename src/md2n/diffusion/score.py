@@ -33,6 +33,7 @@ from md2n.diffusion.process import DuplexProcess, Estimate, Step
 from md2n.errors import UsageError, did_you_mean
 from md2n.nn.adaptive import AdaptiveBlock, AdaptiveNorm
 from md2n.nn.attention import KeysValues
+from md2n.nn.config import TransformerConfig
 from md2n.nn.embedding import sinusoidal
 from md2n.shapes import Bool, Float, Tensor
 
@@ -82,10 +83,7 @@ class ScoreNetwork(nn.Module):
         modalities: M.
         tokens: L.
         latent_width: D.
-        width: residual width, even.
-        heads: divides ``width``.
-        layers: blocks.
-        dropout: on attention and feed-forward.
+        size: of the Transformer; its width is even.
         prediction: what ``forward`` gives: ``x0``, the unknown end of the chain, or the ``noise`` in it.
         first_guess: whether there is one (``guess``), which the paper does not have.
 
@@ -99,10 +97,7 @@ class ScoreNetwork(nn.Module):
         modalities: int,
         tokens: int,
         latent_width: int,
-        width: int = 64,
-        heads: int = 4,
-        layers: int = 2,
-        dropout: float = 0.0,
+        size: TransformerConfig,
         prediction: str = "x0",
         first_guess: bool = True,
     ) -> None:
@@ -111,7 +106,7 @@ class ScoreNetwork(nn.Module):
             raise UsageError(f"a score network cannot predict '{prediction}'", did_you_mean(prediction, PREDICTIONS))
         self.process = process
         self.prediction = prediction
-        self.width = width
+        width = self.width = size.width
 
         self.source_project = nn.ModuleList(nn.Linear(latent_width, width) for _ in range(modalities))
         self.source_place = nn.Parameter(0.1 * torch.randn(tokens, width))
@@ -123,7 +118,7 @@ class ScoreNetwork(nn.Module):
         self.guess = FirstGuess(modalities, tokens, latent_width, width) if first_guess else None
         self.enter = nn.Linear(3 * latent_width, width)
         self.place = nn.Parameter(0.1 * torch.randn(tokens, width))
-        self.blocks = nn.ModuleList(AdaptiveBlock(width, heads, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(AdaptiveBlock(width, size.heads, size.dropout) for _ in range(size.layers))
         self.leave_norm = AdaptiveNorm(width, width)
         self.leave = nn.Linear(width, latent_width)
         nn.init.zeros_(self.leave.weight)

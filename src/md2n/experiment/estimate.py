@@ -28,9 +28,9 @@ from md2n.evaluation.evaluator import evaluate, evaluate_recovery, validation_sc
 from md2n.evaluation.protocols import RATES, Condition, fixed_conditions
 from md2n.experiment.config import ExperimentConfig
 from md2n.experiment.jobs import recovered_under
-from md2n.experiment.loading import fresh_model
 from md2n.experiment.measuring import RECOVERY_BATCH
 from md2n.methods.base import MultimodalModel, Phase, Recovers
+from md2n.methods.catalogue import build
 from md2n.missing import incomplete_patterns
 from md2n.seeding import generator
 from md2n.training.feed import Feed, epochs_of
@@ -102,7 +102,7 @@ def estimate(config: ExperimentConfig, data: Datasets, protocols: Sequence[str])
 
 
 def _estimate(config: ExperimentConfig, data: Datasets, protocols: Sequence[str]) -> Effort:
-    model = fresh_model(config, data.schema)
+    model = build(config.model.name, data.schema, config.model.settings, config.seed)
     feed = Feed(data.train, config.trainer, config.seed, torch.device("cpu"))
     phases = tuple(model.phases())
     steps, parts = 0, []

@@ -25,7 +25,6 @@ from md2n.methods.base import MultimodalModel
 from md2n.methods.catalogue import build
 from md2n.modality import Schema
 from md2n.reading import reading
-from md2n.seeding import stream_seed
 from md2n.training.device import choose_device, require_precision
 from md2n.training.rundir import (
     CELLS,
@@ -101,7 +100,7 @@ def load_run(path: Path, device: str = "cpu") -> LoadedRun:
     with _naming(path / f"{NORMALISER}.safetensors"):
         normaliser.check({m.name: m.dim for m in schema.modalities})
     with _naming(path):
-        model = fresh_model(config, schema)
+        model = build(config.model.name, schema, config.model.settings, config.seed)
     model.to(where)
     load_weights(model, weights, str(path))
     model.eval()
@@ -141,13 +140,6 @@ def read_cells(path: Path, schema: Schema) -> CellModel:
     tensors, facts = read_tensors(path, CELLS)
     with reading(path / f"{CELLS}.json", RunError, RESTORE), _naming(path):
         return CellModel.from_state({name: value.numpy() for name, value in tensors.items()}, facts)
-
-
-def fresh_model(config: ExperimentConfig, schema: Schema) -> MultimodalModel:
-    """The untrained model of an experiment: a function of configuration, schema and seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(config.seed, "init"))
-        return build(config.model.name, schema, config.model.settings)
 
 
 def data_checksum(samples: Samples, name: str, notice: Callable[[str], None] = lambda text: None) -> str:

@@ -18,9 +18,10 @@ from md2n.errors import DivergenceError
 from md2n.experiment.config import ExperimentConfig
 from md2n.experiment.costs import TrainingMeter
 from md2n.experiment.findings import tell_findings
-from md2n.experiment.loading import LoadedRun, data_checksum, fresh_model, load_run, read_normaliser
+from md2n.experiment.loading import LoadedRun, data_checksum, load_run, read_normaliser
 from md2n.experiment.measuring import recovery_examples, run_evaluation
 from md2n.experiment.source import UNKNOWN, gone_on, training_code
+from md2n.methods.catalogue import build
 from md2n.modality import Schema
 from md2n.training.device import autocast, choose_device
 from md2n.training.loop import train
@@ -92,7 +93,7 @@ def run_training(
     # What was measured then rather than anew: the same bits even under another version of numpy.
     before = (read_normaliser(out), from_mapping(Schema, read_schema(out)).task) if begun else (None, None)
     data = load_datasets(samples, config.data, *before)
-    model = fresh_model(config, data.schema)
+    model = build(config.model.name, data.schema, config.model.settings, config.seed)
     facts: dict[str, Any] = {
         "name": samples.name,
         "checksum": checksum(whole) if data_set else data_checksum(whole, config.data.name, watcher.warn),

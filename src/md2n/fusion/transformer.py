@@ -12,6 +12,7 @@ import abc
 import torch
 from torch import nn
 
+from md2n.nn.config import TransformerConfig
 from md2n.nn.transformer import Transformer
 from md2n.shapes import Bool, Float, Int, Tensor
 
@@ -25,10 +26,7 @@ class FusionTransformer(nn.Module, abc.ABC):
         modalities: M.
         tokens: L.
         latent_width: D.
-        width: residual width of the Transformer.
-        heads: attention heads.
-        layers: blocks.
-        dropout: on attention and feed-forward.
+        size: of the Transformer.
 
     Attributes:
         fused_width: size of the result.
@@ -38,10 +36,9 @@ class FusionTransformer(nn.Module, abc.ABC):
 
     fused_width: int
 
-    def __init__(
-        self, modalities: int, tokens: int, latent_width: int, width: int, heads: int, layers: int, dropout: float
-    ) -> None:
+    def __init__(self, modalities: int, tokens: int, latent_width: int, size: TransformerConfig) -> None:
         super().__init__()
+        width = size.width
         self.project = nn.ModuleList(nn.Linear(latent_width, width) for _ in range(modalities))
         self.place = nn.Parameter(torch.randn(modalities, tokens, width) * 0.1)
         self.state = nn.Embedding(len(STATES), width)
@@ -72,15 +69,13 @@ class JointTransformer(FusionTransformer):
     alone, which can weigh them (docs/log.md has the numbers).
     """
 
-    def __init__(
-        self, modalities: int, tokens: int, latent_width: int, width: int, heads: int, layers: int, dropout: float
-    ) -> None:
-        super().__init__(modalities, tokens, latent_width, width, heads, layers, dropout)
+    def __init__(self, modalities: int, tokens: int, latent_width: int, size: TransformerConfig) -> None:
+        super().__init__(modalities, tokens, latent_width, size)
+        width = self.fused_width = size.width
         self.summary = nn.Parameter(torch.randn(width) * 0.1)
         self.reading = nn.Linear(modalities * tokens * latent_width, width, bias=False)
-        self.dropout = nn.Dropout(dropout)
-        self.transformer = Transformer(width, heads, layers, dropout)
-        self.fused_width = width
+        self.dropout = nn.Dropout(size.dropout)
+        self.transformer = Transformer(width, size.heads, size.layers, size.dropout)
 
     def forward(
         self, latents: Float[Tensor, "batch modality token width"], state: Int[Tensor, "batch modality"]
@@ -102,20 +97,20 @@ class CrossmodalTransformer(FusionTransformer):
     padded sequences is padding.
     """
 
-    def __init__(
-        self, modalities: int, tokens: int, latent_width: int, width: int, heads: int, layers: int, dropout: float
-    ) -> None:
-        super().__init__(modalities, tokens, latent_width, width, heads, layers, dropout)
+    def __init__(self, modalities: int, tokens: int, latent_width: int, size: TransformerConfig) -> None:
+        super().__init__(modalities, tokens, latent_width, size)
         self.pairs = nn.ModuleDict(
             {
-                f"{target}_{source}": Transformer(width, heads, layers, dropout, cross=True)
+                f"{target}_{source}": Transformer(size.width, size.heads, size.layers, size.dropout, cross=True)
                 for target in range(modalities)
                 for source in range(modalities)
                 if target != source
             }
         )
-        joined = width * (modalities - 1)
-        self.memories = nn.ModuleList(Transformer(joined, heads, layers, dropout) for _ in range(modalities))
+        joined = size.width * (modalities - 1)
+        self.memories = nn.ModuleList(
+            Transformer(joined, size.heads, size.layers, size.dropout) for _ in range(modalities)
+        )
         self.fused_width = joined * modalities
 
     def forward(
@@ -137,8 +132,8 @@ class CrossmodalTransformer(FusionTransformer):
 
 
 def make_fusion(
-    kind: str, modalities: int, tokens: int, latent_width: int, width: int, heads: int, layers: int, dropout: float
+    kind: str, modalities: int, tokens: int, latent_width: int, size: TransformerConfig
 ) -> FusionTransformer:
     """``joint`` or ``crossmodal``; arguments as in ``FusionTransformer``."""
     chosen = CrossmodalTransformer if kind == "crossmodal" else JointTransformer
-    return chosen(modalities, tokens, latent_width, width, heads, layers, dropout)
+    return chosen(modalities, tokens, latent_width, size)

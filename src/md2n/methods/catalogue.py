@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import torch
+
 from md2n.methods.base import MultimodalModel
 from md2n.methods.size import bounded, check_sizes
 from md2n.modality import Schema
 from md2n.registry import Registry
+from md2n.seeding import stream_seed
 
 FUSION = "parts.config:FusionConfig"
 
@@ -40,13 +43,14 @@ def config_class(name: str) -> type[Any]:
     return cls
 
 
-def build(name: str, schema: Schema, config: Any) -> MultimodalModel:
+def build(name: str, schema: Schema, config: Any, seed: int | None = None) -> MultimodalModel:
     """A freshly initialised method.
 
     Args:
         name: a name in ``MODELS``.
         schema: modalities and task.
         config: an instance of ``config_class(name)``.
+        seed: of the run: the weights are a function of it; without it they follow torch's own generator.
 
     Raises:
         UsageError: unknown name.
@@ -54,6 +58,8 @@ def build(name: str, schema: Schema, config: Any) -> MultimodalModel:
     """
     method = MODELS.get(name)
     check_sizes(config, "model")
-    with bounded(name, schema):
+    with torch.random.fork_rng(devices=[], enabled=seed is not None), bounded(name, schema):
+        if seed is not None:
+            torch.manual_seed(stream_seed(seed, "init"))
         model: MultimodalModel = method(schema, config)
     return model

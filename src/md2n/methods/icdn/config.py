@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 
-from md2n.methods.parts.config import LatentConfig, TransformerConfig
+from md2n.methods.parts.config import LatentConfig
+from md2n.nn.config import TransformerConfig
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from md2n.errors import ConfigError
-from md2n.methods.parts.config import FusionConfig, TransformerConfig
+from md2n.diffusion.stages import Stages
+from md2n.methods.parts.config import FusionConfig
+from md2n.nn.config import TransformerConfig
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,7 @@ class DiffusionConfig:
     first_guess: bool = True
 
     def __post_init__(self) -> None:
-        if not self.t1 < self.t2 <= self.steps:
-            raise ConfigError(
-                f"t1 = {self.t1}, t2 = {self.t2}, steps = {self.steps} do not divide time into three stages",
-                "choose t1 < t2 <= steps (the paper: 200, 800, 1000)",
-            )
+        Stages(self.t1, self.t2, self.steps)  # refuses what does not divide time
 
 
 @dataclass(frozen=True)

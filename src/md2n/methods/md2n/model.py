@@ -20,6 +20,8 @@ from typing import ClassVar
 import torch
 
 from md2n.batch import SequenceBatch
+from md2n.diffusion.objective import duplex_loss
+from md2n.diffusion.process import make_process
 from md2n.errors import UsageError
 from md2n.methods.base import Card, Losses, Prediction, Recovery
 from md2n.methods.md2n.config import MD2NConfig
@@ -53,16 +55,31 @@ class MD2N(LatentModel):
         super().__init__(schema, config.fusion, encoders=config.encoders)
         self.config = config
         tokens, width = self.backbone.tokens, config.fusion.latent.width
-        self.recovery = DuplexRecovery(len(schema.modalities), tokens, width, config.diffusion)
+        d = config.diffusion
+        process = make_process(d.steps, d.t1, d.t2, d.schedule, d.transfer, d.variance)
+        self.recovery = DuplexRecovery(len(schema.modalities), tokens, width, process, d)
         self.add_decoders(config.decoders)
 
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
         config, available, present = self.config, batch.available, batch.present
         whole = batch.complete()
         latents, clean = self.backbone.encode(whole), self.backbone.encode_in_use(whole)
-        score = self.recovery.loss(clean, present, available, generator, config.detach_target)
+        score = duplex_loss(
+            self.recovery.networks,
+            self.recovery.mix,
+            clean,
+            present,
+            available,
+            generator,
+            duplex=config.diffusion.duplex,
+            detach_target=config.detach_target,
+            t_range=config.diffusion.t_range,
+            structure=config.diffusion.start == "noise",
+            estimate=not config.diffusion.cascade,
+        )
         recovered = score.estimates
-        assert recovered is not None
+        if recovered is None:  # a cascade needs one estimate after another
+            recovered = self.recovery.estimate(clean, available, SequentialNoise(generator))
         raw = self.fused(latents, self._read(recovered), available)
         parts = {
             "task": self.backbone.task_loss(raw, batch),

@@ -3,18 +3,15 @@
 ``DuplexRecovery`` is what Table 3 injects into other methods: latents and flags in, latents with nothing missing out.
 """
 
-from dataclasses import replace
-
 import torch
 from torch import nn
 
 from md2n.diffusion.condition import make_partner
-from md2n.diffusion.objective import DuplexLoss, duplex_loss
-from md2n.diffusion.process import make_process
+from md2n.diffusion.process import DuplexProcess
 from md2n.diffusion.sampler import make_sampler, one_step
 from md2n.diffusion.score import Condition, ScoreNetwork
 from md2n.methods.md2n.config import DiffusionConfig
-from md2n.noise import Noise, SequentialNoise
+from md2n.noise import Noise
 from md2n.shapes import Bool, Float, Tensor
 
 
@@ -25,56 +22,26 @@ class DuplexRecovery(nn.Module):
         modalities: M.
         tokens: L.
         width: D.
-        config: process, networks and switches.
+        process: whose chains are reversed.
+        config: networks and switches.
 
     Paper: Sec. 3.2, 3.3.
     """
 
-    def __init__(self, modalities: int, tokens: int, width: int, config: DiffusionConfig) -> None:
+    def __init__(
+        self, modalities: int, tokens: int, width: int, process: DuplexProcess, config: DiffusionConfig
+    ) -> None:
         super().__init__()
         self.config = config
-        self.process = make_process(
-            config.steps, config.t1, config.t2, config.schedule, config.transfer, config.variance
-        )
+        self.process = process
         self.sampler = make_sampler(config.sampler, self.process)
         self.mix = make_partner(config.partner, modalities, width)
-        size = config.network
         networks = [
-            ScoreNetwork(
-                self.process, modalities, tokens, width, size.width, size.heads, size.layers, size.dropout,
-                config.prediction, config.first_guess,
-            )
+            ScoreNetwork(process, modalities, tokens, width, config.network, config.prediction, config.first_guess)
             for _ in range(1 if config.shared else modalities)
-        ]  # fmt: skip
+        ]
         self.own = nn.ModuleList(networks)
         self.networks = tuple(networks * modalities if config.shared else networks)
-
-    def loss(
-        self,
-        latents: Float[Tensor, "batch modality token width"],
-        present: Bool[Tensor, "batch modality"],
-        available: Bool[Tensor, "batch modality"],
-        generator: torch.Generator,
-        detach_target: bool = True,
-    ) -> DuplexLoss:
-        """L_m, L_a and the one-step estimates; see ``md2n.diffusion.objective.duplex_loss``."""
-        cascade = self.config.cascade
-        score = duplex_loss(
-            self.networks,
-            self.mix,
-            latents,
-            present,
-            available,
-            generator,
-            duplex=self.config.duplex,
-            detach_target=detach_target,
-            t_range=self.config.t_range,
-            structure=self.config.start == "noise",
-            estimate=not cascade,
-        )
-        if not cascade:
-            return score
-        return replace(score, estimates=self.estimate(latents, available, SequentialNoise(generator)))
 
     def estimate(
         self,

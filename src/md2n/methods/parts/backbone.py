@@ -41,10 +41,7 @@ class Backbone(nn.Module):
             len(modalities),
             self.tokens,
             latent.width,
-            size.width,
-            size.heads,
-            size.layers,
-            size.dropout,
+            size,
         )
         self.head: Head = make_head(config.head, self.fusion.fused_width, schema.task, size.dropout)
 

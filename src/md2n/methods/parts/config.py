@@ -1,11 +1,11 @@
-"""Settings of encoders, Transformers and fusion, which methods share.  No torch here, so that help is fast."""
+"""Settings of encoders and fusion, which methods share.  No torch here, so that help is fast."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from md2n.errors import ConfigError
+from md2n.nn.config import TransformerConfig
 
 
 @dataclass(frozen=True)
@@ -27,27 +27,6 @@ class LatentConfig:
     encoder: Literal["auto", "convolution", "query"] = "auto"
     hidden: Annotated[int, Gt(0)] = 128
     dropout: Annotated[float, Ge(0), Le(0.9)] = 0.3
-
-
-@dataclass(frozen=True)
-class TransformerConfig:
-    """Size of a Transformer.
-
-    Args:
-        layers: number of blocks.
-        heads: attention heads; must divide ``width``.
-        width: width of the residual stream.
-        dropout: of attention and feed-forward layers.
-    """
-
-    layers: Annotated[int, Gt(0)] = 2
-    heads: Annotated[int, Gt(0)] = 4
-    width: Annotated[int, Gt(0)] = 64
-    dropout: Annotated[float, Ge(0), Le(0.9)] = 0.2
-
-    def __post_init__(self) -> None:
-        if self.width % self.heads:
-            raise ConfigError(f"{self.heads} heads do not divide width {self.width}", "choose a divisor of the width")
 
 
 @dataclass(frozen=True)
