@@ -35,9 +35,9 @@ def test_a_pattern_nothing_can_be_learnt_from_is_left_out_and_named() -> None:
     told = equity({"text": 0.7, "audio": 0.6}, CHANCE, {"text": 0.9, "audio": 0.505})
     assert told.undefined == ("audio",)
     assert set(told.per_pattern) == {"text"}
-    with pytest.raises(DataError, match="no pattern's ceiling is above chance"):
+    with pytest.raises(DataError, match="no pattern's upper bound is above chance"):
         equity({"text": 0.7}, CHANCE, {"text": 0.5})
-    with pytest.raises(DataError, match="no chance or no ceiling for: vision"):
+    with pytest.raises(DataError, match="no chance or no upper bound for: vision"):
         equity({"vision": 0.7}, CHANCE, CEILING)
 
 

@@ -24,7 +24,7 @@ class VectorDecoder(nn.Module):
 
 
 class SequenceDecoder(nn.Module):
-    """One query per frame, made of its place in the clip, attends to the L tokens and is told of all of them together.
+    """One query per frame, from its place in the clip, attends to the L tokens; a linear map of all of them is added.
 
     The place is the frame's number, so a missing modality can be decoded to any length, and its unknown true length
     is never read.

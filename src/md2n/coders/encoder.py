@@ -78,7 +78,7 @@ class QueryEncoder(nn.Module):
 class ConvolutionEncoder(nn.Module):
     """A convolution along time, as in MulT, DiCMoR and IMDer; then each of L positions averages its stretch of time.
 
-    The peers cut or pad every sequence to one length and convolve over it.  Here position l stands for the time
+    The peers cut or pad every sequence to one length and convolve over it.  Here position l is the time
     ``[l T / L, (l + 1) T / L)``, T the longest length in the data: the identity where T = L.  A stretch without a valid
     frame gives a token of zeros.
     """

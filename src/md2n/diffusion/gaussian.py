@@ -59,8 +59,8 @@ class GaussianPair:
     ) -> Float[Tensor, "*batch dim"]:
         """E[x_0^m | x_t, x_0^a]: the ideal network."""
         mean, covariance = self.given_partner(partner)
-        middle, spread = self.marginal(process, partner, t)
-        gain = torch.linalg.solve(spread, process.own[t] * covariance).T
+        middle, variance = self.marginal(process, partner, t)
+        gain = torch.linalg.solve(variance, process.own[t] * covariance).T
         expected: Tensor = mean + (x_t - middle) @ gain.T
         return expected
 

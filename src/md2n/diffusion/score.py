@@ -76,7 +76,7 @@ class Condition:
 
 
 class ScoreNetwork(nn.Module):
-    """s_theta for one target modality, or for all of them (it is told which one).
+    """s_theta for one target modality, or for all of them (the target is an input then).
 
     Args:
         process: whose chain it estimates.

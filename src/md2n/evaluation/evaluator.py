@@ -1,11 +1,11 @@
-"""Asks any method under any condition, with everything hidden poisoned, and measures its answers.
+"""Measures any method under any condition, with everything hidden poisoned.
 
-What a method is given is ``batch.hide(available).poisoned()``: NaN stands in every feature it may not read and no label
-is known, so a method cannot profit from what it must not see; one that tries answers NaN and is refused by name.
+A method gets ``batch.hide(available).poisoned()``: every feature that it may not read is NaN and no label is known, so
+it cannot profit from them; a method that reads them answers NaN and is refused by name.
 
-Randomness: every condition has its own seed, of (seed, condition), and what is drawn for a sample goes by its id.  The
-same call gives the same bits, whatever other conditions are asked for and in whatever order; and the same predictions
-and draws, up to rounding, for every batch size, order and subset of the samples, on every device.
+Every condition has its own random stream, of (seed, condition), and what is drawn for a sample depends on its id.  The
+same call gives the same bits, whatever the other conditions and their order; and the same predictions and draws, up to
+rounding, for every batch size, order and subset of the samples, on every device.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ from md2n.errors import DataError, UsageError
 from md2n.evaluation import metrics
 from md2n.evaluation.inference import (
     Meter,
-    asking,
     batches,
     check_conditions,
     conversations_for,
+    evaluation_mode,
+    hidden_batch,
     refuse_nan,
     to_numpy,
-    under,
 )
 from md2n.evaluation.protocols import Condition
 from md2n.evaluation.recovery import MOST_FRAMES, LatentTally, RecoveryTally
@@ -113,14 +113,14 @@ def evaluate(
     """Predictions and measures under every condition, in the order given; the data are read once.
 
     Args:
-        model: on ``device``; its training mode is left as found.
+        model: on ``device``; its training mode stays as it is.
         dataset: N samples.
         conditions: ``available`` of shape ``[N, M]`` each.
-        batch_size: samples asked for at once.
+        batch_size: samples per call.
         draws: overrides the method's own number of draws.
         seed: of everything random.
         device: where the method is.
-        meter: told what the predictions took.
+        meter: counts what the predictions took.
 
     Raises:
         UsageError: a condition was made for another number of samples or modalities.
@@ -129,10 +129,10 @@ def evaluate(
     meter = meter or Meter()
     check_conditions(model, dataset, conditions)
     collected: list[list[tuple[Array, Array | None, Array, Array]]] = [[] for _ in conditions]
-    with asking(model):
+    with evaluation_mode(model):
         for positions, loaded in batches(dataset, batch_size, device, conversations_for(model, dataset)):
             for condition, parts in zip(conditions, collected):
-                shown = under(loaded, condition, positions, seed)
+                shown = hidden_batch(loaded, condition, positions, seed)
                 if shown is None:
                     continue
                 inputs, whole = shown
@@ -163,11 +163,9 @@ def validation_score(
 ) -> ValidationScore:
     """What a checkpoint is chosen by: accuracy and cross-entropy, or minus MAE and MAE, as means over patterns.
 
-    With ``balanced`` the accuracy of classes is the balanced one, to which a small class counts as much as a large one.
-
-    All incomplete patterns travel in one mixed batch, so the data are read once and the network is called as few times
-    as ``batch_size`` permits.  The draws are the same at every call with one seed: checkpoints are compared on equal
-    terms.  Samples without a label, and patterns that leave a sample nothing, do not count.
+    With ``balanced`` it is the balanced accuracy, in which a small class counts as much as a large one.  All incomplete
+    patterns are in one mixed batch: the data are read once.  One seed gives the same draws at every call, so that
+    checkpoints compare.  Samples without a label, and patterns that leave a sample nothing, do not count.
 
     Raises:
         DataError: no sample has a label.
@@ -177,7 +175,7 @@ def validation_score(
     patterns = incomplete_patterns(names)
     flags = torch.tensor([pattern_flags(p, names) for p in patterns], device=device)
     outputs, labels, codes = [], [], []
-    with asking(model):
+    with evaluation_mode(model):
         for _, loaded in batches(
             dataset, max(1, batch_size // len(patterns)), device, conversations_for(model, dataset)
         ):
@@ -233,13 +231,13 @@ def evaluate_recovery(
         model: a method with ``recover``.
         dataset: N samples.
         conditions: ``available`` of shape ``[N, M]`` each; those that hide nothing give no result.
-        batch_size: samples asked for at once.
+        batch_size: samples per call.
         draws: draws per sample (None: the method's own number); two or more for a coverage.
         steps: network calls per recovery (None: the method's own number).
         seed: of everything random.
         device: where the method is.
-        most: frames kept for the energy distance and for figures.
-        meter: told what the recoveries took; a sample counts once, however many of its modalities were hidden.
+        most: frames stored for the energy distance and for figures.
+        meter: counts what the recoveries took; a sample counts once, however many of its modalities were hidden.
 
     Raises:
         UsageError: the method does not recover, or a condition was made for other data.
@@ -257,14 +255,14 @@ def evaluate_recovery(
     latents = {key: LatentTally() for key in wanted}
     samples = dict.fromkeys(wanted, 0)
     together = conversations_for(model, dataset)
-    with asking(model):
+    with evaluation_mode(model):
         for positions, loaded in batches(dataset, batch_size, device, together):
             for c, condition in enumerate(conditions):
-                shown = under(loaded, condition, positions)
+                shown = hidden_batch(loaded, condition, positions)
                 concerned = None if shown is None else (shown[1].present & ~shown[0].available).any(dim=1)
                 if shown is None or concerned is None or not bool(concerned.any()):
                     continue
-                # Of a conversation nothing is left out: what is complete is context for what is not.
+                # Conversations stay whole: complete samples are context of the others.
                 selection = concerned if together is None else torch.ones_like(concerned)
                 inputs, whole = (batch.select(selection) for batch in shown)
                 hidden = whole.present & ~inputs.available
@@ -272,7 +270,7 @@ def evaluate_recovery(
                 with meter.answering(int(concerned.sum())):
                     back = model.recover(inputs, g, draws=draws, steps=steps)
                 meter.draws = len(back.draws[names[0]])
-                # What nothing is hidden from keeps its true latents: one call without any draw to speak of.
+                # With nothing hidden every latent is the true one, so one draw and one step are enough.
                 true = model.recover(whole.complete().poisoned(), g, draws=1, steps=1) if back.latents else back
                 for t, name in enumerate(names):
                     frames = to_numpy(whole.valid[name] & hidden[:, t, None])
@@ -325,8 +323,8 @@ def _joined(
 ) -> tuple[Array, Array | None, Array, Array]:
     if parts:
         outputs, spreads, labels, rows = zip(*parts)
-        held = [s for s in spreads if s is not None]
-        spread = np.concatenate(held) if len(held) == len(parts) else None
+        measured = [s for s in spreads if s is not None]
+        spread = np.concatenate(measured) if len(measured) == len(parts) else None
         return np.concatenate(outputs), spread, np.concatenate(labels), np.concatenate(rows)
     classes = model.schema.task.kind == "classification"
     empty = np.zeros((0, model.schema.task.output_dim) if classes else 0, np.float32)

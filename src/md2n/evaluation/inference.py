@@ -1,4 +1,4 @@
-"""How a method is asked: in evaluation mode, batch by batch, with everything it must not see poisoned."""
+"""Calling a method: in evaluation mode, batch by batch, with everything hidden from it poisoned."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from md2n.shapes import Bool, Tensor
 
 
 class Meter:
-    """CPU seconds that a method takes for its answers, and the samples it answered for; all calls together.
+    """CPU seconds and number of samples of a method's calls, added up.
 
     Args:
         notice: called after every call, with the samples so far.
@@ -43,12 +43,12 @@ class Meter:
 
 
 @contextmanager
-def asking(model: MultimodalModel) -> Iterator[None]:
+def evaluation_mode(model: MultimodalModel) -> Iterator[None]:
     """Evaluation mode, no gradients; the mode of every part is put back as it was."""
     modes = {part: part.training for part in model.modules()}
     model.eval()
     try:
-        # Not inference_mode: a tensor that a method keeps from here could then never be trained through.
+        # Not inference_mode: a tensor that a method stores here could then never be trained through.
         with torch.no_grad():
             yield
     finally:
@@ -87,10 +87,10 @@ def batches(
         yield positions, dataset.batch(positions).to(device)
 
 
-def under(
+def hidden_batch(
     loaded: SequenceBatch, condition: Condition, positions: npt.NDArray[np.int64], seed: int = 0
 ) -> tuple[SequenceBatch, SequenceBatch] | None:
-    """The samples of a batch that take part in a condition.
+    """The samples of a batch that take part in a condition, as a method gets them and as they are.
 
     Args:
         loaded: the samples at these positions.
@@ -99,8 +99,8 @@ def under(
         seed: of the numbers hidden inside modalities.
 
     Returns:
-        The samples as a method gets them (hidden features and all labels poisoned), and as they are; None where
-        the condition leaves none of them anything.
+        The same samples with hidden features and all labels poisoned, and without; None where every modality of all of
+        them is hidden.
     """
     available = torch.from_numpy(condition.available[positions]).to(loaded.device)
     taking_part = available.any(dim=1)
@@ -147,7 +147,7 @@ def check_conditions(model: MultimodalModel, dataset: Dataset, conditions: Seque
 
 
 def refuse_nan(output: torch.Tensor, where: str) -> None:
-    """Stops at predictions that are not numbers.
+    """Refuses predictions that are not finite numbers.
 
     Raises:
         DivergenceError: saying how many and where.
@@ -162,5 +162,5 @@ def refuse_nan(output: torch.Tensor, where: str) -> None:
 
 def to_numpy(x: torch.Tensor) -> npt.NDArray[Any]:
     """A tensor from any device as an array; bfloat16, which NumPy does not have, as float32."""
-    held = x.detach().cpu()
-    return np.asarray((held.float() if held.dtype == torch.bfloat16 else held).numpy())
+    local = x.detach().cpu()
+    return np.asarray((local.float() if local.dtype == torch.bfloat16 else local).numpy())

@@ -3,8 +3,8 @@
 ``fixed@1``: every incomplete pattern in turn, and ``complete``.  A sample of which a pattern leaves nothing (data with
 natural gaps) takes no part in that condition; conditions say how many samples do.
 
-``random@1``: rates 0, 0.1, .. 0.7 of the P present modalities are hidden, at least one kept per sample.  The paper's
-rate is ``1 - sum_i m_i / (N M)``; with natural gaps ours counts present modalities only.  How they are drawn: one
+``random@1``: rates 0, 0.1, .. 0.7 of the P present modalities are hidden, at least one of every sample is not.  The
+paper's rate is ``1 - sum_i m_i / (N M)``; with natural gaps ours counts present modalities only.  The drawing: one
 modality of every sample, uniform, is safe; all others are put in one random order; rate r hides the first
 ``round(r P)`` of them.  So the realised rate is the requested one to within 1 / (2 P), as long as P minus the number of
 samples (all that may be hidden) reaches; beyond, everything that may be hidden is.  For three modalities 0.7 is 2/3

@@ -8,7 +8,7 @@ Only frames that were hidden from the method and whose truth the data hold are c
     CRPS     = E|x_s - x| - E|x_s - x_r| / 2, s != r       (fair: unbiased for any S >= 2)
     coverage = how often x lies in the central 90% interval that the draws promise
 
-R² judges the mean, energy the distribution, CRPS both, coverage the spread.  A method that answers with the
+R² judges the mean, energy the distribution, CRPS both, coverage the interval.  A method that answers with the
 conditional mean has the best R² there is, and gives itself away in the other three.
 """
 
@@ -104,7 +104,7 @@ def coverage(truth: Array, draws: Array, level: float = 0.9) -> float:
     With S >= 2 / (1 - level) - 1 draws (19 for 90%) the interval ends at order statistics, interpolated at ranks
     p (S + 1): a calibrated ensemble of any distribution is covered ``level`` of the time.  Fewer draws cannot reach
     that far, so the interval is Student's, ``mean +- t_{S-1} sd sqrt(1 + 1/S)``: exact for Gaussian draws.
-    Draws without spread cover nothing in either.
+    Draws that are all alike cover nothing in either.
 
     Args:
         truth: ``[frames, d]``.

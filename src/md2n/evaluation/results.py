@@ -46,7 +46,7 @@ class Provenance:
         config_hash: of the resolved configuration without its seed.
         seed: run seed.
         protocol: ``name@version``.
-        run: path of the run folder, relative to where results are kept.
+        run: path of the run folder, relative to the results file.
         settings: of the evaluation: draws, steps, batch size, mask seed.
         versions: package -> version.
         md2n_version: of this package.
@@ -188,7 +188,7 @@ def read_results(path: Path, notice: Callable[[str], None] = warnings.warn) -> l
 
     Args:
         path: a ``results.jsonl``.
-        notice: told of every line that was cut in the middle, and is left out; a warning where not given.
+        notice: receives a sentence for every line that was cut in the middle, and is left out; by default a warning.
 
     Raises:
         DataError: no such file; a row of another protocol version; a line that is whole but no result row.
@@ -222,7 +222,7 @@ def read_entries(path: Path, notice: Callable[[str], None] = warnings.warn) -> l
 
     Args:
         path: a ``results.jsonl``.
-        notice: told of every line that was cut in the middle, and is left out; a warning where not given.
+        notice: receives a sentence for every line that was cut in the middle, and is left out; by default a warning.
 
     Raises:
         DataError: no such file.

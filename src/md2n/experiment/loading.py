@@ -120,7 +120,7 @@ def read_normaliser(path: Path) -> Normaliser:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """What is refused of a run folder's values is told with their file in front."""
+    """The message on a value of a run folder begins with its file."""
     with reading(path, RunError, RESTORE):
         try:
             yield
@@ -148,7 +148,7 @@ def data_checksum(samples: Samples, name: str, notice: Callable[[str], None] = l
     Args:
         samples: as loaded.
         name: by which they were loaded.
-        notice: told where not every file of a store was compared with its digests.
+        notice: receives a sentence where not every file of a store was compared with its digests.
 
     Raises:
         DataError: a store whose numbers are not those that its manifest vouches for.
@@ -173,7 +173,7 @@ def evaluation_data(
         run: whose modalities, label and normalisation apply.
         split: train, valid or test.
         data: other data than the run was trained on.
-        notice: told, in a sentence, how other data were taken.
+        notice: receives a sentence on how other data were read.
 
     Raises:
         DataError: the data do not fit the model, are not those the run was trained on although no other are named, a

@@ -44,7 +44,7 @@ Progress = Callable[[int, int, str], None]
 
 RESULTS, PREDICTIONS = "results.jsonl", "predictions"
 RECOVERY_BATCH = 64  # samples at a time: a recovery holds several draws of each
-KEPT_NUMBERS = 20_000  # of a recovered modality, for its figure
+FIGURE_NUMBERS = 20_000  # of a recovered modality, for its figure
 # What tells two evaluations apart; versions of packages and the time do not.
 SAME = ("dataset", "split", "data_checksum", "model", "config_hash", "seed", "protocol", "settings", "md2n_version")
 
@@ -78,8 +78,8 @@ def run_evaluation(
         recovery: whether recovered modalities are measured, where the method recovers.
         data: other data than the run was trained on.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``; of no account for a loaded run.
-        notice: told, in a sentence, what a person should know.
-        progress: told, after every batch, how many answers there are, of how many, and what they are.
+        notice: receives sentences that a person should read.
+        progress: called after every batch: how many answers there are, of how many, and what they are.
 
     Returns:
         The rows of these protocols on this split.
@@ -174,7 +174,7 @@ class _Bench:
         )
         for result in results:
             self.save_prediction(protocol, result)
-        self.keep_cost("prediction", protocol, meter)
+        self.save_cost("prediction", protocol, meter)
         return self.append(results, source)
 
     def recoveries(self, protocol: str, conditions: Sequence[Condition]) -> list[ResultRow]:
@@ -201,7 +201,7 @@ class _Bench:
                 device=self.run.device,
                 meter=meter,
             )
-            self.keep_cost("recovery", protocol, meter)
+            self.save_cost("recovery", protocol, meter)
         for result in results:
             self.save_recovery(protocol, result)
         return self.append(results, source)
@@ -245,7 +245,7 @@ class _Bench:
         append_results(self.run.path / RESULTS, rows)
         return rows
 
-    def keep_cost(self, kind: str, protocol: str, meter: Meter) -> None:
+    def save_cost(self, kind: str, protocol: str, meter: Meter) -> None:
         if self.foreign:  # of the data the run was trained on, so that methods compare
             return
         cost = {"cpu_s": round(meter.cpu_s, 4), "samples": meter.samples}
@@ -259,7 +259,7 @@ class _Bench:
         self.save(protocol, f"{result.condition.name}.npz", ids=self.samples.ids[result.rows], **arrays, **shown)
 
     def save_recovery(self, protocol: str, result: RecoveryResult) -> None:
-        frames = max(1, KEPT_NUMBERS // result.truth.shape[1])
+        frames = max(1, FIGURE_NUMBERS // result.truth.shape[1])
         arrays = {"truth": result.truth, "recovered": result.recovered, "draw": result.draw}
         excerpt = {name: np.asarray(array[:frames], np.float32) for name, array in arrays.items()}
         self.save(protocol, f"{result.condition.name}.recovered-{result.target}.npz", **excerpt)

@@ -52,7 +52,7 @@ def run_training(
     Args:
         config: the whole experiment.
         out: the run folder; made if absent.
-        observer: told of every step.
+        observer: receives a report of every step.
         data_set: the data themselves; read by their configured name if not given.
 
     Returns:

@@ -41,7 +41,7 @@ class Head(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def loss(self, raw: Float[Tensor, "batch outputs"], labels: Labels) -> Float[Tensor, " batch"]:
-        """The task loss of each sample; what stands at unknown labels is finite and to be left out."""
+        """The task loss of each sample; at unknown labels it is finite and has no meaning."""
 
     @abc.abstractmethod
     def distance(
@@ -110,7 +110,7 @@ def in_own_units(values: Float[Tensor, " batch"], task: Task) -> Float[Tensor, "
 
 
 class ClassHead(Head):
-    """C classes, cross-entropy; each class with a weight of its own where ``weigh`` was told one."""
+    """C classes, cross-entropy; each class with a weight of its own where ``weigh`` set one."""
 
     # No buffer: weights are of training alone, and no part of the state that predictions are made with.
     weights: Tensor | None = None

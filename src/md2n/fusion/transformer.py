@@ -3,8 +3,8 @@
 ``JointTransformer`` puts all tokens into one sequence behind a summary token: light, any M.
 ``CrossmodalTransformer`` is the paper's reference [46]: every modality attends to the others, then to itself.
 
-Both are told for each modality whether it was given, recovered or is absent (``STATES``), so that they can learn how
-far to trust a recovered one; an absent one is never read.
+The state of each modality is an input, given, recovered or absent (``STATES``), so that they can learn how far to trust
+a recovered one; an absent one is never read.
 """
 
 import abc
@@ -93,8 +93,8 @@ class CrossmodalTransformer(FusionTransformer):
     """Every modality's tokens attend to every other modality's in turn, then to themselves; means are concatenated.
 
     MulT (Tsai et al. 2019, Sec. 3.2): one crossmodal Transformer per ordered pair, whose results are joined and pass a
-    self-attention Transformer per target.  The mean over positions stands where MulT takes the last one, which for
-    padded sequences is padding.
+    self-attention Transformer per target.  The mean over positions replaces MulT's last position, which in padded
+    sequences is padding.
     """
 
     def __init__(self, modalities: int, tokens: int, latent_width: int, size: TransformerConfig) -> None:

@@ -27,7 +27,7 @@ class Attention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def keys_values(self, source: Float[Tensor, "batch key source_width"]) -> KeysValues:
-        """Projected keys and values, to be kept when the same source is asked many times."""
+        """Projected keys and values, computed once for a source that is attended to many times."""
         batch, length, _ = source.shape
         split = self.key_value(source).view(batch, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         return split[0], split[1]

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from filelock import FileLock, SoftFileLock, Timeout
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from md2n.durable import refused
 from md2n.errors import RunError, StorageError
@@ -36,7 +36,7 @@ class FolderLock:
 
     def __init__(self, path: Path, doing: str = "training in") -> None:
         self.path, self.doing = path, doing
-        self._lock = FileLock(path, timeout=0)
+        self._lock: BaseFileLock = FileLock(path, timeout=0)
 
     def __enter__(self) -> "FolderLock":
         try:
