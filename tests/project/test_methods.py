@@ -11,7 +11,7 @@ from md2n.methods.catalogue import CONFIGS, MODELS, build
 from md2n.modality import Modality, Schema, Task
 from tests.project.sources import ROOT
 
-FAMILIES = {"recovery", "translation", "correlation", "graph", "floor", "ceiling"}
+FAMILIES = {"recovery", "translation", "correlation", "graph", "reference", "upper bound"}
 SENTIMENT = Schema(
     (Modality("text", 768, 50), Modality("audio", 74, 50), Modality("vision", 35, 50)),
     Task("regression", "sentiment", low=-3, high=3, sentiment=True),

@@ -1,4 +1,4 @@
-"""Reports with methods called as their cards call them, retracted ones marked."""
+"""Reports that use the title of each method's card and mark retracted methods."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from md2n.report.grid import Naming
 
-CEILING = "ceiling"
+UPPER_BOUND = "upper bound"
 
 
 def naming(models: Iterable[str]) -> "Naming":
-    """Titles, retractions and ceilings from the cards of these methods; a method that is not known keeps its name."""
+    """Titles, retractions and upper bounds from the cards of these methods.  An unknown method keeps its name."""
     from md2n.methods.catalogue import MODELS
     from md2n.report.grid import Naming
 
@@ -19,12 +19,12 @@ def naming(models: Iterable[str]) -> "Naming":
     return Naming(
         {m: card.title for m, card in cards.items()},
         tuple(m for m, card in cards.items() if card.retracted),
-        tuple(m for m, card in cards.items() if card.family == CEILING),
+        tuple(m for m, card in cards.items() if card.family == UPPER_BOUND),
     )
 
 
 def say_what_is_left_out() -> None:
-    """One line where no figure can be drawn: what the report lacks and how to get it."""
+    """Prints one line if no figure can be drawn: what the report lacks and how to get it."""
     from md2n.cli.output import say
     from md2n.report.style import undrawable
 
@@ -43,8 +43,8 @@ def report_of(paths: Sequence[Path], folder: Path) -> Path:
         Path of its page.
 
     Raises:
-        RunError: one of them is absent, empty, or holds no results.
-        DataError: rows that cannot be read, or cannot stand in one table.
+        RunError: a path is absent or empty, or holds no results.
+        DataError: rows cannot be read, or cannot share one table.
         StorageError: a file could not be written.
     """
     from md2n.cli.output import say

@@ -104,7 +104,7 @@ class Card:
         title: the name used in tables.
         paper: full citation, or how it came about.
         year: of the paper.
-        family: ``recovery``, ``translation``, ``correlation``, ``graph``, ``floor``, ``ceiling``.
+        family: ``recovery``, ``translation``, ``correlation``, ``graph``, ``reference``, ``upper bound``.
         differences: what ours does differently from the paper or its public code, and why.
         recovers: whether it gives recovered features.
         retracted: True marks the row wherever it is shown.

@@ -1,8 +1,8 @@
-"""Dedicated: a fusion Transformer of its own for every set of modalities that can be available.
+"""Dedicated: a separate fusion Transformer for every set of modalities that can be available.
 
-The ceiling of what one model for all patterns can hope for without recovering anything: the published protocol, one
-model per pattern.  In each step the network of pattern P is trained on the batch's samples that hold all of P, reading
-only P; so each gets the updates that it would get in a run of its own.
+It is an upper bound for one model of all patterns without recovery, and the usual protocol of publications: one model
+per pattern.  In each step the network of pattern P is trained on the samples of the batch that hold all of P.  It reads
+P only.  So each network gets the updates of a separate run.
 """
 
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ from md2n.missing import incomplete_patterns, pattern_flags, pattern_name
 from md2n.modality import Schema, set_name
 from md2n.shapes import Bool, Int, Tensor
 
-ALL_SETS = 5  # modalities: up to here every set has a network, 31 of them
+ALL_SETS = 5  # up to this number of modalities every set has a network (31 networks)
 
 
 class Dedicated(MultimodalModel):
-    """One network per non-empty set of modalities; for more than five of them, per set of the fixed protocol.
+    """One network per non-empty set of modalities; with more than five modalities, one per set of the fixed protocol.
 
-    A set without a network, or whose network no training sample could train, is answered for by its largest trained
-    subset (the one first in the order of modalities, where there are several).
+    A set without a trained network uses the network of its largest trained subset.  Among subsets of equal size the
+    first in the order of modalities is used.
     """
 
     card: ClassVar[Card] = Card(
@@ -37,10 +37,10 @@ class Dedicated(MultimodalModel):
         paper="the usual protocol of the field: one model per pattern (e.g. Wang, Li, Cui: IMDer. NeurIPS 2023, "
         "Sec. 4.1)",
         year=2023,
-        family="ceiling",
-        differences="All networks are trained at once and their checkpoint is chosen once, by the mean over patterns; "
-        "runs of their own would choose for each. With more than five modalities only the sets of the fixed protocol "
-        "have networks (2^M - 1 would be too many); another set is answered for by its largest subset that has one.",
+        family="upper bound",
+        differences="All networks are trained in one run. One checkpoint is chosen by the mean over patterns; separate "
+        "runs would choose one for each. With more than five modalities only the sets of the fixed protocol have "
+        "networks (2^M - 1 would be too many). Any other set uses the network of its largest subset that has one.",
         recovers=False,
     )
 
@@ -79,30 +79,30 @@ class Dedicated(MultimodalModel):
             rows = (batch.available | ~self.flags[i]).all(dim=1)
             if not bool(rows.any()):
                 continue
-            held = batch if bool(rows.all()) else batch.select(rows)
+            selection = batch if bool(rows.all()) else batch.select(rows)
             network = self._network(i)
-            parts[set_name(pattern)] = network.task_loss(self._raw(network, held), held)
+            parts[set_name(pattern)] = network.task_loss(self._raw(network, selection), selection)
             if self.training:
-                self.trained[i] += int(network.head.known(held.labels).sum())
+                self.trained[i] += int(network.head.known(selection.labels).sum())
         return Losses(parts)
 
     def apart(self) -> Sequence[str]:
         return tuple(f"networks.{i}." for i in range(len(self.networks)))
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
-        own = self._answering(batch)
+        index = self._network_index(batch)
         pieces, order = [], []
-        for i in sorted(set(own.tolist())):
-            rows = (own == i).nonzero()[:, 0]
+        for i in sorted(set(index.tolist())):
+            rows = (index == i).nonzero()[:, 0]
             network = self._network(i)
             pieces.append(network.head.output(self._raw(network, batch.select(rows))))
             order.append(rows)
         return Prediction(torch.cat(pieces)[torch.cat(order).argsort()])
 
-    def _answering(self, batch: SequenceBatch) -> Int[Tensor, " batch"]:
-        """The network that answers for every row: that of the largest trained set of which the row has all.
+    def _network_index(self, batch: SequenceBatch) -> Int[Tensor, " batch"]:
+        """Index of the network of each row: that of the largest trained set whose modalities are all available.
 
-        An untrained model answers with all its networks.
+        In an untrained model all networks count as trained.
         """
         trained = self.trained > 0
         fits = (batch.available[:, None] | ~self.flags).all(dim=2) & (trained | ~trained.any())
@@ -113,5 +113,5 @@ class Dedicated(MultimodalModel):
                 "for it",
                 "leave the modality out, or train on samples that have it",
             )
-        # Of several of one size argmax takes the first.
+        # argmax takes the first of several sets of equal size.
         return (fits * self.flags.sum(dim=1)).argmax(dim=1)

@@ -1,11 +1,11 @@
 """Majority: one constant for every sample, whatever is available.
 
-What a table's reader has to subtract: on a lopsided test split, "always negative" has an accuracy that looks like work.
+It shows how much of an accuracy needs no learning: on an imbalanced test split, "always negative" scores high.
 
-- *classes*: the frequencies of the training labels as probabilities, so the class is the most frequent one;
-- *real labels*: their median, the constant of least mean absolute error;
-- *sentiment*: the median too, moved to the side of zero on which most non-zero training labels lie where it is not
-  there already (by 0.01 deviations: it costs as much in MAE at most), so that ACC2 is that of the majority.
+- *Classes*: the probabilities are the frequencies of the training labels, so the predicted class is the most frequent.
+- *Real labels*: the prediction is their median, the constant with the smallest mean absolute error.
+- *Sentiment*: the prediction is the median, too.  It is at least 0.01 standard deviations from zero, on the side of
+  most non-zero training labels, so ACC2 is that of the majority.
 """
 
 import statistics
@@ -23,26 +23,26 @@ from md2n.methods.base import Card, Losses, MultimodalModel, Phase, Prediction
 from md2n.methods.majority.config import MajorityConfig
 from md2n.modality import Schema
 
-SIDE = 0.01  # deviations from neutral that a sentiment has to be, to have a sign whatever it is rounded to in a table
+SIDE = 0.01  # least distance of a sentiment from zero, in standard deviations: its sign survives rounding
 
 
 class Majority(MultimodalModel):
-    """The best constant of the training labels; its parameter is set in closed form."""
+    """The best constant for the training labels, set in closed form."""
 
     card: ClassVar[Card] = Card(
         title="majority",
-        paper="the customary floor (ZeroR; Holte: Very Simple Classification Rules. Machine Learning 11, 1993)",
+        paper="customary reference method (ZeroR; Holte: Very Simple Classification Rules. Machine Learning 11, 1993)",
         year=1993,
-        family="floor",
-        differences="Classes: the training frequencies (one added to each count), so the most frequent class. Real "
-        "labels: the training median. Sentiment: the median, moved by 0.01 deviations beyond zero where most non-zero "
-        "training labels have the other sign, so that ACC2 is the majority's.",
+        family="reference",
+        differences="Classes: the training frequencies (one is added to each count), so the most frequent class wins. "
+        "Real labels: the training median. Sentiment: the median, at least 0.01 standard deviations from zero on the "
+        "side of most non-zero training labels, so that ACC2 is the majority's.",
         recovers=False,
     )
 
     def __init__(self, schema: Schema, config: MajorityConfig) -> None:
         super().__init__(schema)
-        # Logits of the classes, or the value in deviations from the labels' centre, as heads have it.
+        # Logits of the classes, or the standardised value, as in the heads.
         self.constant = nn.Parameter(torch.zeros(schema.task.output_dim))
 
     def phases(self) -> Sequence[Phase]:
@@ -53,7 +53,7 @@ class Majority(MultimodalModel):
         """Sets the constant from the known training labels.
 
         Raises:
-            DataError: there are none.
+            DataError: no training label is known.
         """
         labels = torch.cat([b.labels for b in batches])
         labels = labels[Head.known(labels) > 0]
@@ -89,7 +89,7 @@ class Majority(MultimodalModel):
 
 
 def constant_label(labels: Sequence[float], sentiment: bool, side: float = SIDE) -> float:
-    """The median of the labels (of two middle ones the mean); for sentiment ``side`` on the majority's side of zero.
+    """The median of the labels; for sentiment, at least ``side`` on the majority's side of zero.
 
     >>> constant_label([-1.0, 0.0, 0.0, 0.0, 2.0, 3.0], sentiment=True)
     0.01

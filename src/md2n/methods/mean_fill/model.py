@@ -1,12 +1,12 @@
-"""Mean fill: the fusion Transformer trained on complete samples, the training mean in place of what is missing.
+"""Mean fill: the training mean replaces a missing modality in a fusion Transformer trained on complete samples.
 
-The mean of a modality is taken at each position in time, over the training samples that have a frame there, and shown
-for as many frames as the average training sample has.  Zero fill shows one frame of zeros instead, the centre that
-normalisation gave the features: for vectors the two are the same but for the tails that normalisation does not count,
-and for sequences they differ by what happens at the beginning or the end of a clip, and by length.
+The mean is taken at each position in time, over the training samples that have a frame there.  The fill is as long as
+the average training sample.  Zero fill uses one frame of zeros, the centre of the normalised features.  For vectors the
+two methods agree, except for the tails that normalisation does not count.  For sequences they differ in length, and
+where the beginning or the end of a clip differs from its middle.
 
-It is also the reference of the recovery measures: the training mean and deviation of each feature at each position are
-what is known of a modality when nothing of the sample is (a *climatology*).
+Mean fill is also the reference of the recovery measures.  The training mean and standard deviation of each feature at
+each position describe a modality when nothing is known of the sample (a *climatology*).
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,23 +24,21 @@ from md2n.methods.parts.config import FusionConfig
 from md2n.modality import Schema
 from md2n.shapes import Float, Int, Tensor
 
-DRAWS = 8  # for a spread of the recovery, as md2n's
+DRAWS = 8  # of a recovery by default, as in md2n
 
 
 class MeanFill(MultimodalModel):
-    """Mean imputation in feature space.
-
-    Samples with natural gaps in training are filled in the same way.
-    """
+    """Mean imputation in feature space.  Natural gaps in training samples are filled in the same way."""
 
     card: ClassVar[Card] = Card(
         title="mean fill",
-        paper="mean imputation, the customary floor (Little, Rubin: Statistical Analysis with Missing Data. 1987)",
+        paper="mean imputation, a customary reference (Little, Rubin: Statistical Analysis with Missing Data. 1987)",
         year=1987,
-        family="floor",
-        differences="The training mean at each position in time, over the average training length, in normalised "
-        "features; for vectors that is zero fill up to the tails that normalisation leaves out. Recovery draws from "
-        "training mean and deviation. The predictor is the fusion Transformer trained on complete samples.",
+        family="reference",
+        differences="A missing modality is the training mean of normalised features at each position in time, over the "
+        "average training length. For vectors this is zero fill, except for the tails that normalisation leaves out. "
+        "Draws of a recovery are normal, with the training mean and standard deviation. The predictor is the fusion "
+        "Transformer trained on complete samples.",
         recovers=True,
     )
 
@@ -59,10 +57,10 @@ class MeanFill(MultimodalModel):
 
     @torch.no_grad()
     def fit(self, batches: Iterable[SequenceBatch]) -> None:
-        """Mean and deviation of every feature at every position, and the average length, of the training split.
+        """Computes mean and standard deviation of every feature at every position, and the average length.
 
         Raises:
-            DataError: no training sample has some modality.
+            DataError: no training sample has one of the modalities.
         """
         shapes = [(m.length, m.dim) for m in self.schema.modalities]
         sums = [torch.zeros(2, *shape, dtype=torch.float64) for shape in shapes]
@@ -81,10 +79,10 @@ class MeanFill(MultimodalModel):
                     f"no training sample holds modality '{name}', so it has no mean",
                     "leave the modality out, or train on samples that have it",
                 )
-            # Positions where no sample has a frame have the mean of all frames.
-            here = counts[k] > 0
-            whole = torch.where(here, counts[k], counts[k].sum(dim=0)).clamp(min=1)
-            mean, square = torch.where(here, sums[k], sums[k].sum(dim=1, keepdim=True)) / whole
+            # A position without any frame gets the mean of all frames.
+            counted = counts[k] > 0
+            count = torch.where(counted, counts[k], counts[k].sum(dim=0)).clamp(min=1)
+            mean, square = torch.where(counted, sums[k], sums[k].sum(dim=1, keepdim=True)) / count
             getattr(self, f"mean_{k}").copy_(mean)
             getattr(self, f"deviation_{k}").copy_((square - mean.square()).clamp(min=0).sqrt())
             self.length[k] = int((frames_of[k] / held[k]).round().clamp(1, length))
@@ -100,7 +98,7 @@ class MeanFill(MultimodalModel):
             features[:, :length] = torch.where(gap[:, None, None], mean, features[:, :length])
             frames[:, :length] |= gap[:, None]
             latents.append(encoder(features, frames))
-        # The fusion never met a filled modality in training: to it, a filled one is a given one.
+        # Fusion never meets a filled modality in training, so filled modalities are marked as given.
         state = torch.full_like(batch.available, GIVEN, dtype=torch.long)
         return self.backbone.fuse(torch.stack(latents, dim=1), state)
 
@@ -117,12 +115,12 @@ class MeanFill(MultimodalModel):
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
-        """The training mean, with draws from a normal distribution of the training deviation."""
+        """The training mean, with normal draws of the training standard deviation."""
         features, spread, drawn = {}, {}, {}
         count, noise = draws or DRAWS, batch.noise(generator)
         for k, name in enumerate(self.schema.names):
             values, gap = batch.readable(name), batch.missing[:, k, None, None]
-            # Frames beyond the training split's longest have the last position's.
+            # Frames beyond the longest training sample use the statistics of the last position.
             place = torch.arange(values.shape[1], device=values.device).clamp(max=len(self._mean(k)) - 1)
             mean = self._mean(k)[place].expand_as(values)
             deviation = getattr(self, f"deviation_{k}")[place].expand_as(values)

@@ -1,6 +1,7 @@
-"""Modality dropout: the fusion Transformer trained with random patterns and attention that leaves missing tokens out.
+"""Modality dropout: the fusion Transformer, trained with random patterns; attention skips missing tokens.
 
-The floor that is hardest to beat: it recovers nothing, but meets in training every pattern it will meet in use.
+It is the reference method that is hardest to beat.  It recovers nothing, but it is trained on every pattern that
+occurs in use.
 """
 
 from typing import ClassVar
@@ -15,15 +16,15 @@ from md2n.modality import Schema
 
 
 class ModalityDropout(MultimodalModel):
-    """The fusion Transformer over whatever is available."""
+    """The fusion Transformer over the available modalities."""
 
     card: ClassVar[Card] = Card(
         title="modality dropout",
         paper="Neverova, Wolf, Taylor, Nebout: ModDrop: adaptive multi-modal gesture recognition. TPAMI 38(8), 2016",
         year=2016,
-        family="floor",
-        differences="A Transformer in place of the fused convolutional network; the same encoders, fusion and head "
-        "as MD2N, missing tokens left out of attention, one pattern drawn per sample and step.",
+        family="reference",
+        differences="A Transformer replaces the convolutional network of the paper. Encoders, fusion and head are "
+        "those of MD2N. Attention skips missing tokens. One pattern is drawn per sample and step.",
         recovers=False,
     )
 

@@ -1,7 +1,6 @@
-"""Neighbours: a missing modality is what the training samples nearest in the available ones hold.
+"""Neighbours: a missing modality takes values of the training samples nearest in the available modalities.
 
-It fits nothing: what it recovers, and how sure it is, are values that were measured.  A recovery whose draws are worse
-than these was not worth training.
+Nothing is fitted.  Point estimates and draws are measured values, so a trained recovery method should do better.
 """
 
 from dataclasses import dataclass
@@ -13,16 +12,16 @@ from md2n.methods.parts.filling import FLAT, ROWS, Answer, RowFill
 from md2n.methods.parts.nearest import Query
 from md2n.shapes import Bool, Float, Int, Tensor
 
-NEIGHBOURS = 20  # training rows that are drawn from
+NEIGHBOURS = 20  # training rows that donate values
 
 
 @dataclass(frozen=True)
 class Donors:
-    """The target's values in the rows nearest to a sample.
+    """Values of the target in the training rows nearest to a sample.
 
     Args:
-        values: ``[N, q]`` of N of the kept rows.
-        usable: ``[N]`` their places.
+        values: ``[N, q]`` target of N of the stored rows.
+        usable: ``[N]`` indices of these rows.
     """
 
     values: Float[Tensor, "N q"]
@@ -35,28 +34,28 @@ class Donors:
         return self.candidates(query)[0]
 
     def candidates(self, query: Query) -> tuple[Float[Tensor, "n q"], Float[Tensor, "n k q"]]:
-        """The mean of the neighbours, and the neighbours."""
+        """The mean of the neighbours, and the values of each neighbour."""
         values = self.values[query.nearest(self.usable, NEIGHBOURS)]
         return values.mean(dim=1), values
 
 
 class Neighbours(RowFill):
-    """Nearest-neighbour hot deck, one donor per draw; the donors' mean is the point estimate."""
+    """Nearest-neighbour hot-deck imputation: one donor per draw, the mean of all donors as point estimate."""
 
     card: ClassVar[Card] = Card(
         title="neighbours",
         paper="nearest-neighbour hot-deck imputation (Troyanskaya et al.: Bioinformatics 17(6), 2001, for the mean; "
         "Little, Rubin: Statistical Analysis with Missing Data. 1987, for the draws)",
         year=2001,
-        family="floor",
-        differences=f"The {NEIGHBOURS} nearest of at most {ROWS} training rows, drawn where there are more, or all of "
-        "them where fewer hold the missing modality and one of the given; distance is the mean squared difference over "
-        "the normalised features of the given modalities that the training row holds, all neighbours count alike; "
-        "every missing modality draws by itself; on training samples a row is its own neighbour; "
-        f"sequences of more than {FLAT} numbers are compared by their mean over time, and filled with one frame, so "
-        "that their draws vary less than frames do; in shorter ones frames past a sample's end are zeros, and unknown "
-        "cells always; "
-        "the predictor is the fusion Transformer trained on complete samples, gaps of their own filled as in use.",
+        family="reference",
+        differences=f"Donors are the {NEIGHBOURS} nearest of at most {ROWS} training rows (a random sample if there "
+        "are more), or all rows that hold the missing modality and one of the given, if they are fewer. The distance "
+        "is the mean squared difference over the normalised features of the given modalities that the training row "
+        "holds. All neighbours have the same weight. Missing modalities are drawn independently. A training sample "
+        f"is its own neighbour. A sequence of more than {FLAT} numbers is compared by its mean over time, and the "
+        "fill repeats one frame, so its draws vary less than frames do. In shorter sequences frames past the end are "
+        "zeros. Unknown cells are always zeros. The predictor is the fusion Transformer trained on complete samples; "
+        "natural gaps in these are filled as in use.",
         recovers=True,
     )
 

@@ -1,8 +1,7 @@
-"""Regression fill: a ridge regression from the available features to each missing one, then a complete-data model.
+"""Regression fill: ridge regression from the available to the missing modalities, then a model of complete data.
 
-The reference of every recovery: what explains less than a linear map does was not worth generating.  Its draws are the
-ridge's answer plus leave-one-out residuals of the training rows nearest to the sample, so they are as wide as the ridge
-was wrong about samples like this one.
+It is the linear reference for every recovery method.  Its draws are the prediction of the ridge plus leave-one-out
+residuals of the training rows nearest to the sample.  So the draws vary as much as the ridge errs on similar samples.
 """
 
 from dataclasses import dataclass
@@ -20,11 +19,11 @@ NEIGHBOURS = 40  # training rows whose residuals are drawn
 
 @dataclass(frozen=True)
 class LocalResiduals:
-    """A ridge, and what it left of the rows nearest to a sample.
+    """A ridge and its residuals on the training rows nearest to a sample.
 
     Args:
-        ridge: fitted on ``n`` of the kept rows.
-        usable: ``[n]`` their places.
+        ridge: fitted on ``n`` of the stored rows.
+        usable: ``[n]`` indices of these rows.
     """
 
     ridge: Ridge
@@ -33,38 +32,37 @@ class LocalResiduals:
     __repr__ = brief
 
     def __call__(self, query: Query) -> Float[Tensor, "n q"]:
-        """The ridge's answer."""
+        """The prediction of the ridge."""
         return self.ridge(query.inputs)
 
     def candidates(self, query: Query) -> tuple[Float[Tensor, "n q"], Float[Tensor, "n k q"]]:
-        """The ridge's answer, and that answer with the residual of each neighbour added."""
+        """The prediction of the ridge, and this prediction plus the residual of each neighbour."""
         mean = self(query)
         return mean, mean[:, None] + self.ridge.residuals[query.nearest(self.usable, NEIGHBOURS)]
 
 
 class RegressionFill(RowFill):
-    """Ridge from any available set to any missing modality, with draws from local leave-one-out residuals."""
+    """Ridge regression from any available set to any missing modality, with draws of local leave-one-out residuals."""
 
     card: ClassVar[Card] = Card(
         title="regression fill",
         paper="ridge regression (Hoerl, Kennard: Technometrics 12(1), 1970) as single imputation; its draws are "
         "hot-deck imputation of residuals (Little, Rubin: Statistical Analysis with Missing Data. 1987)",
         year=1970,
-        family="floor",
-        differences="Strength by generalised cross-validation for each pattern and target, on at most "
-        f"{ROWS} training rows, drawn where there are more; sequences of more than {FLAT} numbers are regressed by "
-        "their mean over time, and filled with one frame, so that their draws vary less than frames do; in shorter "
-        "ones frames past a sample's end are zeros, and unknown cells always; the recovery's point estimate is the "
-        "ridge's answer, and its draws add leave-one-out "
-        f"residuals of the {NEIGHBOURS} training rows nearest in the given features (of all where fewer hold "
-        "both sides), each missing modality by itself; "
-        "the predictor is the fusion Transformer trained on complete samples, gaps of their own filled as in use.",
+        family="reference",
+        differences="The strength is chosen by generalised cross-validation for each pattern and target, on at most "
+        f"{ROWS} training rows (a random sample if there are more). A sequence of more than {FLAT} numbers is replaced "
+        "by its mean over time, and the fill repeats one frame, so its draws vary less than frames do. In shorter "
+        "sequences frames past the end are zeros. Unknown cells are always zeros. The point estimate is the prediction "
+        f"of the ridge. Draws add leave-one-out residuals of the {NEIGHBOURS} training rows nearest in the given "
+        "features (of all rows that hold both sides, if they are fewer), independently for each missing modality. The "
+        "predictor is the fusion Transformer trained on complete samples; natural gaps in these are filled as in use.",
         recovers=True,
     )
 
     def fit_answer(self, pattern: Bool[Tensor, " modality"], k: int, sharing: Bool[Tensor, " row"]) -> Answer:
-        whole = sharing & (self.held | ~pattern).all(dim=1)
-        # Where hardly a row holds all that is given, zeros are in place of what the others lack of it.
-        usable = (whole if int(whole.sum()) >= 2 else sharing).nonzero()[:, 0]
+        complete = sharing & (self.held | ~pattern).all(dim=1)
+        # If fewer than two rows hold the whole pattern, rows with a part of it are used; zeros fill the rest.
+        usable = (complete if int(complete.sum()) >= 2 else sharing).nonzero()[:, 0]
         rows = self.rows[usable]
         return LocalResiduals(fit_ridge(self.inputs_of(pattern, rows), self.target_of(k, rows)), usable)

@@ -1,4 +1,4 @@
-"""Zero fill: the fusion Transformer trained on complete samples, zeros in place of what is missing at test."""
+"""Zero fill: zeros replace a missing modality in a fusion Transformer trained on complete samples."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -14,19 +14,19 @@ from md2n.modality import Schema
 
 
 class ZeroFill(MultimodalModel):
-    """What happens when nothing is done about missing modalities.
+    """The fusion Transformer without any treatment of missing modalities.
 
-    Features are normalised, so zeros are the training split's centre.
-    Samples with natural gaps in training are filled in the same way.
+    Features are normalised, so zero is the centre of the training split.  Natural gaps in training samples are filled
+    in the same way.
     """
 
     card: ClassVar[Card] = Card(
         title="zero fill",
-        paper="the customary floor (e.g. Zhao, Li, Jin: Missing Modality Imagination Network. ACL 2021, Sec. 4.3)",
+        paper="customary reference (e.g. Zhao, Li, Jin: Missing Modality Imagination Network. ACL 2021, Sec. 4.3)",
         year=2021,
-        family="floor",
-        differences="Zeros in normalised features, that is, the training centre; the same encoders, fusion and head "
-        "as MD2N; the checkpoint is chosen on the same validation mean over incomplete patterns as every method's.",
+        family="reference",
+        differences="Features are normalised, so zeros are the training centre. Encoders, fusion and head are those of "
+        "MD2N. The checkpoint is chosen by the mean validation score over incomplete patterns, as for every method.",
         recovers=False,
     )
 
@@ -40,7 +40,7 @@ class ZeroFill(MultimodalModel):
     def _raw(self, batch: SequenceBatch) -> torch.Tensor:
         latents = []
         for k, (modality, encoder) in enumerate(zip(self.schema.modalities, self.backbone.encoders)):
-            # A missing modality is shown as one frame of zeros, not left out: that is what zero filling is.
+            # Zero filling means that a missing modality is one frame of zeros; it is not left out of attention.
             frames = batch.frames(modality.name).clone()
             frames[:, 0] |= batch.missing[:, k]
             latents.append(encoder(batch.inputs(modality), frames))
