@@ -24,7 +24,7 @@ def naming(models: Iterable[str]) -> "Naming":
 
 
 def say_what_is_left_out() -> None:
-    """Prints one line if no figure can be drawn: what the report lacks and how to get it."""
+    """One line where no figure can be drawn: what the report lacks and how to get it."""
     from md2n.cli.output import say
     from md2n.report.style import undrawable
 
@@ -43,8 +43,8 @@ def report_of(paths: Sequence[Path], folder: Path) -> Path:
         Path of its page.
 
     Raises:
-        RunError: a path is absent or empty, or holds no results.
-        DataError: rows cannot be read, or cannot share one table.
+        RunError: one of them is absent, empty, or holds no results.
+        DataError: rows that cannot be read, or cannot stand in one table.
         StorageError: a file could not be written.
     """
     from md2n.cli.output import say

@@ -1,1 +1,1 @@
-"""Methods: one folder each, with its model and its settings; ``parts`` is what several share."""
+"""Methods: each has a folder with its model and its settings; ``parts`` holds what several methods share."""

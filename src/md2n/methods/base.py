@@ -1,8 +1,8 @@
-"""The contract every method keeps: a loss for training, predictions for use, and phases where it trains in several.
+"""The interface of every method: a loss for training, predictions for use, and the phases of its training.
 
-A method sees batches, never files, masks files or protocols.  It reads features only where ``batch.available``,
-compares with features only where ``batch.present``, and takes its randomness from the generator it is given: in
-training as it comes, in use by sample.
+A method receives batches.  It never sees files, masks or protocols.  It reads features only where ``batch.available``
+and compares with features only where ``batch.present``.  All randomness comes from the generator argument: in training
+in order, in use by sample (``batch.noise``).
 """
 
 import abc
@@ -21,10 +21,10 @@ from md2n.shapes import Float, Tensor
 
 @dataclass(frozen=True)
 class Losses:
-    """The terms of one step's loss, each already weighted; ``total`` is what is differentiated.
+    """The weighted terms of the loss of one step; the trainer differentiates their ``total``.
 
     Args:
-        parts: term name -> scalar.  A term that is not a number stops training, and the message names it.
+        parts: term name -> scalar.  If a term is NaN or infinite, training stops with a message that names the term.
     """
 
     parts: Mapping[str, Tensor]
@@ -39,12 +39,12 @@ class Losses:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of each sample.
+    """Predictions for the samples of a batch.
 
     Args:
-        output: ``[B]`` values (regression) or ``[B, C]`` probabilities (classes); the mean over draws.
-        spread: standard deviation over draws, same shape; zero for a complete sample, which nothing is drawn for.  None
-            where there is no telling: of a single draw, and of a method that draws none.
+        output: ``[B]`` values (regression) or ``[B, C]`` probabilities (classification); the mean over draws.
+        spread: standard deviation over draws, in the shape of ``output``; zero for a complete sample.  None for a
+            single draw and for a method without draws.
     """
 
     output: Float[Tensor, " batch"] | Float[Tensor, "batch classes"]
@@ -55,15 +55,14 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Recovery:
-    """Every modality of every sample: as given where available, generated where not.
+    """All modalities of all samples: the input where available, a recovery where missing.
 
     Args:
-        features: name -> ``[B, T_k, d_k]``, the best point estimate where missing, in the units of the batch.
-        spread: name -> ``[B, T_k, d_k]``, standard deviation over draws; zero where available.  Empty
-            for a method that draws none.
-        draws: name -> ``[S, B, T_k, d_k]``, the draws themselves.
-        latents: name -> ``[B, L, D]``, point estimates where missing, for methods that recover in a latent space;
-            empty otherwise.
+        features: name -> ``[B, T_k, d_k]``, the point estimate where missing, in the units of the batch.
+        spread: name -> ``[B, T_k, d_k]``, standard deviation over draws; zero where available.  Empty for a method
+            without draws.
+        draws: name -> ``[S, B, T_k, d_k]``, S draws.
+        latents: name -> ``[B, L, D]``, point estimates where missing.  Empty for a method without a latent space.
     """
 
     features: Mapping[str, Float[Tensor, "batch _time _dim"]]
@@ -76,15 +75,15 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of training.
+    """One phase of training.
 
     Args:
-        name: shown in the log; the model can ask ``self.phase`` which one it is in.
-        share: its part of ``trainer.epochs``; shares are normalised by their sum.  Ignored where ``fit`` is given.
-        trains: prefixes of the parameter names that are trained; the empty string trains all.
-        fit: a closed-form fit over one pass of training batches instead of gradient steps; in evaluation mode, without
-            gradients, on complete batches.
-        selects: whether validation chooses the best checkpoint in this phase (the last phase must).
+        name: shown in the log.  The model finds the name of the current phase in ``self.phase``.
+        share: share of ``trainer.epochs``; shares are normalised by their sum.  Ignored if ``fit`` is not None.
+        trains: prefixes of the names of the trained parameters; the empty string trains all.
+        fit: a closed-form fit that replaces the gradient steps.  It receives one pass of complete training batches, in
+            evaluation mode and without gradients.
+        selects: whether validation chooses the best checkpoint of this phase; must be True for the last phase.
         patterns: how the trainer hides modalities: ``drawn`` (one pattern per sample and step) or ``complete``.
     """
 
@@ -98,16 +97,16 @@ class Phase:
 
 @dataclass(frozen=True)
 class Card:
-    """What a reader must know of a method before believing its row.
+    """Facts about a method that a reader of its results needs.
 
     Args:
-        title: the name used in tables.
-        paper: full citation, or how it came about.
-        year: of the paper.
+        title: the name in tables.
+        paper: full citation, or the origin of a method without a paper.
+        year: year of the paper.
         family: ``recovery``, ``translation``, ``correlation``, ``graph``, ``reference``, ``upper bound``.
-        differences: what ours does differently from the paper or its public code, and why.
-        recovers: whether it gives recovered features.
-        retracted: True marks the row wherever it is shown.
+        differences: how this implementation differs from the paper or its public code, and why.
+        recovers: whether the method returns recovered features.
+        retracted: whether the paper was retracted; reports mark the method.
     """
 
     title: str
@@ -120,13 +119,13 @@ class Card:
 
 
 class MultimodalModel(nn.Module, abc.ABC):
-    """A method: built from a schema and its own config, trained by the one loop, asked by the one evaluator.
+    """A method.  It is built from a schema and its own config; all methods share one training loop and one evaluator.
 
     Args:
-        schema: modalities and task, in the order of the batches' columns.
+        schema: modalities, in the order of the columns of a batch, and task.
 
-    ``conversational`` is True for a method that reads a sample's neighbours in its conversation: what trains and asks
-    it then keeps conversations together in batches, where the data have any.
+    ``conversational`` is True for a method that reads other utterances of the same conversation.  Training and
+    evaluation then keep the conversations of the data together in batches.
     """
 
     card: ClassVar[Card]
@@ -139,7 +138,7 @@ class MultimodalModel(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
-        """The loss on a batch whose ``available`` was already drawn by the trainer (see ``Phase.patterns``)."""
+        """The loss of a batch.  The trainer has already drawn ``batch.available`` (see ``Phase.patterns``)."""
 
     @abc.abstractmethod
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
@@ -147,38 +146,38 @@ class MultimodalModel(nn.Module, abc.ABC):
 
         Args:
             batch: features are read only where available.
-            generator: the seed of all draws; what is drawn for a sample goes by the sample (``batch.noise``), never by
-                its place in the batch or by what else is in it.
-            draws: overrides the config; deterministic methods ignore it.
+            generator: seed of all draws.  The draws of a sample depend on the sample (``batch.noise``), not on its
+                position in the batch or on the other samples.
+            draws: overrides the number of draws in the config; deterministic methods ignore it.
         """
 
     @property
     def predict_draws(self) -> int:
-        """Draws behind a prediction where ``predict`` is told no number; 0 for a method that draws none."""
+        """Default number of draws of ``predict``; 0 for a deterministic method."""
         return 0
 
     def phases(self) -> Sequence[Phase]:
-        """How training is divided; one phase over all parameters unless a method says otherwise."""
+        """The phases of training; by default one phase that trains all parameters."""
         return (Phase(),)
 
     def apart(self) -> Sequence[str]:
-        """Beginnings of the names of parameters that are trained side by side and share nothing.
+        """Prefixes of the names of parameters, one for each part of the model that shares nothing with the others.
 
-        The gradient of each such part is clipped by itself, as in a run of its own.
+        The gradient of each part is clipped separately, as in a separate run.
         """
         return ()
 
     def enter(self, phase: Phase) -> None:
-        """Called by the trainer when a phase begins, and on resume before the checkpoint is loaded."""
+        """Begins a phase.  On resumption the trainer calls it before it loads the checkpoint."""
         self.phase = phase.name
 
 
 @runtime_checkable
 class Recovers(Protocol):
-    """A method that gives the missing modalities back."""
+    """A method that recovers missing modalities."""
 
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
-        """Recovered features for every missing modality of every sample; ``steps`` is the number of network calls."""
+        """Recovers every missing modality of every sample; ``steps`` is the number of network calls per recovery."""
         ...

@@ -1,4 +1,4 @@
-"""Every method by its name, and how one is built.  Looking a name up imports that method only."""
+"""All methods by name, and how to build one.  A method is imported when its name is looked up."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from md2n.seeding import stream_seed
 
 FUSION = "parts.config:FusionConfig"
 
-# One line per method: its model and its settings, as module and class below ``md2n.methods``.
+# Method -> model and settings, each as module and class below ``md2n.methods``.
 METHODS = {
     "md2n": ("md2n.model:MD2N", "md2n.config:MD2NConfig"),
     "zero_fill": ("zero_fill.model:ZeroFill", FUSION),
@@ -44,7 +44,7 @@ def config_class(name: str) -> type[Any]:
 
 
 def build(name: str, schema: Schema, config: Any, seed: int | None = None) -> MultimodalModel:
-    """A freshly initialised method.
+    """A newly initialised method.
 
     Args:
         name: a name in ``MODELS``.
@@ -53,8 +53,8 @@ def build(name: str, schema: Schema, config: Any, seed: int | None = None) -> Mu
         seed: of the run: the weights are a function of it; without it they follow torch's own generator.
 
     Raises:
-        UsageError: unknown name.
-        ConfigError: larger than any method needs to be.
+        UsageError: the name is unknown.
+        ConfigError: the method would be larger than ``md2n.methods.size`` allows.
     """
     method = MODELS.get(name)
     check_sizes(config, "model")

@@ -1,8 +1,8 @@
-"""How large a method may be: a number in a file is not believed before memory is taken for it.
+"""Limits on the size of a method, checked before memory is allocated.
 
-A configuration or a schema can ask for a billion layers.  Settings that count something are held to ``LARGEST``, and
-while a method is built its parameters are counted as they are made, before they get their first values.  No torch is
-imported here until something is built.
+A faulty configuration or schema can ask for a billion layers.  Integer settings are at most ``LARGEST``.  While a
+method is built, its parameters are counted as they are registered, before they get their first values.  This module
+imports torch only when a method is built.
 """
 
 import dataclasses
@@ -14,22 +14,22 @@ from typing import Any
 from md2n.errors import ConfigError
 from md2n.modality import Schema
 
-LARGEST = 1 << 14  # of a setting that counts something; the widest layer of a published method has some thousands
-MOST_PARAMETERS = 1 << 27  # numbers: half a gigabyte, and four times that in training
-MOST_TENSORS = 20_000  # of parameters, which bounds layers
+LARGEST = 1 << 14  # largest integer setting; the widest layer of a published method has some thousands of units
+MOST_PARAMETERS = 1 << 27  # half a gigabyte, and four times as much in training
+MOST_TENSORS = 20_000  # parameter tensors; bounds the number of layers
 WIDEST = 1 << 24  # features of a modality, or frames of a sequence
 SMALLER = "choose smaller widths, fewer layers, or fewer features"
 
 
 def check_sizes(settings: Any, where: str) -> None:
-    """Refuses settings that count more than any method has.
+    """Refuses integer settings that are larger than any method needs.
 
     Args:
-        settings: a configuration, with others nested in it.
+        settings: a configuration, possibly with nested configurations.
         where: its dotted path, for the message.
 
     Raises:
-        ConfigError: a whole number beyond ``LARGEST``.
+        ConfigError: an integer is larger than ``LARGEST``.
     """
     for field in dataclasses.fields(settings):
         value, path = getattr(settings, field.name), f"{where}.{field.name}" if where else field.name
@@ -42,15 +42,15 @@ def check_sizes(settings: Any, where: str) -> None:
 
 @contextmanager
 def bounded(name: str, schema: Schema) -> Iterator[None]:
-    """While a method is built inside: ends it where it becomes too large.
+    """Context in which a method is built; stops the building of a method that becomes too large.
 
     Args:
-        name: of the method, for the message.
-        schema: it is built for.
+        name: name of the method, for the message.
+        schema: modalities and task of the method.
 
     Raises:
-        ConfigError: more parameters than ``MOST_PARAMETERS``, more tensors than ``MOST_TENSORS``, a modality beyond
-            ``WIDEST``, or more memory than there is.
+        ConfigError: more parameters than ``MOST_PARAMETERS``, more tensors than ``MOST_TENSORS``, a modality larger
+            than ``WIDEST``, or not enough memory.
     """
     from torch.nn.modules import module
 
@@ -61,11 +61,11 @@ def bounded(name: str, schema: Schema) -> Iterator[None]:
                 f"method is built for ({WIDEST})",
                 "split its sequences, or reduce its features",
             )
-    here, numbers, tensors = threading.get_ident(), 0, 0
+    thread, numbers, tensors = threading.get_ident(), 0, 0
 
     def count(owner: Any, key: str, tensor: Any) -> None:
         nonlocal numbers, tensors
-        if tensor is None or threading.get_ident() != here:
+        if tensor is None or threading.get_ident() != thread:
             return
         numbers, tensors = numbers + tensor.numel(), tensors + 1
         if numbers > MOST_PARAMETERS or tensors > MOST_TENSORS:
@@ -78,7 +78,7 @@ def bounded(name: str, schema: Schema) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        # torch reports memory that it cannot have as a RuntimeError that says so.
+        # torch reports a failed allocation as a RuntimeError whose text says so.
         if isinstance(error, RuntimeError) and "allocate" not in str(error) and "memory" not in str(error):
             raise
         raise ConfigError(f"'{name}' would take more memory than there is", SMALLER) from error
