@@ -88,7 +88,7 @@ def test_flows_of_one_map_bring_a_common_latent_back() -> None:
 def test_flows_do_not_move_the_latents_they_learn_on() -> None:
     one, batch = model(config=DiCMoRConfig(recovery=0.0, decoding=0.0)).train(), make_batch(WORLDS["sequences"])
     clean = one.backbone.encode_in_use(batch)
-    own = one.own_terms(clean, batch.hide(torch.tensor([True, False, True]).expand(12, -1)), generator(0, "l"))
+    own = one.method_losses(clean, batch.hide(torch.tensor([True, False, True]).expand(12, -1)), generator(0, "l"))
     own["density"].backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is None for p in one.backbone.parameters())
     assert any(bool(p.grad.any()) for p in one.flows.parameters() if p.grad is not None)
@@ -102,8 +102,8 @@ def test_natural_gaps_have_no_density() -> None:
     gappy = replace(batch, present=held, available=held)
     wild = clean.clone()
     wild[:, 2] = 1e3
-    tame = one.own_terms(clean, gappy, generator(0, "l"))
-    same = one.own_terms(wild, gappy, generator(0, "l"))
+    tame = one.method_losses(clean, gappy, generator(0, "l"))
+    same = one.method_losses(wild, gappy, generator(0, "l"))
     assert torch.equal(tame["density"], same["density"])
 
 

@@ -97,14 +97,14 @@ def test_the_score_loss_of_a_network_that_says_nothing_is_the_variance_of_the_no
                 network.leave.weight.zero_()  # type: ignore[union-attr, operator]
                 network.leave.bias.zero_()  # type: ignore[union-attr, operator]
             clean = one.backbone.encode_in_use(batch.complete())
-            own = one.own_terms(clean, batch, generator(0, "loss"))
+            own = one.method_losses(clean, batch, generator(0, "loss"))
         assert float(own["score"]) == pytest.approx(expected, rel=0.02)
 
 
 def test_a_complete_batch_has_no_score_loss_and_no_draw() -> None:
     one, batch = model().train(), make_batch(WORLDS["sequences"])
     clean = one.backbone.encode_in_use(batch)
-    own = one.own_terms(clean, batch, generator(0, "loss"))
+    own = one.method_losses(clean, batch, generator(0, "loss"))
     assert torch.equal(one.generate_in_training(clean, batch.available, SequentialNoise(generator(0, "loss"))), clean)
     assert float(own["score"].detach()) == 0.0
     own["score"].backward()  # type: ignore[no-untyped-call]

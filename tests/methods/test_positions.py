@@ -8,7 +8,7 @@ from md2n.methods.parts.positions import (
     at_positions,
     mean_square,
     over_frames,
-    steps_of,
+    position_count,
     truth_at_positions,
 )
 from md2n.modality import Modality
@@ -35,7 +35,7 @@ def test_a_position_is_the_mean_of_its_valid_frames() -> None:
 
 
 def test_a_vector_is_translated_in_one_step_and_a_sequence_in_few() -> None:
-    assert [steps_of(Modality("x", 3, length), 16) for length in (1, 8, 50)] == [1, 8, 16]
+    assert [position_count(Modality("x", 3, length), 16) for length in (1, 8, 50)] == [1, 8, 16]
 
 
 @pytest.mark.parametrize("length", [1, 2, 5])
@@ -48,7 +48,7 @@ def test_features_at_positions_enter_as_frames_do(length: int) -> None:
     assert tokens.shape == (2, 5, 8)
     assert bool(some.all())
     if 5 % length == 0:
-        torch.testing.assert_close(encoder.again(x), tokens)
+        torch.testing.assert_close(encoder.encode_translation(x), tokens)
 
 
 def test_truth_is_what_the_data_hold_whatever_is_hidden() -> None:

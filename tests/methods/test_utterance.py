@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from md2n.methods.parts.utterance import closed_up, make_utterance_encoder
+from md2n.methods.parts.utterance import compact, make_utterance_encoder
 from md2n.modality import Modality
 from md2n.seeding import generator
 
@@ -11,7 +11,7 @@ from md2n.seeding import generator
 def test_flagged_frames_close_up_in_their_order() -> None:
     x = torch.arange(8.0).view(2, 4, 1)
     flags = torch.tensor([[False, True, False, True], [True, False, False, False]])
-    found, kept = closed_up(x, flags)
+    found, kept = compact(x, flags)
     assert found[..., 0].tolist() == [[1, 3], [4, 0]]
     assert kept.tolist() == [[True, True], [True, False]]
 

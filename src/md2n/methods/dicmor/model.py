@@ -97,7 +97,7 @@ class DiCMoR(RefinedRecovery):
         assert isinstance(flow, Flow)
         return flow
 
-    def own_terms(
+    def method_losses(
         self, clean: Latents, batch: SequenceBatch, generator: torch.Generator
     ) -> dict[str, Float[Tensor, ""]]:
         shape, noise = clean.shape, self.config.noise

@@ -75,7 +75,7 @@ class IMDer(RefinedRecovery):
         mixed: Tensor = self.mixes[target](latents[:, others].transpose(2, 3), available[:, others])
         return mixed
 
-    def own_terms(
+    def method_losses(
         self, clean: Latents, batch: SequenceBatch, generator: torch.Generator
     ) -> dict[str, Float[Tensor, ""]]:
         config = self.config

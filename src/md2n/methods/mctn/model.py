@@ -33,8 +33,8 @@ from md2n.fusion.head import Head, make_head
 from md2n.methods.base import Card, Losses, MultimodalModel, Prediction, Recovery
 from md2n.methods.mctn.config import MCTNConfig
 from md2n.methods.mctn.seq2seq import Decoder, Encoder, Reader
-from md2n.methods.parts.positions import PositionEncoder, mean_square, over_frames, steps_of, truth_at_positions
-from md2n.methods.parts.utterance import closed_up
+from md2n.methods.parts.positions import PositionEncoder, mean_square, over_frames, position_count, truth_at_positions
+from md2n.methods.parts.utterance import compact
 from md2n.modality import Schema
 from md2n.shapes import Bool, Float, Int, Tensor
 
@@ -67,7 +67,7 @@ class MCTN(MultimodalModel):
         modalities, hidden = schema.modalities, config.hidden
         longest = max(m.length for m in modalities)
         self.positions = config.tokens if longest == 1 else min(config.steps, longest)
-        self.steps = tuple(steps_of(m, self.positions) for m in modalities)
+        self.steps = tuple(position_count(m, self.positions) for m in modalities)
         self.enter_by = nn.ModuleList(PositionEncoder(m, self.positions, hidden, config.dropout) for m in modalities)
         self.leave_by = nn.ModuleList(nn.Linear(hidden, m.dim) for m in modalities)
         self.encoder, self.decoder = Encoder(hidden, hidden), Decoder(len(modalities), hidden)
@@ -85,7 +85,7 @@ class MCTN(MultimodalModel):
             total = total + tokens * some[..., None]
             count = count + some.to(tokens.dtype)
         mean = total / count.clamp(min=1)[..., None]
-        return closed_up(mean, count > 0)
+        return compact(mean, count > 0)
 
     def _encode(self, batch: SequenceBatch) -> tuple[Encoded, Encoded]:
         """The encoding of the source, and the one that predictions are read from."""
@@ -134,11 +134,11 @@ class MCTN(MultimodalModel):
         for k, (rows, features) in translated.items():
             layer = self.enter_by[k]
             assert isinstance(layer, PositionEncoder)
-            again = layer.again(features)
-            tokens = tokens.to(again.dtype).index_copy(0, rows, again)
-        whole = torch.ones(tokens.shape[:2], dtype=torch.bool, device=batch.device)
+            encoded = layer.encode_translation(features)
+            tokens = tokens.to(encoded.dtype).index_copy(0, rows, encoded)
+        readable = torch.ones(tokens.shape[:2], dtype=torch.bool, device=batch.device)
         incomplete = batch.missing.any(dim=1, keepdim=True)
-        return self._translate(self.decoder, (self.encoder(tokens, whole), whole), batch.available & incomplete)
+        return self._translate(self.decoder, (self.encoder(tokens, readable), readable), batch.available & incomplete)
 
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
         config, (first, second) = self.config, self._encode(batch)

@@ -1,1 +1,1 @@
-"""What several methods share: backbone, latent recovery, filling, ridge regression."""
+"""Parts that several methods share: backbone, latent recovery, filling, ridge regression."""

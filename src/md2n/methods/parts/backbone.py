@@ -1,4 +1,4 @@
-"""Encoders, fusion Transformer and head: what md2n, its floors and its ceiling have in common."""
+"""Encoders, fusion Transformer and head, which md2n and most other methods share."""
 
 import torch
 from torch import nn
@@ -13,13 +13,13 @@ from md2n.shapes import Bool, Float, Int, Tensor
 
 
 class Backbone(nn.Module):
-    """E_k for every modality, the multimodal Transformer, and the head.
+    """Encoders E_k of the modalities, the multimodal Transformer, and the head.
 
     Args:
         schema: modalities and task.
         config: sizes and kinds.
         encoders: False replaces E_k by linear projections of the raw features (Table 4).
-        names: the modalities it is for, in the schema's order; all if not given.
+        names: modalities that the backbone reads; None for all.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Backbone(nn.Module):
             make_encoder(m, kind, self.tokens, latent.width, latent.hidden, latent.dropout) for m in modalities
         )
         self.fusion = make_fusion(
-            # A single modality has none to attend to.
+            # Crossmodal attention needs a second modality.
             config.kind if len(modalities) > 1 else "joint",
             len(modalities),
             self.tokens,
@@ -46,12 +46,12 @@ class Backbone(nn.Module):
         self.head: Head = make_head(config.head, self.fusion.fused_width, schema.task, size.dropout)
 
     def encode(self, batch: SequenceBatch) -> Float[Tensor, "batch modality token width"]:
-        """Latents of what the batch makes available; what stands at unavailable ones is finite and means nothing."""
+        """Latents of the available modalities.  Latents of the others are finite but have no meaning."""
         read = ((batch.inputs(m), batch.frames(m.name)) for m in self.modalities)
         return torch.stack([encoder(x, frames) for encoder, (x, frames) in zip(self.encoders, read)], dim=1)
 
     def encode_in_use(self, batch: SequenceBatch) -> Float[Tensor, "batch modality token width"]:
-        """The latents as they are in use: in training, too, without the encoders' dropout."""
+        """The latents without the encoders' dropout, also in training mode."""
         training = self.encoders.training
         try:
             self.encoders.eval()
@@ -62,15 +62,15 @@ class Backbone(nn.Module):
     def fuse(
         self, latents: Float[Tensor, "batch modality token width"], state: Int[Tensor, "batch modality"]
     ) -> Float[Tensor, "batch outputs"]:
-        """Raw outputs of the head from latents and the state of each modality (absent, given or recovered)."""
+        """Raw outputs of the head, from latents and the state of each modality (absent, given or recovered)."""
         raw: Tensor = self.head(self.fusion(latents, state))
         return raw
 
     def task_loss(self, raw: Float[Tensor, "batch outputs"], batch: SequenceBatch) -> Float[Tensor, ""]:
-        """Mean task loss over the samples whose label is known (zero if none is)."""
+        """Mean task loss over the samples with a known label (zero without any)."""
         return self.head.mean_loss(raw, batch.labels)
 
 
 def given_or_absent(available: Bool[Tensor, "batch modality"]) -> Int[Tensor, "batch modality"]:
-    """States of a method without recovery: what is available is given, the rest absent."""
+    """The states of modalities in a method without recovery: available ones are given, the others absent."""
     return torch.where(available, GIVEN, ABSENT)

@@ -1,4 +1,4 @@
-"""A whole modality as one vector, without learning anything: the mean over its frames."""
+"""Pooling of a modality to one vector without parameters: the mean over its frames."""
 
 import torch
 
@@ -8,17 +8,17 @@ from md2n.shapes import Float, Tensor
 
 
 def pooled(batch: SequenceBatch, name: str) -> Float[Tensor, "batch dim"]:
-    """Mean over the frames that may be read, of each feature where it is known; zeros where there are none."""
+    """Mean of each feature over the readable frames in which it is known; zero if there are none."""
     count = batch.known(name).sum(dim=1).clamp(min=1)
     mean: Tensor = batch.readable(name).sum(dim=1) / count
     return mean
 
 
 def pooled_inputs(batch: SequenceBatch, modality: Modality) -> Float[Tensor, "batch input"]:
-    """What an encoder reads of a modality as one vector: ``pooled``, and in what part of the frames it is unknown.
+    """The pooled input of an encoder: ``pooled``, and for each feature the share of frames in which it is unknown.
 
     Returns:
-        ``[B, modality.input_dim]``.
+        ``[B, modality.input_dim]``; the shares are left out of a modality without unknown features.
     """
     mean = pooled(batch, modality.name)
     if not modality.gaps:
@@ -29,8 +29,8 @@ def pooled_inputs(batch: SequenceBatch, modality: Modality) -> Float[Tensor, "ba
 
 
 def pooled_truth(batch: SequenceBatch, name: str) -> Float[Tensor, "batch dim"]:
-    """``pooled`` of everything that the data hold, NaN at features that no frame has: for losses only."""
-    whole = batch.complete()
+    """``pooled`` of everything in the data, NaN for features that are unknown in all frames.  For losses only."""
+    complete = batch.complete()
     if name not in batch.cells:
-        return pooled(whole, name)
-    return torch.where(whole.known(name).any(dim=1), pooled(whole, name), torch.nan)
+        return pooled(complete, name)
+    return torch.where(complete.known(name).any(dim=1), pooled(complete, name), torch.nan)

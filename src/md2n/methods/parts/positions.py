@@ -1,7 +1,8 @@
-"""Modalities at a few positions: what recurrent networks and Transformers run over, and what they translate to.
+"""Modalities at a few positions in time: the inputs and outputs of recurrent networks and Transformers.
 
-A sequence is read at S equal stretches of the longest length in the data, each the mean of its valid frames; where it
-is no longer than S, frames are positions.  A vector is one position as a target, and split into several as a source.
+The longest length in the data is divided into S equal intervals.  A position of a sequence is the mean of the valid
+frames in one interval; if the longest length is at most S, each frame is a position.  A vector has one position as a
+target.  As a source it is split into several.
 """
 
 import torch
@@ -14,24 +15,27 @@ from md2n.coders.encoder import VectorEncoder, stretches
 from md2n.modality import Modality
 from md2n.shapes import Bool, Float, Int, Tensor
 
-HIDDEN = 128  # of the perceptron that splits a vector
+HIDDEN = 128  # width of the perceptron that splits a vector
 
 
-def steps_of(modality: Modality, most: int) -> int:
-    """Positions that a modality is translated at: its frames, at most ``most``; one for a vector."""
-    return min(modality.length, most)
+def position_count(modality: Modality, limit: int) -> int:
+    """Number of positions of a translated modality: its frames, at most ``limit``; one for a vector."""
+    return min(modality.length, limit)
 
 
 def at_positions(
     x: Float[Tensor, "batch time dim"], frames: Bool[Tensor, "batch time"], length: int, positions: int
 ) -> tuple[Float[Tensor, "batch _position dim"], Bool[Tensor, "batch _position"]]:
-    """Means over the flagged frames of each stretch of ``[0, length)``, zeros where it has none; and where it has some.
+    """Means over the valid frames of each of ``positions`` equal intervals of ``[0, length)``.
 
     Args:
-        x: zeros (or anything finite) at frames that are not flagged.
-        frames: which count.
-        length: the longest in the data.
-        positions: how many; more than ``length`` repeats frames.
+        x: finite everywhere.
+        frames: True for valid frames.
+        length: longest length in the data.
+        positions: number of intervals; frames are repeated if it exceeds ``length``.
+
+    Returns:
+        The means, zero for an interval without a valid frame; and True for each interval that has one.
     """
     weights = stretches(frames, length, positions).to(x.dtype)
     return weights @ x, weights.any(dim=2)
@@ -40,30 +44,30 @@ def at_positions(
 def truth_at_positions(
     batch: SequenceBatch, modality: Modality, positions: int
 ) -> tuple[Float[Tensor, "batch _position dim"], Bool[Tensor, "batch _position"]]:
-    """What the data hold of a modality, at its positions, NaN at unknown features: for losses only."""
-    whole = batch.complete()
-    x, frames = whole.readable(modality.name), whole.frames(modality.name)
+    """Everything in the data of one modality, at its positions, NaN for unknown features.  For losses only."""
+    complete = batch.complete()
+    x, frames = complete.readable(modality.name), complete.frames(modality.name)
     if modality.name not in batch.cells:
         return at_positions(x, frames, modality.length, positions)
     weights = stretches(frames, modality.length, positions).to(x.dtype)
-    share = weights @ whole.known(modality.name).to(x.dtype)
+    share = weights @ complete.known(modality.name).to(x.dtype)
     return torch.where(share > 0, weights @ x / share, torch.nan), weights.any(dim=2)
 
 
 def over_frames(x: Float[Tensor, "batch position dim"], length: int, time: int) -> Float[Tensor, "batch _time dim"]:
-    """The way back: each of ``time`` frames gets the position whose stretch of ``[0, length)`` it begins in."""
+    """The inverse of ``at_positions``: each of ``time`` frames gets the position of the interval in which it begins."""
     frame = torch.arange(time, device=x.device).clamp(max=length - 1)
     return x[:, frame * x.shape[1] // length]
 
 
 class PositionEncoder(nn.Module):
-    """Features of one modality at its positions, to tokens that a network reads.
+    """Encodes the features of one modality as one token per position.
 
     Args:
-        modality: its dim and length.
-        positions: tokens; a vector is split into as many.
-        width: of a token.
-        dropout: on the features.
+        modality: gives dim and length.
+        positions: number of tokens; a vector is split into as many.
+        width: width of a token.
+        dropout: of the features.
     """
 
     def __init__(self, modality: Modality, positions: int, width: int, dropout: float) -> None:
@@ -79,15 +83,15 @@ class PositionEncoder(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch time dim"], frames: Bool[Tensor, "batch time"]
     ) -> tuple[Float[Tensor, "batch token width"], Bool[Tensor, "batch token"]]:
-        """Tokens of what is flagged, and which of them stand for something."""
+        """Tokens of the valid frames, and which tokens have a valid frame."""
         if self.split is not None:
             return self.split(x, frames), frames.expand(-1, self.positions)
         assert self.frames is not None
-        features, some = at_positions(x, frames, self.modality.length, self.positions)
-        return self.frames(features), some
+        features, readable = at_positions(x, frames, self.modality.length, self.positions)
+        return self.frames(features), readable
 
-    def again(self, x: Float[Tensor, "batch position dim"]) -> Float[Tensor, "batch token width"]:
-        """Tokens of features that already stand at positions: of a translation, which is whole always."""
+    def encode_translation(self, x: Float[Tensor, "batch position dim"]) -> Float[Tensor, "batch token width"]:
+        """Tokens of a translation, whose features are already at positions; all positions are valid."""
         x = F.pad(x, (0, self.modality.input_dim - self.modality.dim))
         if self.split is not None:
             tokens: Tensor = self.split(x, torch.ones_like(x[..., 0], dtype=torch.bool))
@@ -102,8 +106,8 @@ def mean_square(
     truth: Float[Tensor, "batch position dim"],
     where: Bool[Tensor, "batch position"],
 ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
-    """Sum over the flagged positions of the mean over features of the squared error; and how many they are.
+    """The squared error, a mean over features and a sum over the flagged positions; and the number of these positions.
 
-    A feature whose truth is unknown (NaN) is no error.
+    The error of a feature with unknown truth (NaN) is zero.
     """
     return (gap_to(truth, features).square().mean(dim=2) * where).sum(), where.sum()

@@ -1,11 +1,11 @@
-"""The skeleton of DiCMoR and IMDer: encoders, recovery in latent space, a refiner, the multimodal Transformer.
+"""The common structure of DiCMoR and IMDer: encoders, recovery in latent space, a refiner, the multimodal Transformer.
 
-    L = L_task + 0.1 |refined - x_m|^2 + 0.1 L_dec + the method's own terms
+    L = L_task + 0.1 |refined - x_m|^2 + 0.1 L_dec + L_method
 
-The first phase trains encoders and fusion on complete samples, with the task alone.  Afterwards everything is trained
-on samples that each miss another set (the originals leave their encoders as they are from there on,
-``train_encoders``).  What recovery aims at are the latents of the truth, without dropout; it moves toward them, not
-they toward it.
+``L_method`` holds terms that only one of the two methods has.  The first phase trains encoders and fusion on complete
+samples, with the task loss alone.  The second phase trains all parameters on samples with randomly missing modalities.
+The public codes freeze the encoders in the second phase (``train_encoders=False``).  The targets x_m of the recovery
+are the true latents without dropout; they get no gradient.
 """
 
 import abc
@@ -31,11 +31,11 @@ Flags = Bool[Tensor, "batch modality"]
 
 
 class RefinedRecovery(LatentModel, abc.ABC):
-    """A method that generates missing latents somehow and refines them.
+    """A method that generates missing latents and refines them.  Subclasses define the generation.
 
     Args:
         schema: modalities and task.
-        config: of the method.
+        config: settings of the method.
     """
 
     def __init__(self, schema: Schema, config: RefinedConfig) -> None:
@@ -56,41 +56,41 @@ class RefinedRecovery(LatentModel, abc.ABC):
         return ("backbone.fusion", "backbone.head", *(n for n, _ in self.named_children() if n != "backbone"))
 
     @abc.abstractmethod
-    def own_terms(
+    def method_losses(
         self, clean: Latents, batch: SequenceBatch, generator: torch.Generator
     ) -> dict[str, Float[Tensor, ""]]:
-        """The method's own terms of the loss.
+        """Further terms of the loss, which belong to the method.
 
         Args:
             clean: latents of everything present, without dropout.
-            batch: what is present, available, and known of labels.
-            generator: of what is random.
+            batch: ``present``, ``available`` and the labels are read.
+            generator: seed of all random numbers.
         """
 
     @abc.abstractmethod
     def generate(self, latents: Latents, available: Flags, noise: Noise, steps: int | None = None) -> Latents:
-        """The latents with missing ones generated as in use, unrefined; read only where available.
+        """The available latents, and a generated latent for each missing modality, before the refiner.
 
         Args:
-            latents: of what is available.
-            available: which those are.
-            noise: of the samples.
-            steps: network calls, where a method has a choice; its config's if not given.
+            latents: read only where available.
+            available: True for available modalities.
+            noise: noise of the samples.
+            steps: network calls per generated latent, if the method can choose; None for the config's.
         """
 
     def generate_in_training(self, latents: Latents, available: Flags, noise: Noise) -> Latents:
-        """The same as a training step bears it; as in use unless a method says otherwise."""
+        """The same in a training step.  A method overrides it if generation as in use is too expensive there."""
         return self.generate(latents, available, noise)
 
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
         config, available, present = self.settings, batch.available, batch.present
-        whole = batch.complete()
-        latents = self.backbone.encode(whole)
+        complete = batch.complete()
+        latents = self.backbone.encode(complete)
         if self.phase == ENCODERS:
             raw = self.backbone.fuse(latents, given_or_absent(present))
             return Losses({"task": self.backbone.task_loss(raw, batch)})
-        clean = self.backbone.encode_in_use(whole)
-        own, source = self.own_terms(clean, batch, generator), SequentialNoise(generator)
+        clean = self.backbone.encode_in_use(complete)
+        own, source = self.method_losses(clean, batch, generator), SequentialNoise(generator)
         recovered = self._refined_in_training(clean, available, source)
         raw = self.fused(latents, recovered, available)
         gap = (present & ~available)[:, :, None, None].to(clean.dtype)
@@ -111,32 +111,33 @@ class RefinedRecovery(LatentModel, abc.ABC):
     def _refined_in_training(self, clean: Latents, available: Flags, noise: Noise) -> Latents:
         generated = self.generate_in_training(clean, available, noise)
         refined = refine_missing(self.refiners, generated, ~available)
-        # What is available stays on the way of gradients, whatever generated the rest: decoders read it, too.
+        # Available latents keep their gradients even if generation has none: decoders read them, too.
         return torch.where(available[:, :, None, None], clean, refined)
 
     def refined(self, latents: Latents, available: Flags, noise: Noise, steps: int | None = None) -> Latents:
-        """The latents with missing ones generated and refined."""
+        """The available latents, and a generated and refined latent for each missing modality."""
         generated = self.generate(latents, available, noise, steps)
         return refine_missing(self.refiners, generated, ~available)
 
     def repeated(
         self, batch: SequenceBatch, noise: Noise, count: int, steps: int | None = None
     ) -> tuple[Float[Tensor, "all modality token width"], Bool[Tensor, "all modality"]]:
-        """``count`` recoveries of the batch, one after another along the rows; and what was available in each."""
-        many = batch.available.repeat(count, 1)
-        return self.refined(self.backbone.encode(batch).repeat(count, 1, 1, 1), many, noise.draws(count), steps), many
+        """``count`` recoveries of the batch, concatenated along the rows, and the availability in each row."""
+        available = batch.available.repeat(count, 1)
+        latents = self.backbone.encode(batch).repeat(count, 1, 1, 1)
+        return self.refined(latents, available, noise.draws(count), steps), available
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
-        """Mean and deviation of the predictions from as many recoveries (one, where there is no randomness)."""
+        """Mean and standard deviation of the predictions from ``draws`` recoveries (from one, if deterministic)."""
         count = (draws or self.predict_draws) if self.predict_draws else 1
-        drawn, many = self.repeated(batch, batch.noise(generator), count)
-        each = self.output(drawn, many).view(count, batch.size, *self.tail)
+        drawn, available = self.repeated(batch, batch.noise(generator), count)
+        each = self.output(drawn, available).view(count, batch.size, *self.tail)
         return Prediction(each.mean(dim=0), self.deviation(each, batch))
 
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
-        """Every missing modality decoded: from the mean of the drawn latents; and the draws."""
+        """Decoded features: the point estimate from the mean of the drawn latents, and every draw."""
         count, noise = draws or self.settings.recover_draws, batch.noise(generator)
         drawn, _ = self.repeated(batch, noise, count, steps)
         best = drawn.view(count, batch.size, *drawn.shape[1:]).mean(dim=0)

@@ -1,7 +1,8 @@
 """The refiner of DiCMoR and IMDer: a residual group of channel-attention blocks over a recovered latent.
 
-A 1x1 convolution doubles the channels, ``blocks`` blocks and a closing convolution are added to what enters them, and a
-1x1 convolution leads back.  A block is (Zhang et al. 2018, *RCAN*, Eq. 9-13)
+A 1x1 convolution doubles the channels.  A residual group follows: ``blocks`` blocks and a convolution, whose output is
+added to their input.  A second 1x1 convolution restores the number of channels.  A block is (Zhang et al. 2018, *RCAN*,
+Eq. 9-13)
 
     x + s(u) u,     u = conv(relu(conv(x))),     s(u) = sigmoid(W_2 relu(W_1 mean_position(u)))
 """
@@ -11,11 +12,11 @@ from torch import nn
 
 from md2n.shapes import Float, Tensor
 
-REDUCTION = 16  # of the channels, between W_1 and W_2; RCAN's
+REDUCTION = 16  # factor by which W_1 reduces the channels, as in RCAN
 
 
 class ChannelAttention(nn.Module):
-    """Every channel scaled by a number in (0, 1) that the means of all channels decide."""
+    """Scales every channel by a number in (0, 1), computed from the means of all channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -28,7 +29,7 @@ class ChannelAttention(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Two convolutions and channel attention, added back."""
+    """Two convolutions and channel attention with a residual connection."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -45,11 +46,11 @@ class AttentionBlock(nn.Module):
 
 
 class Refiner(nn.Module):
-    """A latent as it was recovered to one that fusion reads.
+    """Maps a recovered latent to the latent that fusion reads.
 
     Args:
         width: D, the channels of a latent.
-        blocks: in the residual group.
+        blocks: number of blocks in the residual group.
     """
 
     def __init__(self, width: int, blocks: int) -> None:
@@ -61,8 +62,8 @@ class Refiner(nn.Module):
         self.leave = nn.Conv1d(2 * width, width, 1)
 
     def forward(self, latent: Float[Tensor, "row token width"]) -> Float[Tensor, "row token width"]:
-        inside = self.enter(latent.transpose(1, 2))
-        refined: Tensor = self.leave(inside + self.group(inside)).transpose(1, 2)
+        hidden = self.enter(latent.transpose(1, 2))
+        refined: Tensor = self.leave(hidden + self.group(hidden)).transpose(1, 2)
         return refined
 
 
@@ -71,7 +72,7 @@ def refine_missing(
     latents: Float[Tensor, "row modality token width"],
     missing: Tensor,
 ) -> Float[Tensor, "row modality token width"]:
-    """The latents with every missing one refined by its modality's refiner; the others as they are."""
+    """Applies the refiner of each modality to its missing latents; the other latents are unchanged."""
     columns = list(latents.unbind(dim=1))
     for k, refiner in enumerate(refiners):
         rows = missing[:, k].nonzero()[:, 0]

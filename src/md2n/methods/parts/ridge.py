@@ -1,4 +1,4 @@
-"""Ridge regression whose strength is chosen by generalised cross-validation, for any shape of data."""
+"""Ridge regression for any number of rows and columns, with strength chosen by generalised cross-validation."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ import torch
 from md2n.brief import brief
 from md2n.shapes import Float, Tensor
 
-STRENGTHS = torch.logspace(-3, 4, 15)  # times the mean squared singular value: the grid is unit free
-CAUTION = 1.4  # what a degree of freedom is charged in cross-validation
+STRENGTHS = torch.logspace(-3, 4, 15)  # times the mean squared singular value, so the grid does not depend on units
+CAUTION = 1.4  # factor of the degrees of freedom in cross-validation
 
 
 @dataclass(frozen=True)
 class Ridge:
-    """``y = y_mean + (x - x_mean) V W``, factored so that neither p x p nor p x q is ever formed.
+    """``y = y_mean + (x - x_mean) V W``, factored so that no p x p and no p x q matrix is formed.
 
     Args:
         x_mean: ``[p]``.
@@ -21,7 +21,7 @@ class Ridge:
         basis: ``[p, r]`` right singular vectors V of the centred inputs, ``r <= min(n, p)``.
         weights: ``[r, q]``, ``s / (s^2 + lambda) U^T y``.
         strength: the chosen lambda.
-        residuals: ``[n, q]`` of the rows it was fitted on, each from the fit to the others at this strength.
+        residuals: ``[n, q]`` leave-one-out residuals of the training rows at this strength.
     """
 
     x_mean: Float[Tensor, " p"]
@@ -39,14 +39,14 @@ class Ridge:
 
 
 def fit_ridge(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> Ridge:
-    """Fits by the smaller of the two Gram matrices; chooses lambda by generalised cross-validation.
+    """Fits a ridge regression on the smaller of the two Gram matrices; generalised cross-validation chooses lambda.
 
-    GCV(lambda) = n |y - H y|^2 / (n - 1.4 tr H)^2 with H the hat matrix (Golub, Heath, Wahba 1979); the factor 1.4 is
-    Kim and Gu's (2004), against undersmoothing.  It matters where rows are not independent (data normalised by
-    person): plain GCV then believes a fit that interpolates.  With a constant x the prediction is the mean of y.
+    GCV(lambda) = n |y - H y|^2 / (n - 1.4 tr H)^2 with H the hat matrix (Golub, Heath, Wahba 1979).  The factor 1.4
+    prevents undersmoothing (Kim and Gu 2004).  It matters if rows are not independent, e.g. in data normalised by
+    person: plain GCV then chooses a fit that interpolates.  If x is constant, the prediction is the mean of y.
 
-    Leave-one-out residuals come from the leverages, without a second fit: (y_i - yhat_i) / (1 - H_ii), where the mean
-    counts too, H = 1 1^T / n + U diag(s^2 / (s^2 + lambda)) U^T.
+    Leave-one-out residuals follow from the leverages without a second fit: (y_i - yhat_i) / (1 - H_ii).  Here H
+    includes the mean: H = 1 1^T / n + U diag(s^2 / (s^2 + lambda)) U^T.
     """
     x_mean, y_mean = x.mean(0), y.mean(0)
     a, b = (x - x_mean).double(), (y - y_mean).double()
@@ -57,7 +57,7 @@ def fit_ridge(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> Ridge:
     u = vectors[:, significant] if wide else a @ vectors[:, significant] / s
     v = a.T @ u / s if wide else vectors[:, significant]
     target = u.T @ b
-    outside = (b.square().sum() - target.square().sum()).clamp(min=0)  # what no ridge on these inputs explains
+    outside = (b.square().sum() - target.square().sum()).clamp(min=0)  # squared residual of the unpenalised fit
     best, best_gcv = float("nan"), float("inf")
     for strength in (STRENGTHS.double() * s.square().mean()).tolist() if len(s) else []:
         shrink = s.square() / (s.square() + strength)
@@ -69,6 +69,6 @@ def fit_ridge(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> Ridge:
     weights = (s / (s.square() + best))[:, None] * target
     shrink = s.square() / (s.square() + best)
     leverage = 1 / count + u.square() @ shrink
-    # A single row is all of its own mean: nothing is left of it, and nothing is left to divide by.
+    # A single row has leverage 1: its residual and its divisor are zero.
     residuals = (b - u @ (shrink[:, None] * target)) / (1 - leverage).clamp(min=1e-12)[:, None]
     return Ridge(x_mean, y_mean, v.to(x.dtype), weights.to(x.dtype), best, residuals.to(x.dtype))

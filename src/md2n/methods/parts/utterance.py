@@ -1,6 +1,6 @@
-"""Encoders of a whole modality to one vector ``[W]``: by a recurrent network, by convolution over words, of a vector.
+"""Encoders of a modality to one vector ``[W]``: a recurrent network, convolutions over words, a perceptron for vectors.
 
-They read valid frames only, closed up: where a sequence holds invalid frames, the ones around them become neighbours.
+They read valid frames only.  Invalid frames are removed first, so the frames around them become neighbours.
 """
 
 import torch
@@ -9,11 +9,11 @@ from torch import nn
 from md2n.modality import Modality
 from md2n.shapes import Bool, Float, Tensor
 
-KERNELS = (3, 4, 5)  # words at once (Kim: Convolutional Neural Networks for Sentence Classification. EMNLP 2014)
+KERNELS = (3, 4, 5)  # in words (Kim: Convolutional Neural Networks for Sentence Classification. EMNLP 2014)
 
 
 class RecurrentEncoder(nn.Module):
-    """An LSTM over the frames, the largest value of each unit over time."""
+    """An LSTM over the frames and the maximum of each unit over time."""
 
     def __init__(self, dim: int, width: int, dropout: float) -> None:
         super().__init__()
@@ -23,14 +23,14 @@ class RecurrentEncoder(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch time dim"], frames: Bool[Tensor, "batch time"]
     ) -> Float[Tensor, "batch width"]:
-        x, frames = closed_up(x, frames)
-        # Padding stands after the last frame, so nothing that is read has seen it.
+        x, frames = compact(x, frames)
+        # Padding follows the last frame, so it does not affect the states that are read.
         states, _ = self.lstm(self.dropout(x))
-        return largest(states, frames)
+        return maximum_over_time(states, frames)
 
 
 class WordEncoder(nn.Module):
-    """Convolutions over 3, 4 and 5 words, the largest value of each channel over time, one layer."""
+    """Convolutions over 3, 4 and 5 words, the maximum of each channel over time, and one linear layer."""
 
     def __init__(self, dim: int, width: int, dropout: float) -> None:
         super().__init__()
@@ -41,16 +41,16 @@ class WordEncoder(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch time dim"], frames: Bool[Tensor, "batch time"]
     ) -> Float[Tensor, "batch width"]:
-        x, frames = closed_up(x, frames)
+        x, frames = compact(x, frames)
         words = self.dropout(x).transpose(1, 2)
         time = x.shape[1]
-        maxima = [largest(c(words)[..., :time].relu().transpose(1, 2), frames) for c in self.convolutions]
+        maxima = [maximum_over_time(c(words)[..., :time].relu().transpose(1, 2), frames) for c in self.convolutions]
         embedding: Tensor = self.out(self.dropout(torch.cat(maxima, dim=1)))
         return embedding
 
 
 class VectorEncoder(nn.Module):
-    """A perceptron of two layers."""
+    """A perceptron with two layers."""
 
     def __init__(self, dim: int, width: int, dropout: float) -> None:
         super().__init__()
@@ -69,20 +69,20 @@ def make_utterance_encoder(
     """The encoder of one modality.
 
     Args:
-        modality: its dim and whether it is a vector.
-        words: True convolves over a sequence's frames instead of running through them.
+        modality: gives dim and kind (vector or sequence).
+        words: whether a sequence is encoded by convolutions instead of an LSTM.
         width: W.
-        dropout: on the features.
+        dropout: of the features.
     """
     if modality.is_vector:
         return VectorEncoder(modality.input_dim, width, dropout)
     return (WordEncoder if words else RecurrentEncoder)(modality.input_dim, width, dropout)
 
 
-def closed_up(
+def compact(
     x: Float[Tensor, "batch time dim"], frames: Bool[Tensor, "batch time"]
 ) -> tuple[Float[Tensor, "batch longest dim"], Bool[Tensor, "batch longest"]]:
-    """The flagged frames of every sample at its beginning, in their order, zeros after them; and which they are."""
+    """Moves the valid frames of every sample to its beginning, in order, followed by zeros; and the new flags."""
     count = frames.sum(dim=1, keepdim=True)
     longest = int(count.max().clamp(min=1))
     order = (~frames).long().argsort(dim=1, stable=True)[:, :longest]
@@ -90,6 +90,8 @@ def closed_up(
     return torch.where(flags[..., None], x.gather(1, order[..., None].expand(-1, -1, x.shape[2])), 0.0), flags
 
 
-def largest(x: Float[Tensor, "batch time width"], frames: Bool[Tensor, "batch time"]) -> Float[Tensor, "batch width"]:
-    """The largest value over the flagged frames, of which every sample has one."""
+def maximum_over_time(
+    x: Float[Tensor, "batch time width"], frames: Bool[Tensor, "batch time"]
+) -> Float[Tensor, "batch width"]:
+    """The maximum over the valid frames; every sample has at least one."""
     return torch.where(frames[..., None], x, -torch.inf).amax(dim=1)

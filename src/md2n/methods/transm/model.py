@@ -29,7 +29,7 @@ from torch import nn
 from md2n.batch import SequenceBatch
 from md2n.fusion.head import Head, make_head
 from md2n.methods.base import Card, Losses, MultimodalModel, Prediction, Recovery
-from md2n.methods.parts.positions import PositionEncoder, mean_square, over_frames, steps_of, truth_at_positions
+from md2n.methods.parts.positions import PositionEncoder, mean_square, over_frames, position_count, truth_at_positions
 from md2n.methods.transm.config import TransMConfig
 from md2n.modality import Schema
 from md2n.nn.embedding import PositionEmbedding
@@ -96,7 +96,7 @@ class TransM(MultimodalModel):
         super().__init__(schema)
         self.config = config
         modalities = schema.modalities
-        self.steps = tuple(steps_of(m, config.steps) for m in modalities)
+        self.steps = tuple(position_count(m, config.steps) for m in modalities)
         self.enter_by = nn.ModuleList(
             PositionEncoder(m, config.tokens if m.is_vector else s, config.width, config.dropout)
             for m, s in zip(modalities, self.steps)
@@ -166,7 +166,7 @@ class TransM(MultimodalModel):
             if not len(rows):
                 continue
             assert isinstance(layer, PositionEncoder)
-            tokens = self.place(layer.again(replaced[b][rows]))
+            tokens = self.place(layer.encode_translation(replaced[b][rows]))
             whole = torch.ones(tokens.shape[:2], dtype=torch.bool, device=batch.device)
             for a in (a for a in range(len(replaced)) if a != b):
                 translator = self._translator(b, a)
