@@ -1,16 +1,16 @@
-r"""Total correlation of two sets of codes, and the whitening that belongs to it.
+r"""Total correlation of two sets of codes, and whitening.
 
-Of codes ``A`` and ``B`` ``[n, k]`` with (co)variances S over their rows,
+The total correlation of codes ``A`` and ``B`` ``[n, k]`` with (co)variance matrices S is
 
-    corr(A, B) = || (S_aa + r I)^-1/2 S_ab (S_bb + r I)^-1/2 ||_tr,
+    corr(A, B) = || (S_aa + r I)^-1/2 S_ab (S_bb + r I)^-1/2 ||_tr.
 
-the sum of the k canonical correlations (Andrew et al. 2013, Eq. 10), each shrunk by the ridge r: codes equal to one
-another reach var / (var + r) per component.
+This is the sum of the k canonical correlations (Andrew et al. 2013, Eq. 10), each shrunk by the ridge r.  Equal codes
+reach var / (var + r) per component.
 
-No eigenvector is differentiated: their derivatives divide by differences of eigenvalues and burst where two meet, as
-all do when training succeeds.  Inverse Cholesky factors stand in for the inverse roots; they differ by a rotation,
-which singular values do not see.  The derivative of their sum is ``U V^T``, bounded always.  Everything is float64 on
-the CPU: the matrices are small, and not every device has float64.
+Eigenvectors are not differentiated.  Their derivatives divide by differences of eigenvalues and diverge where two are
+equal, as all are when training succeeds.  Inverse Cholesky factors replace the inverse square roots.  The two differ by
+a rotation, which does not change singular values.  The derivative of the sum of singular values is ``U V^T``, which is
+always bounded.  All computations are in float64 on the CPU: the matrices are small, and some devices have no float64.
 """
 
 import torch
@@ -21,7 +21,7 @@ from md2n.shapes import Float, Tensor
 def canonical_correlations(
     a: Float[Tensor, "n _width_a"], b: Float[Tensor, "n _width_b"], ridge: float
 ) -> Float[Tensor, " component"]:
-    """Correlations of the two sets of rows, largest first; differentiable, also where several are equal.
+    """Canonical correlations, largest first; differentiable even if several are equal.
 
     Args:
         a: codes of one view, in float64 or float32, n >= 2.
@@ -29,21 +29,21 @@ def canonical_correlations(
         ridge: r > 0, in units of the codes' variance.
 
     Returns:
-        Values in [0, 1) (NaN where a code is not finite), float64, on the CPU.
+        Values in [0, 1) in float64 on the CPU; NaN if a code is not finite.
     """
     a, b = _centred(a), _centred(b)
     cross = a.T @ b / (len(a) - 1)
     left = torch.linalg.solve_triangular(_factor(_covariance(a), ridge), cross, upper=False)
     both = torch.linalg.solve_triangular(_factor(_covariance(b), ridge), left.T, upper=False)
     if not bool(torch.isfinite(both).all()):
-        # The decomposition would raise; as a number it reaches the training loop, which names the term and stops.
+        # svdvals would raise.  A NaN reaches the training loop, which names the term and stops.
         return torch.full((min(both.shape),), float("nan"), dtype=both.dtype)
     correlations: Tensor = torch.linalg.svdvals(both)
     return correlations
 
 
 def whitening(codes: Float[Tensor, "n width"], ridge: float) -> Float[Tensor, "width width"]:
-    """``(S + r I)^-1/2`` of the rows' covariance, symmetric: whitened components stay near the ones they were.
+    """``(S + r I)^-1/2`` with the covariance S of the rows; symmetric, so whitened components stay near the originals.
 
     Args:
         codes: n >= 1; a single row has no variance.
@@ -56,8 +56,8 @@ def whitening(codes: Float[Tensor, "n width"], ridge: float) -> Float[Tensor, "w
 
 
 def _centred(codes: Tensor) -> Tensor:
-    wide = codes.cpu().double()
-    return wide - wide.mean(dim=0)
+    double = codes.cpu().double()
+    return double - double.mean(dim=0)
 
 
 def _covariance(centred: Tensor) -> Tensor:

@@ -1,23 +1,26 @@
-r"""DCCA and DCCAE: codes of the modalities that correlate as much as they can, and a linear head on the codes.
+r"""DCCA and DCCAE: maximally correlated codes of the modalities, and a linear head on the codes.
 
-Every modality's features, pooled over its valid frames, pass a perceptron of their own to k components ``z_k``.  Then
+The features of modality k are pooled over its valid frames.  A perceptron for each modality maps them to the components
+of a code ``z_k``.  The loss is
 
-    L = - sum_{j<k} corr(z_j, z_k)  +  lambda sum_k |D_k(z_k) - x_k|^2,
+    L = - sum_{j<k} corr(z_j, z_k)  +  lambda sum_k |D_k(z_k) - x_k|^2
 
-``corr`` the total correlation (``md2n.methods.dcca.correlation``).  DCCA has no second term, DCCAE adds a mirrored
-decoder per modality: at ``lambda = 0`` it is DCCA.  Training goes in three phases:
+with the total correlation ``corr`` (``md2n.methods.dcca.correlation``).  DCCA has the first term only.  DCCAE adds a
+decoder ``D_k`` per modality, which mirrors the encoder.  With ``lambda = 0`` it is DCCA.  Training has three phases:
 
-1. *correlation*, on complete samples: pairs of modalities that the data hold together;
-2. *codes*, in closed form: the batch norms' statistics over the whole training split, then mean and whitening of the
-   codes, to which the loss is blind;
-3. *head*: one linear layer on the whitened codes side by side, encoders fixed.
+1. *correlation*: maximises the correlation of all pairs of modalities, each on the samples that have both; no modality
+   is hidden;
+2. *codes*: computes the statistics of the batch norms over the training split in closed form, then the mean and the
+   whitening matrix of the codes, which do not affect the loss;
+3. *head*: trains one linear layer on the concatenated whitened codes; the encoders are fixed.
 
-The code of a missing modality is the mean of the training split: zero, once codes are centred.
+The code of a missing modality is the training mean, which is zero after centring.
 
-*Differences.*  The paper has two complete views, large batches, and any classifier on top; here there are any number of
-views, pairs are summed, and the head meets missing codes in training.  Batch norm, ReLU and AdamW stand for layer-wise
-pretraining, a nonlinearity of its own and L-BFGS; the first phase runs to its end, without a choice on validation.
-Each modality has a network of its own (the public port passes both views through one).
+*Differences.*  The paper has two complete views, large batches, and an arbitrary classifier on the codes.  Here there
+is any number of views, the correlation is summed over pairs, and the head is trained with missing codes, too.  Batch
+norm, ReLU and AdamW replace layer-wise pretraining, the paper's nonlinearity and L-BFGS.  The first phase runs to its
+end, without a choice of checkpoint by validation.  Each modality has its own network (the public port uses one network
+for both views).
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,8 +42,8 @@ from md2n.methods.parts.pooling import pooled_inputs, pooled_truth
 from md2n.modality import Schema
 from md2n.shapes import Float, Tensor
 
-FEWEST = 2  # rows of which a batch statistic can be taken
-GAIN = 10.0  # deviation of the codes a head sees: AdamW moves a weight by its rate a step, whatever it is multiplied by
+FEWEST = 2  # rows that a batch statistic needs
+GAIN = 10.0  # standard deviation of the codes: AdamW's steps do not depend on it, so a larger one trains faster
 CORRELATION, CODES, HEAD = "correlation", "codes", "head"
 
 
@@ -48,7 +51,7 @@ class Perceptron(nn.Module):
     """Linear layers with batch norm and ReLU between them.
 
     Args:
-        sizes: widths from the input to the output.
+        sizes: widths of all layers, from the input to the output.
     """
 
     def __init__(self, sizes: Sequence[int]) -> None:
@@ -64,10 +67,10 @@ class Perceptron(nn.Module):
         return x
 
     @torch.no_grad()
-    def settle(self, x: Float[Tensor, "row _width"]) -> Float[Tensor, "row _out"]:
-        """Sets every batch norm to the statistics of these rows, first to last, and gives their output.
+    def fit_batch_norms(self, x: Float[Tensor, "row _width"]) -> Float[Tensor, "row _out"]:
+        """Sets the statistics of every batch norm, first to last, to those of these rows; returns the output.
 
-        What evaluation uses is then a function of the weights and of the training split, not of the last batches.
+        The output in evaluation mode then depends on the weights and the training split, not on the last batches.
         """
         for layer in self.layers:
             if isinstance(layer, nn.BatchNorm1d):
@@ -87,12 +90,12 @@ class DCCA(MultimodalModel):
         paper="Andrew, Arora, Bilmes, Livescu: Deep Canonical Correlation Analysis. ICML 2013",
         year=2013,
         family="correlation",
-        differences="Any number of modalities: total correlation summed over pairs, each modality with its own "
-        "network (the public port passes two views through one); features pooled over time, with dropout; "
-        "batch statistics, mean and whitening of the codes from the whole training split; a missing code "
-        "is the mean; the linear head is trained on incomplete samples too, because one model serves "
-        "every pattern. Batch norm, ReLU and AdamW in place of layer-wise pretraining, the paper's "
-        "nonlinearity and L-BFGS; correlation is trained to its end, without a choice on validation.",
+        differences="Any number of modalities: the total correlation is summed over pairs, and each modality has its "
+        "own network (the public port uses one network for two views). Features are pooled over time, with dropout. "
+        "Batch statistics, mean and whitening of the codes come from the whole training split. A missing code is the "
+        "mean code. The linear head is trained on incomplete samples too, because one model serves every pattern. "
+        "Batch norm, ReLU and AdamW replace layer-wise pretraining, the paper's nonlinearity and L-BFGS. The "
+        "correlation phase runs to its end, without a choice by validation.",
         recovers=False,
     )
 
@@ -116,7 +119,7 @@ class DCCA(MultimodalModel):
         )
 
     def train(self, mode: bool = True) -> "DCCA":
-        """Training mode; encoders that are fixed stay in evaluation mode, or their batch norms would move."""
+        """Sets the mode.  In the last phase the encoders stay in evaluation mode, so their batch norms are fixed."""
         super().train(mode)
         if self.phase == HEAD:
             self.encoders.eval()
@@ -126,24 +129,24 @@ class DCCA(MultimodalModel):
         if self.phase == HEAD:
             return Losses({"task": self.head.mean_loss(self.head(self.codes(batch)), batch.labels)})
         codes = self._codes_of_rows(batch)
-        # Attached to the weights even where a batch has no pair to correlate.
+        # The zero keeps the loss differentiable for a batch without any pair.
         correlation = torch.stack([p.sum() for p in self.encoders.parameters()]).sum() * 0.0
         for j, k in combinations(codes, 2):
-            together = batch.available[:, j] & batch.available[:, k]
-            if int(together.sum()) >= FEWEST:
-                a, b = (codes[i][together[batch.available[:, i]]] for i in (j, k))
+            shared = batch.available[:, j] & batch.available[:, k]
+            if int(shared.sum()) >= FEWEST:
+                a, b = (codes[i][shared[batch.available[:, i]]] for i in (j, k))
                 total = canonical_correlations(a, b, self.config.ridge).sum()
                 correlation = correlation - total.to(correlation)
-        return Losses({"correlation": correlation, **self._more(batch, codes)})
+        return Losses({"correlation": correlation, **self._further_losses(batch, codes)})
 
-    def _more(self, batch: SequenceBatch, codes: dict[int, Tensor]) -> dict[str, Tensor]:
-        """Further terms of the first phase."""
+    def _further_losses(self, batch: SequenceBatch, codes: dict[int, Tensor]) -> dict[str, Tensor]:
+        """Further terms of the loss of the first phase."""
         return {}
 
     def _codes_of_rows(self, batch: SequenceBatch) -> dict[int, Float[Tensor, "row component"]]:
-        """Column of a modality -> codes of the samples that have it, before whitening; absent where too few have it.
+        """Column of a modality -> codes of the samples that have it, before whitening.
 
-        Samples without it take no part in batch statistics.
+        Other samples do not enter the batch statistics.  A modality of fewer than ``FEWEST`` samples has no entry.
         """
         codes = {}
         for k, (modality, encoder) in enumerate(zip(self.schema.modalities, self.encoders)):
@@ -154,12 +157,12 @@ class DCCA(MultimodalModel):
 
     @torch.no_grad()
     def fit(self, batches: Iterable[SequenceBatch]) -> None:
-        """Settles batch norms on the training split, keeps mean and whitening of its codes, and begins the head.
+        """Sets batch norms, mean and whitening of the codes from the training split, and the initial bias of the head.
 
-        The head begins at the best constant, so that labels may have any unit.
+        The head starts at the best constant prediction, so labels may have any unit.
 
         Raises:
-            DataError: no training sample has some modality.
+            DataError: no training sample has one of the modalities.
         """
         parts = [([pooled_inputs(b, m) for m in self.schema.modalities], b.available, b.labels) for b in batches]
         held = torch.cat([available for _, available, _ in parts])
@@ -171,7 +174,7 @@ class DCCA(MultimodalModel):
                     "leave the modality out, or train on samples that have it",
                 )
             assert isinstance(encoder, Perceptron)
-            codes = encoder.settle(rows)
+            codes = encoder.fit_batch_norms(rows)
             self.centre[k] = codes.mean(dim=0)
             self.whiten[k] = GAIN * whitening(codes, self.config.ridge)
         last = self.head.layers[-1]
@@ -179,7 +182,7 @@ class DCCA(MultimodalModel):
         last.bias.copy_(self.head.constant(torch.cat([labels for _, _, labels in parts])))
 
     def codes(self, batch: SequenceBatch) -> Float[Tensor, "batch all"]:
-        """Whitened codes of the modalities side by side, the training mean (zero) where missing."""
+        """Concatenated whitened codes of the modalities; zero, the training mean, where missing."""
         codes = []
         for k, (modality, encoder) in enumerate(zip(self.schema.modalities, self.encoders)):
             with torch.no_grad():
@@ -192,26 +195,26 @@ class DCCA(MultimodalModel):
 
 
 class DCCAE(DCCA):
-    """DCCA whose codes must also tell the features they came from."""
+    """DCCA with autoencoders: codes must also reconstruct their features."""
 
     card: ClassVar[Card] = Card(
         title="DCCAE",
         paper="Wang, Arora, Livescu, Bilmes: On Deep Multi-View Representation Learning. ICML 2015",
         year=2015,
         family="correlation",
-        differences="As DCCA, with mirrored decoders of the pooled features. The decoders serve training only: what "
-        "is missing is the mean code, not recovered.",
+        differences="As for DCCA, with decoders of the pooled features that mirror the encoders. The decoders are used "
+        "in training only. A missing code is the mean code; it is not recovered.",
         recovers=False,
     )
 
     def __init__(self, schema: Schema, config: DCCAEConfig) -> None:
         super().__init__(schema, config)
         self.reconstruction = config.reconstruction
-        # After all that DCCA has: both begin with the same weights.
+        # Created after DCCA's modules, so the encoders of DCCA and DCCAE have the same initial weights.
         inner = [config.hidden] * config.layers
         self.decoders = nn.ModuleList(Perceptron([config.components, *inner, m.dim]) for m in schema.modalities)
 
-    def _more(self, batch: SequenceBatch, codes: dict[int, Tensor]) -> dict[str, Tensor]:
+    def _further_losses(self, batch: SequenceBatch, codes: dict[int, Tensor]) -> dict[str, Tensor]:
         error = batch.present.new_zeros((), dtype=torch.float32)
         for k, (name, decoder) in enumerate(zip(self.schema.names, self.decoders)):
             if k in codes:
@@ -221,7 +224,7 @@ class DCCAE(DCCA):
 
 
 def linear_head(kind: str, width: int, schema: Schema) -> Head:
-    """A head of one linear layer that starts at zero, with the loss and the output of its kind."""
+    """A head of one linear layer with zero initial weights, and with the loss and the output of its kind."""
     head = make_head(kind, width, schema.task, dropout=0.0)
     last = head.layers[-1]
     assert isinstance(last, nn.Linear)
