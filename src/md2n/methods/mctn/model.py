@@ -1,25 +1,25 @@
-r"""MCTN: what is predicted from is the encoding of one modality that can be translated to others, and back.
+r"""MCTN: translates a source modality to the others and back; the encoding of the source gives the prediction.
 
-Encoders are LSTMs of both directions, decoders LSTMs with attention (``md2n.methods.mctn.seq2seq``).  With source
-``x_S``, first target ``T`` and the rest ``R``, all at a few positions along time,
+Encoders are bidirectional LSTMs.  Decoders are LSTMs with attention (``md2n.methods.mctn.seq2seq``).  The source is
+``x_S``, the first target ``T``, the other targets ``R``, all at a few positions in time:
 
-    E = Enc(x_S),   xhat_T = Dec(E),    xhat_S = Dec(Enc(xhat_T)),      the same pair there and back
+    E = Enc(x_S),   xhat_T = Dec(E),    xhat_S = Dec(Enc(xhat_T)),      the first translation, forward and back
     E' = Enc'(E),   xhat_R = Dec'(E'),                                  the second translation
 
     L = L_task(head(read(E'))) + 0.1 |xhat_T - x_T|^2 + 0.1 |xhat_S - x_S|^2 + 0.1 |xhat_R - x_R|^2.
 
-With two modalities there is no second translation, and ``E`` is read.  Nothing but the source enters a prediction; no
-decoder is shown its target, in training either.
+With two modalities there is no second translation, and the head reads ``E``.  A prediction depends on the source only.
+No decoder receives its target, not even in training.
 
-*Any pattern.*  The source is whatever is available: at each position the mean of what its modalities hold there, each
-mapped to the same width (a vector, which has no time, is split into tokens, one for each position).  Of what is missing
-the first modality in the order of the data is T, the others are R, so the pattern that the trainer draws for a sample
-also draws its targets.  The way back leads to every available modality.  A complete sample has no target and trains the
-task alone; a modality that the data lack has no truth and costs nothing.
+*Missing modalities.*  The source is the mean of all available modalities at each position, after each is mapped to the
+same width.  (A vector has no time; it is split into one token for each position.)  The first missing modality in the
+order of the data is T, the other missing ones are R.  So the pattern that the trainer draws for a sample determines its
+targets.  The back-translation leads to every available modality.  A complete sample has no target and trains the task
+alone.  A modality that is absent from the data has no error.
 
-*Differences.*  The paper trains a model for each source and order of targets, with all its targets at hand; here one
-model serves all, so pairs share encoder and decoder, which is told its target, and the layers from and to features are
-the modality's own.
+*Differences.*  The paper trains one model for each source and order of targets, and training has all targets.  Here one
+model serves all patterns.  All pairs share the encoder and the decoder, which receives an embedding of its target.
+Every modality has its own layers from and to features.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ from md2n.modality import Schema
 from md2n.shapes import Bool, Float, Int, Tensor
 
 Encoded = tuple[Float[Tensor, "row position hidden"], Bool[Tensor, "row position"]]
-Translated = dict[int, tuple[Int[Tensor, " _row"], Float[Tensor, "_row _step _dim"]]]  # by column: rows, their features
+Translated = dict[int, tuple[Int[Tensor, " _row"], Float[Tensor, "_row _step _dim"]]]  # column -> rows, their features
 
 
 class MCTN(MultimodalModel):
@@ -52,11 +52,11 @@ class MCTN(MultimodalModel):
         year=2019,
         family="translation",
         differences="One model for every pattern: the source is the mean over the available modalities at each "
-        "position, the first missing one the target, the others second targets; pairs share encoder and "
-        "decoder, which is told its target. Sequences are read and translated at 16 positions of the "
-        "longest in the data, so that a median text of mosi, 12 words, has 4; vectors are split into "
-        "positions and translated in one step. Decoders read their own output in training, too. Dropout "
-        "on the features. What comes back has no spread. Distillation from the complete view is not "
+        "position, the first missing modality is the target, the others are second targets. All pairs share the "
+        "encoder and the decoder, which receives an embedding of its target. Sequences are read and translated at 16 "
+        "positions over the longest sequence in the data, so a median text of mosi, 12 words, has 4. A vector is "
+        "split into positions and translated in one step. Decoders read their own output in training, too. Dropout "
+        "of the features. The recovery has no standard deviation. Distillation from the complete view is not "
         "offered.",
         recovers=True,
     )
@@ -78,24 +78,24 @@ class MCTN(MultimodalModel):
         self.head: Head = make_head(config.head, hidden, schema.task, config.dropout)
 
     def _source(self, batch: SequenceBatch) -> Encoded:
-        """What is available at each position, positions without anything left out."""
+        """The mean of the available modalities at each position, without positions that have none."""
         total = count = torch.zeros(())
         for modality, layer in zip(self.schema.modalities, self.enter_by):
-            tokens, some = layer(batch.inputs(modality), batch.frames(modality.name))
-            total = total + tokens * some[..., None]
-            count = count + some.to(tokens.dtype)
+            tokens, readable = layer(batch.inputs(modality), batch.frames(modality.name))
+            total = total + tokens * readable[..., None]
+            count = count + readable.to(tokens.dtype)
         mean = total / count.clamp(min=1)[..., None]
         return compact(mean, count > 0)
 
     def _encode(self, batch: SequenceBatch) -> tuple[Encoded, Encoded]:
-        """The encoding of the source, and the one that predictions are read from."""
+        """The encoding of the source, and the encoding that gives the prediction."""
         x, readable = self._source(batch)
         first = self.encoder(x, readable)
         second = self.second_encoder(first, readable) if self.hierarchical else first
         return (first, readable), (second, readable)
 
     def _translate(self, decoder: Decoder, encoded: Encoded, wanted: Bool[Tensor, "row modality"]) -> Translated:
-        """Features at positions of every flagged modality, decoded in one go."""
+        """Decodes every flagged modality to features at its positions, all in one call."""
         rows, target = wanted.nonzero().unbind(dim=1)
         if not len(rows):
             return {}
@@ -103,9 +103,9 @@ class MCTN(MultimodalModel):
         outputs = decoder(encoded[0][rows], encoded[1][rows], target, longest)
         translations: Translated = {}
         for k, layer in enumerate(self.leave_by):
-            mine = target == k
-            if bool(mine.any()):
-                translations[k] = rows[mine], layer(outputs[mine, : self.steps[k]])
+            chosen = target == k
+            if bool(chosen.any()):
+                translations[k] = rows[chosen], layer(outputs[chosen, : self.steps[k]])
         return translations
 
     def _targets(self, batch: SequenceBatch) -> tuple[Bool[Tensor, "batch modality"], Bool[Tensor, "batch modality"]]:
@@ -117,7 +117,7 @@ class MCTN(MultimodalModel):
     def _error(
         self, translated: Translated, batch: SequenceBatch, holds: Bool[Tensor, "batch modality"]
     ) -> Float[Tensor, ""]:
-        """Mean squared error of translations against flagged truth (zero where there is none)."""
+        """Mean squared error of the translations of flagged modalities (zero without any)."""
         total = torch.zeros((), device=batch.device)
         count = torch.zeros((), dtype=torch.long, device=batch.device)
         for k, (rows, features) in translated.items():
@@ -126,8 +126,8 @@ class MCTN(MultimodalModel):
             total, count = total + error, count + where
         return total / count.clamp(min=1)
 
-    def _back(self, translated: Translated, batch: SequenceBatch) -> Translated:
-        """The available modalities, from the encoding of the translation alone."""
+    def _translate_back(self, translated: Translated, batch: SequenceBatch) -> Translated:
+        """The available modalities, decoded from the encoding of the translation."""
         if not translated:
             return {}
         tokens = torch.zeros(batch.size, self.positions, self.config.hidden, device=batch.device)
@@ -147,11 +147,11 @@ class MCTN(MultimodalModel):
         parts = {
             "task": self.head.mean_loss(self.head(self.reader(*second)), batch.labels),
             "translate": config.translate * self._error(translated, batch, batch.present),
-            "cycle": config.cycle * self._error(self._back(translated, batch), batch, batch.available),
+            "cycle": config.cycle * self._error(self._translate_back(translated, batch), batch, batch.available),
         }
         if self.hierarchical:
-            more = self._translate(self.second_decoder, second, others)
-            parts["second"] = config.second * self._error(more, batch, batch.present)
+            second_translated = self._translate(self.second_decoder, second, others)
+            parts["second"] = config.second * self._error(second_translated, batch, batch.present)
         return Losses(parts)
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
@@ -161,7 +161,7 @@ class MCTN(MultimodalModel):
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
-        """Translations, each position repeated over its stretch of time; without a spread."""
+        """The translations, each position repeated over its interval of time; without a standard deviation."""
         (first, second), (target, others) = self._encode(batch), self._targets(batch)
         pieces: Sequence[Translated] = [self._translate(self.decoder, first, target)]
         if self.hierarchical:

@@ -1,6 +1,6 @@
-"""Recurrent translation: an encoder of both directions, a decoder with attention, and a reader of what was encoded.
+"""Recurrent translation: a bidirectional encoder, a decoder with attention, and a reader of encodings.
 
-No part is ever shown what it is to translate to: the decoder is fed its own last output, in training as in use.
+No module receives the target of a translation.  The decoder reads its own last output, in training as in use.
 """
 
 import torch
@@ -11,11 +11,11 @@ from md2n.shapes import Bool, Float, Int, Tensor
 
 
 class Encoder(nn.Module):
-    """An LSTM in both directions over the readable positions, the directions summed; zeros at the others.
+    """A bidirectional LSTM over the readable positions; the two directions are summed.
 
     Args:
-        width: of what is read.
-        hidden: of the result.
+        width: width of the input.
+        hidden: width of the output.
     """
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -25,11 +25,11 @@ class Encoder(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch position width"], readable: Bool[Tensor, "batch position"]
     ) -> Float[Tensor, "batch position hidden"]:
-        """The states.
+        """The states; zero at positions that are not readable.
 
         Args:
-            x: what is read.
-            readable: True up to a sample's last position (at least one), False after it.
+            x: input.
+            readable: True up to the last position of a sample (at least one), False after it.
         """
         packed = pack_padded_sequence(x, readable.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])
@@ -52,18 +52,20 @@ class Attention(nn.Module):
         encoded: Float[Tensor, "row position hidden"],
         readable: Bool[Tensor, "row position"],
     ) -> Float[Tensor, "row hidden"]:
-        """The mean of ``encoded`` under the attention; ``keys`` is ``self.key(encoded)``, made once."""
+        """The mean of ``encoded`` with attention weights; ``keys`` is ``self.key(encoded)``, computed once."""
         scores = torch.where(readable, (keys @ query[..., None])[..., 0], -torch.inf)
         mean: Tensor = (scores.softmax(dim=1)[:, None] @ encoded)[:, 0]
         return mean
 
 
 class Decoder(nn.Module):
-    """An LSTM that attends to the encoded source at each step and reads its own last output; told its target first.
+    """An LSTM that attends to the encoded source in each step and reads its own last output.
+
+    The first input is an embedding of the target modality.
 
     Args:
-        targets: modalities that can be translated to.
-        hidden: of the encoded source and of the result.
+        targets: number of target modalities.
+        hidden: width of the encoded source and of the output.
     """
 
     def __init__(self, targets: int, hidden: int) -> None:
@@ -81,7 +83,7 @@ class Decoder(nn.Module):
         target: Int[Tensor, " row"],
         steps: int,
     ) -> Float[Tensor, "row step hidden"]:
-        """Outputs of ``steps`` steps, to be read out as features of each row's ``target``."""
+        """The outputs of ``steps`` steps; a linear layer of each row's ``target`` maps them to features."""
         keys = self.attention.key(encoded)
         count = readable.sum(dim=1, keepdim=True)
         state = self.begin((encoded * readable[..., None]).sum(dim=1) / count).tanh()
@@ -95,7 +97,7 @@ class Decoder(nn.Module):
 
 
 class Reader(nn.Module):
-    """An LSTM over what was encoded, and soft attention of a learned query to its states: one vector."""
+    """Reduces an encoding to one vector: an LSTM, and soft attention of a learned query to its states."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -105,7 +107,7 @@ class Reader(nn.Module):
     def forward(
         self, encoded: Float[Tensor, "batch position hidden"], readable: Bool[Tensor, "batch position"]
     ) -> Float[Tensor, "batch hidden"]:
-        """``readable`` as in ``Encoder``: nothing that is read has seen what stands after it."""
+        """The vector.  ``readable`` is as in ``Encoder``, so positions that are not readable do not affect it."""
         states, _ = self.lstm(encoded)
         scores = torch.where(readable, self.score(states)[..., 0], -torch.inf)
         vector: Tensor = (scores.softmax(dim=1)[:, None] @ states)[:, 0]

@@ -1,23 +1,23 @@
-r"""TransM (TransModality): what is predicted from is what Transformers encode to translate modalities into one another.
+r"""TransM (TransModality): Transformers translate modalities into one another; their encodings give the prediction.
 
-For every ordered pair there is an encoder ``Enc_ab`` over modality a and a decoder ``Dec_ab`` to features of b.  Pooled
-over positions, the encodings of all pairs side by side are the joint representation:
+Every ordered pair of modalities (a, b) has an encoder ``Enc_ab`` of a and a decoder ``Dec_ab`` to features of b.  The
+joint representation is the concatenation of all encodings, each pooled over its positions:
 
     e_ab = Enc_ab(x_a),    xhat_b = Dec_ab(e_ab),    L = L_task(head([mean e_ab, mean e_ba, ..]))
            + 0.1 mean |Dec_ab(Enc_ab(x_a)) - x_b|^2  +  0.1 mean |Dec_ba(Enc_ba(xhat_b)) - x_a|^2.
 
-*Missing modalities.*  A missing b is replaced by ``xhat_b``, the mean of its translations from what is available, and
-stands in for ``x_b`` in every ``Enc_b.``.  Forward errors are those of translations from given modalities to whatever
-the data hold, given or hidden; backward errors those of translations from the replacement back to the given.  With
-nothing missing every encoder reads what was given, and both directions of a pair are forward.
+*Missing modalities.*  A missing modality b is replaced by ``xhat_b``, the mean of its translations from the available
+modalities.  Every ``Enc_b.`` reads ``xhat_b`` in place of ``x_b``.  The forward error compares translations of given
+modalities with everything in the data, given or hidden.  The backward error compares translations of a replacement with
+the given modalities.  For a complete sample every encoder reads given features, and all errors are forward errors.
 
-*Differences.*  We know of no code by the authors; what follows is from other people's descriptions of theirs.  The
-paper reads the utterances of a video one after another, ours the frames of one utterance, without its neighbours.  Its
-joint representation holds the modalities' own encodings, too, and the backward encoder always reads the translation:
-ours reads what was given wherever it was.  Translations are said to be judged by absolute errors, ours by squared ones.
-The paper has two cells, text with audio and text with vision; all pairs are here, so that every pattern is served.  A
-decoder has a learned query for each position, which attends to the encoding; it reads neither its target nor its own
-output, and all positions come at once.
+*Differences.*  We know of no code by the authors and rely on descriptions of the paper by others.  The paper reads a
+video as a sequence of utterances; we read one utterance as a sequence of frames, without its neighbours.  The paper's
+joint representation also holds an encoding of each modality, and its backward encoder always reads the translation;
+ours reads the given features if there are any.  The paper is said to use absolute errors of translations; we use
+squared errors.  The paper has two pairs, text with audio and text with vision; we have all pairs, so that every pattern
+can be predicted.  Our decoder has a learned query for each position, which attends to the encoding.  It reads neither
+its target nor its own output and computes all positions at once.
 """
 
 from itertools import permutations
@@ -36,16 +36,16 @@ from md2n.nn.embedding import PositionEmbedding
 from md2n.nn.transformer import Transformer
 from md2n.shapes import Bool, Float, Tensor
 
-INNER_DROPOUT = 1 / 3  # of the dropout on features: errors of translations do not bear as much
+INNER_DROPOUT = 1 / 3  # of the dropout of features; more would harm the translations
 
 
 class Translator(nn.Module):
-    """From tokens of one modality to features of another.
+    """Translates tokens of one modality to features of another.
 
     Args:
         config: sizes.
-        steps: positions of the target.
-        dim: of the target's features.
+        steps: number of positions of the target.
+        dim: number of features of the target.
     """
 
     def __init__(self, config: TransMConfig, steps: int, dim: int) -> None:
@@ -59,14 +59,14 @@ class Translator(nn.Module):
     def encode(
         self, tokens: Float[Tensor, "row token width"], readable: Bool[Tensor, "row token"]
     ) -> Float[Tensor, "row token width"]:
-        """The encoding; at tokens that may not be read it means nothing."""
+        """The encoding; it has no meaning at tokens that are not readable."""
         encoded: Tensor = self.encoder(tokens, readable)
         return encoded
 
     def decode(
         self, encoded: Float[Tensor, "row token width"], readable: Bool[Tensor, "row token"]
     ) -> Float[Tensor, "row step dim"]:
-        """Features of the target at its positions."""
+        """The features of the target at its positions."""
         features: Tensor = self.out(self.decoder(self.queries.expand(len(encoded), -1, -1), readable, encoded))
         return features
 
@@ -80,15 +80,15 @@ class TransM(MultimodalModel):
         "Analysis. WWW 2020",
         year=2020,
         family="translation",
-        differences="No code by the authors is known. Frames of one utterance instead of the utterances of a video; "
-        "the joint representation is the pairs' encodings alone, without the modalities' own; where both "
-        "sides of a pair are given there is no backward error; squared errors of translations instead of "
-        "absolute ones. All pairs of modalities instead of text with audio and text with vision, so that "
-        "every pattern is served; a missing modality is the mean of its translations from what is "
-        "available. Decoders have a query for each position and give all at once, without reading the "
-        "target. Sequences stand at 16 positions of the longest sequence in the data (a median text of "
-        "mosi, 12 words, at 4), vectors are split into tokens and translated as one. Width 32, dropout on "
-        "the features. What comes back has no spread. Distillation from the complete view is not offered.",
+        differences="No code by the authors is known. Input is the frames of one utterance instead of the utterances "
+        "of a video. The joint representation is the encodings of the pairs alone, without an encoding of each "
+        "modality. If both sides of a pair are given, there is no backward error. Errors of translations are squared "
+        "instead of absolute. All pairs of modalities are translated instead of text with audio and text with "
+        "vision, so that every pattern can be predicted. A missing modality is the mean of its translations from the "
+        "available modalities. Decoders have a query for each position, compute all positions at once and do not "
+        "read the target. A sequence has 16 positions over the longest sequence in the data (a median text of mosi, "
+        "12 words, has 4). A vector is split into tokens and translated as one position. Width 32; dropout of the "
+        "features. The recovery has no standard deviation. Distillation from the complete view is not offered.",
         recovers=True,
     )
 
@@ -117,11 +117,14 @@ class TransM(MultimodalModel):
     def _translated(
         self, batch: SequenceBatch, compare: bool
     ) -> tuple[list[Tensor], dict[tuple[int, int], Tensor], list[tuple[Tensor, Tensor]]]:
-        """From given modalities: replacements of the missing ones, pooled encodings, and errors with their counts.
+        """Translates the given modalities.
 
         Args:
-            batch: read where available, and with ``compare`` the truth of everything present.
-            compare: whether errors are wanted; without, only what is missing is decoded.
+            batch: read where available; with ``compare`` also the truth of everything present.
+            compare: whether to compute errors; if not, only missing modalities are decoded.
+
+        Returns:
+            The replacement of each modality, the pooled encoding of each pair, and errors with their counts.
         """
         total = [
             torch.zeros(batch.size, s, m.dim, device=batch.device) for s, m in zip(self.steps, self.schema.modalities)
@@ -158,7 +161,7 @@ class TransM(MultimodalModel):
     def _joint(
         self, batch: SequenceBatch, compare: bool = False
     ) -> tuple[Float[Tensor, "batch joint"], list[Tensor], Float[Tensor, ""], Float[Tensor, ""]]:
-        """The joint representation, the replacements, forward and backward mean squared errors."""
+        """The joint representation, the replacements, and the forward and the backward mean squared error."""
         replaced, pooled, forward = self._translated(batch, compare)
         backward: list[tuple[Tensor, Tensor]] = []
         for b, layer in enumerate(self.enter_by):
@@ -167,15 +170,15 @@ class TransM(MultimodalModel):
                 continue
             assert isinstance(layer, PositionEncoder)
             tokens = self.place(layer.encode_translation(replaced[b][rows]))
-            whole = torch.ones(tokens.shape[:2], dtype=torch.bool, device=batch.device)
+            readable = torch.ones(tokens.shape[:2], dtype=torch.bool, device=batch.device)
             for a in (a for a in range(len(replaced)) if a != b):
                 translator = self._translator(b, a)
-                encoded = translator.encode(tokens, whole)
-                pooled[b, a] = pooled.get((b, a), 0) + _pool(encoded, whole, rows, batch.size)
+                encoded = translator.encode(tokens, readable)
+                pooled[b, a] = pooled.get((b, a), 0) + _pool(encoded, readable, rows, batch.size)
                 back = batch.available[rows, a]
                 if compare and bool(back.any()):
                     truth, real = truth_at_positions(batch, self.schema.modalities[a], self.steps[a])
-                    features = translator.decode(encoded[back], whole[back])
+                    features = translator.decode(encoded[back], readable[back])
                     backward.append(mean_square(features, truth[rows[back]], real[rows[back]]))
         joint = self.joint(torch.cat([pooled[pair] for pair in self.pairs], dim=1)).relu()
         return joint, replaced, _mean(forward, joint), _mean(backward, joint)
@@ -196,7 +199,7 @@ class TransM(MultimodalModel):
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
-        """Replacements, each position repeated over its stretch of time; without a spread."""
+        """The replacements, each position repeated over its interval of time; without a standard deviation."""
         replaced, _, _ = self._translated(batch, compare=False)
         features = {}
         for k, modality in enumerate(self.schema.modalities):
@@ -209,13 +212,13 @@ class TransM(MultimodalModel):
 def _pool(
     encoded: Float[Tensor, "row token width"], readable: Bool[Tensor, "row token"], rows: Tensor, size: int
 ) -> Float[Tensor, "batch width"]:
-    """Means over readable tokens at their rows of the batch, zeros at the others."""
+    """Means over the readable tokens at the given rows of the batch, zeros in the other rows."""
     mean = (encoded * readable[..., None]).sum(dim=1) / readable.sum(dim=1, keepdim=True)
     return mean.new_zeros(size, mean.shape[1]).index_copy(0, rows, mean)
 
 
 def _mean(errors: list[tuple[Tensor, Tensor]], like: Tensor) -> Float[Tensor, ""]:
-    """Summed errors over their summed counts; zero where there are none."""
+    """The sum of the errors divided by the sum of the counts; zero without errors."""
     if not errors:
         return like.new_zeros(())
     return torch.stack([e for e, _ in errors]).sum() / torch.stack([n for _, n in errors]).sum().clamp(min=1)
