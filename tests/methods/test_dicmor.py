@@ -68,7 +68,7 @@ def test_what_several_are_made_of_has_the_deviation_of_a_latent() -> None:
     one = model()
     latents = torch.randn(4096, 3, one.backbone.tokens, one.latent.width, generator=generator(0, "x"))
     for k in range(3):
-        one._flow(k).settle(latents[:, k].transpose(1, 2))
+        one._flow(k).fit_actnorms(latents[:, k].transpose(1, 2))
     seen: list[torch.Tensor] = []
     one.mixes[2].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     one.generate(latents, torch.tensor([True, True, False]).expand(4096, -1), NONE)

@@ -1,13 +1,13 @@
-r"""Normalising flow of DiCMoR: Glow's steps over a latent's D channels at L positions, and the prior of its codes.
+r"""Normalising flow of DiCMoR over a latent of D channels at L positions, and the prior of its codes.
 
-A step is (Kingma and Dhariwal 2018, *Glow*, Table 1), with one logarithm of the determinant each:
+A step is that of Glow (Kingma and Dhariwal 2018, *Glow*, Table 1).  The last column is the log-determinant:
 
     actnorm             y = exp(s) (x + b)                              L sum s
     invertible 1x1      y = W x,    W = P L U                           L sum log |diag U|
     affine coupling     y_1 = x_1,  y_2 = exp(a(x_1)) x_2 + c(x_1)      sum a(x_1)
 
-W begins as a rotation and the coupling as the identity, so an untrained flow mixes all channels and keeps all lengths.
-a is bounded, which bounds how much the inverse can amplify: ``a = B tanh(r / B)``, r the network's output.
+The initial W is a rotation and the initial coupling is the identity, so an untrained flow mixes all channels and keeps
+all norms.  With the output r of the network, ``a = B tanh(r / B)`` is bounded, which limits the gain of the inverse.
 """
 
 import math
@@ -19,14 +19,14 @@ from torch import nn
 from md2n.shapes import Float, Int, Tensor
 
 BOUND = 2.0  # B
-NARROW = 1e-2  # channels of less deviation are not blown up by actnorm
+NARROW = 1e-2  # least standard deviation of a channel in actnorm, so that a constant channel is not amplified
 
 
 class Mixings(nn.Module):
-    """Actnorm and the invertible 1x1 convolution of every step, put together as one affine map per step.
+    """Actnorm and the invertible 1x1 convolution of every step, combined into one affine map per step.
 
     Args:
-        steps: of the flow.
+        steps: number of steps of the flow.
         width: D.
     """
 
@@ -40,7 +40,7 @@ class Mixings(nn.Module):
         diagonal = upper.diagonal(dim1=1, dim2=2)
         self.register_buffer("permutation", permutation.contiguous())
         self.register_buffer("sign", diagonal.sign().contiguous())
-        # Factors rather than W: an average of two such W, as weight averaging takes it, can be inverted, too.
+        # The parameters are factors of W, so an average of two models (weight averaging) is invertible, too.
         self.lower = nn.Parameter(lower.tril(-1).contiguous())
         self.upper = nn.Parameter(upper.triu(1).contiguous())
         self.log_diagonal = nn.Parameter(diagonal.abs().log())
@@ -55,16 +55,16 @@ class Mixings(nn.Module):
         return mixing * self.log_scale.exp()[:, None]
 
     def log_determinants(self) -> Float[Tensor, " step"]:
-        """Of every step, for one position."""
+        """The log-determinant of every step for one position."""
         return self.log_diagonal.sum(dim=1) + self.log_scale.sum(dim=1)
 
 
 class Coupling(nn.Module):
-    """Affine coupling: the first channels (the source) decide how the others (the target) are scaled and shifted.
+    """Affine coupling: a network scales and shifts the last channels (target) depending on the first ones (source).
 
     Args:
         width: D >= 2.
-        hidden: of the network of three convolutions.
+        hidden: width of the network, which has three convolutions.
     """
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -83,18 +83,18 @@ class Coupling(nn.Module):
         nn.init.zeros_(last.bias)
 
     def terms(self, source: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-scale a and shift c at the target channels."""
+        """Log-scale a and shift c of the target channels."""
         raw, shift = self.network(source).split(self.target_width, dim=1)
         return BOUND * torch.tanh(raw / BOUND), shift
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The y of an x, and the logarithm of the determinant per row."""
+        """The output y of an input x, and the log-determinant per row."""
         source, target = torch.split(x, [self.source_width, self.target_width], dim=1)
         a, c = self.terms(source)
         return torch.cat([source, target * a.exp() + c], dim=1), a.sum(dim=(1, 2))
 
     def inverse(self, y: Tensor) -> Tensor:
-        """The x of a y."""
+        """The input x of an output y."""
         source, target = torch.split(y, [self.source_width, self.target_width], dim=1)
         a, c = self.terms(source)
         return torch.cat([source, (target - c) * (-a).exp()], dim=1)
@@ -105,8 +105,8 @@ class Flow(nn.Module):
 
     Args:
         width: D >= 2.
-        steps: how many.
-        hidden: inside a coupling.
+        steps: number of steps.
+        hidden: width of the network in a coupling.
     """
 
     def __init__(self, width: int, steps: int, hidden: int) -> None:
@@ -117,13 +117,13 @@ class Flow(nn.Module):
     def forward(
         self, x: Float[Tensor, "row width position"]
     ) -> tuple[Float[Tensor, "row width position"], Float[Tensor, " row"]]:
-        """The code, and the logarithm of the Jacobian's determinant."""
+        """The code, and the log-determinant of the Jacobian."""
         matrices = self.mixings.matrices()
         shifts = matrices @ self.mixings.bias[..., None]
         log_determinant = (x.shape[2] * self.mixings.log_determinants().sum()).expand(len(x))
         for matrix, shift, coupling in zip(matrices, shifts, self.couplings):
-            x, own = coupling(matrix @ x + shift)
-            log_determinant = log_determinant + own
+            x, coupling_log_determinant = coupling(matrix @ x + shift)
+            log_determinant = log_determinant + coupling_log_determinant
         return x, log_determinant
 
     def inverse(self, code: Float[Tensor, "row width position"]) -> Float[Tensor, "row width position"]:
@@ -136,8 +136,8 @@ class Flow(nn.Module):
         return code
 
     @torch.no_grad()
-    def settle(self, x: Float[Tensor, "row width position"]) -> None:
-        """Sets every actnorm so that its channels have zero mean and unit deviation over these latents."""
+    def fit_actnorms(self, x: Float[Tensor, "row width position"]) -> None:
+        """Sets every actnorm so that its output has zero mean and unit standard deviation over these latents."""
         for k, coupling in enumerate(self.couplings):
             self.mixings.bias[k] = -x.mean(dim=(0, 2))
             self.mixings.log_scale[k] = -x.std(dim=(0, 2), correction=0).clamp(min=NARROW).log()
@@ -146,10 +146,10 @@ class Flow(nn.Module):
 
 
 class ClassPrior(nn.Module):
-    """A Gaussian over codes for each class, shared by all modalities; all begin as the standard one.
+    """A Gaussian over codes for each class, shared by all modalities; initially standard normal.
 
     Args:
-        classes: how many.
+        classes: number of classes.
         width: D.
         positions: L.
     """
@@ -162,7 +162,7 @@ class ClassPrior(nn.Module):
     def log_density(
         self, code: Float[Tensor, "row width position"], classes: Int[Tensor, " row"]
     ) -> Float[Tensor, " row"]:
-        """Of codes given their classes; where a class is unknown (-1), of the even mixture."""
+        """Log-density of codes given their classes; for an unknown class (-1), that of the uniform mixture."""
         z = (code[:, None] - self.mean) * (-self.log_std).exp()
         each = (-0.5 * z.square() - self.log_std - 0.5 * math.log(2 * math.pi)).sum(dim=(2, 3))
         mixed = each.logsumexp(dim=1) - math.log(each.shape[1])
@@ -170,5 +170,5 @@ class ClassPrior(nn.Module):
 
 
 def bits_per_number(log_density: Float[Tensor, " row"], size: int) -> Float[Tensor, ""]:
-    """Mean negative log-density of latents of ``size`` numbers, in bits per number, no less than zero."""
+    """Mean negative log-density of latents of ``size`` numbers, in bits per number, clipped at zero."""
     return F.relu(-log_density.mean() / (math.log(2) * size))

@@ -1,22 +1,25 @@
-r"""DiCMoR: what is missing is generated from what is there by normalising flows that share one space of codes.
+r"""DiCMoR: normalising flows with a common space of codes generate missing from available latents.
 
 Every modality has a flow ``f_k`` from its latents to codes (``md2n.methods.dicmor.flow``).  A missing latent is
 
-    x_m = refine_m( mix_m over available k of f_m^{-1}( f_k(x_k) ) ),
+    x_m = refine_m( mix_m over available k of f_m^{-1}( f_k(x_k) ) ).
 
-``mix`` a 1x1 convolution of several side by side, the identity of a single one (``side``); a mean of several codes
-would have less deviation than a code, and be none of the distribution that is shared.  What all flows have in common
-are their codes' distributions: a Gaussian for each class, the same for all modalities,
+``mix_m`` is the identity for a single available modality, and a 1x1 convolution of the concatenated latents for several
+(``md2n.methods.parts.side``).  A mean of several codes would have a smaller variance than a code, so it would not be a
+sample of the common distribution.  This distribution of codes is a Gaussian for each class, the same for all
+modalities.  The loss is
 
     L = L_task + 0.1 ( sum_k bits_k / M  +  |x_m - x_m^true|^2 ),      bits_k = -log p(x_k | class) / (ln 2 D L),  >= 0.
 
-Classes are the task's, or a real label rounded to seven levels of its declared range (one where none is declared).
+The classes are those of the task.  A real label is rounded to one of seven levels of its declared range; without a
+declared range there is a single class.
 
-*Differences.*  The flow is the paper's (actnorm, invertible 1x1, coupling); the released code calls couplings only, so
-half of what it recovers is a copy of what is available.  Latents here are normalised per token: they lie on a sphere,
-where a density has no bound, so a little noise is added before it is measured.  Densities are learned on
-latents that they do not move; bits are a mean over modalities, in the public code a sum.  Encoders go on learning after
-the first phase, the original's do not, nor does what it generates move them.  Decoders lead back to features.
+*Differences.*  The flow is that of the paper: actnorm, invertible 1x1 convolution, coupling.  The public code uses
+couplings only, so half of each recovered latent is a copy of an available one.  Our latents are normalised per token.
+They lie on a sphere, where a density is unbounded, so a little noise is added before the density is computed.  The
+densities give the latents no gradient.  Bits are a mean over modalities; in the public code they are a sum.  Our
+encoders are trained after the first phase, too, and get gradients from generated latents; in the public code neither is
+the case.  We add decoders, which lead back to features.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,8 +39,8 @@ from md2n.modality import Schema, Task
 from md2n.noise import Noise
 from md2n.shapes import Float, Int, Tensor
 
-ROWS = 2048  # training latents that actnorm is set on
-LEVELS = 7  # of a real label: -3 .. 3 for sentiment
+ROWS = 2048  # training latents that actnorm is fitted on
+LEVELS = 7  # classes of a real label: -3 .. 3 for sentiment
 ACTNORM = "actnorm"
 
 
@@ -45,7 +48,7 @@ class DiCMoR(RefinedRecovery):
     """Distribution-consistent modal recovering.
 
     Raises:
-        UsageError: latents of a single channel, which a coupling cannot divide.
+        UsageError: latents have a single channel, which a coupling cannot split.
     """
 
     card: ClassVar[Card] = Card(
@@ -53,14 +56,15 @@ class DiCMoR(RefinedRecovery):
         paper="Wang, Cui, Li: Distribution-Consistent Modal Recovering for Incomplete Multimodal Learning. ICCV 2023",
         year=2023,
         family="recovery",
-        differences="The paper's flow: actnorm, invertible 1x1, coupling; the released code leaves out the first two, "
-        "so half of what it recovers is a copy. MD2N's encoders, whose latents are normalised per token, hence a "
-        "little noise before their density is measured; the flows do not move the latents they learn on; actnorm is "
-        "set once, on the training split. Fewer and narrower flow steps and refiner blocks than the original; its "
-        "density is a mean over modalities, not a sum. Encoders go on learning after their own phase "
-        "(train_encoders). MD2N's fusion, which is told what was recovered, in place of the original's MulT. Any "
-        "number of modalities; real labels without a declared range share one Gaussian; decoders, so that it gives "
-        "features back; its recovery is one answer, so draws differ by the decoders' error only.",
+        differences="The flow is the paper's: actnorm, invertible 1x1 convolution, coupling. The public code leaves "
+        "out the first two, so half of each recovered latent is a copy. Encoders are MD2N's. Their latents are "
+        "normalised per token, so a little noise is added before the density is computed. The density gives latents "
+        "no gradient. Actnorm is fitted once, on the training split. The flow has fewer and narrower steps and the "
+        "refiner fewer blocks than in the public code. The density term is a mean over modalities, not a sum. "
+        "Encoders are trained after the first phase, too (train_encoders). MD2N's fusion, which receives a flag for "
+        "recovered modalities, replaces MulT. Any number of modalities. Real labels without a declared range share "
+        "one Gaussian. Decoders are added, so features are recovered. The recovered latent is deterministic, so "
+        "draws differ by the error of the decoders only.",
         recovers=True,
     )
 
@@ -80,17 +84,17 @@ class DiCMoR(RefinedRecovery):
 
     def phases(self) -> Sequence[Phase]:
         first, second = super().phases()
-        return (first, Phase(ACTNORM, fit=self.settle, selects=False), second)
+        return (first, Phase(ACTNORM, fit=self.fit_actnorms, selects=False), second)
 
     @torch.no_grad()
-    def settle(self, batches: Iterable[SequenceBatch]) -> None:
-        """Sets the flows' actnorms on up to ``ROWS`` latents of the training split."""
+    def fit_actnorms(self, batches: Iterable[SequenceBatch]) -> None:
+        """Fits the actnorms of the flows to up to ``ROWS`` latents of the training split."""
         pairs = [(self.backbone.encode_in_use(b.complete()), b.present) for b, _ in zip(batches, range(ROWS))]
         latents, present = torch.cat([x for x, _ in pairs])[:ROWS], torch.cat([p for _, p in pairs])[:ROWS]
         for k in range(latents.shape[1]):
-            held = latents[present[:, k], k]
-            if len(held) > 1:
-                self._flow(k).settle(held.transpose(1, 2))
+            known = latents[present[:, k], k]
+            if len(known) > 1:
+                self._flow(k).fit_actnorms(known.transpose(1, 2))
 
     def _flow(self, k: int) -> Flow:
         flow = self.flows[k]
@@ -108,9 +112,9 @@ class DiCMoR(RefinedRecovery):
         for k in range(shape[1]):
             code, log_determinant = self._flow(k)(noisy[:, k].transpose(1, 2))
             density = self.prior.log_density(code, classes) + log_determinant
-            held = batch.present[:, k]
-            if bool(held.any()):
-                bits.append(bits_per_number(density[held], code[0].numel()))
+            present = batch.present[:, k]
+            if bool(present.any()):
+                bits.append(bits_per_number(density[present], code[0].numel()))
         return {"density": self.config.density * torch.stack(bits).mean()}
 
     def generate(self, latents: Latents, available: Flags, noise: Noise, steps: int | None = None) -> Latents:
@@ -129,13 +133,13 @@ class DiCMoR(RefinedRecovery):
     def _inverse(
         self, k: int, codes: Float[Tensor, "row modality width token"], available: Flags
     ) -> Float[Tensor, "row width token"]:
-        """Modality k by its own flow's inverse of every available code, and these as one."""
+        """Inverts the flow of modality k at every available code and combines the latents."""
         others = [m for m in range(codes.shape[1]) if m != k]
-        side = available[:, others]
-        places = side.flatten().nonzero()[:, 0]
-        every = codes[:, others].flatten(0, 1)
-        every = torch.zeros_like(every).index_copy(0, places, self._flow(k).inverse(every[places]).to(every.dtype))
-        mixed: Tensor = self.mixes[k](every.view(*side.shape, *every.shape[1:]), side)
+        known = available[:, others]
+        index = known.flatten().nonzero()[:, 0]
+        flat = codes[:, others].flatten(0, 1)
+        latents = torch.zeros_like(flat).index_copy(0, index, self._flow(k).inverse(flat[index]).to(flat.dtype))
+        mixed: Tensor = self.mixes[k](latents.view(*known.shape, *flat.shape[1:]), known)
         return mixed
 
     def repeated(
@@ -146,25 +150,25 @@ class DiCMoR(RefinedRecovery):
 
 
 def class_count(task: Task) -> int:
-    """Gaussians of the prior."""
+    """Number of Gaussians in the prior."""
     if task.kind == "classification":
         return task.output_dim
     return LEVELS if _ranged(task) else 1
 
 
 def class_of(labels: Float[Tensor, " batch"] | Int[Tensor, " batch"], task: Task) -> Int[Tensor, " batch"]:
-    """The Gaussian of every label, -1 where the label is unknown.
+    """Index of the Gaussian of every label, -1 for an unknown label.
 
-    A sentiment in [-3, 3] is rounded half to even.
+    Real labels are rounded to the nearest level, ties to even: for a sentiment in [-3, 3], to the nearest integer.
     """
     if task.kind == "classification":
         return labels.long()
     known = torch.isfinite(labels)
     if not _ranged(task):
         return torch.where(known, 0, -1)
-    middle, unit = (task.low + task.high) / 2, (task.high - task.low) / (LEVELS - 1)
-    most = LEVELS // 2
-    level = ((torch.nan_to_num(labels) - middle) / unit).clamp(-most, most).round().long() + most
+    centre, unit = (task.low + task.high) / 2, (task.high - task.low) / (LEVELS - 1)
+    limit = LEVELS // 2
+    level = ((torch.nan_to_num(labels) - centre) / unit).clamp(-limit, limit).round().long() + limit
     return torch.where(known, level, -1)
 
 
