@@ -38,7 +38,7 @@ def ready(task: Task) -> tuple[UnimodalLabels, torch.Tensor, torch.Tensor]:
     x, labels = clusters(task)
     made = UnimodalLabels([4, 4], task)
     for _ in range(3):
-        made.follow([x, x], torch.ones(len(x), 2, dtype=torch.bool), labels)
+        made.update([x, x], torch.ones(len(x), 2, dtype=torch.bool), labels)
     return made, x, labels
 
 
@@ -71,7 +71,7 @@ def test_a_modality_that_leans_elsewhere_has_its_label_moved_there(task: Task) -
 def test_labels_stay_until_the_centres_have_seen_enough() -> None:
     x, labels = clusters(SCORES, 20)
     made = UnimodalLabels([4, 4], SCORES)
-    made.follow([x, x], torch.ones(20, 2, dtype=torch.bool), labels)
+    made.update([x, x], torch.ones(20, 2, dtype=torch.bool), labels)
     assert bool((made.seen < ENOUGH).all())
     target, gap = made.targets(x.flip(0), 1, x, labels)
     assert torch.equal(target[:, 0], labels)
@@ -82,7 +82,7 @@ def test_centres_are_means_over_what_is_there_and_known() -> None:
     x, labels = clusters(CLASSES, 60)
     made = UnimodalLabels([4, 4], CLASSES)
     there = torch.stack([torch.arange(60) < 30, torch.arange(60) < 15], dim=1)
-    made.follow([x, torch.where(there[:, 1:], x, 50.0)], there, torch.where(there[:, 0], labels, -1))
+    made.update([x, torch.where(there[:, 1:], x, 50.0)], there, torch.where(there[:, 0], labels, -1))
     assert made.seen.tolist() == [[10, 10, 10], [5, 5, 5]]
     for c in range(3):
         torch.testing.assert_close(made.get_buffer("centre_0")[c], x[:30][labels[:30] == c].mean(dim=0))
@@ -93,8 +93,8 @@ def test_sentiment_turns_at_zero_and_other_labels_at_their_mean() -> None:
     for task, middle, deviation in ((REAL, 0.0, 26**0.5 / 2), (SCORES, 1.5, (26 / 4 - 1.5**2) ** 0.5)):
         made = UnimodalLabels([1, 1], task)
         labels = torch.tensor([-1.0, 0.0, 3.0, 4.0])
-        made.follow([torch.zeros(4, 1)] * 2, torch.ones(4, 2, dtype=torch.bool), labels)
-        assert float(made.middle) == pytest.approx(middle)
+        made.update([torch.zeros(4, 1)] * 2, torch.ones(4, 2, dtype=torch.bool), labels)
+        assert float(made.midpoint) == pytest.approx(middle)
         assert float(made.deviation) == pytest.approx(deviation)
 
 

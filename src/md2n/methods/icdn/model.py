@@ -1,19 +1,22 @@
-r"""ICDN: crossmodal Transformers for what modalities have in common, tasks of their own for what sets them apart.
+r"""ICDN: crossmodal Transformers for the consistency of modalities, unimodal tasks for their differences.
 
-*Consistency.*  For every target modality the others are mapped onto it by crossmodal Transformers (MulT's: one for each
-ordered pair, then one over what they give; ``md2n.fusion.transformer``), which makes up for what the target lacks.  A
-missing target is a learned placeholder for others to be mapped onto.  *Difference.*  Every available modality has a
-representation ``r_k`` and predicts a label of its own, which self-supervision makes of the sample's label and of where
-``r_k`` lies (``md2n.methods.icdn.unimodal_labels``):
+*Consistency.*  Crossmodal Transformers map the other modalities onto every target modality, which completes the target.
+They are those of MulT: one for each ordered pair, then one over the outputs of the pairs
+(``md2n.fusion.transformer``).  A learned placeholder replaces a missing target.
 
-    L = L_task(head(f)) + mean_k tanh(|y_k - y| / deviation) L_task(head_k(r_k), y_k),
+*Difference.*  Every available modality has a representation ``r_k`` and predicts its own unimodal label ``y_k``.
+Self-supervision computes ``y_k`` from the label y of the sample and the position of ``r_k``
+(``md2n.methods.icdn.unimodal_labels``):
 
-so a modality's task counts where its label is not the sample's.  The modalities' heads are for training only.
+    L = L_task(head(f)) + mean_k tanh(|y_k - y| / deviation) L_task(head_k(r_k), y_k).
 
-*Differences.*  The article was retracted, and we know of no public code.  What there is of it is taken from its
-abstract (crossmodal Transformers onto a target, unimodal labels by self-supervision); the parts are those of MulT and
-Self-MM; sizes, the placeholder and the weight of the modalities' tasks, a mean over them, are ours.  Labels of single
-modalities begin once every class was seen in every modality: data where one never is have no such labels.
+So a unimodal task counts only if its label differs from that of the sample.  The unimodal heads are used in training
+only.
+
+*Differences.*  The article was retracted, and we know of no public code.  We follow its abstract: crossmodal
+Transformers onto a target, unimodal labels by self-supervision.  The parts are those of MulT and Self-MM.  Sizes, the
+placeholder and the weight of the unimodal tasks (a mean over them) are our choice.  Unimodal labels start once every
+class has occurred often enough in every modality.  If a class never does, there are no unimodal labels.
 """
 
 from typing import ClassVar
@@ -43,13 +46,13 @@ class ICDN(MultimodalModel):
         "Multimodal Sentiment Analysis. Applied Intelligence 53(12), 2023. Retracted article",
         year=2023,
         family="translation",
-        differences="The article was retracted; we know of no public code. Made after its abstract, from MulT's "
-        "crossmodal Transformers and labels in the manner of Self-MM. Any number of modalities, each "
-        "brought to tokens by the encoders of the other methods; a missing one is a learned placeholder "
-        "that the others are mapped onto. Labels of single modalities by bounded leanings toward running "
-        "class centres, without Self-MM's quotient and its memory of single samples; for classes they are "
-        "distributions, and begin once every class was seen with every modality. It gives no features "
-        "back. Distillation from the complete view is not offered.",
+        differences="The article was retracted, and we know of no public code. This implementation follows its "
+        "abstract, with MulT's crossmodal Transformers and unimodal labels in the manner of Self-MM. Any number of "
+        "modalities; the encoders of the other methods map each to tokens. A learned placeholder replaces a missing "
+        "modality, and the others are mapped onto it. Unimodal labels use bounded relative distances to running "
+        "class centres, without Self-MM's quotient and its memory of single samples. In classification they are "
+        "distributions, and they start once every class has occurred in every modality. Nothing is recovered. "
+        "Distillation from the complete view is not offered.",
         recovers=False,
         retracted=True,
     )
@@ -69,7 +72,7 @@ class ICDN(MultimodalModel):
     def _fused(
         self, batch: SequenceBatch
     ) -> tuple[Float[Tensor, "batch modality token width"], Float[Tensor, "batch fused"]]:
-        """Latents of what is available, and what the crossmodal Transformers make of them and of placeholders."""
+        """Latents of the available modalities, and the output of the crossmodal Transformers."""
         latents = self.backbone.encode(batch)
         filled = torch.where(batch.available[:, :, None, None], latents, self.placeholder.to(latents.dtype))
         fused: Tensor = self.backbone.fusion(filled, torch.where(batch.available, GIVEN, RECOVERED))
@@ -84,22 +87,22 @@ class ICDN(MultimodalModel):
         return Losses(parts)
 
     def _difference(self, batch: SequenceBatch, latents: Tensor, fused: Tensor) -> Float[Tensor, ""]:
-        """The modalities' own tasks, a mean over available modalities of samples whose label is known."""
+        """The loss of the unimodal tasks, a mean over the available modalities of samples with a known label."""
         known = self.backbone.head.known(batch.labels) > 0
         classes = self.schema.task.kind == "classification"
         labels = batch.labels if classes else standardised(batch.labels, self.schema.task)
-        there = batch.available & known[:, None]
-        own = [layer(latents[:, k].flatten(1)) for k, layer in enumerate(self.own)]
+        valid = batch.available & known[:, None]
+        unimodal = [layer(latents[:, k].flatten(1)) for k, layer in enumerate(self.own)]
         if self.training:
-            self.labels.follow([fused, *own], torch.cat([known[:, None], there], dim=1), labels)
+            self.labels.update([fused, *unimodal], torch.cat([known[:, None], valid], dim=1), labels)
         total = fused.new_zeros(())
-        for k, (representation, head) in enumerate(zip(own, self.heads)):
+        for k, (representation, head) in enumerate(zip(unimodal, self.heads)):
             assert isinstance(head, Head)
             target, gap = self.labels.targets(representation, k + 1, fused, labels)
             raw = head(representation)
             error = F.cross_entropy(raw, target, reduction="none") if classes else (raw[:, 0] - target[:, 0]).abs()
-            total = total + (gap.tanh() * error * there[:, k] * head.weight(batch.labels)).sum()
-        return total / there.sum().clamp(min=1)
+            total = total + (gap.tanh() * error * valid[:, k] * head.weight(batch.labels)).sum()
+        return total / valid.sum().clamp(min=1)
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
         head = self.backbone.head
