@@ -1,11 +1,11 @@
-r"""Utterances as nodes of a graph: who is whose neighbour, layers that gather, LSTMs along conversations.
+r"""Utterances as nodes of a graph: the relations between nodes, graph convolutions, and LSTMs along conversations.
 
-Nodes i and j are neighbours where they are utterances of one conversation and ``|place_i - place_j| <= window``; every
-node is its own neighbour.  A relational graph convolution has a matrix for each kind of neighbour r,
+Nodes i and j are neighbours if they are utterances of one conversation and ``|place_i - place_j| <= window``.  Every
+node is a neighbour of itself.  A relational graph convolution has a matrix for each relation r,
 
     h_i' = W h_i + sum_r mean_{j in N_r(i)} W_r h_j
 
-(Schlichtkrull et al. 2018), a graph convolution has one, ``h_i' = W h_i + sum_{j in N(i)} V h_j``.
+(Schlichtkrull et al. 2018).  A graph convolution has a single matrix: ``h_i' = W h_i + sum_{j in N(i)} V h_j``.
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class Conversations:
     """The conversations in a batch of B utterances.
 
     Args:
-        conversation: ``[B]`` equal where two utterances belong to one conversation.
-        place: ``[B]`` order inside it.
+        conversation: ``[B]`` number of the conversation of each utterance.
+        place: ``[B]`` position of the utterance in its conversation.
     """
 
     conversation: Int[Tensor, " batch"]
@@ -34,17 +34,17 @@ class Conversations:
     __repr__ = brief
 
     @staticmethod
-    def of(batch: SequenceBatch) -> "Conversations":
-        """As the batch says; a sample of no conversation is one of its own."""
+    def from_batch(batch: SequenceBatch) -> "Conversations":
+        """The conversations of a batch.  A sample without a conversation forms one of its own."""
         alone = -1 - torch.arange(batch.size, device=batch.device)
         if batch.conversation is None or batch.place is None:
             return Conversations(alone, torch.zeros_like(alone))
         return Conversations(torch.where(batch.conversation < 0, alone, batch.conversation), batch.place)
 
     def relations(self, window: int) -> Bool[Tensor, "3 batch batch"]:
-        """Whether node j (last axis) is a past, the present or a future neighbour of node i.
+        """True where node j (last axis) is a past neighbour of node i, node i itself, or a future neighbour.
 
-        Two utterances at one place of a conversation are not each other's neighbours.
+        Two utterances at the same place of a conversation are not neighbours.
         """
         same = self.conversation[:, None] == self.conversation
         lag = self.place - self.place[:, None]
@@ -52,10 +52,10 @@ class Conversations:
         return torch.stack([same & (lag < 0) & (lag >= -window), itself, same & (lag > 0) & (lag <= window)])
 
     def lines(self) -> tuple[Int[Tensor, "line longest"], Int[Tensor, " line"]]:
-        """Positions in the batch, one conversation a line in the order of places, zeros after them; and lengths."""
+        """Indices into the batch, one conversation per line in the order of places, padded by zeros; and lengths."""
         by_place = self.place.argsort(stable=True)
         order = by_place[self.conversation[by_place].argsort(stable=True)]
-        # Codes are sorted now, so they come in the order of the lines.
+        # unique sorts the numbers of conversations, which is the order of the lines.
         _, lengths = torch.unique(self.conversation, return_counts=True)
         inside = torch.arange(int(lengths.max()), device=order.device) < lengths[:, None]
         index = torch.zeros(inside.shape, dtype=torch.long, device=order.device)
@@ -64,11 +64,11 @@ class Conversations:
 
 
 class ConversationLSTM(nn.Module):
-    """Two bidirectional LSTM layers along every conversation; utterances that are alone run one step.
+    """Two bidirectional LSTM layers along every conversation.  A single utterance is a sequence of length one.
 
     Args:
-        width: of a node.
-        hidden: of each direction.
+        width: width of a node.
+        hidden: width of each direction.
         dropout: between the layers.
     """
 
@@ -82,18 +82,18 @@ class ConversationLSTM(nn.Module):
         packed = pack_padded_sequence(nodes[index], lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
         inside = torch.arange(index.shape[1], device=index.device) < lengths[:, None]
-        along: Tensor = states[inside]
-        return along[index[inside].argsort()]
+        flat: Tensor = states[inside]
+        return flat[index[inside].argsort()]
 
 
 class GraphBranch(nn.Module):
-    """A relational graph convolution, a graph convolution, and LSTMs over nodes and what they gathered.
+    """A relational graph convolution, a graph convolution, and LSTMs over the nodes and the output of both.
 
     Args:
-        width: of a node; ``2 hidden``.
-        hidden: of the layers.
-        relations: how many kinds of neighbours there are.
-        dropout: between the LSTMs' layers.
+        width: width of a node; ``2 hidden``.
+        hidden: width of the layers.
+        relations: number of relations.
+        dropout: between the layers of the LSTMs.
     """
 
     def __init__(self, width: int, hidden: int, relations: int, dropout: float) -> None:

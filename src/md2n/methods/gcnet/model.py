@@ -1,17 +1,18 @@
-r"""GCNet: utterances of a conversation as nodes of a graph, so that neighbours fill in for what an utterance misses.
+r"""GCNet: a graph over the utterances of a conversation, so that neighbours replace missing features of an utterance.
 
-A node is an utterance's features, pooled over time, side by side, with zeros for what is missing.  LSTMs run along
-conversations in both directions; two graph branches gather from neighbours within a window, one by *time* (past,
-present, future), one by *speaker*; LSTMs run along what was gathered; the branches are summed to ``h``, and
+A node holds the features of one utterance, pooled over time and concatenated, with zeros for missing modalities.
+Bidirectional LSTMs run along the conversations.  Two graph branches then collect the features of neighbours within a
+window: the relations of one are *time* (past, present, future), those of the other *speakers*.  LSTMs run along the
+output of each branch.  The sum of the two branches is ``h``.  With linear layers ``R_k`` the loss is
 
-    L = L_task(head(h)) + mean_missing |R_k h - x_k|^2 / d_k,
+    L = L_task(head(h)) + mean_missing |R_k h - x_k|^2 / d_k.
 
-``R_k`` linear.  The networks are in ``md2n.methods.gcnet.graph``.
+The networks are in ``md2n.methods.gcnet.graph``.
 
-*Differences.*  ``x_k`` is the mean over an utterance's frames, as the paper's features are of whole utterances: a
-sequence is given back as that mean in each of its frames.  No data here say who speaks, so the branch by speaker knows
-one, as for the paper's monologues.  Data without conversations (no group called ``video``, ``conversation`` or
-``dialogue``) make every sample a graph of its own, and the method a network on a single node.
+*Differences.*  ``x_k`` is the mean over the frames of an utterance, because the features of the paper describe whole
+utterances.  A recovered sequence repeats this mean in each frame.  Our data do not name speakers, so the branch by
+speaker has a single relation, as for the monologues of the paper.  In data without conversations (no group called
+``video``, ``conversation`` or ``dialogue``) every sample is a graph of one node.
 """
 
 from typing import ClassVar
@@ -39,15 +40,15 @@ class GCNet(MultimodalModel):
         "Conversation. TPAMI 45(7), 2023",
         year=2023,
         family="graph",
-        differences="Where the data have no conversations (no group video, conversation or dialogue) every sample is "
-        "its own graph: no neighbour, no context. Where they have, it reads what is available of the "
-        "utterances before and after, which no other method here may. Neighbours are those in the same "
-        "batch, which holds whole conversations, in training but for those as long as a batch. "
-        "One speaker. Features are means over frames, and so is what comes back, repeated in each frame, without a "
-        "spread. Any number of modalities; dropout on the features; L1 for real labels, where the original has the "
-        "squared error, which is a mean over what is missing, not over utterances; a ReLU between the two layers "
-        "of a graph branch, none after the second LSTM, and a head of two layers, unlike the public code. "
-        "Distillation from the complete view is not offered.",
+        differences="In data without conversations (no group video, conversation or dialogue) every sample is its "
+        "own graph, without neighbours or context. In data with conversations it reads the available modalities of "
+        "the utterances before and after, which no other method here does. Neighbours are those in the same batch. A "
+        "batch holds whole conversations; in training, conversations as long as a batch can be split. One speaker. "
+        "Features are means over frames; the recovery repeats its mean in each frame and has no standard deviation. "
+        "Any number of modalities; dropout of the features. The task loss is L1 for real labels instead of the "
+        "squared error. The reconstruction error is a mean over what is missing, not over utterances. Unlike the "
+        "public code, there is a ReLU between the two layers of a graph branch and none after the second LSTM, and "
+        "the head has two layers. Distillation from the complete view is not offered.",
         recovers=True,
     )
     conversational: ClassVar[bool] = True
@@ -64,9 +65,9 @@ class GCNet(MultimodalModel):
         self.reconstruct = nn.ModuleList(nn.Linear(node, m.dim) for m in schema.modalities)
 
     def _nodes(self, batch: SequenceBatch) -> Float[Tensor, "batch node"]:
-        """The state of every sample, h."""
+        """The states h of the samples."""
         features = torch.cat([pooled_inputs(batch, m) for m in self.schema.modalities], dim=1)
-        conversations = Conversations.of(batch)
+        conversations = Conversations.from_batch(batch)
         index, lengths = conversations.lines()
         relations = conversations.relations(self.config.window)
         nodes = self.before(self.dropout(features), index, lengths)
@@ -97,7 +98,7 @@ class GCNet(MultimodalModel):
     def recover(
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
-        """The reconstructed mean over frames in every frame; without a spread, for it says nothing of its error."""
+        """The reconstructed mean, repeated in every frame; without a standard deviation, since the error is unknown."""
         nodes, features = self._nodes(batch), {}
         for k, (name, layer) in enumerate(zip(self.schema.names, self.reconstruct)):
             values = batch.readable(name)
