@@ -1,4 +1,4 @@
-"""The cascade residual autoencoder: autoencoders in a row, each correcting the sum of those before it."""
+"""The cascaded residual autoencoder: each autoencoder corrects the sum of its input and all earlier outputs."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,15 +10,15 @@ from md2n.shapes import Float, Tensor
 
 
 class Cascade(nn.Module):
-    r"""``z_b = x + sum_{j<b} d_j``,  ``c_b = encode_b(z_b)``,  ``d_b = decode_b(c_b)``,  out: ``x + sum_b d_b``.
+    r"""``z_b = x + sum_{j<b} d_j``,  ``c_b = encode_b(z_b)``,  ``d_b = decode_b(c_b)``,  output ``x + sum_b d_b``.
 
-    Where every ``d_b`` is zero it is the identity (Tran, Liu, Zhou, Jin: Missing Modalities Imputation via Cascaded
+    If every ``d_b`` is zero, it is the identity (Tran, Liu, Zhou, Jin: Missing Modalities Imputation via Cascaded
     Residual Autoencoder. CVPR 2017).
 
     Args:
-        width: of x.
+        width: width of x.
         blocks: B.
-        sizes: widths of the layers down to the code; mirrored on the way back.
+        sizes: widths of the encoder's layers, from the first to the code; the decoder has them in reverse.
     """
 
     def __init__(self, width: int, blocks: int, sizes: Sequence[int]) -> None:
@@ -28,7 +28,7 @@ class Cascade(nn.Module):
         self.decoders = nn.ModuleList(_layers(up, last=False) for _ in range(blocks))
 
     def forward(self, x: Float[Tensor, "batch width"]) -> tuple[Float[Tensor, "batch width"], Float[Tensor, "batch _"]]:
-        """The corrected sum, and the codes of all blocks side by side."""
+        """The output, and the concatenated codes of all blocks."""
         codes = []
         for encode, decode in zip(self.encoders, self.decoders):
             code = encode(x)
@@ -38,7 +38,7 @@ class Cascade(nn.Module):
 
 
 def _layers(sizes: Sequence[int], last: bool) -> nn.Sequential:
-    """Linear layers, each but perhaps the last with a leaky ReLU."""
+    """Linear layers with a leaky ReLU after each; ``last`` says whether after the last one, too."""
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.LeakyReLU()]

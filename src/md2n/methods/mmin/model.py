@@ -1,20 +1,20 @@
-r"""MMIN: the embedding of what is missing imagined from the embedding of what is there, and mapped back.
+r"""MMIN: imagines embeddings of missing modalities from those of available modalities, and maps them back.
 
-Every modality has an encoder ``E_k`` to a vector; a missing input is zeros.  Training goes in two phases:
+Every modality has an encoder ``E_k`` to a vector; a missing input is zeros.  Training has two phases:
 
-1. *encoders*: a classifier on ``(E_1(x_1), .., E_M(x_M))`` of complete samples; its encoders are then copied and frozen
-   as ``T_k``.
-2. *imagination*: from ``h``, the embeddings of the incomplete sample side by side, a cascade of residual autoencoders
-   makes ``h'``; a second cascade makes ``h''`` from the missing part of ``h'`` alone.  With codes ``c`` of the first
+1. *encoders*: trains a classifier on ``(E_1(x_1), .., E_M(x_M))`` of complete samples.  Its encoders are then copied to
+   ``T_k``, which are frozen.
+2. *imagination*: ``h`` are the concatenated embeddings of an incomplete sample.  A cascade of residual autoencoders
+   maps ``h`` to ``h'``.  A second cascade maps the missing part of ``h'`` to ``h''``.  With codes ``c`` of the first
 
        L = L_task(head(c)) + 4 mean_missing |h'_k - T_k(x_k)|^2 + 2 mean_available |h''_k - h_k|^2.
 
-What is imagined is an embedding, and nothing leads from it back to features: the method recovers none.
+The method imagines embeddings.  It has no decoders, so it recovers no features.
 
-*Differences.*  Imagination is compared at the missing modalities only, where its target is the frozen encoder's
-embedding of the truth (the public code also asks it for the embedding of zeros at the available ones).  A cascade that
-adds nothing gives back what it was given: with nothing missing, as phase 1 ends, the targets themselves.  A cascade
-ends with its last block, in the public code with a perceptron more.
+*Differences.*  The imagination loss covers missing modalities only.  Its target is the frozen encoder's embedding of
+the truth.  (In the public code it covers available modalities, too, with the embedding of zeros as target.)  A cascade
+whose blocks add nothing returns its input; at the end of phase 1 this is the target itself for a complete sample.  A
+cascade ends with its last block; in the public code a perceptron follows.
 """
 
 import copy
@@ -45,28 +45,28 @@ class MMIN(MultimodalModel):
         "Modalities. ACL 2021",
         year=2021,
         family="recovery",
-        differences="Any number of modalities; vectors enter by a perceptron, with dropout on the features as "
-        "everywhere here. Imagination is compared with its target at missing modalities only, and the "
-        "second cascade is given the imagined part only. A missing sequence is one frame of zeros, since "
-        "its length is not known. It imagines embeddings and has no decoders, so it gives no features "
-        "back. AdamW's usual moments and a cosine throughout, where the original has betas (0.5, 0.999) "
-        "in phase 2; codes pass a LeakyReLU, and a cascade has no perceptron after its last block, as the "
-        "public code has. Distillation from the complete view is not offered.",
+        differences="Any number of modalities; a perceptron encodes vectors, with dropout of the features as in all "
+        "methods here. The imagination loss covers missing modalities only, and the second cascade reads the "
+        "imagined part only. A missing sequence is one frame of zeros, since its length is unknown. Embeddings are "
+        "imagined without decoders, so no features are recovered. AdamW has its usual moments and a cosine schedule "
+        "throughout, where the public code has betas (0.5, 0.999) in phase 2. Codes pass a LeakyReLU. No perceptron "
+        "follows the last block of a cascade; the public code has one there. Distillation from the complete view is "
+        "not offered.",
         recovers=False,
     )
 
     def __init__(self, schema: Schema, config: MMINConfig) -> None:
         super().__init__(schema)
         self.config = config
-        together = len(schema.modalities) * config.width
+        width = len(schema.modalities) * config.width
         self.encoders = nn.ModuleList(
             make_utterance_encoder(m, m.name in config.text, config.width, config.dropout) for m in schema.modalities
         )
-        self.classifier: Head = make_head(config.head, together, schema.task, config.dropout)
-        self.imagine = Cascade(together, config.blocks, config.sizes)
-        self.map_back = Cascade(together, config.blocks, config.sizes)
+        self.classifier: Head = make_head(config.head, width, schema.task, config.dropout)
+        self.imagine = Cascade(width, config.blocks, config.sizes)
+        self.map_back = Cascade(width, config.blocks, config.sizes)
         self.head: Head = make_head(config.head, config.blocks * config.sizes[-1], schema.task, config.dropout)
-        # T_k: part of the state, so that a run that goes on in the second phase has them from its checkpoint.
+        # T_k are part of the state, so a run resumed in the second phase loads them from its checkpoint.
         self.targets = copy.deepcopy(self.encoders).requires_grad_(False)
 
     def phases(self) -> Sequence[Phase]:
@@ -78,17 +78,17 @@ class MMIN(MultimodalModel):
     def enter(self, phase: Phase) -> None:
         super().enter(phase)
         if phase.name == IMAGINATION:
-            # A checkpoint of this phase is loaded after this, and brings its own.
+            # A checkpoint of this phase is loaded afterwards and overwrites these.
             self.targets.load_state_dict(self.encoders.state_dict())
 
     def train(self, mode: bool = True) -> "MMIN":
-        """Training mode; the frozen encoders stay in evaluation mode, so targets are not dropped."""
+        """Sets the mode.  The frozen encoders stay in evaluation mode, so targets have no dropout."""
         super().train(mode)
         self.targets.eval()
         return self
 
     def _encode(self, encoders: nn.ModuleList, batch: SequenceBatch) -> Float[Tensor, "batch modality width"]:
-        """Embeddings of what is available, and of zeros where nothing is."""
+        """Embeddings of the modalities, those of zeros where missing."""
         embeddings = []
         for k, (modality, encoder) in enumerate(zip(self.schema.modalities, encoders)):
             frames = batch.frames(modality.name).clone()
@@ -103,15 +103,12 @@ class MMIN(MultimodalModel):
         return filled.view_as(known), codes
 
     def target(self, batch: SequenceBatch) -> Float[Tensor, "batch modality width"]:
-        """``T_k(x_k)`` of everything that the data hold; of zeros where they hold nothing."""
+        """``T_k(x_k)`` of everything in the data, available or hidden; of zeros where the data have none."""
         with torch.no_grad():
             return self._encode(self.targets, batch.complete())
 
     def embeddings(self, batch: SequenceBatch) -> Float[Tensor, "batch modality width"]:
-        """Phase-1 embeddings: ``T_k(x_k)`` where available, imagined where not.
-
-        With nothing missing this is ``target``.
-        """
+        """``T_k(x_k)`` where available, the imagined embedding where missing; ``target`` for a complete sample."""
         imagined, _ = self._imagined(self._encode(self.encoders, batch))
         return torch.where(batch.available[..., None], self._encode(self.targets, batch), imagined)
 
@@ -141,5 +138,5 @@ class MMIN(MultimodalModel):
 def mean_square(
     error: Float[Tensor, "batch modality width"], where: Bool[Tensor, "batch modality"]
 ) -> Float[Tensor, ""]:
-    """Mean of the squares at the flagged modalities (zero if there are none)."""
+    """Mean square over the flagged modalities (zero without any)."""
     return (error.square().mean(dim=2) * where).sum() / where.sum().clamp(min=1)
