@@ -121,7 +121,7 @@ def test_silent_blocks_make_the_cascade_the_identity() -> None:
 
 
 def test_a_cascade_without_layers_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no widths of layers"):
+    with pytest.raises(ConfigError, match="every width of a layer"):
         MMINConfig(sizes=())
 
 
