@@ -1,21 +1,22 @@
-r"""IMDer: what is missing is drawn by a score-based diffusion model, conditioned on what is there.
+r"""IMDer: a score-based diffusion model samples missing latents, conditioned on the available latents.
 
-A missing latent starts from noise and is led back along ``dx = sigma^t dw`` (``variance_exploding``) by the score
-network of its modality (``score_net``); the condition is the available latent, or a 1x1 convolution of several side by
-side.  With ``x_t = x_0 + std(t) z``,
+Sampling starts from noise and reverses the process ``dx = sigma^t dw`` (``md2n.methods.imder.variance_exploding``) with
+the score network of the missing modality (``md2n.methods.imder.score_net``).  The condition is the available latent, or
+a 1x1 convolution of several concatenated latents.  With ``x_t = x_0 + std(t) z`` and the refined sample x_m,
 
-    L = L_task + 0.1 ( L_score + |x_m - x_m^true|^2 ),      L_score = mean | std(t) score(x_t, t | condition) + z |^2,
+    L = L_task + 0.1 ( L_score + |x_m - x_m^true|^2 ),      L_score = mean | std(t) score(x_t, t | condition) + z |^2.
 
-x_m the refined draw.  Drawing takes a call of the network per step, also inside every training step, where it carries
-no gradient; the refiner and what follows are trained on what comes out.
+Sampling takes one network call per step.  It also happens in every training step, there without gradients; the refiner
+and the later modules are trained on the samples.
 
-*Differences.*  The mean in L_score is over all numbers of a latent; the original sums over them and takes the mean over
-samples (``score_reduction="sum"``).  The original adds noise to the condition: in training the latent's own, when
-sampling another (``condition_noise="shared"``).  What the network learns to read off noise that both share misleads it
-when they do not, so here the condition is clean.  A step learns a latent's score at four times (``score_draws``), the
-original at one.  In training the sampler takes ten steps, in use the original's hundred.  Squares are means over all
-pairs of a sample and a modality that it misses, in the public code sums over modalities.  Encoders go on learning after
-the first phase, the original's do not.  Decoders lead back to features.
+*Differences.*  L_score is a mean over the numbers of a latent.  The public code sums over them and takes the mean over
+samples (``score_reduction="sum"``).  The public code adds noise to the condition: in training the noise of the latent,
+in sampling other noise (``condition_noise="shared"``).  What the network learns from shared noise misleads it when the
+noise is not shared, so our condition has no noise.  A training step draws four times t for each latent
+(``score_draws``), the public code one.  The sampler takes ten steps in training and a hundred in use; the public code
+always takes a hundred.  Squared errors are means over all pairs of a sample and one of its missing modalities; in the
+public code they are sums over modalities.  Our encoders are trained after the first phase, too; those of the public
+code are not.  We add decoders, which lead back to features.
 """
 
 import itertools
@@ -44,14 +45,15 @@ class IMDer(RefinedRecovery):
         paper="Wang, Li, Cui: Incomplete Multimodality-Diffused Emotion Recognition. NeurIPS 2023",
         year=2023,
         family="recovery",
-        differences="Inside a training step recovery takes 10 calls of each score network (the original: 100); in use "
-        "it takes the original's 100. Smaller networks, over MD2N's latents. The score loss is a mean over a latent's "
-        "numbers, not a sum, and moves no encoder by its target; it and the refined draw's error are means over what "
-        "is missing, not sums over modalities; the condition is not noised. Encoders go on learning after their own "
-        "phase (train_encoders). MD2N's fusion, which is told what was recovered, in place of MulT. AdamW, a cosine "
-        "and a bound on the gradient's norm, where the original has Adam, a rate halved on plateaus and clipped "
-        "values. Any number of modalities; decoders, so that it gives features back. The preset 'imder_original' has "
-        "the original's sizes, calls and sum.",
+        differences="Recovery takes 10 calls of each score network in a training step (public code: 100) and 100 "
+        "calls in use, as in the public code. Networks are smaller and work on MD2N's latents. The score loss is a "
+        "mean over the numbers of a latent, not a sum, and gives the encoders of its target no gradient. The score "
+        "loss and the error of the refined sample are means over what is missing, not sums over modalities. The "
+        "condition has no noise. Encoders are trained after the first phase, too (train_encoders). MD2N's fusion, "
+        "which receives a flag for recovered modalities, replaces MulT. AdamW, a cosine schedule and a bound on the "
+        "norm of the gradient replace Adam, a rate halved on plateaus and clipped values. Any number of modalities. "
+        "Decoders are added, so features are recovered. The preset 'imder_original' has the sizes, calls and sum of "
+        "the public code.",
         recovers=True,
     )
 
@@ -70,7 +72,7 @@ class IMDer(RefinedRecovery):
         return network
 
     def condition(self, latents: Latents, available: Flags, target: int) -> Float[Tensor, "batch width token"]:
-        """What the score of ``target`` is told of; read only where available, never at the target."""
+        """The condition of the score network of ``target``.  The latent of the target is never read."""
         others = [k for k in range(latents.shape[1]) if k != target]
         mixed: Tensor = self.mixes[target](latents[:, others].transpose(2, 3), available[:, others])
         return mixed
@@ -85,14 +87,14 @@ class IMDer(RefinedRecovery):
             for k in range(clean.shape[1])
             if len(rows := gap[:, k].nonzero()[:, 0].repeat(config.score_draws))
         ]
-        # Attached to a weight even where nothing is missing.
+        # The zero keeps the loss differentiable if nothing is missing.
         score = torch.cat(squares).mean() if squares else 0.0 * self._score(0).leave.weight.sum()
         if config.score_reduction == "sum":
             score = score * clean[0, 0].numel()
         return {"score": config.score * score}
 
     def _squares(self, clean: Latents, available: Flags, k: int, generator: torch.Generator) -> Float[Tensor, " row"]:
-        """``|std(t) score + z|^2`` of modality k, a mean over the numbers of each row's latent."""
+        """``|std(t) score + z|^2`` of modality k, a mean over the numbers of the latent of each row."""
         truth = clean[:, k].detach().transpose(1, 2)
         condition = self.condition(clean, available, k)
         device, dtype = truth.device, truth.dtype
@@ -110,7 +112,7 @@ class IMDer(RefinedRecovery):
 
     @torch.no_grad()
     def generate_in_training(self, latents: Latents, available: Flags, noise: Noise) -> Latents:
-        """Fewer calls than in use, and no gradient through them."""
+        """Generation with fewer network calls than in use, and without gradients."""
         return self.generate(latents, available, noise, self.config.train_steps)
 
     def generate(self, latents: Latents, available: Flags, noise: Noise, steps: int | None = None) -> Latents:
@@ -119,24 +121,24 @@ class IMDer(RefinedRecovery):
             rows = (~available[:, k]).nonzero()[:, 0]
             if len(rows):
                 condition = self.condition(latents[rows], available[rows], k)
-                own = noise.rows(rows).fork(k)
-                latent = self._one(k, condition, own, steps or self.config.steps).transpose(1, 2)
+                row_noise = noise.rows(rows).fork(k)
+                latent = self._sample(k, condition, row_noise, steps or self.config.steps).transpose(1, 2)
                 columns[k] = columns[k].index_copy(0, rows, latent.to(latents.dtype))
         return torch.stack(columns, dim=1)
 
-    def _one(
+    def _sample(
         self,
         k: int,
         condition: Float[Tensor, "row width token"],
         noise: Noise,
         steps: int,
     ) -> Float[Tensor, "row width token"]:
-        network, noised = self._score(k), self.config.condition_noise != "none"
-        encoded, calls = [] if noised else network.encode(condition), itertools.count()
+        network, noisy = self._score(k), self.config.condition_noise != "none"
+        encoded, calls = [] if noisy else network.encode(condition), itertools.count()
 
         def score(x: Tensor, t: Tensor) -> Tensor:
             encoding = encoded
-            if noised:
+            if noisy:
                 encoding = network.encode(
                     condition + self.process.std(t) * noise.like(condition, "condition", next(calls))
                 )

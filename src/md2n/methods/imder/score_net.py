@@ -1,10 +1,10 @@
-r"""The score network of IMDer: a 1-D U-Net over a latent's positions, told of the condition by cross-attention.
+r"""The score network of IMDer: a 1-D U-Net over the positions of a latent, with cross-attention to the condition.
 
-Level by level the positions are halved (the first level keeps them) and back again, with the outputs of the way down
-joined on the way up.  Every convolution but the last is followed by a bias from the time, cross-attention to the
-condition at that level (which has convolutions of its own), group norm and swish.  The time enters as random Fourier
-features, ``sin(2 pi w t), cos(2 pi w t)`` with ``w ~ N(0, 30^2)`` fixed.  The result is divided by std(t), the size of
-a score.
+Every level but the first halves the number of positions; the ascending path restores it.  Skip connections concatenate
+the outputs of the descending path.  After every convolution but the last follow a bias that depends on the time,
+cross-attention to the condition at that level, group norm and swish.  The condition has convolutions of its own.  The
+time is encoded by random Fourier features ``sin(2 pi w t), cos(2 pi w t)`` with fixed ``w ~ N(0, 30^2)``.  The output
+is divided by std(t), so that it has the scale of a score.
 """
 
 import math
@@ -20,21 +20,23 @@ from md2n.nn.attention import Attention, FeedForward
 from md2n.shapes import Float, Tensor
 
 FOURIER_SCALE = 30.0
-GROUP = 4  # least channels in a group of the norm
-GROUPS = 32  # most groups of the norm
+GROUP = 4  # minimum number of channels in a group of the norm
+GROUPS = 32  # maximum number of groups of the norm
 
 KeysValues = tuple[Tensor, Tensor]
-Encoded = list[list[KeysValues]]  # of the condition, per level and attention layer; levels differ in size
+Encoded = list[list[KeysValues]]  # keys and values of the condition, per level and attention layer
 
 
 class ConditionAttention(nn.Module):
-    """Layers of attention from a level's positions to the condition's, each with a feed-forward; added back.
+    """Residual layers of attention from the positions of a level to those of the condition, each with a feed-forward.
+
+    Embeddings of positions are learned; in the public code they are sinusoids.
 
     Args:
-        channels: of the level.
-        positions: of the level; the original has sinusoids.
-        layers: how many.
-        heads: of the attention.
+        channels: number of channels of the level.
+        positions: number of positions of the level.
+        layers: number of layers.
+        heads: number of attention heads.
     """
 
     def __init__(self, channels: int, positions: int, layers: int, heads: int) -> None:
@@ -47,12 +49,12 @@ class ConditionAttention(nn.Module):
         self.feeds = nn.ModuleList(nn.Sequential(nn.LayerNorm(channels), FeedForward(channels)) for _ in range(layers))
 
     def keys_values(self, source: Tensor) -> list[KeysValues]:
-        """Of the condition ``[row, channel, position]``, for every layer."""
+        """Keys and values of the condition ``[row, channel, position]`` for every layer."""
         tokens = self.source_norm(source.transpose(1, 2) + self.source_place)
         return [attention.keys_values(tokens) for attention in self.attentions]  # type: ignore[operator]
 
     def forward(self, x: Tensor, source: list[KeysValues]) -> Tensor:
-        """``[row, channel, position]``, as the input."""
+        """The output ``[row, channel, position]``, in the shape of ``x``."""
         tokens = x.transpose(1, 2) + self.place
         for norm, attention, feed, keys_values in zip(self.norms, self.attentions, self.feeds, source):
             tokens = tokens + attention.attend(norm(tokens), keys_values)  # type: ignore[operator]
@@ -62,7 +64,7 @@ class ConditionAttention(nn.Module):
 
 
 class Level(nn.Module):
-    """What follows a convolution: bias from the time, cross-attention, group norm, swish."""
+    """The layers after a convolution: bias that depends on the time, cross-attention, group norm, swish."""
 
     def __init__(self, channels: int, positions: int, config: ScoreNetConfig) -> None:
         super().__init__()
@@ -75,13 +77,13 @@ class Level(nn.Module):
 
 
 class ScoreNet(nn.Module):
-    """The score of a noisy latent given a condition.
+    """Estimates the score of a noisy latent given a condition.
 
     Args:
         width: D.
         positions: L.
         config: sizes.
-        process: gives std(t).
+        process: defines std(t).
     """
 
     frequencies: Tensor
@@ -99,18 +101,18 @@ class ScoreNet(nn.Module):
         self.down_levels = nn.ModuleList(Level(c, n, config) for c, n in zip(channels, lengths))
         self.condition = convolutions(width, channels)
         self.condition_norms = nn.ModuleList(group_norm(c) for c in channels)
-        # From the last level to the first; what comes up is joined with what came down to the same level.
-        rising = channels[::-1]
+        # From the last level to the first; each input but the first is concatenated with the skip connection.
+        ascending = channels[::-1]
         self.up = nn.ModuleList(
             nn.ConvTranspose1d(before if i == 0 else 2 * before, after, 3, stride=2, padding=1, bias=False)
-            for i, (before, after) in enumerate(pairwise(rising))
+            for i, (before, after) in enumerate(pairwise(ascending))
         )
-        self.up_levels = nn.ModuleList(Level(c, n, config) for c, n in zip(rising[1:], lengths[-2::-1]))
+        self.up_levels = nn.ModuleList(Level(c, n, config) for c, n in zip(ascending[1:], lengths[-2::-1]))
         entering = channels[0] if len(channels) == 1 else 2 * channels[0]
         self.leave = nn.ConvTranspose1d(entering, width, 3, padding=1)
 
     def encode(self, condition: Float[Tensor, "row width position"]) -> Encoded:
-        """Keys and values of the condition, first those of the way down, then of the way up."""
+        """Keys and values of the condition, first for the descending, then for the ascending path."""
         sources, x = [], condition
         for convolution, norm in zip(self.condition, self.condition_norms):
             x = F.silu(norm(convolution(x)))
@@ -125,26 +127,29 @@ class ScoreNet(nn.Module):
 
         Args:
             x: noisy latents.
-            t: one time for all rows, or one each.
-            encoded: ``encode`` of the condition.
+            t: one time for all rows, or one per row.
+            encoded: result of ``encode`` for the condition.
         """
         angle = 2 * math.pi * t[:, None] * self.frequencies
         time = self.time(torch.cat([angle.sin(), angle.cos()], dim=1))
-        depth, passed = len(self.down), []
+        depth, skips = len(self.down), []
         h = x
         for convolution, level, source in zip(self.down, self.down_levels, encoded):
             h = level(convolution(h), time, source)
-            passed.append(h)
+            skips.append(h)
         for i, (convolution, level, source) in enumerate(zip(self.up, self.up_levels, encoded[depth:])):
-            beside = passed[depth - 2 - i]
-            h = level(convolution(h, output_size=[beside.shape[2]]), time, source)
-            h = torch.cat([h, beside], dim=1)
+            skip = skips[depth - 2 - i]
+            h = level(convolution(h, output_size=[skip.shape[2]]), time, source)
+            h = torch.cat([h, skip], dim=1)
         score: Tensor = self.leave(h) / self.process.std(t)[:, None, None]
         return score
 
 
 def convolutions(width: int, channels: tuple[int, ...]) -> nn.ModuleList:
-    """The way down: kernel 3; the first keeps the positions, the others halve them, rounding up, so one remains one."""
+    """The convolutions of the descending path, with kernel 3.
+
+    The first keeps the number of positions, the others halve it, rounded up.
+    """
     return nn.ModuleList(
         nn.Conv1d(before, after, 3, stride=1 if i == 0 else 2, padding=1, bias=False)
         for i, (before, after) in enumerate(pairwise((width, *channels)))
@@ -152,6 +157,6 @@ def convolutions(width: int, channels: tuple[int, ...]) -> nn.ModuleList:
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Groups of at least four channels, at most 32 of them."""
+    """Group norm with at most 32 groups of at least four channels."""
     groups = max(g for g in range(1, GROUPS + 1) if channels % g == 0 and (channels // g >= GROUP or g == 1))
     return nn.GroupNorm(groups, channels)

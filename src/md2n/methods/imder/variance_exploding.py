@@ -1,13 +1,13 @@
-r"""The variance-exploding process of IMDer, and the way back.
+r"""The variance-exploding process of IMDer and its reversal.
 
     dx = sigma^t dw,  t in [0, 1]:      x_t = x_0 + std(t) z,      std(t)^2 = (sigma^{2t} - 1) / (2 ln sigma)
 
-Backwards by Euler and Maruyama in even steps dt, with the score  grad log p_t(x)  and fresh noise z:
+The Euler-Maruyama method reverses it in equal steps dt, with the score  grad log p_t(x)  and new noise z:
 
     x_{t - dt} = x_t + sigma^{2t} dt score(x_t, t) + sigma^t sqrt(dt) z
 
-No noise is added in the last step, which arrives at t = 1e-3.  Where noise is all there is, a step moves x toward the
-answer by 2 ln(sigma) dt of the way: with fewer than 2 ln(sigma) steps (7 at sigma = 25) it would move past it.
+The last step ends at t = 1e-3 and adds no noise.  Near t = 1, where x_t is almost pure noise, a step moves x by the
+fraction 2 ln(sigma) dt of the distance to x_0.  With fewer than 2 ln(sigma) steps (7 at sigma = 25) it overshoots.
 """
 
 import math
@@ -19,24 +19,24 @@ import torch
 from md2n.noise import Noise
 from md2n.shapes import Float, Tensor
 
-LAST = 1e-3  # where the way back ends
-FIRST_TRAINED = 1e-5  # least t in training: at 0 there is no noise and no score
+LAST = 1e-3  # t at the end of the reversal
+FIRST_TRAINED = 1e-5  # least t in training: at t = 0 there is no noise, so the score is undefined
 
 Score = Callable[[Tensor, Tensor], Tensor]
 
 
 class VarianceExploding:
-    """``dx = sigma^t dw``.
+    """The process ``dx = sigma^t dw``.
 
     Args:
-        sigma: above 1.
+        sigma: greater than 1.
     """
 
     def __init__(self, sigma: float) -> None:
         self.sigma = sigma
 
     def diffusion(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """``sigma^t``."""
+        """The diffusion coefficient ``sigma^t``."""
         return self.sigma**t
 
     def std(self, t: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -46,13 +46,13 @@ class VarianceExploding:
     def sample(
         self, score: Score, start: Float[Tensor, "row *rest"], noise: Noise, steps: int
     ) -> Float[Tensor, "row *rest"]:
-        """x_0, from the noise at t = 1 down.
+        """Samples x_0 by reversing the process from t = 1.
 
         Args:
-            score: of x_t and t, a tensor of one element.
-            start: standard normal noise, which is scaled to std(1) here.
-            noise: of the rows, on the way.
-            steps: calls of ``score``.
+            score: function of x_t and t, where t has one element.
+            start: standard normal noise; it is multiplied by std(1).
+            noise: noise of the rows, for the steps.
+            steps: number of calls of ``score``.
         """
         times = torch.linspace(1.0, LAST, steps + 1, dtype=start.dtype, device=start.device)
         speed = self.diffusion(times)
