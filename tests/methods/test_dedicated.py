@@ -151,7 +151,7 @@ def test_the_gradient_of_every_network_is_clipped_by_itself() -> None:
         torch.linalg.vector_norm(torch.cat([p.grad.flatten() for p in n.parameters() if p.grad is not None]))
         for n in model.networks
     ]
-    whole = clip_gradient(named, 0.01, model.apart())
+    whole = clip_gradient(named, 0.01, model.independent_parts())
     torch.testing.assert_close(whole, torch.stack(alone).square().sum().sqrt())
     for network in model.networks:
         left = torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])

@@ -160,7 +160,7 @@ class MultimodalModel(nn.Module, abc.ABC):
         """The phases of training; by default one phase that trains all parameters."""
         return (Phase(),)
 
-    def apart(self) -> Sequence[str]:
+    def independent_parts(self) -> Sequence[str]:
         """Prefixes of the names of parameters, one for each part of the model that shares nothing with the others.
 
         The gradient of each part is clipped separately, as in a separate run.

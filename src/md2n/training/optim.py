@@ -60,7 +60,7 @@ class OptimizerState:
     def backward(self, loss: Float[Tensor, ""]) -> float:
         """Computes the gradients of a loss and clips them; returns their norm before that."""
         loss.backward()  # type: ignore[no-untyped-call]
-        return float(clip_gradient(self.parameters, self.config.gradient_clip, self.model.apart()))
+        return float(clip_gradient(self.parameters, self.config.gradient_clip, self.model.independent_parts()))
 
     def step(self, number: int) -> float:
         """One step of AdamW and of the average, the gradients removed.

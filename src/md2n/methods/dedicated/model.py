@@ -86,7 +86,7 @@ class Dedicated(MultimodalModel):
                 self.trained[i] += int(network.head.known(selection.labels).sum())
         return Losses(parts)
 
-    def apart(self) -> Sequence[str]:
+    def independent_parts(self) -> Sequence[str]:
         return tuple(f"networks.{i}." for i in range(len(self.networks)))
 
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
