@@ -82,7 +82,7 @@ def test_what_cannot_be_meant_is_refused_in_one_style(capsys, arguments, text):
 
 def test_what_an_argument_takes_is_said(capsys):
     assert "md2n predict [OPTIONS]" in (said := refused(capsys, 2, "'run'", "predict"))
-    assert "(what is asked for: a finished run folder)" in said
+    assert "(expected: a finished run folder)" in said
     assert "list, import, check, info" in refused(capsys, 2, "missing command", "data")
 
 

@@ -221,7 +221,7 @@ def test_what_the_model_does_not_know_is_left_out_or_refused(capsys, dropout: Pa
     store = write_store(tmp_path / "more", more)
     said = ask(capsys, "predict", dropout, "--data", store)
     assert said.code == 0
-    assert "left out, for the model does not know it: colour" in said.err
+    assert "left out, because the model does not read it: colour" in said.err
     renamed = {("row" if k == "rows" else k): r for k, r in digits.modalities.items()}
     store = write_store(tmp_path / "renamed", replace(digits, modalities=renamed))
     assert "did you mean 'rows'" in refused(
@@ -281,7 +281,7 @@ def test_a_recovered_store_is_whole_keeps_what_was_there_and_can_be_used(capsys,
     assert filled.label().values.tolist() == given.label().values.tolist()
     used = ask(capsys, "predict", md2n_run, "--data", out)
     assert used.code == 0
-    assert "left out, for the model does not know it: rows_spread" in used.err
+    assert "left out, because the model does not read it: rows_spread" in used.err
     assert ask(capsys, *arguments).code == 0  # an older store makes way
 
 

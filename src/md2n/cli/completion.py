@@ -1,6 +1,6 @@
-"""Completion in the shell: typer's, for all commands together.
+"""Shell completion by typer for all commands.
 
-Commands are imported one by one when they are called; here, where a person pressed Tab, all of them are.
+A called command imports only its own module.  Completion imports the modules of all commands.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ PROGRAM = "md2n"
 
 
 def complete(arguments: Sequence[str]) -> int:
-    """Answers a shell that asks for words; else installs or shows the shell's script.
+    """Answers a completion request of a shell; otherwise installs or shows the script of the shell.
 
     Args:
-        arguments: ``--install-completion`` or ``--show-completion`` and what follows; of no account to a shell.
+        arguments: ``--install-completion`` or ``--show-completion`` and further arguments; empty for a shell.
 
     Returns:
         The exit code.
     """
     try:
         everything().main(args=list(arguments), prog_name=PROGRAM, complete_var=COMPLETING, standalone_mode=False)
-    except SystemExit as ending:  # how typer ends an answer to a shell
+    except SystemExit as ending:  # typer exits after an answer to a shell
         return int(ending.code or 0)
     return 0
 
@@ -34,7 +34,7 @@ def everything() -> Any:
     app = typer.Typer(name=PROGRAM, rich_markup_mode=None)
 
     def top(version: bool = False, debug: bool = False) -> None:
-        """The options in front of a command; they are completed here, and obeyed in ``md2n.cli.main``."""
+        """The options before a command.  ``md2n.cli.main`` interprets them; this function is for completion only."""
 
     app.callback()(top)
     for name in COMMANDS:

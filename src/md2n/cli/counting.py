@@ -1,6 +1,6 @@
-"""Progress of whatever is counted, on stderr: a bar with the time left; without a terminal, a line now and then.
+"""Progress of counted work on stderr: a bar with the remaining time on a terminal, else a line per tenth.
 
-The first sign of life comes before anything is loaded: a command opens ``counted`` first and imports afterwards.
+A command opens ``counted`` first and imports its modules afterwards, so that the user sees the first line at once.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,17 +8,17 @@ from contextlib import contextmanager
 
 from md2n.escape import visible
 
-Count = Callable[[int, int, str], None]  # done, of how many, and what is done now
+Count = Callable[[int, int, str], None]  # number done, total number, and current work
 
 
 @contextmanager
 def counted(title: str, quiet: bool = False, every: bool = False) -> Iterator[Count]:
-    """What a command tells its progress to; may be called for several rounds, each from 0.
+    """A function that a command calls to show its progress.  The count may restart at 0 for another round.
 
     Args:
-        title: what is done, in front of the bar or of every line; ``evaluating runs/digits``.
-        quiet: nothing is shown.
-        every: without a terminal, a line for every call with something new to say; else one per tenth of the way.
+        title: the work, shown before the bar or in every line; e.g. ``evaluating runs/digits``.
+        quiet: whether to show nothing.
+        every: whether to print, without a terminal, a line for every change instead of one per tenth of the total.
     """
     from rich.console import Console
     from rich.progress import (
@@ -35,7 +35,7 @@ def counted(title: str, quiet: bool = False, every: bool = False) -> Iterator[Co
     last: tuple[object, ...] = ()
 
     def line(text: str) -> None:
-        # As it is: no line breaks of ours, and brackets in a path are no markup.
+        # Unchanged: no added line breaks, and no markup in the brackets of a path.
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     with Progress(
@@ -47,7 +47,7 @@ def counted(title: str, quiet: bool = False, every: bool = False) -> Iterator[Co
         TextColumn("{task.fields[now]}", markup=False),
         console=console,
         disable=not drawn,
-        redirect_stdout=False,  # what goes there is data, and belongs into the pipe
+        redirect_stdout=False,  # stdout carries data, which may go to a pipe
     ) as progress:
         task = progress.add_task(title.replace("[", r"\["), total=None, now="")
         if not drawn and not quiet:
@@ -57,10 +57,10 @@ def counted(title: str, quiet: bool = False, every: bool = False) -> Iterator[Co
             nonlocal last
             now = visible(now)
             progress.update(task, completed=done, total=total, now=now)
-            # A new round has another total, or begins at another place.
-            sign = (done, total, now) if every else (10 * done // max(total, 1), total)
-            if not drawn and not quiet and sign != last:
+            # The total is compared, too, because another round may have another total.
+            state = (done, total, now) if every else (10 * done // max(total, 1), total)
+            if not drawn and not quiet and state != last:
                 line(f"{title}: [{done}/{total}] {now}".rstrip())
-            last = sign
+            last = state
 
         yield count

@@ -1,4 +1,4 @@
-"""``md2n demo``: the main job on the embedded digits, from training to a recovered modality, in about three minutes."""
+"""``md2n demo``: training, comparison and recovery on the embedded digits, in about three minutes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,13 +17,13 @@ Examples:
   md2n demo
   md2n demo --out demo --seed 1
 
-Run it again: what is done is not done again.
+A repeated run skips finished steps.
 """
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for runs, report and recovered data.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
 ) -> None:
     """Train MD2N and two simpler methods on digits, compare them under every missing pattern, recover a hidden view."""
@@ -36,7 +36,7 @@ def demo(
     from md2n.report.tables import fixed_table, recovery_table
     from md2n.report.verdict import verdict
 
-    say("Handwritten digits seen through four views of unequal worth; any of them may be missing.")
+    say("Handwritten digits in four views; some views tell more than others, and any may be missing.")
     from md2n.experiment.pipeline import run_evaluation, run_training
 
     rows = []
@@ -56,17 +56,17 @@ def demo(
     say_what_is_left_out()
     pictures = _recover(out, seed, quiet)
     page = write_report(out / "report", rows, naming=named, pictures={rows[0].dataset: pictures})
-    say(f"open {page} to look at it; the recovered '{HIDDEN}' of the test split are in {out / 'recovered'}")
+    say(f"the report is {page}; the recovered '{HIDDEN}' of the test split are in {out / 'recovered'}")
 
 
 demo.__doc__ = f"{demo.__doc__}\n{EXAMPLES}"
 
 
 def _recover(out: Path, seed: int, quiet: bool) -> "list[Picture]":
-    """Hides the best view of the test split from MD2N, recovers it, and draws some of the digits it gives back.
+    """Hides the best view of the test split, recovers it with MD2N, and draws some of the recovered digits.
 
     Returns:
-        The drawing; nothing where figures cannot be drawn.
+        The drawing; an empty list if figures cannot be drawn.
     """
     from md2n.cli.counting import counted
     from md2n.cli.newdata import open_new
@@ -90,5 +90,5 @@ def _recover(out: Path, seed: int, quiet: bool) -> "list[Picture]":
         [recovered.features[HIDDEN][i] for i in chosen],
         [recovered.spread[HIDDEN][i] for i in chosen],
     )
-    caption = f"'{HIDDEN}' of {len(chosen)} test samples: as it was, as recovered from the other views, and the spread"
+    caption = f"'{HIDDEN}' of {len(chosen)} test samples: truth, recovery from the other views, standard deviation"
     return [Picture(f"recovered-{HIDDEN}", caption, figure)]

@@ -1,4 +1,4 @@
-"""What ``md2n data`` prints of a data set: tables for people, facts for machines."""
+"""Descriptions of a data set for ``md2n data``: tables for people, facts for machines."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def plain_table(name: str, title: str, columns: tuple[str, ...], rows: Sequence[Sequence[str]]) -> "Table":
-    """A table of words."""
+    """A table of text."""
     from md2n.report.table import Cell, Table
 
     return Table(name, title, columns, tuple(tuple(Cell(text=str(c)) for c in row) for row in rows))
@@ -54,7 +54,7 @@ def labels_table(samples: "Samples") -> "Table":
 
 
 def patterns_table(samples: "Samples") -> "Table":
-    """How many samples of each split have which modalities."""
+    """Number of samples of each split per set of present modalities."""
     from md2n.data.gaps import gap_counts
 
     patterns = gap_counts(samples)
@@ -77,7 +77,7 @@ def facts_table(samples: "Samples") -> "Table":
 
 
 def pattern_facts(samples: "Samples") -> list[dict[str, Any]]:
-    """The patterns table for machines."""
+    """The facts of the table of patterns, for machines."""
     from md2n.data.gaps import gap_counts
 
     return [{"present": pattern, **splits} for pattern, splits in gap_counts(samples)]
@@ -133,7 +133,7 @@ def label_facts(column: "LabelColumn") -> dict[str, Any]:
 
 
 def label_lines(samples: "Samples") -> list[str]:
-    """A line per label column: what it was taken for; where there are several, how to choose."""
+    """One line per label column with its inferred kind; for several columns also how to choose one."""
     default = samples.default_label or next(iter(samples.labels), "")
     lines = []
     for name, column in samples.labels.items():

@@ -1,21 +1,20 @@
-"""How the columns of a table fit on a terminal of a certain width: in one piece, or in several below one another."""
+"""Layout of a table on a terminal: its columns in one piece, or in several pieces below one another."""
 
 from md2n.report.table import Table
 
-FRAME = 3  # what a column takes beside its text: a blank at either side and a line
-EDGE = 1  # the line in front of the first column
-NARROW = 12  # a column of words may become so narrow; one of numbers is never broken
+FRAME = 3  # width of a column beside its text: a blank on each side and a line
+EDGE = 1  # the line before the first column
+NARROW = 12  # minimum width of a column of text; numbers are never broken
 
 
 def pieces(table: Table, width: int) -> list[dict[int, int]]:
-    """The columns of every piece, and how wide each of them is.
+    """The columns of every piece and their widths.
 
-    The columns that name the rows come first in every piece.  Words are broken where a column is narrower than they
-    are.
+    Every piece begins with the columns that name the rows.  Words longer than their column are broken.
 
     Args:
-        table: with at least one column.
-        width: of the terminal, in characters.
+        table: a table with at least one column.
+        width: width of the terminal in characters.
 
     Returns:
         One mapping per piece: column number -> width of its text in characters.
@@ -32,17 +31,17 @@ def pieces(table: Table, width: int) -> list[dict[int, int]]:
 
 
 def _naming_columns(table: Table, least: list[int], width: int) -> list[int]:
-    """The first column, and what words follow it in a table of numbers, unless they leave no room."""
+    """The first column, and further columns of text before the first of numbers, unless they leave too little room."""
     count = next((c for c, numeric in enumerate(table.numeric) if numeric), 1) or 1
     return list(range(count if _taken(least[:count]) <= 2 * width / 3 else 1))
 
 
 def _shared(table: Table, columns: list[int], least: list[int], width: int) -> dict[int, int]:
-    """Widths of one piece: the least, then a character at a time to the narrowest that could do with more."""
+    """Widths of one piece: the least widths; then each free character goes to the narrowest column that needs more."""
     widths = {c: least[c] for c in columns}
     wanted = {c: max(map(_length, _texts(table, c))) for c in columns}
     excess = _taken(list(widths.values())) - width
-    if excess > 0:  # a single column beside those that name the rows: the names are broken
+    if excess > 0:  # a single column beside the names of the rows: the names are broken
         widths[columns[0]] = max(1, widths[columns[0]] - excess)
     for _ in range(-excess):
         short = [c for c in columns if widths[c] < wanted[c]]
@@ -72,7 +71,7 @@ def _taken(widths: list[int]) -> int:
 
 
 def _length(text: str) -> int:
-    """Columns of a terminal, of which some letters take two."""
+    """Width of a text on a terminal, where some characters take two columns."""
     from rich.cells import cell_len
 
     return cell_len(text)

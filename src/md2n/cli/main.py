@@ -1,4 +1,4 @@
-"""The ``md2n`` command: knows every sub-command's name and one line, imports its code only when it is called."""
+"""The ``md2n`` command: the names and help lines of all sub-commands, whose code is imported when they are called."""
 
 import importlib
 import os
@@ -13,32 +13,32 @@ from md2n.escape import visible
 
 
 class Entry(NamedTuple):
-    """A sub-command: where it is, and its line in ``md2n --help``."""
+    """A sub-command: its import path, and its line in ``md2n --help``."""
 
     target: str
     line: str
 
 
 COMMANDS: dict[str, Entry] = {
-    "demo": Entry("md2n.cli.demo:demo", "The main job on the embedded digits, in about three minutes."),
+    "demo": Entry("md2n.cli.demo:demo", "Train, compare and recover on the embedded digits, in 3 minutes."),
     "data": Entry("md2n.cli.data:app", "List, import, check and describe data sets."),
-    "extract": Entry("md2n.cli.extract:extract", "Raw clips to a store: words, voices, faces; gaps stay gaps."),
-    "train": Entry("md2n.cli.train:train", "Train a method into a run folder; goes on where it was stopped."),
+    "extract": Entry("md2n.cli.extract:extract", "Extract words, voices and faces from raw clips to a store."),
+    "train": Entry("md2n.cli.train:train", "Train a method into a run folder, or resume a training."),
     "evaluate": Entry("md2n.cli.evaluate:evaluate", "Measure a run under every missing pattern."),
-    "predict": Entry("md2n.cli.predict:predict", "Predictions for new data, whatever is missing."),
-    "recover": Entry("md2n.cli.recover:recover", "Fill missing modalities in, with a spread for every value."),
-    "benchmark": Entry("md2n.cli.benchmark:benchmark", "Methods x data sets x seeds, resumable."),
-    "report": Entry("md2n.cli.report:report", "Tables and figures from runs."),
+    "predict": Entry("md2n.cli.predict:predict", "Predict for new data with any missing modalities."),
+    "recover": Entry("md2n.cli.recover:recover", "Recover missing modalities, with standard deviations."),
+    "benchmark": Entry("md2n.cli.benchmark:benchmark", "Run methods x data sets x seeds; resumable."),
+    "report": Entry("md2n.cli.report:report", "Make tables and figures from runs."),
 }
 
 HEAD = """Usage: md2n [OPTIONS] COMMAND [ARGS]...
 
-  Multimodal learning with missing modalities: MD2N, its baselines, and one
-  honest protocol.
+  Multimodal learning with missing modalities: MD2N and its baselines under one
+  protocol.
 
 Options:
   --version             Show the version.
-  --debug               Show a traceback even for errors that md2n explains.
+  --debug               Show a traceback for every error.
   --install-completion  Let Tab complete commands and options in this shell.
   --show-completion     Print what --install-completion would add.
   -h, --help            Show this message; `md2n COMMAND --help` has examples.
@@ -46,7 +46,7 @@ Options:
 Commands:
 """
 
-COMPLETING = "_MD2N_COMPLETE"  # set by a shell that asks for words
+COMPLETING = "_MD2N_COMPLETE"  # set by a shell that requests completions
 OPTIONS = ("--version", "--debug", "--install-completion", "--show-completion", "--help")
 
 TAIL = """
@@ -60,15 +60,15 @@ Start here:
 
 
 def help_text() -> str:
-    """What ``md2n --help`` prints; needs no import of any command."""
+    """The text of ``md2n --help``; imports no command."""
     return HEAD + "".join(f"  {name:<10}  {entry.line}\n" for name, entry in COMMANDS.items()) + TAIL
 
 
 def target(name: str) -> Any:
-    """What a sub-command is made of, a function or a typer application; imports its module.
+    """The function or typer application of a sub-command; imports its module.
 
     Raises:
-        UsageError: unknown; the hint names the nearest.
+        UsageError: the name is unknown; the hint names the most similar one.
     """
     if name not in COMMANDS:
         raise UsageError(f"no command is called '{name}'", did_you_mean(name, COMMANDS))
@@ -80,13 +80,13 @@ def command(name: str) -> Any:
     """The click command of a sub-command; imports its module.
 
     Raises:
-        UsageError: unknown; the hint names the nearest.
+        UsageError: the name is unknown; the hint names the most similar one.
     """
     body = target(name)
     import typer
 
     if not isinstance(body, typer.Typer):
-        # Markup off: examples in docstrings keep their lines, and nothing of rich is imported for help.
+        # Without markup, examples in docstrings keep their line breaks, and help does not import rich.
         single = typer.Typer(
             add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}
         )
@@ -96,10 +96,10 @@ def command(name: str) -> Any:
 
 
 def dispatch(arguments: Sequence[str]) -> int:
-    """Does what the arguments ask; returns the exit code.
+    """Runs the command that the arguments name; returns the exit code.
 
     Raises:
-        Md2nError: whatever the command refuses.
+        Md2nError: any error of the command.
     """
     rest = list(arguments)
     if COMPLETING in os.environ:
@@ -125,16 +125,16 @@ def dispatch(arguments: Sequence[str]) -> int:
         sys.stdout.write(help_text())
         return 0
     chosen = command(rest[0])
-    # Not `main`: it would turn Ctrl-C and a reader that has gone into exits of its own.
+    # `chosen.main` is not used, because it exits by itself on Ctrl-C and on a closed pipe.
     with chosen.make_context(f"md2n {rest[0]}", rest[1:]) as context:
         chosen.invoke(context)
     return 0
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """The console entry: errors become two lines on stderr and an exit code by kind, a fault of md2n too.
+    """The console entry point.  It prints every error as two lines on stderr and exits with a code for its kind.
 
-    A signal becomes one line, whatever exception it came out as: half an import ends in many.
+    A signal is printed as one line, whatever exception it causes; an interrupted import can raise any exception.
     """
     with stoppable() as stop:
         try:
@@ -151,7 +151,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
 def _ended(arguments: Sequence[str] | None, stop: Stop) -> int:
     try:
         code = dispatch(sys.argv[1:] if arguments is None else arguments)
-        sys.stdout.flush()  # here, where a reader that has gone can still be told from an error
+        sys.stdout.flush()  # here, where a closed pipe is still a BrokenPipeError
     except Md2nError as refusal:
         if stop.number:
             return _stopped(stop)
@@ -159,11 +159,11 @@ def _ended(arguments: Sequence[str] | None, stop: Stop) -> int:
             raise
         return _refused(refusal)
     except BrokenPipeError:
-        # The reader of our output has gone (`md2n ... | head`): not an error, and nothing more can be written.
+        # The reader has closed the pipe (`md2n ... | head`).  This is no error, but nothing more can be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as ending:
-        # typer carries its own copy of click: its refusals and exits are known by what they can do.
+        # typer has its own copy of click, so its exceptions are recognised by their attributes.
         if hasattr(ending, "show") and hasattr(ending, "exit_code"):
             return _refused(_own(ending))
         if stop.number:
@@ -191,7 +191,7 @@ def _stopped(stop: Stop) -> int:
 
 
 def _own(ending: Any) -> Md2nError:
-    """A refusal of typer's in our words: what is wrong, and what the command takes."""
+    """An error of typer in the form of md2n's errors: what is wrong, and the usage of the command."""
     message = str(ending.format_message()).rstrip(".")
     refusal = Md2nError(message[:1].lower() + message[1:], "`md2n COMMAND --help` has examples of every command")
     refusal.exit_code = int(ending.exit_code)
@@ -207,7 +207,7 @@ def _own(ending: Any) -> Md2nError:
         refusal.hint = did_you_mean(str(option), known)
     else:
         takes = str(getattr(getattr(ending, "param", None), "help", "") or "").rstrip(".")
-        aside = f" (what is asked for: {takes[:1].lower()}{takes[1:]})" if takes else ""
+        aside = f" (expected: {takes[:1].lower()}{takes[1:]})" if takes else ""
         refusal.hint = f"usage: {usage}{aside}; `{path} --help` has examples"
     return refusal
 

@@ -1,4 +1,4 @@
-"""Opening data for ``predict`` and ``recover``: a ready name, store or feature file, some modalities hidden."""
+"""Opening data for ``predict`` and ``recover``: a ready set, store or feature file, with some modalities hidden."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -8,16 +8,16 @@ from md2n.errors import DataError, UsageError, did_you_mean
 
 
 def open_new(data: str, known: tuple[str, ...], split: str, hide: tuple[str, ...]) -> Samples:
-    """The samples of ``data`` (one split of them), with the modalities in ``hide`` emptied.
+    """The samples of ``data`` or of one split, with the modalities in ``hide`` removed.
 
     Args:
-        data: ready name, store or feature file.
-        known: modality names of the model, for the message about a name to hide.
+        data: name of a ready set, or path of a store or feature file.
+        known: modality names of the model.
         split: train, valid, test, or "" for all rows.
         hide: modality names.
 
     Raises:
-        UsageError: a modality to hide that the model does not have, or no such split.
+        UsageError: the model does not have a modality in ``hide``, or the split does not exist.
         DataError: the data cannot be read, or the split is empty.
     """
     from md2n.cli.output import say
@@ -31,8 +31,8 @@ def open_new(data: str, known: tuple[str, ...], split: str, hide: tuple[str, ...
         say(f"note: {note}")
     extra = [name for name in samples.names if name not in known]
     if extra and set(known) <= set(samples.names):
-        # Where the model finds all that it knows, the rest is no misspelling: it can do without.
-        say(f"left out, for the model does not know it: {', '.join(extra)}")
+        # If the data have all modalities of the model, other modalities are not misspelled names.
+        say(f"left out, because the model does not read it: {', '.join(extra)}")
         samples = samples.only(known)
     if split:
         rows = samples.rows(split)
@@ -46,11 +46,11 @@ def open_new(data: str, known: tuple[str, ...], split: str, hide: tuple[str, ...
 
 
 def _load(data: str, known: tuple[str, ...]) -> Samples:
-    """The data with the model's modalities, which a ready set may not offer unless asked; else as they are."""
+    """The data; for a ready set, with the modalities of the model instead of its default ones."""
     from md2n.data.config import DataConfig
     from md2n.data.ready import READY, load
 
     if data in READY:
-        with suppress(UsageError):  # it has not all of them: what it has is taken, the rest is missing
+        with suppress(UsageError):  # the set does not have all of them: its default modalities are used
             return load(data, DataConfig(name=data, modalities=known))
     return load(data)

@@ -1,4 +1,4 @@
-"""Where words go: data to stdout, talk to stderr."""
+"""Output of commands: data to stdout, messages to stderr."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """Talk: on stderr, so that a pipe carries data only."""
+    """Prints a message on stderr, so that a pipe carries data only."""
     sys.stderr.write(f"{visible(text, lines=True)}\n")
     sys.stderr.flush()
 
 
 def print_line(text: str) -> None:
-    """A sentence of a result on stdout: broken between words on a terminal, a paragraph of Markdown in a pipe."""
+    """Prints a sentence on stdout: wrapped on a terminal, a Markdown paragraph in a pipe."""
     from rich.console import Console
     from rich.text import Text
 
@@ -30,9 +30,9 @@ def print_line(text: str) -> None:
 
 
 def print_table(table: "Table") -> None:
-    """A table on stdout: drawn on a terminal, in several pieces where it is too narrow; Markdown in a pipe.
+    """Prints a table on stdout: drawn on a terminal, Markdown in a pipe.
 
-    Nothing is cut: words go on in the next line, columns in the next piece.
+    On a narrow terminal nothing is cut: text is wrapped, and columns that do not fit are drawn in further pieces.
     """
     from rich.console import Console
     from rich.text import Text
@@ -42,7 +42,7 @@ def print_table(table: "Table") -> None:
     if not console.is_terminal:
         sys.stdout.write(table.markdown() + "\n")
         return
-    # Text, for in a plain string rich takes [brackets] for markup.
+    # In a plain string rich would interpret [brackets] as markup, so Text is used.
     console.print(Text(visible(table.title), style="italic"))
     _draw(console, table)
     for note in table.notes:

@@ -1,4 +1,4 @@
-"""Progress of a training on stderr: a bar with loss parts, validation and time left."""
+"""Progress of training on stderr: a bar with the terms of the loss, the validation score and the remaining time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +13,11 @@ from md2n.training.observer import EpochReport, Observer, Report, Silent, StepRe
 
 
 class Bar:
-    """An ``Observer`` that draws one bar; on something that is no terminal it prints a line per tenth of the way.
+    """An ``Observer`` that draws one bar; without a terminal it prints a line per tenth of the steps.
 
     Args:
-        console: on stderr.
-        title: in front of the bar.
+        console: a console on stderr.
+        title: the text before the bar.
     """
 
     def __init__(self, console: Console, title: str) -> None:
@@ -69,10 +69,10 @@ class Bar:
 
 
 class Warnings(Silent):
-    """An ``Observer`` that says only what a person should know in any case.
+    """An ``Observer`` that prints warnings only.
 
     Args:
-        console: on stderr.
+        console: a console on stderr.
     """
 
     def __init__(self, console: Console) -> None:
@@ -83,7 +83,7 @@ class Warnings(Silent):
 
 
 def _say(console: Console, text: str) -> None:
-    # As it is: no line breaks of ours, and brackets in a path are no markup.
+    # Unchanged: no added line breaks, and no markup in the brackets of a path.
     console.print(visible(text, lines=True), highlight=False, markup=False, soft_wrap=True)
 
 
@@ -93,7 +93,7 @@ def _loss_parts(report: Report) -> str:
 
 @contextmanager
 def watch(out: Path, quiet: bool = False, track: bool = False, title: str = "") -> Iterator[Observer]:
-    """The observer a command trains with: a bar unless ``quiet``, and TensorBoard files in ``out`` if ``track``."""
+    """The observer of a training command: a bar unless ``quiet``, and TensorBoard files in ``out`` if ``track``."""
     console = Console(stderr=True)
     observers: list[Observer] = [Warnings(console) if quiet else Bar(console, title or out.name)]
     if track:

@@ -1,13 +1,13 @@
-"""``--hide MODALITY=RATE``, as ``md2n train`` and ``md2n evaluate`` take it."""
+"""The option ``--hide MODALITY=RATE`` of ``md2n train`` and ``md2n evaluate``."""
 
 from collections.abc import Iterable
 
 
 def rates(options: Iterable[str]) -> dict[str, float]:
-    """Modality -> rate; several may be given at once, with commas.
+    """Modality -> rate.  One option may hold several pairs, separated by commas.
 
     Raises:
-        UsageError: no MODALITY=RATE, a rate that is no number, or a modality named twice.
+        UsageError: an option is not MODALITY=RATE, a rate is not a number, or a modality is named twice.
 
     >>> rates(["image=0.7", "text=0.3,audio=0"])
     {'image': 0.7, 'text': 0.3, 'audio': 0.0}

@@ -1,6 +1,6 @@
-"""Ctrl-C, a termination signal or a closed terminal, from the first moment on: one line and an exit code, no traceback.
+"""Handling of Ctrl-C, termination signals and a closed terminal: one line and an exit code instead of a traceback.
 
-Training takes the signals over while its loop runs (``md2n.training.interrupt``), and a benchmark while its runs do.
+During training the signals are handled by ``md2n.training.interrupt``, during a benchmark by the benchmark.
 """
 
 import _thread
@@ -14,36 +14,36 @@ from typing import Any
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 AGAIN_S = 0.02
-SIGNALLED = 128  # what shells add to the number of the signal that ended a program
+SIGNALLED = 128  # added by shells to the number of the signal that ended a program
 
 
 class SignalInterrupt(KeyboardInterrupt):
-    """Of its own type: where the plain one ends compiled code that was being run, Python ends itself by SIGINT."""
+    """A separate type: if a plain KeyboardInterrupt ends compiled code, Python ends itself by SIGINT."""
 
 
 class Stop:
-    """Which signal came, if one did."""
+    """The signal that stopped the program; ``number`` is 0 without any."""
 
     number: int = 0
 
     @property
     def exit_code(self) -> int:
-        """As a shell tells of a program that a signal ended; 130 for Ctrl-C."""
+        """The exit code of a shell for a program ended by the signal; 130 for Ctrl-C."""
         return SIGNALLED + (self.number or signal.SIGINT)
 
     @property
     def line(self) -> str:
-        """What is said of it."""
+        """The message."""
         named = self.number not in (0, signal.SIGINT)
         return f"stopped by {signal.Signals(self.number).name}" if named else "stopped"
 
 
 @contextmanager
 def stoppable() -> Iterator[Stop]:
-    """Within the block a signal raises a ``KeyboardInterrupt``, so that what is half written is tidied, and is noted.
+    """Within the context a signal is recorded and raises a ``KeyboardInterrupt``, so unfinished files are removed.
 
-    Signals that are ignored (under ``nohup``, in the background) stay so.  Outside the main thread, where Python
-    handles no signals, nothing changes.
+    Ignored signals (under ``nohup``, in the background) stay ignored.  Outside the main thread, where Python handles
+    no signals, the context has no effect.
     """
     stop = Stop()
 
@@ -52,7 +52,7 @@ def stoppable() -> Iterator[Stop]:
         raise SignalInterrupt
 
     def ignored(what: "sys.UnraisableHookArgs") -> None:
-        # It came in a finaliser or a callback, where Python drops exceptions: it comes again a little later.
+        # Python drops an exception in a finaliser or a callback, so the interrupt is repeated a little later.
         if isinstance(what.exc_value, SignalInterrupt):
             later = threading.Timer(AGAIN_S, _thread.interrupt_main, (stop.number,))
             later.daemon = True
