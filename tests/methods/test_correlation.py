@@ -1,4 +1,4 @@
-"""Total correlation: known values, what it does not see, and derivatives where singular values meet."""
+"""Total correlation: known values, invariances, and derivatives at equal singular values."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""DCCA and DCCAE: the limits in which their answers are known."""
+"""DCCA and DCCAE: cases with a known result."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ TWINS = Schema((Modality("left", 5), Modality("right", 5)), CLASSES)
 
 
 def twins(size: int = 96) -> SequenceBatch:
-    """Two modalities that hold the same."""
+    """Two equal modalities."""
     batch = make_batch(TWINS, size=size)
     return replace(batch, features=dict.fromkeys(TWINS.names, batch.features["left"]))
 

@@ -1,4 +1,4 @@
-"""Dedicated: each set has its own network, trained as in a run of its own."""
+"""Dedicated: each set has its own network, trained as in a separate run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,7 +30,7 @@ def made(schema: Schema = THREE, kind: str = "joint") -> Dedicated:
 
 
 def only(batch: SequenceBatch, names: Sequence[str], rows: slice = slice(None)) -> SequenceBatch:
-    """The batch whose chosen rows hold these modalities and no other; features and flags agree."""
+    """The batch, in which the chosen rows have only these modalities."""
     present = batch.present.clone()
     present[rows] = torch.tensor([n in names for n in batch.names])
     return replace(batch, present=present, available=present)

@@ -1,4 +1,4 @@
-"""DiCMoR: through the codes to what is missing, and the Gaussians behind them."""
+"""DiCMoR: recovery through the common codes, and the Gaussians of the prior."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The flow of DiCMoR: it inverts, its determinant is the Jacobian's, and it mixes everything."""
+"""The flow of DiCMoR: its inverse, its determinant, and that it mixes all channels."""
 
 import math
 

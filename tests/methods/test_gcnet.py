@@ -1,4 +1,4 @@
-"""GCNet: who is whose neighbour, what passes between neighbours, and that nothing else does."""
+"""GCNet: which utterances are neighbours, and that utterances which are not neighbours share nothing."""
 
 from dataclasses import replace
 
@@ -147,7 +147,7 @@ def test_predictions_do_not_depend_on_where_batches_end(fixed: list[Condition]) 
 
 
 class Scattered(Talks):
-    """The same conversations, their utterances in among one another's."""
+    """The same conversations, with their utterances interleaved."""
 
     conversation = np.repeat([3, 0, 5, -1], [7, 9, 2, 2])[np.random.default_rng(1).permutation(20)]
 

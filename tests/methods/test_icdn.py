@@ -1,4 +1,4 @@
-"""ICDN: labels of single modalities, placeholders, and which terms train what."""
+"""ICDN: unimodal labels, placeholders, and which terms of the loss train which parts."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def made(world: str, config: ICDNConfig = SMALL) -> ICDN:
 
 
 def clusters(task: Task, size: int = 120) -> tuple[torch.Tensor, torch.Tensor]:
-    """Representations in one cluster for each class (for labels below and above the middle), and the labels."""
+    """Representations in one cluster per class (in regression: per side of the midpoint), and the labels."""
     g = generator(0, "clusters")
     count = task.output_dim if task.kind == "classification" else 2
     group = torch.arange(size) % count
@@ -43,7 +43,7 @@ def ready(task: Task) -> tuple[UnimodalLabels, torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("task", [CLASSES, SCORES], ids=["classes", "regression"])
-def test_a_modality_that_leans_as_the_whole_has_the_wholes_label(task: Task) -> None:
+def test_equal_relative_distances_give_the_label_of_the_sample(task: Task) -> None:
     made, x, labels = ready(task)
     assert made.ready
     target, gap = made.targets(x, 1, x, labels)
@@ -53,7 +53,7 @@ def test_a_modality_that_leans_as_the_whole_has_the_wholes_label(task: Task) -> 
 
 
 @pytest.mark.parametrize("task", [CLASSES, SCORES], ids=["classes", "regression"])
-def test_a_modality_that_leans_elsewhere_has_its_label_moved_there(task: Task) -> None:
+def test_a_modality_near_another_centre_has_its_label_moved_toward_it(task: Task) -> None:
     made, x, labels = ready(task)
     low = labels == labels.min()
     other = x[labels == labels.max()][:1].expand_as(x)  # the modality looks as the highest group does
@@ -78,7 +78,7 @@ def test_labels_stay_until_the_centres_have_seen_enough() -> None:
     assert not bool(gap.any())
 
 
-def test_centres_are_means_over_what_is_there_and_known() -> None:
+def test_centres_are_means_over_available_modalities_with_known_labels() -> None:
     x, labels = clusters(CLASSES, 60)
     made = UnimodalLabels([4, 4], CLASSES)
     there = torch.stack([torch.arange(60) < 30, torch.arange(60) < 15], dim=1)

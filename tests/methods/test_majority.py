@@ -1,4 +1,4 @@
-"""Majority: which constant, for which labels; trained, stopped and loaded as any other method."""
+"""Majority: the constant for each kind of label; it is trained, stopped and loaded like any other method."""
 
 from collections.abc import Iterable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""MCTN: what is translated to what, from what, and that nobody reads a target."""
+"""MCTN: sources and targets of translations, and that no module reads a target."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What MD2N trains on what."""
+"""MD2N: which latents each term of the loss reads, and which parts it trains."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from tests.worlds import WORLDS, make_batch
 
 
 def parts(world: str, dropout: float, seed: int = 0) -> dict[str, Tensor]:
-    """Loss terms of a fresh model in training; ``seed`` is of the dropout alone."""
+    """Loss terms of a fresh model in training mode; ``seed`` is the seed of the dropout only."""
     torch.manual_seed(0)
     config = MD2NConfig(fusion=FusionConfig(latent=LatentConfig(dropout=dropout)))
     model = MD2N(WORLDS[world], config).train()
@@ -49,7 +49,7 @@ def test_a_model_in_training_stays_in_training() -> None:
 
 
 def viewed(share: float, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Which samples of a batch have their complete view looked at, and from which something was hidden."""
+    """The samples of a batch whose complete view is computed, and those with a hidden modality."""
     model, batch = MD2N(WORLDS["mixed"], MD2NConfig(complete_share=share)), make_batch(WORLDS["mixed"])
     seen = batch.hide(draw_available(batch.present, generator(0, "patterns"), 0.3))
     return model._viewed(seen, generator(seed, "loss")), (seen.present & seen.missing).any(dim=1).nonzero()[:, 0]

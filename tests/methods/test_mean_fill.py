@@ -1,4 +1,4 @@
-"""Mean fill: what is put in place of what is missing, and the climatology it recovers."""
+"""Mean fill: the fill of a missing modality, and the climatology that it recovers."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""MMIN: its targets, what it imagines, and what a run that goes on finds."""
+"""MMIN: targets, imagination, and a resumed run."""
 
 from dataclasses import replace
 

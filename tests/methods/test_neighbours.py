@@ -1,4 +1,4 @@
-"""Neighbours against a search by hand, and where there is nothing to search."""
+"""Neighbours compared with a plain search, and cases without any neighbour."""
 
 from dataclasses import replace
 

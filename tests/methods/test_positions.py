@@ -1,4 +1,4 @@
-"""Modalities at positions: which frames a position stands for, there and back."""
+"""Modalities at positions: the frames of a position, and the way back to frames."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Point estimates and draws of a recovery: what they share, and what they cost."""
+"""Point estimates and draws of a recovery: shared network calls, and the number of calls."""
 
 import pytest
 import torch
@@ -44,7 +44,7 @@ def latents() -> Tensor:
 
 
 def calls_of(recovery: DuplexRecovery) -> list[int]:
-    """Rows of every call of a network from now on."""
+    """Records the number of rows in every later call of a network."""
     seen: list[int] = []
     for network in recovery.own:
         network.register_forward_hook(lambda module, given, answer: seen.append(len(given[0])))
@@ -84,7 +84,7 @@ def test_the_shared_first_call_is_what_every_draw_would_have_made(name: str, mon
 @pytest.mark.parametrize(("name", "calls"), [("default", 1 + 3), ("from noise", 1 + 4), ("no transfer", 1 + 4)])
 @torch.no_grad()
 def test_calls_of_a_recovery(name: str, calls: int) -> None:
-    """One modality of one sample: one call for the estimate, four for each draw but for the one they share with it."""
+    """One call for the estimate and four for the draws, or three if the draws share their first call with it."""
     recovery, x = made(SWITCHES[name]), latents()
     seen = calls_of(recovery)
     recovery.recover(x[1:2], AVAILABLE[1:2], noise().rows(torch.tensor([1])), steps=4, draws=5)

@@ -1,4 +1,4 @@
-"""The refiner, and the skeleton that DiCMoR and IMDer share."""
+"""The refiner, and the structure that DiCMoR and IMDer share."""
 
 from dataclasses import replace
 from typing import Any

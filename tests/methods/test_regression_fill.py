@@ -1,4 +1,4 @@
-"""The draws of regression fill, in worlds whose answer is known."""
+"""The draws of regression fill, in worlds with a known answer."""
 
 import math
 from dataclasses import replace

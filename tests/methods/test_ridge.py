@@ -1,4 +1,4 @@
-"""The ridge against closed form, and the floor's behaviour in a linear world."""
+"""The ridge compared with its closed form, and regression fill in a linear world."""
 
 import pytest
 import torch
@@ -68,7 +68,7 @@ def test_constant_inputs_give_the_mean() -> None:
 
 
 def test_rows_centred_in_small_groups_do_not_fool_it() -> None:
-    """Noise regressed on noise, both centred by person: a fit that interpolates must not be believed."""
+    """Noise regressed on noise, both centred by person: cross-validation must not choose an interpolating fit."""
     g = generator(3, "x")
 
     def centred(columns: int) -> torch.Tensor:
@@ -99,7 +99,7 @@ def test_a_gap_of_the_data_is_filled_in_training_as_it_is_in_use(world: str) -> 
 
 
 @torch.no_grad()
-def test_the_floor_gives_back_what_is_linear_in_the_rest() -> None:
+def test_regression_fill_recovers_what_is_linear_in_the_rest() -> None:
     model, batch = filler("vectors", size=400), make_batch(WORLDS["vectors"], size=200, seed=1)
     # Other seed, other maps from the cause: the truth here is a map of ours.
     truth = batch.features["ecg"][:, 0] @ torch.randn(6, 3, generator=generator(0, "map"))

@@ -1,4 +1,4 @@
-"""A method is refused by its size before it takes the memory."""
+"""A method that is too large is refused before memory is allocated."""
 
 import subprocess
 import sys

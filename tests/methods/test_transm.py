@@ -1,4 +1,4 @@
-"""TransM: pairs, replacements, errors of both directions, and that nobody reads a target."""
+"""TransM: pairs, replacements, errors in both directions, and that no module reads a target."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Encoders of a whole modality: frames that may not be read leave no trace."""
+"""Encoders of a modality: frames that are not valid have no effect."""
 
 import pytest
 import torch

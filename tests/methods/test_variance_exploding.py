@@ -1,4 +1,4 @@
-"""IMDer's process: its variance, and that the way back ends where it must when the score is exact."""
+"""IMDer's process: its variance, and the end of the reversal with an exact score."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What tests of translating methods share: worlds in which one modality tells another, and training in short."""
+"""Shared by tests of translating methods: worlds in which modalities determine one another, and short training."""
 
 import torch
 
@@ -14,7 +14,7 @@ TRIPLE = Schema((Modality("one", 4), Modality("two", 4), Modality("three", 4, 5)
 
 
 def turned(schema: Schema, size: int = 64, seed: int = 0) -> SequenceBatch:
-    """Every modality is the first one turned, in each of its frames, so each tells all."""
+    """Every modality is the first one, rotated in each of its frames, so each determines all others."""
     g = generator(seed, "turned")
     x = torch.randn(size, 4, generator=g)
     turns = generator(0, "turns")
@@ -28,7 +28,7 @@ def turned(schema: Schema, size: int = 64, seed: int = 0) -> SequenceBatch:
 
 
 def train(model: MultimodalModel, batch: SequenceBatch, steps: int, rate: float = 1e-2) -> None:
-    """Steps on the batch under patterns drawn anew, and back to evaluation."""
+    """Takes training steps on the batch, with new patterns in each step; ends in evaluation mode."""
     model.train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate)
     for step in range(steps):
@@ -40,7 +40,7 @@ def train(model: MultimodalModel, batch: SequenceBatch, steps: int, rate: float 
 
 
 def check_targets_are_not_read(model: MultimodalModel, batch: SequenceBatch) -> None:
-    """Predictions and recoveries are the same bits where everything missing is NaN."""
+    """Predictions and recoveries are bit-equal if everything missing is NaN."""
     g, poisoned = generator(0, "unused"), batch.poisoned()
     assert isinstance(model, Recovers)
     with torch.no_grad():
@@ -51,7 +51,7 @@ def check_targets_are_not_read(model: MultimodalModel, batch: SequenceBatch) -> 
 
 
 def only(batch: SequenceBatch, *columns: int) -> SequenceBatch:
-    """Nothing but these modalities readable."""
+    """The batch with only these modalities available."""
     flags = torch.zeros_like(batch.present)
     flags[:, list(columns)] = True
     return batch.hide(flags)

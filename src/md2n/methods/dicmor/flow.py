@@ -22,7 +22,7 @@ BOUND = 2.0  # B
 NARROW = 1e-2  # least standard deviation of a channel in actnorm, so that a constant channel is not amplified
 
 
-class Mixings(nn.Module):
+class AffineMaps(nn.Module):
     """Actnorm and the invertible 1x1 convolution of every step, combined into one affine map per step.
 
     Args:
@@ -111,7 +111,7 @@ class Flow(nn.Module):
 
     def __init__(self, width: int, steps: int, hidden: int) -> None:
         super().__init__()
-        self.mixings = Mixings(steps, width)
+        self.mixings = AffineMaps(steps, width)
         self.couplings = nn.ModuleList(Coupling(width, hidden) for _ in range(steps))
 
     def forward(
