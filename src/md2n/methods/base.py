@@ -142,7 +142,7 @@ class MultimodalModel(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def predict(self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None) -> Prediction:
-        """Predictions from what is available.
+        """Predictions from the available modalities.
 
         Args:
             batch: features are read only where available.

@@ -1,4 +1,4 @@
-"""Majority: one constant for every sample, whatever is available.
+"""Majority: one constant for every sample and every pattern.
 
 It shows how much of an accuracy needs no learning: on an imbalanced test split, "always negative" scores high.
 

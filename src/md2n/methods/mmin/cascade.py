@@ -38,7 +38,7 @@ class Cascade(nn.Module):
 
 
 def _layers(sizes: Sequence[int], last: bool) -> nn.Sequential:
-    """Linear layers with a leaky ReLU after each; ``last`` says whether after the last one, too."""
+    """Linear layers with a leaky ReLU after each; after the last one only if ``last`` is True."""
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.LeakyReLU()]
