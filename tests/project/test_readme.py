@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 
 
 def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,3 +19,21 @@ def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"^ +top +0\.\d+ +\(n 270\)$", printed, flags=re.MULTILINE)
     assert len(re.findall(r"'\d'", printed)) == 3
     assert printed.count("[[") == 1
+
+
+def table(text: str, corner: str) -> dict[tuple[str, str], str]:
+    """(row, column) -> cell of the first table whose corner cell is that; columns by the word before a colon."""
+    lines = text[text.index(f"| {corner} |") :].split("\n\n")[0].splitlines()
+    rows = [[re.sub(r"[*\\]", "", cell).strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    columns = [name.partition(":")[0] for name in rows[0]]
+    return {(row[0].strip(), name): cell for row in rows[2:] for name, cell in zip(columns[1:], row[1:])}
+
+
+def test_the_results_are_those_of_the_benchmark() -> None:
+    shown = table(README.read_text(encoding="utf-8"), "method")
+    benchmark = (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    kept, differences = table(benchmark, "method"), table(benchmark, "against")
+    assert len(shown) > 20
+    for (row, column), cell in shown.items():
+        against = row.removeprefix("md2n minus ")
+        assert cell == (kept if against == row else differences)[against, column], (row, column)
