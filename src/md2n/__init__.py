@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from md2n.serve.fitting import fit
     from md2n.serve.predictor import load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["MD2N", "DuplexProcess", "Schema", "__version__", "fit", "load"]
 
 # Lazy, so that `import md2n` and `md2n --help` do not import torch.
