@@ -11,8 +11,8 @@ def page() -> str:
     lines = [
         "# Methods",
         NOTICE,
-        "What a reader must know of a method before believing its row. `md2n train --model NAME` trains one; its",
-        "settings are the fields of its configuration class.",
+        "Where each method is from, and what ours does differently. `md2n train --model NAME` trains one.",
+        "[Settings](settings.md) lists the fields of its configuration class.",
         "",
         "| name | title | family | year | recovers | configuration | where it is from | what ours does differently |",
         "|---|---|---|---:|---|---|---|---|",

@@ -100,9 +100,9 @@ def page() -> str:
     lines = [
         "# Paper map",
         NOTICE,
-        "Where each equation and section of the paper is in the code. An equation stands at the one place that is",
-        "nearest to it; what was changed on the way is told in the docstring there and in the",
-        "[decisions](decisions/README.md).",
+        "Where each equation and section of the paper is in the code. Each equation has one place. The docstring there",
+        "and the [decisions](decisions/README.md) say what differs. [The method](method.md) shows each equation beside",
+        "its code.",
         "",
         "| Eq. | what it is | where |",
         "|---:|---|---|",

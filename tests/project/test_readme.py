@@ -21,6 +21,17 @@ def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed.count("[[") == 1
 
 
+def test_the_example_with_your_own_arrays_runs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "bring-your-own-data.md").read_text(encoding="utf-8")
+    (block,) = [b for b in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "md2n.fit" in b]
+    exec(compile(block.replace("epochs=20", "epochs=1"), "bring-your-own-data.md", "exec"), {})
+    assert "fixed: mae, mean of incomplete" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "arrays" / "config.json").is_file()
+
+
 def table(text: str, corner: str) -> dict[tuple[str, str], str]:
     """(row, column) -> cell of the first table whose corner cell is that; columns by the word before a colon."""
     lines = text[text.index(f"| {corner} |") :].split("\n\n")[0].splitlines()
