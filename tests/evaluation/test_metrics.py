@@ -159,6 +159,12 @@ def test_every_measure_has_a_title_and_the_primary_one_is_measured() -> None:
     assert not metrics.MEASURES["mae"].higher_is_better
 
 
+def test_percentages_are_shown_as_such_with_one_digit() -> None:
+    for measure in metrics.MEASURES.values():
+        assert measure.percent == measure.title.endswith("(%)")
+        assert measure.digits == (1 if measure.percent else 3)
+
+
 @given(st.integers(0, 2**31), st.integers(2, 40))
 def test_measures_do_not_depend_on_the_order_of_samples(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import md2n
 from md2n.errors import DataError, StorageError, UsageError
 from md2n.evaluation.results import ResultRow, append_results, provenance, read_results
 
@@ -42,7 +43,18 @@ def test_provenance_is_complete() -> None:
     assert told.versions["numpy"][0].isdigit()
     assert told.created.endswith("+00:00")
     assert told.md2n_version
-    assert len(told.git_commit) in (0, 40)
+    assert told.seed == 3 and told.settings == {"draws": 8} and told.run == "runs/first"
+
+
+def test_the_commit_is_that_of_the_source_tree() -> None:
+    here = Path(md2n.__file__)
+    asked = ["git", "-C", str(here.parent)]
+    try:
+        tracked = subprocess.run([*asked, "ls-files", "--error-unmatch", here.name], capture_output=True)
+        head = subprocess.run([*asked, "rev-parse", "HEAD"], capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("git is not installed")
+    assert row().git_commit == (head.stdout.strip() if tracked.returncode == 0 else "")
 
 
 def test_a_torn_last_line_is_reported_and_later_rows_are_safe(tmp_path: Path) -> None:

@@ -69,6 +69,10 @@ def test_holm_is_a_step_down_bonferroni() -> None:
     assert holm([]) == ()
 
 
+def test_holm_never_goes_beyond_1() -> None:
+    assert holm([0.9, 0.8, 0.7]) == (1.0, 1.0, 1.0)
+
+
 def test_the_false_alarm_rate_is_the_level() -> None:
     rng = np.random.default_rng(0)
     alarms = [paired_test(dict(enumerate(a)), dict(enumerate(b))).p < 0.05 for a, b in rng.normal(size=(2000, 2, 5))]

@@ -12,9 +12,10 @@ import pytest
 
 from md2n.evaluation.results import append_results
 from md2n.report.grid import Naming, grid, measured
+from md2n.report.published import published
 from md2n.report.render import write_report
-from md2n.report.runs import Failure, RunFacts, cost_table, trace_commands, with_failures
-from md2n.report.tables import fixed_table
+from md2n.report.runs import Failure, RunFacts, cost_table, failure_table, trace_commands, with_failures
+from md2n.report.tables import fixed_table, patterns_by_method
 from tests.report.made import fixed_rows, random_rows, scores
 from tests.report.test_render import Balance
 
@@ -91,6 +92,20 @@ def test_a_method_that_failed_has_a_row_and_a_reason() -> None:
         "Failed: IMDer, seed 1: the loss term 'task' is nan (bench/imder-1.json)",
     )
     assert "**failed**" not in table.markdown()
+
+
+def test_what_the_paper_printed_did_not_fail() -> None:
+    whole = patterns_by_method(grid(measured(ROWS, "mosi", "fixed"), "acc2_nonzero"), published())
+    heads = [head for head in whole.columns if head.startswith("published")]
+    last = dict(zip(whole.columns, (c.plain for c in with_failures(whole, FAILED, NAMING).rows[-1])))
+    assert heads and {last[head] for head in heads} == {"–"}
+
+
+def test_every_run_that_failed_is_in_a_table() -> None:
+    table = failure_table(FAILED, NAMING)
+    assert [[c.plain for c in row] for row in table.rows] == [
+        ["mosi", "IMDer", str(seed), "the loss term 'task' is nan", f"bench/imder-{seed}.json"] for seed in (0, 1)
+    ]
 
 
 def test_a_method_of_which_one_seed_failed_keeps_its_numbers() -> None:

@@ -60,6 +60,13 @@ def test_latex_escapes_every_sign_it_would_take_as_a_command() -> None:
     assert told.count("{") - told.count(r"\{") == told.count("}") - told.count(r"\}")
 
 
+def test_latex_takes_no_sign_of_a_name_for_a_command() -> None:
+    signs = {"$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}
+    signs |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "\\": r"\textbackslash{}"}
+    for sign, escaped in signs.items():
+        assert latex_escape(f"a{sign}b") == f"a{escaped}b"
+
+
 @pytest.mark.parametrize(
     "value, digits, shown",
     [

@@ -13,11 +13,13 @@ from md2n.report.tables import (
     equity_table,
     fixed_table,
     hidden_table,
+    inside_table,
     patterns_by_method,
     published_table,
     published_variants,
     rate_table,
     recovery_table,
+    shares_by_method,
 )
 from tests.report.made import SETS, fixed_rows, random_rows, recovery_rows, scores
 
@@ -261,6 +263,20 @@ def test_equity_compares_methods_that_have_all_seeds() -> None:
     assert table is not None
     assert not any(cell.best for row in table.rows for cell in row)
     assert "nothing is bold: dedicated (1)" in table.notes[2]
+
+
+def test_shares_of_hidden_numbers_have_a_table_of_their_own() -> None:
+    rows = []
+    for share, value in ((0.0, 0.8), (0.5, 0.6)):
+        for target, metric in (("", "acc2_nonzero"), ("text", "recovery_r2")):
+            hidden = fixed_rows("md2n", {f"share={share:g}": value}, metric, protocol="inside@1")
+            rows += [replace(r, rate_requested=share, target=target) for r in hidden]
+    table = inside_table(rows)
+    assert (table.name, table.columns) == ("inside-acc2-nonzero", ("method", "0%", "50%", "seeds"))
+    assert column(table, "50%") == {"md2n": "60.0 ± 1.0"}
+    table = shares_by_method(grid(measured(rows, "mosi", "inside"), "recovery_r2", target="text"))
+    assert table.name == "inside-recovery-r2-text" and "text, R² of recovered features" in table.title
+    assert column(table, "0%") == {"md2n": "0.800 ± 0.010"}
 
 
 def test_complete_comes_last_whatever_the_order_of_rows() -> None:

@@ -48,6 +48,11 @@ def test_one_seed_has_no_interval_and_says_so() -> None:
     assert verdict(rows).endswith("; 5.0 points better than zero_fill (one seed: no interval).")
 
 
+def test_two_seeds_are_enough_for_an_interval_and_not_called_one() -> None:
+    rows = fixed_rows("md2n", scores(0.8, 0.6), shifts=(0.0, 0.01)) + fixed_rows("zero_fill", scores(0.7, 0.6))
+    assert verdict(rows).endswith(" better than zero_fill (no interval).")
+
+
 @pytest.mark.parametrize(("gap", "doubt"), [(0.5, ""), (0.02, ", which includes no difference")])
 def test_the_interval_is_the_margin_of_samples_and_seeds(gap: float, doubt: str) -> None:
     rows = fixed_rows("md2n", scores(0.5 + gap / 2, 0.5 + gap / 2)) + fixed_rows(
