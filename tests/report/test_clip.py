@@ -65,6 +65,21 @@ def test_everything_there_is_stands_in_the_picture() -> None:
     assert "missing: no face was found" in shown
 
 
+def test_bars_of_validity_lie_where_frames_do() -> None:
+    tracks = {"text": track([True] * 2, times=False), "audio": track([True, True, False, True])}
+    panel = next(
+        a
+        for a in clip_figure(nothing(tracks=tracks)).axes
+        if [t.get_text() for t in a.get_yticklabels()] == list(tracks)
+    )
+    bars = [path.get_extents() for drawn in panel.collections for path in drawn.get_paths()]
+    assert [(b.x0, b.x1) for b in bars] == [pytest.approx(x) for x in ((0.0, 0.2), (0.2, 0.3), (0.3, 0.4))]
+    assert {(round(b.y0, 6), round(b.y1, 6)) for b in bars} == {(0.7, 1.3)}  # the second line: audio
+    assert [(t.get_text(), t.get_position()[1]) for t in panel.texts] == [
+        ("2 of 2 frames measured, not placed in time", 0)
+    ]
+
+
 def test_what_is_not_there_is_said_in_its_place() -> None:
     shown = texts(nothing())
     for told in ("no picture", "no sound", "no words in time"):

@@ -222,6 +222,27 @@ def test_every_table_and_drawing_scrolls_in_a_box_of_its_own(tmp_path: Path) -> 
     assert all(box.count > 1 and not box.loose for box in boxes)
 
 
+def test_a_section_names_its_split_data_and_protocols(tmp_path: Path) -> None:
+    rows = [
+        replace(row, rate_requested=0.5)
+        for protocol, condition in (("inside@1", "inside=0.5"), ("hidden@1", "text=0.5"))
+        for row in fixed_rows("md2n", {condition: 0.7}, protocol=protocol)
+    ]
+    text = write_report(tmp_path, [*ROWS[:12], *random_rows("md2n", [0.7] * 8), *rows]).read_text()
+    assert "split: test; data dddddddddddd" in text
+    assert "protocols: fixed@1, random@1, inside@1, hidden@1" in text
+    for name in ("patterns", "rates", "inside", "hidden"):
+        assert (tmp_path / "tables" / f"mosi-{name}-acc2-nonzero.csv").exists()
+
+
+def test_tables_of_predictions_say_which_runs_failed_and_how_settings_were_chosen(tmp_path: Path) -> None:
+    lost = [Failure("mosi", "imder", 0, "disk full", "x.json")]
+    write_report(tmp_path, ROWS, failures=lost, notes=["chosen among 20 trials"])
+    for name, told in (("patterns-acc2-nonzero", True), ("rates-acc2-nonzero", True), ("recovery", False)):
+        text = (tmp_path / "tables" / f"mosi-{name}.md").read_text()
+        assert ("Failed: imder, seed 0: disk full" in text) == ("chosen among 20 trials" in text) == told, name
+
+
 def test_origins_tell_where_numbers_come_from(tmp_path: Path) -> None:
     write_report(tmp_path, ROWS)
     told = (tmp_path / "tables" / "origins.md").read_text()
