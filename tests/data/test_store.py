@@ -213,6 +213,10 @@ def test_a_store_of_an_older_md2n_is_read_and_compared_whole(store):
     ("changes", "told"),
     [
         ({"groups": None}, "the manifest lacks 'groups'"),
+        ({"modalities": ["text"]}, "the manifest's 'modalities' is no dict"),
+        ({"labels": ["y"]}, "the manifest's 'labels' is no list"),
+        ({"notes": "a note"}, "the manifest's 'notes' is no list"),
+        ({"name": 3}, "the manifest's 'name' is no str"),
         ({"files": None}, "does not say what its files hold"),
         ({"files": {"ids.json": 3}}, "does not say what its files hold"),
         ({"groups": ["person", "room", "third"]}, "No such file"),

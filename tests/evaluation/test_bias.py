@@ -68,6 +68,8 @@ def test_chance_of_sentiment_takes_the_majoritys_side() -> None:
     train = np.array([0.0, 0.0, 0.0, 1.0, 2.0, -1.0])
     test = np.array([1.0, 2.0, -1.0])
     assert measures(task, chance_outputs(task, train, 3), test)["acc2_nonzero"] == pytest.approx(2 / 3)
+    # Labels of zero are on no side: most that have one are negative.
+    assert float(chance_output(task, np.array([0.0, 0.0, 0.0, 0.0, 1.0, -1.0, -2.0]))) < 0
     assert float(chance_output(Task("regression"), train)) == 0.0
     with pytest.raises(DataError, match="no training label"):
         chance_output(task, np.array([np.nan]))

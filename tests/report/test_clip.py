@@ -72,6 +72,7 @@ def test_bars_of_validity_lie_where_frames_do() -> None:
         for a in clip_figure(nothing(tracks=tracks)).axes
         if [t.get_text() for t in a.get_yticklabels()] == list(tracks)
     )
+    assert panel.get_xlim()[0] == 0
     bars = [path.get_extents() for drawn in panel.collections for path in drawn.get_paths()]
     assert [(b.x0, b.x1) for b in bars] == [pytest.approx(x) for x in ((0.0, 0.2), (0.2, 0.3), (0.3, 0.4))]
     assert {(round(b.y0, 6), round(b.y1, 6)) for b in bars} == {(0.7, 1.3)}  # the second line: audio

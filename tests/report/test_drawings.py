@@ -49,6 +49,20 @@ def test_names_of_sets_stand_at_their_spokes() -> None:
         assert (x, y) == pytest.approx((1.05 * np.cos(angle), 1.05 * np.sin(angle)))
 
 
+@pytest.mark.parametrize("name", ["text", "transcript"])
+def test_no_name_is_cut_off_at_the_edge(name: str) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = radar(fixed_grid({k.replace("text", name): v for k, v in VALUES.items()}))
+    FigureCanvasAgg(figure).draw()
+    axes = figure.axes[0]
+    assert axes.get_aspect() == 1  # a circle is one
+    for text in axes.texts:
+        box = text.get_window_extent()
+        assert axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1, text.get_text()
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1, text.get_text()
+
+
 def test_three_incomplete_sets_are_the_spokes_and_the_complete_one_is_none() -> None:
     figure = radar(fixed_grid({"text": 0.8, "audio": 0.6, "vision": 0.7, "complete": 0.9}))
     assert "complete" not in [t.get_text() for t in figure.axes[0].texts]
@@ -65,6 +79,7 @@ def test_bands_are_a_deviation_wide_on_either_side() -> None:
     for x, y in zip(line.get_xdata(), line.get_ydata()):
         beside = corners[np.isclose(corners[:, 0], x), 1]
         assert (beside.min(), beside.max()) == pytest.approx((y - 1, y + 1))
+    assert [t.get_text() for t in panel.get_xticklabels()] == ["0", "10", "20", "30", "40", "50", "60", "66.7"]
     assert tuple(figure.get_size_inches()) == (5.6, 4.1)
 
 

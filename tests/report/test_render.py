@@ -236,11 +236,20 @@ def test_a_section_names_its_split_data_and_protocols(tmp_path: Path) -> None:
 
 
 def test_tables_of_predictions_say_which_runs_failed_and_how_settings_were_chosen(tmp_path: Path) -> None:
-    lost = [Failure("mosi", "imder", 0, "disk full", "x.json")]
+    lost = [Failure("mosi", "imder", 0, "disk full", "x.json"), Failure("other set", "mmin", 1, "no sun", "y.json")]
     write_report(tmp_path, ROWS, failures=lost, notes=["chosen among 20 trials"])
     for name, told in (("patterns-acc2-nonzero", True), ("rates-acc2-nonzero", True), ("recovery", False)):
         text = (tmp_path / "tables" / f"mosi-{name}.md").read_text()
         assert ("Failed: imder, seed 0: disk full" in text) == ("chosen among 20 trials" in text) == told, name
+        assert "no sun" not in text
+    assert "no sun" in (tmp_path / "tables" / "other-set-patterns-acc2-nonzero.md").read_text()
+
+
+def test_titles_of_methods_are_in_every_table(tmp_path: Path) -> None:
+    write_report(tmp_path, ROWS, naming=Naming({"md2n": "Ours"}))
+    for name in ("patterns-acc2-nonzero", "patterns-acc7", "rates-acc2-nonzero", "recovery", "compare-acc2-nonzero"):
+        text = (tmp_path / "tables" / f"mosi-{name}.csv").read_text()
+        assert "Ours" in text + name.replace("compare", "Ours") and "\nmd2n," not in text, name
 
 
 def test_origins_tell_where_numbers_come_from(tmp_path: Path) -> None:

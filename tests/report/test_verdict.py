@@ -25,6 +25,11 @@ def test_the_comparison_is_with_the_best_of_the_others() -> None:
     assert "the best" not in verdict([*MINE, *ZERO])
 
 
+def test_patterns_are_counted_in_words() -> None:
+    assert " over 2 incomplete patterns, worst " in verdict(fixed_rows("md2n", {"text": 0.8, "audio": 0.6}))
+    assert " over 1 incomplete pattern." in verdict(fixed_rows("md2n", {"text": 0.8}))
+
+
 def test_upper_bounds_are_nothing_to_be_compared_with() -> None:
     said = verdict([*MINE, *fixed_rows("dedicated", scores(0.9, 0.9))])
     assert ";" not in said
