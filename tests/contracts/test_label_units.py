@@ -11,9 +11,9 @@ from md2n.data.target import measure_labels, real_values
 from md2n.evaluation.evaluator import validation_score
 from md2n.methods.base import MultimodalModel
 from md2n.methods.catalogue import MODELS, build, config_class
-from md2n.missing import draw_available
 from md2n.modality import Schema, Task
 from md2n.seeding import generator
+from tests.steps import Rows, few_steps
 from tests.worlds import WORLDS, every_pattern, make_batch
 
 SEQUENCES = WORLDS["sequences"]
@@ -21,19 +21,6 @@ UNITS = [(8e4, 3e5), (1e-6, 3e5)]
 # They begin with the same answer for every sample, so that the sign of the label is the sign of all that is learned.
 SYMMETRIC = ("majority", "dcca", "dccae")
 TOLERANCE = 2e-3  # of a deviation
-
-
-class Rows:
-    """A batch as a data set."""
-
-    def __init__(self, batch: SequenceBatch) -> None:
-        self.whole = batch
-
-    def __len__(self) -> int:
-        return self.whole.size
-
-    def batch(self, positions: object) -> SequenceBatch:
-        return self.whole.select(torch.as_tensor(positions))
 
 
 def labelled(task: Task, a: float, b: float) -> tuple[Schema, SequenceBatch]:
@@ -49,25 +36,8 @@ def trained(name: str, task: Task, a: float, b: float) -> tuple[MultimodalModel,
     schema, batch = labelled(task, a, b)
     torch.manual_seed(0)
     model = build(name, schema, config_class(name)())
-    for phase in model.phases():
-        model.enter(phase)
-        if phase.fit is not None:
-            model.eval()
-            with torch.no_grad():
-                phase.fit([batch])
-            continue
-        model.train()
-        optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-2)
-        for step in range(2):
-            g = generator(step, "unit")
-            torch.manual_seed(step)
-            optimiser.zero_grad()
-            model.loss(
-                batch if phase.patterns == "complete" else batch.hide(draw_available(batch.present, g)), g
-            ).total.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-    return model.eval(), batch
+    few_steps(model, batch, 2, "unit", norm=1.0)
+    return model, batch
 
 
 def answers(name: str, task: Task, a: float, b: float) -> tuple[torch.Tensor, ...]:

@@ -13,8 +13,8 @@ from md2n.batch import SequenceBatch
 from md2n.errors import DataError
 from md2n.methods.base import Card, MultimodalModel, Recovers
 from md2n.methods.catalogue import CONFIGS, MODELS, build, config_class
-from md2n.missing import draw_available
 from md2n.seeding import generator
+from tests.steps import few_steps
 from tests.worlds import WORLDS, every_pattern, make_batch
 
 Case = tuple[MultimodalModel, SequenceBatch]
@@ -26,20 +26,7 @@ def prepared(name: str, world: str, gaps: bool = False, steps: int = 2) -> Case:
     torch.manual_seed(0)
     model = build(name, schema, config_class(name)())
     batch = make_batch(schema, gaps=gaps)
-    for phase in model.phases():
-        model.enter(phase)
-        if phase.fit is not None:
-            phase.fit([batch])
-            continue
-        model.train()
-        optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
-        for step in range(steps):
-            g = generator(step, "contract")
-            seen = batch if phase.patterns == "complete" else batch.hide(draw_available(batch.present, g))
-            optimiser.zero_grad()
-            model.loss(seen, g).total.backward()
-            optimiser.step()
-    model.eval()
+    few_steps(model, batch, steps, "contract", lambda parameters: torch.optim.AdamW(parameters, lr=1e-3))
     return model, every_pattern(batch)
 
 

@@ -16,10 +16,10 @@ from md2n.diffusion.process import make_process
 from md2n.diffusion.sampler import Start, make_sampler
 from md2n.methods.base import Recovers
 from md2n.methods.catalogue import MODELS, build, config_class
-from md2n.missing import draw_available
 from md2n.noise import SequentialNoise
 from md2n.seeding import generator
 from tests.laws.worlds import make_world
+from tests.steps import few_steps
 from tests.worlds import WORLDS, every_pattern, make_batch
 
 KEPT = Path(__file__).with_name("outputs.json")
@@ -69,25 +69,8 @@ def method(name: str) -> Numbers:
     model = build(name, schema, config_class(name)()).double()
     batch = in_double(make_batch(schema))
     told: Numbers = {}
-    for phase in model.phases():
-        model.enter(phase)
-        if phase.fit is not None:
-            model.eval()
-            with torch.no_grad():
-                phase.fit([batch])
-            continue
-        model.train()
-        optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-2)
-        for step in range(STEPS):
-            g = generator(step, "golden")
-            torch.manual_seed(step)  # dropout
-            seen = batch if phase.patterns == "complete" else batch.hide(draw_available(batch.present, g))
-            losses = model.loss(seen, g)
-            optimiser.zero_grad()
-            losses.total.backward()
-            optimiser.step()
-        told |= {f"{phase.name}: {part}": [float(x.detach())] for part, x in losses.parts.items()}
-    model.eval()
+    for phase, losses in few_steps(model, batch, STEPS, "golden").items():
+        told |= {f"{phase}: {part}": [float(x.detach())] for part, x in losses.parts.items()}
     asked = every_pattern(batch)
     with torch.no_grad():
         told["output"] = flat(model.predict(asked, generator(7, "golden")).output)

@@ -18,6 +18,7 @@ from md2n.training.config import TrainerConfig
 from md2n.training.loop import train
 from md2n.training.rundir import RunDir, read_weights
 from md2n.training.weights import load_weights
+from tests.steps import Rows
 from tests.worlds import CLASSES, REAL, make_batch
 
 MODALITIES = (Modality("a", 2), Modality("b", 2))
@@ -81,19 +82,6 @@ def test_only_sentiments_are_moved() -> None:
 def test_without_any_label_it_is_refused() -> None:
     with pytest.raises(DataError, match="no training sample has a label"):
         fitted(CLASSES, [-1, -1, -1])
-
-
-class Rows:
-    """A batch as a data set."""
-
-    def __init__(self, batch: SequenceBatch) -> None:
-        self.whole = batch
-
-    def __len__(self) -> int:
-        return self.whole.size
-
-    def batch(self, positions: object) -> SequenceBatch:
-        return self.whole.select(torch.as_tensor(positions))
 
 
 def test_the_one_loop_trains_it_without_a_step(tmp_path: Path) -> None:
