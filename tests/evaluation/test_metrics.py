@@ -182,6 +182,8 @@ def test_refusals_name_what_is_wrong() -> None:
         metrics.measures(SENTIMENT, np.ones(3), np.ones(2))
     with pytest.raises(DataError, match="no sample"):
         metrics.mae(np.ones(0), np.ones(0))
+    with pytest.raises(DataError, match="no sample"):
+        metrics.accuracy(np.ones((0, 2)), np.ones(0, np.int64))
     with pytest.raises(DataError, match="every label is zero"):
         metrics.acc2_nonzero(np.ones(2), np.zeros(2))
     with pytest.raises(DataError, match="all 2 labels are 1"):
