@@ -68,7 +68,7 @@ def test_it_learns(nano: ModuleType) -> None:
     labels = torch.tensor(digits)
     model = nano.train([v[:400] for v in x], labels[:400], epochs=4, batch=32)
     accuracy = nano.evaluate(model, [v[600:900] for v in x], labels[600:900])
-    assert np.mean(list(accuracy.values())) > 0.3  # a constant answer has about .1
+    assert np.mean(list(accuracy.values())) > 0.5  # a constant answer has about .1
     assert accuracy[True, True, True, False] > accuracy[True, False, False, False]
 
 
