@@ -101,10 +101,9 @@ def test_flags_say_together_what_is_kept(count):
     rng = numpy_generator(count, "flags")
     x = rng.normal(size=(count, 4, 2)).astype(np.float32)
     present, valid = rng.random(count) < 0.6, rng.random((count, 4)) < 0.6
-    lengths = rng.integers(0, 5, count)
-    ragged = Ragged.from_padded(x, present, valid, lengths)
+    ragged = Ragged.from_padded(x, present, valid)
     for i in range(count):
-        keep = [t for t in range(4) if present[i] and valid[i, t] and t < lengths[i]]
+        keep = [t for t in range(4) if present[i] and valid[i, t]]
         own = ragged.valid[ragged.offsets[i] : ragged.offsets[i + 1]]
         assert np.array_equal(ragged.sample(i)[own], x[i, keep])
         assert ragged.present[i] == bool(keep)
