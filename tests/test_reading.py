@@ -25,7 +25,7 @@ from md2n.experiment.config import resolve
 from md2n.experiment.loading import load_run
 from md2n.experiment.outcome import read_outcomes
 from md2n.extraction.media import sound
-from md2n.extraction.word_source import read_words
+from md2n.extraction.word_files import read_words
 from md2n.reading import LONGEST, cause, named, read_bytes, read_json, reading, shown
 
 

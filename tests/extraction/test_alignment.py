@@ -20,7 +20,7 @@ from md2n.extraction import alignment
 from md2n.extraction.alignment import FITS, SpeechAligner, align
 from md2n.extraction.base import Clip, ModalityAbsentError, Word
 from md2n.extraction.media import Sound, sound
-from md2n.extraction.word_source import read_words
+from md2n.extraction.word_files import read_words
 
 SAID = "set white with p two soon"
 
@@ -252,7 +252,7 @@ def clip(name: str) -> Path:
 @pytest.fixture
 def grid(sphinx: None) -> tuple[Sound, tuple[Word, ...]]:
     pytest.importorskip("av", reason="PyAV (the extra video) is not installed")
-    return sound(clip("grid_id2_vcd_swwp2s.mpg")), read_words(clip("grid_swwp2s.align"))[0]
+    return sound(clip("grid_id2_vcd_swwp2s.mpg")), read_words(clip("grid_swwp2s.align"))
 
 
 def test_words_are_where_the_word_file_has_them(grid: tuple[Sound, tuple[Word, ...]]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from md2n.errors import DataError, UsageError
 from md2n.extraction.base import Word
-from md2n.extraction.word_source import read_words
+from md2n.extraction.word_files import read_words
 
 SAID = (Word("bin", 0.5, 0.75), Word('"blue"', 0.75, 1.0))
 LONG = """File type = "ooTextFile"
@@ -80,13 +80,13 @@ FILES = {
 def test_every_layout_gives_the_same_words(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(FILES[name])
-    assert read_words(path)[0] == SAID
+    assert read_words(path) == SAID
 
 
 def test_praats_utf_16_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.TextGrid"
     path.write_text(SHORT.replace("bin", "schön"), encoding="utf-16")
-    assert read_words(path)[0][0].text == "schön"
+    assert read_words(path)[0].text == "schön"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
 def test_a_tier_is_chosen_or_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "a.TextGrid"
     path.write_text(LONG)
-    assert read_words(path, "phones")[0] == (Word("b", 0.0, 2.0),)
+    assert read_words(path, "phones") == (Word("b", 0.0, 2.0),)
     with pytest.raises(UsageError, match="no tier 'wrods'"):
         read_words(path, "wrods")
     path.write_text(LONG.replace('"words"', '"tokens"'))

@@ -24,7 +24,7 @@ from md2n.experiment.config import presets, resolve
 from md2n.experiment.loading import load_run
 from md2n.extraction.listing import read_clips
 from md2n.extraction.media import sound
-from md2n.extraction.word_source import read_words
+from md2n.extraction.word_files import read_words
 from md2n.training.checkpoint import Checkpoint, CheckpointStore, Progress
 from tests.data.sets import small
 from tests.serve.trained import sixty_digits, trained

@@ -34,7 +34,7 @@ from md2n.data.samples import SPLITS, LabelColumn
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.extraction.base import Clip, Word
 from md2n.extraction.splits import assign_splits
-from md2n.extraction.word_source import WordSource
+from md2n.extraction.word_files import WordSource
 from md2n.reading import named, reading
 
 TABLES = ("labels.csv", "manifest.csv")

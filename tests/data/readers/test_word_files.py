@@ -10,7 +10,7 @@ from md2n.data.readers.pauses import is_pause
 from md2n.data.readers.word_files import read_word_file
 from md2n.errors import DataError, UsageError
 from md2n.extraction.base import Word
-from md2n.extraction.word_source import read_words
+from md2n.extraction.word_files import read_words
 from tests.data.readers.test_faces import write
 
 LABELS = (
@@ -68,7 +68,7 @@ def test_every_form_gives_the_same_words_at_both_doors(tmp_path, name):
     (root / "words" / f"a{Path(name).suffix}").write_text(FORMS[name])
     write(root / "labels.csv", "id,y", "a,1")
     path = root / "words" / f"a{Path(name).suffix}"
-    assert read_words(path)[0] == SAID
+    assert read_words(path) == SAID
     read = read_word_file(path)
     assert (read.track.features.tolist(), read.notes) == (["hello", "world"], ())
     samples = read_clip_features(root, align="words")
@@ -93,10 +93,10 @@ def test_several_speakers_are_put_in_order_of_time_or_one_is_named(tmp_path):
     path = tmp_path / "a.TextGrid"
     ann, ben = [("hello", 0.0, 0.5), ("world", 1.0, 1.5)], [("hm", 0.7, 0.9), ("sil", 0.9, 1.2), ("yes", 1.2, 1.8)]
     path.write_text(text_grid(**{"ann - words": ann, "ann - phones": [], "ben - words": ben, "ben - phones": []}))
-    assert [w.text for w in read_words(path)[0]] == ["hello", "hm", "world", "yes"]
+    assert [w.text for w in read_words(path)] == ["hello", "hm", "world", "yes"]
     assert "several tiers" in read_word_file(path).notes[0]
-    assert [w.text for w in read_words(path, "ben - words")[0]] == ["hm", "yes"]
-    assert [w.text for w in read_words(path, "* - words")[0]] == ["hello", "hm", "world", "yes"]
+    assert [w.text for w in read_words(path, "ben - words")] == ["hm", "yes"]
+    assert [w.text for w in read_words(path, "* - words")] == ["hello", "hm", "world", "yes"]
     with pytest.raises(UsageError, match="has no tier 'bob - words'") as caught:
         read_words(path, "bob - words")
     assert "ann - words, ann - phones, ben - words, ben - phones" in caught.value.hint
@@ -104,11 +104,11 @@ def test_several_speakers_are_put_in_order_of_time_or_one_is_named(tmp_path):
     with pytest.raises(UsageError, match="has 2 tiers, none of which ends in 'words': ann, ben") as caught:
         read_words(path)
     assert "--tier 'ann'" in caught.value.hint
-    assert [w.text for w in read_words(path, "ben")[0]] == ["hm", "yes"]
+    assert [w.text for w in read_words(path, "ben")] == ["hm", "yes"]
 
 
 def test_a_word_without_length_is_a_word(tmp_path):
-    words = read_words(write(tmp_path / "a.csv", "word,start_s,end_s", "yes,1,1"))[0]
+    words = read_words(write(tmp_path / "a.csv", "word,start_s,end_s", "yes,1,1"))
     assert words == (Word("yes", 1.0, 1.0),)
 
 

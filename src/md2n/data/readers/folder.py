@@ -14,6 +14,7 @@ from md2n.data.readers.arrays import from_arrays
 from md2n.data.readers.files import fingerprints
 from md2n.data.readers.npy import load_npy
 from md2n.data.readers.sample_table import Options, read_facts
+from md2n.data.readers.sample_table import target_of as target_of
 from md2n.data.samples import Array, Samples
 from md2n.errors import DataError
 from md2n.reading import named

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from md2n.data.readers.text_table import TXT, is_table
+from md2n.data.readers.tracks import Track
 from md2n.data.readers.word_files import SUFFIXES, read_word_file
 from md2n.errors import DataError, UsageError
 from md2n.extraction.base import Word
@@ -13,19 +14,22 @@ BESIDE = (".textgrid", ".align")
 
 
 @named(hint="check that it is a readable file of words in time")
-def read_words(path: Path, tier: str = "") -> tuple[tuple[Word, ...], tuple[str, ...]]:
-    """The words of one clip in order of time, and notes, as ``data.readers.word_files.read_word_file`` gives them.
+def read_words(path: Path, tier: str = "") -> tuple[Word, ...]:
+    """The words of one clip in order of time, as ``data.readers.word_files.read_word_file`` gives them.
 
     Raises:
         DataError: as there, or no word in it.
         UsageError: as there.
     """
-    read = read_word_file(path, tier)
-    times = read.track.intervals.tolist()
-    words = tuple(Word(str(text), start, end) for text, (start, end) in zip(read.track.features, times, strict=True))
+    return _words(path, read_word_file(path, tier).track)
+
+
+def _words(path: Path, track: Track) -> tuple[Word, ...]:
+    times = track.intervals.tolist()
+    words = tuple(Word(str(text), start, end) for text, (start, end) in zip(track.features, times, strict=True))
     if not words:
         raise DataError(f"'{path}' holds no word", "leave the file out, and the clip is kept without words in time")
-    return words, read.notes
+    return words
 
 
 class WordSource:
@@ -65,12 +69,12 @@ class WordSource:
         if path is None:
             return None, ()
         try:
-            words, notes = read_words(path, self._tier)
+            read = read_word_file(path, self._tier)
         except UsageError as error:
             self._refused = error
             raise
         self._read += 1
-        return words, notes
+        return _words(path, read.track), read.notes
 
     def check_tier(self) -> None:
         """Refuses a tier that was asked for and is in no file.
