@@ -91,6 +91,7 @@ class Grid:
         counts: condition -> samples measured.
         aside: labels of ceilings.
         protocol: ``fixed``, ``random`` or ``hidden``.
+        codes: label -> the states of the code that all methods share by which it was measured.
     """
 
     dataset: str
@@ -104,6 +105,7 @@ class Grid:
     realised: Mapping[str, float]
     counts: Mapping[str, int]
     aside: frozenset[str] = frozenset()
+    codes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     __repr__ = brief
 
@@ -116,6 +118,11 @@ class Grid:
     def incomplete(self) -> tuple[str, ...]:
         """Conditions that hide something: neither ``complete`` nor a missing rate of 0."""
         return tuple(c for c in self.conditions if c != COMPLETE and self.requested.get(c) != 0)
+
+    @property
+    def mixed(self) -> bool:
+        """True where several states of the shared code measured it: the code may be what differs between methods."""
+        return len(frozenset().union(*self.codes.values())) > 1
 
     def seeds(self, label: str) -> tuple[int, ...]:
         """Seeds of a method that have been measured under any condition, rising."""
@@ -145,7 +152,7 @@ class Grid:
     def best(self, means: Mapping[str, float | None]) -> frozenset[str]:
         """Labels of the best value as shown (ties at the shown precision share it); no ceilings, none of fewer seeds.
 
-        None where neither end is best, or where there is nothing to be better than.
+        None where neither end is best, where there is nothing to be better than, or where code is mixed.
 
         Args:
             means: label -> value, not yet in percent.
@@ -154,7 +161,7 @@ class Grid:
         left_out = self.aside | self.fewer.keys()
         compared = {k: v for k, v in means.items() if v is not None and k not in left_out}
         shown = {k: rounded(v * self.scale, self.measure.digits) for k, v in compared.items()}
-        if direction is None or len(shown) < 2:
+        if direction is None or len(shown) < 2 or self.mixed:
             return frozenset()
         top = max(shown.values()) if direction else min(shown.values())
         return frozenset(k for k, v in shown.items() if v == top)
@@ -232,8 +239,11 @@ def grid(rows: Sequence[ResultRow], metric: str, *, target: str = "", naming: Na
     if not chosen:
         raise DataError(f"no result holds '{metric}'" + (f" of '{target}'" if target else ""), "evaluate a run first")
     values: dict[tuple[str, str], dict[int, float]] = {}
+    codes: dict[str, frozenset[str]] = {}
     for r in chosen:
-        values.setdefault((labels[r.model, r.config_hash], r.condition), {})[r.seed] = r.value
+        label = labels[r.model, r.config_hash]
+        values.setdefault((label, r.condition), {})[r.seed] = r.value
+        codes[label] = codes.get(label, frozenset()) | {_code(r)}
     ordered = sorted(dict.fromkeys(r.condition for r in chosen), key=lambda c: c == COMPLETE)
     return Grid(
         dataset=chosen[0].dataset,
@@ -247,7 +257,15 @@ def grid(rows: Sequence[ResultRow], metric: str, *, target: str = "", naming: Na
         realised={r.condition: r.rate_realised for r in chosen},
         counts={r.condition: r.n for r in chosen},
         aside=frozenset(labels[r.model, r.config_hash] for r in chosen if r.model in naming.ceilings),
+        codes=codes,
     )
+
+
+def _code(row: ResultRow) -> str:
+    """The state of the shared code that a row was measured by; the commit or the version where it is not known."""
+    code = row.settings.get("code")
+    shared = code.get("shared") if isinstance(code, Mapping) else ""
+    return str(shared or row.git_commit[:12] or row.md2n_version)
 
 
 def metrics_of(rows: Iterable[ResultRow], *, target: str = "") -> tuple[str, ...]:

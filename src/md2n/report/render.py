@@ -33,6 +33,7 @@ from md2n.report.runs import (
     with_failures,
 )
 from md2n.report.samples import scores_by_label
+from md2n.report.summary import difference_table, equity_overview, first_grids, margins_of, overview_table
 from md2n.report.table import Cell, Table
 from md2n.report.tables import (
     equity_table,
@@ -46,6 +47,7 @@ from md2n.report.tables import (
 )
 from md2n.report.verdict import verdict_of
 
+ALL = "all data sets"
 CURVES = 3  # panels of the rate figure: ACC2, F1 and ACC7 in the paper's Fig. 3
 
 
@@ -158,6 +160,8 @@ def write_report(
             section.commands = _commands(rows, dataset, split, runs, reference)
         section.name_tables()
         sections.append(section)
+    if len({r.dataset for r in rows if r.split == "test"}) > 1:
+        sections.insert(0, _overall(rows, naming, reference, (chance, ceiling), runs, failures, notes))
     written: list[Path] = []
     drawings: dict[tuple[str, str], str] = {}
     for section in sections:
@@ -262,6 +266,33 @@ def _section(
         section.tables.append(recovered)
     if facts is not None and dataset in facts.datasets():
         section.tables += [published_table(facts, dataset), published_variants(facts, dataset)]
+    return section
+
+
+def _overall(
+    rows: Sequence[ResultRow],
+    naming: Naming,
+    reference: str,
+    bounds: tuple[str, str],
+    runs: Sequence[RunFacts],
+    failures: Sequence[Failure],
+    notes: Sequence[str],
+) -> Section:
+    """Methods by data sets, each by its first measure on the test split."""
+    section = Section(ALL, "test")
+    grids = {protocol: first_grids(rows, protocol, naming) for protocol in ("fixed", "random")}
+    fixed = grids["fixed"]
+    for protocol, of_protocol in grids.items():
+        if of_protocol:
+            table = overview_table(of_protocol, protocol, naming, failures)
+            section.tables.append(replace(table, notes=(*table.notes, *notes)))
+            section.facts.append(PROTOCOLS[protocol])
+    labels = [next((_label(g, m) for g in fixed.values() if m in g.models.values()), m) for m in (reference, *bounds)]
+    if any(labels[0] in g.models for g in fixed.values()):
+        section.tables.append(difference_table(fixed, labels[0], margins_of(fixed, runs, labels[0])))
+    if any({*labels[1:]} <= g.models.keys() for g in fixed.values()):
+        section.tables.append(equity_overview(fixed, labels[1], labels[2]))
+    section.name_tables()
     return section
 
 

@@ -29,6 +29,8 @@ class RunFacts:
         predictions: folder of its predictions on this data set; ``<protocol>-<split>/`` inside.
         masks: file of the random protocol's masks; empty where it was not measured under it.
         cost: the run's ``cost.json``; empty where none was recorded.
+        scores: measure -> row of the data set -> what the test sample gives to the mean over incomplete conditions of
+            the fixed protocol (``md2n.report.samples``), where predictions are not at hand.
     """
 
     folder: str
@@ -39,6 +41,7 @@ class RunFacts:
     predictions: str
     masks: str = ""
     cost: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

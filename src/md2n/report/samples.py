@@ -53,7 +53,7 @@ PER_SAMPLE: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
-def sample_scores(run: RunFacts, grid: Grid, split: str) -> dict[int, float] | None:
+def sample_scores(run: RunFacts, grid: Grid, split: str) -> Scores | None:
     """What every sample gives to the run's mean over incomplete conditions; the mean over samples is that number.
 
     A sample that is measured under few conditions gives little.
@@ -66,6 +66,8 @@ def sample_scores(run: RunFacts, grid: Grid, split: str) -> dict[int, float] | N
     Returns:
         Row of the data set -> its part.  None where the measure is no mean over samples, or predictions are not there.
     """
+    if grid.metric in run.scores and (grid.protocol, split) == ("fixed", "test"):
+        return run.scores[grid.metric]
     files = []
     for condition in grid.incomplete:
         files.append(Path(run.predictions) / f"{grid.protocol}-{split}" / f"{condition}.npz")
@@ -128,7 +130,7 @@ def margin(first: Mapping[int, Scores], second: Mapping[int, Scores]) -> float |
         second: seed -> sample -> score.
 
     Returns:
-        None where two seeds or two samples in common are lacking, or where the samples are not the same.
+        None where there are no two seeds or two samples in common, or where the samples are not the same.
     """
     seeds = sorted(first.keys() & second.keys())
     if len(seeds) < 2:

@@ -30,6 +30,7 @@ EMPTY = Table("empty", "nothing was measured", (), ())
 LEAST_PART = 0.25  # of the widest gap between chance and ceiling: noise is magnified fourfold at most
 HIGH_RATES = (0.3, 0.4, 0.5, 0.6, 0.7)  # what the paper's Table 2 averages over
 HIGH_HEAD = "mean of 30–70%"
+MIXED = "Nothing is bold: several states of the code that methods share measured this, and may be what differs."
 
 
 def fixed_table(
@@ -247,7 +248,7 @@ def equity_table(grid: Grid, chance: str, ceiling: str) -> Table | None:
     if not equities:
         return None
     compared = {k: e for k, e in equities.items() if k not in grid.fewer and k not in grid.aside}
-    if len(compared) < 2 or chance in grid.fewer or ceiling in grid.fewer:
+    if len(compared) < 2 or grid.mixed or chance in grid.fewer or ceiling in grid.fewer:
         compared = {}
     best = (
         max((rounded(e.minimum, 2) for e in compared.values()), default=None),
@@ -383,6 +384,7 @@ def _how(grid: Grid) -> str:
     aside = f"Ceilings (a model for each set) are not compared: {', '.join(sorted(grid.aside))}." if grid.aside else ""
     fewer = f"Fewer seeds than others, so {_not_compared(grid)}." if grid.fewer else ""
     parts = ["Mean over seeds ± deviation between runs; bold is the best here.", direction, aside, fewer]
+    parts += [MIXED] if grid.mixed else []
     return " ".join(p for p in parts if p)
 
 

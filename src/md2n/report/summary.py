@@ -1,0 +1,193 @@
+"""Tables over several data sets: methods in rows, data sets in columns, each by its first measure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from md2n.evaluation.results import ResultRow
+from md2n.report.compare import LEAST_PAIRS, comparison_table
+from md2n.report.grid import Grid, Naming, grid, measured, metrics_of
+from md2n.report.runs import Failure, RunFacts
+from md2n.report.samples import margin, scores_by_label
+from md2n.report.table import Cell, Table
+from md2n.report.tables import equity_table
+
+SIGNIFICANT = 0.05
+# (data set, label) -> 95 % margin of the difference, over seeds and test samples.
+Margins = Mapping[tuple[str, str], float]
+
+
+def first_grids(rows: Sequence[ResultRow], protocol: str, naming: Naming | None = None) -> dict[str, Grid]:
+    """Data set -> grid of its first measure on the test split, for the data sets that were measured.
+
+    Args:
+        rows: any result rows.
+        protocol: ``fixed`` or ``random``.
+        naming: titles of methods.
+    """
+    grids = {}
+    for dataset in dict.fromkeys(r.dataset for r in rows):
+        chosen = measured(rows, dataset, protocol)
+        pairs = dict.fromkeys((r.model, r.config_hash) for r in rows if r.dataset == dataset)
+        if names := metrics_of(chosen):
+            grids[dataset] = grid(chosen, names[0], naming=replace(naming or Naming(), configurations=tuple(pairs)))
+    return grids
+
+
+def margins_of(grids: Mapping[str, Grid], runs: Sequence[RunFacts], reference: str) -> dict[tuple[str, str], float]:
+    """How far a method's differences hold for other seeds and other test samples, where samples' scores are known.
+
+    Args:
+        grids: under the fixed protocol.
+        runs: behind them.
+        reference: label of the method.
+    """
+    margins = {}
+    for dataset, g in grids.items():
+        # Every method has one configuration here, or several that the grid tells apart.
+        own = [r for r in runs if r.dataset == dataset]
+        labels = {(r.model, r.config_hash): _label(g, r) for r in own}
+        scores = scores_by_label(own, g, labels, "test")
+        for label in g.models:
+            value = margin(scores.get(reference, {}), scores.get(label, {})) if label != reference else None
+            if value is not None:
+                margins[dataset, label] = value
+    return margins
+
+
+def overview_table(
+    grids: Mapping[str, Grid], protocol: str, naming: Naming | None = None, failures: Sequence[Failure] = ()
+) -> Table:
+    """The mean over incomplete conditions; where a method failed, the cell says so and a note says why.
+
+    Args:
+        grids: from ``first_grids``.
+        protocol: of the grids.
+        naming: titles of methods.
+        failures: runs that ended without results.
+    """
+    naming = naming or Naming()
+    lost = {(naming.label(f.model), f.dataset) for f in failures}
+    rows = []
+    for label in _labels(grids, [naming.label(f.model) for f in failures]):
+        cells = []
+        for dataset, g in grids.items():
+            summary = g.mean_over(label, g.incomplete)
+            if summary is None:
+                cells.append(Cell("failed") if (label, dataset) in lost else Cell())
+                continue
+            means = {m: s.mean for m in g.models if (s := g.mean_over(m, g.incomplete)) is not None}
+            deviation = None if summary.deviation is None else summary.deviation * g.scale
+            value, best = summary.mean * g.scale, label in g.best(means)
+            cells.append(Cell(value=value, deviation=deviation, digits=g.measure.digits, best=best))
+        rows.append((Cell(label), *cells))
+    heads = tuple(f"{d}: {g.measure.title}" for d, g in grids.items())
+    notes = [
+        "Mean ± deviation over seeds; bold: the best of the methods that have all seeds, upper bounds aside. "
+        "Of MAE, less is better."
+    ]
+    if mixed := [d for d, g in grids.items() if g.mixed]:
+        notes.append(
+            f"Nothing is bold where methods were measured by several states of the shared code: {', '.join(mixed)}."
+        )
+    notes += _reasons(failures, naming)
+    return Table(
+        f"overview-{protocol}", "Mean over the incomplete conditions", ("method", *heads), tuple(rows), tuple(notes)
+    )
+
+
+def difference_table(grids: Mapping[str, Grid], reference: str, margins: Margins | None = None) -> Table:
+    """What one method has more than each other, paired by seed.
+
+    Args:
+        grids: from ``first_grids``.
+        reference: label of the method.
+        margins: from ``margins_of``.
+    """
+    margins = margins or {}
+    cells: dict[tuple[str, str], Cell] = {}
+    for dataset, g in grids.items():
+        table = comparison_table(g, reference) if reference in g.models else None
+        for against, difference, *_, p in () if table is None else table.rows:
+            codes = g.codes[reference] | g.codes[against.text]
+            star = "*" if p.value is not None and p.value < SIGNIFICANT and len(codes) == 1 else ""
+            gain = (difference.value or 0.0) * (1 if g.measure.higher_is_better else -1)
+            text = f"{gain:+.{_digits(g)}f}{star}{plus_minus(g, margins.get((dataset, against.text)))}"
+            cells[against.text, dataset] = Cell(text)
+    rows = [
+        (Cell(label), *(cells.get((label, d), Cell()) for d in grids))
+        for label in _labels(grids)
+        if any(key[0] == label for key in cells)
+    ]
+    notes = [
+        f"Positive: {reference} is better, in points or in MAE. A star: Student's paired t over seeds, p < .05 after "
+        f"Holm's correction within the set; none for fewer than {LEAST_PAIRS} common seeds, nor across states of the "
+        "shared code."
+    ]
+    if margins:
+        notes.append(
+            "±: 95 % margin of the difference for other seeds and other samples of the same kind, the test samples "
+            "counting as independent; where there is none, what each sample gives is not known."
+        )
+    return Table("differences", f"{reference} minus each method", ("against", *grids), tuple(rows), tuple(notes))
+
+
+def equity_overview(grids: Mapping[str, Grid], chance: str, ceiling: str) -> Table:
+    """Equity between chance and upper bound: the worst-served pattern and the difference of best and worst.
+
+    Args:
+        grids: from ``first_grids``, under the fixed protocol.
+        chance: label of the majority answer.
+        ceiling: label of the models trained for one set each.
+    """
+    cells: dict[tuple[str, str], Cell] = {}
+    notes = [
+        f"(score − chance) / (upper bound − chance) of every pattern; chance: {chance}; upper bound: {ceiling}. First "
+        "the worst-served pattern, then maximum − minimum (0 is even). Made from means over seeds; bold where both are "
+        "the best, of methods that have all seeds, all of one state of the shared code."
+    ]
+    for dataset, g in grids.items():
+        table = equity_table(g, chance, ceiling)
+        if table is None:
+            absent = [m for m in (chance, ceiling) if m not in g.models]
+            why = f"{' and '.join(absent)} not measured" if absent else "no pattern that both have leaves a gap"
+            notes.append(f"{dataset}: no equity, {why}.")
+            continue
+        notes += [f"{dataset}: {note}" for note in table.notes[2:]]
+        for row in table.rows:
+            pair = row[table.columns.index("minimum")], row[table.columns.index("spread")]
+            cells[row[0].text, dataset] = Cell(" / ".join(c.plain for c in pair), best=all(c.best for c in pair))
+    labels = [m for m in _labels(grids) if m not in (chance, ceiling)]
+    rows = tuple((Cell(m), *(cells.get((m, d), Cell()) for d in grids)) for m in labels)
+    return Table("equity", "Equity", ("method", *grids), rows, tuple(notes))
+
+
+def plus_minus(g: Grid, margin: float | None) -> str:
+    """A margin behind its difference; empty where there is none."""
+    return "" if margin is None else f" ± {margin * g.scale:.{_digits(g)}f}"
+
+
+def _digits(g: Grid) -> int:
+    """Decimals of a difference."""
+    return g.measure.digits if g.measure.percent else g.measure.digits + 1
+
+
+def _labels(grids: Mapping[str, Grid], more: Sequence[str] = ()) -> list[str]:
+    """Labels in the order first met."""
+    return list(dict.fromkeys([m for g in grids.values() for m in g.models] + list(more)))
+
+
+def _label(g: Grid, run: RunFacts) -> str:
+    """How a run's method is called in a grid: with the configuration where there are several."""
+    labels = [label for label, model in g.models.items() if model == run.model]
+    return next((m for m in labels if run.config_hash[:7] in m), labels[0] if len(labels) == 1 else "")
+
+
+def _reasons(failures: Sequence[Failure], naming: Naming) -> list[str]:
+    """Which runs failed and why; the same reason once."""
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for f in sorted(failures, key=lambda f: (f.dataset, f.seed)):
+        groups.setdefault((f.dataset, f.model, f.reason), []).append(f.seed)
+    return [
+        f"Failed: {naming.label(model)} on {dataset}, seed {', '.join(map(str, seeds))}: {reason}"
+        for (dataset, model, reason), seeds in groups.items()
+    ]

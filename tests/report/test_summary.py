@@ -1,0 +1,110 @@
+"""Tables over data sets: what is bold, what failed, where code differs, and how far a difference is sure."""
+
+from dataclasses import replace
+
+import pytest
+
+from md2n.evaluation.results import ResultRow
+from md2n.report.grid import Naming
+from md2n.report.runs import Failure, RunFacts
+from md2n.report.summary import difference_table, equity_overview, first_grids, margins_of, overview_table
+from md2n.report.table import Table
+from md2n.report.tables import patterns_by_method
+from tests.report.made import fixed_rows, scores
+
+VALUES = {"md2n": 0.8, "zero_fill": 0.5, "gcnet": 0.6, "majority": 0.1, "dedicated": 0.9}
+
+
+def of(model: str, value: float, dataset: str = "mosi", seeds: int = 5) -> list[ResultRow]:
+    """Every condition alike; MD2N's seeds differ, so that its differences have a p-value."""
+    shifts = tuple((s % 2) / 100 * (model == "md2n") for s in range(seeds))
+    return fixed_rows(model, scores(value, value, 1.0), shifts=shifts, dataset=dataset)
+
+
+ROWS = [r for m, v in VALUES.items() for r in of(m, v)]
+
+
+def cells(table: Table, label: str) -> list[str]:
+    """A method's cells as Markdown shows them."""
+    (row,) = (r for r in table.rows if r[0].text == label)
+    return [f"**{c.plain}**" if c.best else c.plain for c in row[1:]]
+
+
+def test_methods_are_in_rows_and_data_sets_in_columns() -> None:
+    table = overview_table(first_grids([*ROWS, *of("md2n", 0.7, "other")], "fixed"), "fixed")
+    assert table.columns[1:] == ("mosi: ACC2, zero labels left out (%)", "other: ACC2, zero labels left out (%)")
+    assert cells(table, "md2n") == ["**80.4 ± 0.5**", "70.4 ± 0.5"]  # nothing to be better than
+    assert cells(table, "dedicated") == ["90.0 ± 0.0", "–"]  # an upper bound
+    few = overview_table(first_grids([*ROWS, *of("imder", 0.85, seeds=1)], "fixed"), "fixed")
+    assert cells(few, "imder") == ["85.0"]  # the best, of one seed
+
+
+def test_what_failed_is_said_with_its_reason_once() -> None:
+    lost = [Failure("mosi", "imder", s, "task is nan", "") for s in (0, 1)] + [Failure("mosi", "md2n", 9, "full", "")]
+    naming = Naming(retracted=("imder",))
+    table = overview_table(first_grids(ROWS, "fixed", naming), "fixed", naming, lost)
+    assert cells(table, "imder [retracted]") == ["failed"]
+    assert "Failed: imder [retracted] on mosi, seed 0, 1: task is nan" in table.notes
+    assert cells(table, "md2n")[0].startswith("**80")  # one seed more failed
+
+
+def test_across_states_of_the_shared_code_nothing_is_bold_and_there_is_no_star() -> None:
+    def starred(rows: list[ResultRow]) -> tuple[list[str], list[str], bool, bool]:
+        grids = first_grids(rows, "fixed")
+        table, equity = difference_table(grids, "md2n"), equity_overview(grids, "majority", "dedicated")
+        shown = [overview_table(grids, "fixed"), equity, patterns_by_method(grids["mosi"])]
+        bold = any(c.best for t in shown for row in t.rows for c in row)
+        return cells(table, "gcnet"), cells(table, "zero_fill"), bold, grids["mosi"].mixed
+
+    assert starred(ROWS) == (["+20.4*"], ["+30.4*"], True, False)
+    other = [replace(r, git_commit="f" * 40) if r.model == "gcnet" else r for r in ROWS]
+    assert starred(other) == (["+20.4"], ["+30.4*"], False, True)
+    # Other commits, but what all methods share is the same code.
+    assert starred([replace(r, settings={"code": {"shared": "a"}}) for r in other]) == starred(ROWS)
+
+
+def test_a_margin_is_shown_where_samples_are_known() -> None:
+    grids = first_grids(ROWS, "fixed")
+
+    def run(model: str, seed: int, right: float) -> RunFacts:
+        config = next(r.config_hash for r in ROWS if r.model == model)
+        given = {i: float(i < right) for i in range(10)}
+        return RunFacts("", "mosi", model, config, seed, "", scores={"acc2_nonzero": given})
+
+    runs = [run(m, s, n + s) for m, n in (("md2n", 7), ("gcnet", 5)) for s in range(2)]
+    margins = margins_of(grids, runs, "md2n")
+    assert margins.keys() == {("mosi", "gcnet")}
+    table = difference_table(grids, "md2n", margins)
+    assert cells(table, "gcnet") == [f"+20.4* ± {100 * margins['mosi', 'gcnet']:.1f}"]
+    assert cells(table, "zero_fill") == ["+30.4*"]
+    assert len(table.notes) == len(difference_table(grids, "md2n").notes) + 1
+
+
+def test_there_is_no_equity_where_chance_or_upper_bound_leave_none() -> None:
+    def overview(**values: float) -> Table:
+        rows = [r for m, v in values.items() for r in of(m, v)]
+        return equity_overview(first_grids(rows, "fixed"), "majority", "dedicated")
+
+    assert "mosi: no equity, majority and dedicated not measured." in overview(md2n=0.6).notes
+    flat = overview(md2n=0.6, majority=0.5, dedicated=0.5)  # where nothing can be learnt
+    assert "mosi: no equity, no pattern that both have leaves a gap." in flat.notes
+    assert cells(flat, "md2n") == ["–"]
+    table = overview(imder=0.6, gcnet=0.55, majority=0.5, dedicated=0.7)
+    assert (cells(table, "imder"), cells(table, "gcnet")) == (["**0.50 / 0.00**"], ["0.25 / 0.00"])
+
+
+def test_two_configurations_of_one_method_have_rows_of_their_own() -> None:
+    other = [replace(r, config_hash="f" * 16, value=r.value - 0.1) for r in ROWS if r.model == "md2n"]
+    grids = first_grids([*ROWS, *other], "fixed")
+    runs = [
+        RunFacts("", "mosi", m, c, s, "", scores={"acc2_nonzero": {i: float(i < 5 + s) for i in range(9)}})
+        for m, c in {(r.model, r.config_hash) for r in [*ROWS, *other]}
+        for s in (0, 1)
+    ]
+    assert cells(overview_table(grids, "fixed"), "md2n (fffffff)") == ["70.4 ± 0.5"]
+    assert ("mosi", "md2n (fffffff)") in margins_of(grids, runs, "md2n (md2nxxx)")
+
+
+@pytest.mark.parametrize("protocol", ["random", "inside"])
+def test_what_was_not_measured_has_no_grid(protocol: str) -> None:
+    assert first_grids(ROWS, protocol) == {}
