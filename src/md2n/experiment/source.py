@@ -2,13 +2,13 @@
 
 Two of them, for a run is trained once and may be measured again: what is trained also depends on how checkpoints are
 chosen, and what is measured on everything that was needed to train.  Of the methods' source only that counts which the
-run's own method imports: work on one method leaves the runs of all others valid.  Comments, docstrings and what a card
-tells its readers do not count; everything else does: nobody can tell cheaply whether an edit changes a number.
+run's own method imports: work on one method leaves the runs of all others valid.  How source is laid out, comments,
+docstrings and what a card tells its readers do not count; everything else does: nobody can tell cheaply whether an edit
+changes a number.
 """
 
 import ast
 import hashlib
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -24,11 +24,9 @@ TRAINING = (
     "experiment/loading.py",
 )  # fmt: skip
 MEASURING = (*TRAINING, "evaluation", "experiment/measuring.py")
-# Import writes a store, from there on the data's own checksum tells; and settings are compared by their values.
-LEFT_OUT = re.compile(r"data/readers/|methods/.*config\.py$")
+LEFT_OUT = "data/readers/"  # import writes a store; from there on the data's own checksum is compared
 LAZY = re.compile(r"(md2n(?:\.\w+)+):\w+")  # an entry of a registry
-UNCUT = bytes([1, *bytes(255)])  # what is not cut
-CARD, PROSE = "Card", ("title", "paper", "differences")  # what a card says in words
+PROSE = ("title", "paper", "differences")  # what a card says in words
 DIGITS = 12
 UNKNOWN = "unknown"  # of runs that were made before it was written down
 
@@ -57,7 +55,7 @@ def measuring_code(model: str) -> str:
 def shared_code() -> str:
     """Twelve hexadecimal digits that name the code all methods are trained and measured by, whichever the method.
 
-    Numbers of two methods can stand beside each other where it is the same: what differs then is the methods.
+    Numbers of two methods compare where it is the same: what differs then is the methods.
     """
     return digest(PACKAGE, MEASURING)
 
@@ -72,7 +70,7 @@ def gone_on(before: str, now: str) -> str:
 
 
 def digest(package: Path, chosen: Sequence[str], module: str = "") -> str:
-    """Of Python source of the package: names of files and what is ``meant`` by them.
+    """Of Python source of the package: names of files and what they mean.
 
     Args:
         package: its folder.
@@ -84,48 +82,23 @@ def digest(package: Path, chosen: Sequence[str], module: str = "") -> str:
     files |= imported(package, module) if module else set()
     hasher = hashlib.sha256()
     for place, file in sorted((file.relative_to(package).as_posix(), file) for file in files):
-        if not LEFT_OUT.match(place):
-            content = meant(file.read_bytes())
-            hasher.update(f"{place} {len(content)}\n".encode() + content)
+        if not place.startswith(LEFT_OUT):
+            hasher.update(f"{place}\n{meaning(file.read_bytes())}\n".encode())
     return hasher.hexdigest()[:DIGITS]
 
 
 @cache
-def meant(source: bytes) -> bytes:
-    """Python source without comments, docstrings, a card's words, blank lines, and ends of lines of any kind.
-
-    A comment between the parts of one string stays.
-    """
-    text = source.replace(b"\r\n", b"\n")
-    starts = [0, *(n.end() for n in re.finditer(b"\n", text))]
-
-    def mark(marks: bytearray, node: ast.expr) -> None:
-        assert node.end_lineno is not None and node.end_col_offset is not None
-        first, last = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
-        marks[first:last] = b"\1" * (last - first)
-
-    cut, strings = bytearray(len(text)), bytearray(len(text))
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes))):
-            mark(strings, node)
-        for words in _words(node):
-            mark(cut, words)
-    for comment in re.finditer(b"#[^\n]*", text):
-        # One that begins inside a string may hide one that follows it.
-        begin = next((n for n in range(*comment.span()) if text[n : n + 1] == b"#" and not strings[n]), comment.end())
-        cut[begin : comment.end()] = b"\1" * (comment.end() - begin)
-    rest = bytes(itertools.compress(text, cut.translate(UNCUT)))
-    return b"".join(line.rstrip() + b"\n" for line in rest.split(b"\n") if line.strip())
-
-
-def _words(node: ast.AST) -> Iterator[ast.expr]:
-    """A docstring of the node, or what it says as a card."""
-    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-        first = node.body[0] if node.body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-            yield first.value
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == CARD:
-        yield from (k.value for k in node.keywords if k.arg in PROSE)
+def meaning(source: bytes) -> str:
+    """Python source in one layout, without comments, docstrings and a card's words."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(
+            node, clean=False
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Card":
+            node.keywords = [k for k in node.keywords if k.arg not in PROSE]
+    return ast.unparse(tree)
 
 
 def imported(package: Path, module: str) -> set[Path]:
