@@ -47,14 +47,14 @@ format: setup ## Let ruff mend what it can
 bench: setup ## Speed and size (benchmarks/); prints, asserts only counts and bytes
 	$(BIN)/python -m benchmarks
 
-results: setup ## Only what docs/results.md shows: MD2N and its floors (four hours; resumable)
+results: setup ## Only what docs/results.md shows: MD2N and its reference methods (four hours; resumable)
 	$(BIN)/md2n benchmark --data $(SETS) --models zero_fill,regression_fill,neighbours,modality_dropout,md2n --seeds 5 \
 	  --protocol fixed,random --out runs/benchmark
-	$(BIN)/python -m scripts.benchmark runs/benchmark
+	$(BIN)/python -m scripts.results add runs/benchmark
 
 benchmark: setup ## Train and measure everything in docs/benchmark.md (some sixteen hours on two cores; resumable)
 	$(BIN)/md2n benchmark --data $(SETS) --models all --seeds 5 --protocol fixed,random --out runs/benchmark
-	$(BIN)/python -m scripts.benchmark runs/benchmark
+	$(BIN)/python -m scripts.results add runs/benchmark
 
 docs: setup ## Generated pages, then the site
 	$(BIN)/python -m scripts.generate

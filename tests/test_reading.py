@@ -23,7 +23,7 @@ from md2n.evaluation.protocols import load_masks, shared_masks
 from md2n.evaluation.results import read_results
 from md2n.experiment.config import resolve
 from md2n.experiment.loading import load_run
-from md2n.experiment.outcome import read_outcomes
+from md2n.experiment.results_store import collect
 from md2n.extraction.media import sound
 from md2n.extraction.word_files import read_words
 from md2n.reading import LONGEST, cause, named, read_bytes, read_json, reading, shown
@@ -103,7 +103,7 @@ DOORS = {
     "config": (lambda path: resolve(str(path)), "a.toml"),
     "masks": (lambda path: load_masks(path, **MASKS), "a.npz"),
     "results": (read_results, "results.jsonl"),
-    "outcomes": (lambda path: read_outcomes([path]), "results.jsonl"),
+    "outcomes": (lambda path: collect([path]), "results.jsonl"),
 }
 
 

@@ -1,36 +1,35 @@
-"""``docs/results.md``: MD2N beside its floors, from the numbers kept in ``results/``."""
+"""``docs/results.md``: MD2N beside its reference methods, from ``results/``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from statistics import fmean, stdev
 
-from md2n.evaluation.results import ResultRow
+from md2n.experiment.results_store import Results
 from md2n.report.grid import Grid
-from md2n.report.runs import Failure, RunFacts
+from md2n.report.summary import difference_table, first_grids, overview_table
 from md2n.report.table import Table
-from scripts.archive import KEPT, read
 from scripts.pages import PROJECT
-from scripts.pages.benchmark import FLOOR, OURS, differences, filled, grids_of, overview, recovery, states_of
-from scripts.pages.extent import seed_counts
+from scripts.pages.benchmark import filled, naming, numbers, ordered, recoveries
+from scripts.pages.sentences import OURS, REFERENCE, gaps, seeds
 
-MODELS = ("zero_fill", "regression_fill", "neighbours", FLOOR, OURS)
+MODELS = ("zero_fill", "regression_fill", "neighbours", REFERENCE, OURS)
 
 
 def page() -> str:
-    """The whole page, from what is kept."""
-    return page_of(*read(KEPT))
+    """The whole page, from the project's results."""
+    return page_of(numbers())
 
 
-def page_of(rows: Sequence[ResultRow], _runs: Sequence[RunFacts] = (), failures: Sequence[Failure] = ()) -> str:
+def page_of(results: Results) -> str:
     """The page of these numbers."""
-    chosen = [r for r in rows if r.model in MODELS]
-    grids, states = grids_of(chosen, "fixed"), states_of(chosen, "fixed")
+    results = ordered(results, MODELS)
+    grids = first_grids(results.rows, "fixed")
     facts: dict[str, str | Table | list[Table]] = {
-        "commits": ", ".join(sorted({r.git_commit for r in chosen})),
-        "lacking": seed_counts(grids, MODELS),
-        "fixed": overview(grids, "fixed", states, [f for f in failures if f.model in MODELS]),
-        "differences": differences(grids, states),
+        "commits": ", ".join(sorted({r.git_commit for r in results.rows})),
+        "seeds": seeds(grids, MODELS),
+        "fixed": overview_table(grids, "fixed", naming(), results.failures),
+        "differences": difference_table(grids, OURS),
         "short": "\n".join(shortfalls(grids)),
-        "recovery": [t for d in grids if (t := recovery(chosen, d, states)) is not None],
+        "recovery": recoveries(results, list(grids)),
     }
     return filled(PROJECT / "scripts" / "pages" / "results.txt", facts)
 
@@ -39,16 +38,13 @@ def shortfalls(grids: Mapping[str, Grid]) -> list[str]:
     """Where MD2N does not equal modality dropout within the noise, or does not beat zeros; as list items."""
     items = []
     for d, g in grids.items():
-        sign = 1 if g.measure.higher_is_better else -1
-        mine = g.seed_means(OURS, g.incomplete) if OURS in g.models else {}
-        for rival in (FLOOR, "zero_fill"):
-            theirs = g.seed_means(rival, g.incomplete) if rival in g.models else {}
-            gaps = [sign * (mine[s] - theirs[s]) * g.scale for s in mine if s in theirs]
-            if len(gaps) < 2:
+        for rival in (REFERENCE, "zero_fill"):
+            pairs = [value * g.scale for value in gaps(g).get(rival, ())]
+            if len(pairs) < 2:
                 items.append(f"- `{d}`: not measured beside `{rival}`")
                 continue
-            mean, error = fmean(gaps), stdev(gaps) / len(gaps) ** 0.5
-            if mean < (-error if rival == FLOOR else 0.0):
+            mean, error = fmean(pairs), stdev(pairs) / len(pairs) ** 0.5
+            if mean < (-error if rival == REFERENCE else 0.0):
                 digits = g.measure.digits if g.measure.percent else g.measure.digits + 1
                 items.append(f"- `{d}`: behind `{rival}` by {-mean:.{digits}f} (se {error:.{digits}f})")
     return items or ["- nowhere"]

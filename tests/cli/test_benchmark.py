@@ -1,7 +1,6 @@
 """``md2n benchmark``: the plan on stdout, two real runs, one of them made again after its folder was deleted."""
 
 import io
-import json
 import os
 import re
 import shutil
@@ -14,9 +13,10 @@ import numpy as np
 import pytest
 
 from md2n.cli.main import run
-from md2n.evaluation.results import read_results
-from md2n.experiment import benchmark, jobs
+from md2n.experiment import benchmark, job
+from md2n.experiment.results_store import collect
 from md2n.training.lock import FolderLock
+from md2n.training.runfiles import read_run
 from tests.cli.commands import ask, refused
 from tests.serve.trained import SHORT
 
@@ -70,11 +70,12 @@ def test_two_runs_resumed_after_one_was_deleted(capsys, monkeypatch, tmp_path: P
     refused(capsys, 2, "not with --tune 3", *base, "--tune", 3)
     with FolderLock(out / ".lock", "benchmarking in"):  # another one is under way
         assert "wait for it" in refused(capsys, 5, f"is benchmarking in {out}", *base)
-    monkeypatch.setattr(jobs, "training_code", lambda model: "other")
-    assert "Stale, 2 of the runs to do: made by other code" in ask(capsys, *base, "--plan").out
+    monkeypatch.setattr(job, "training_code", lambda model: "other")
+    plan = ask(capsys, *base, "--plan").out
+    assert plan.count("1 were made by other code") == 0 and "2 were made by other code" in plan
     kept = ask(capsys, *base, "--keep-stale")
     assert "2 runs, 2 done already, 0 to do" in kept.err
-    assert "2 of those done were made by other code, which --keep-stale lets stand" in kept.err
+    assert "2 of those done were made by other code, which --keep-stale counts as done" in kept.err
 
 
 def follow(report: Path, out: Path) -> None:
@@ -96,7 +97,7 @@ def follow(report: Path, out: Path) -> None:
     assert re.search(r'"metric": "accuracy".*"value": 0\.\d+', told)  # the number
     assert re.search(r"^output\t\(15, 10\)", told, re.MULTILINE)  # its predictions
     assert re.search(r"^available\t\(15, 4\)", told, re.MULTILINE)
-    rows = read_results(out / "results.jsonl")
+    rows = collect([out]).rows
     assert {(out / r.run / "config.json").is_file() for r in rows} == {True}
 
 
@@ -112,9 +113,9 @@ def test_a_search_is_resumed_and_its_budget_stands_with_the_table(capsys, monkey
     assert done.code == 0, done.err
     assert "2 runs, 0 done already, 2 to do" in done.err
     trials = sorted((out / "trials" / sixty.name / "zero_fill").glob("trial-0?"))
-    record = json.loads((out / "tuning" / sixty.name / "zero_fill.json").read_text())
-    run = out / "runs" / sixty.name / "zero_fill" / "seed-0"
-    assert (run / "model.safetensors").read_bytes() == (trials[record["trial"]] / "model.safetensors").read_bytes()
+    scores = [read_run(t)["result"]["score"] for t in trials]
+    run, best = out / "runs" / sixty.name / "zero_fill" / "seed-0", trials[scores.index(max(scores))]
+    assert (run / "model.safetensors").read_bytes() == (best / "model.safetensors").read_bytes()
     assert not (trials[0] / "results.jsonl").exists()  # the test split takes no part
     assert "1 random trial per method and data set" in (out / "report" / "index.html").read_text()
     again = ask(capsys, *base)
@@ -135,7 +136,7 @@ def test_a_failed_run_ends_with_one_and_says_where_to_look(capsys, tmp_path: Pat
     assert "FAILED: error: " in said.err
     assert "; next: " in said.err
     assert "edges.values.npy' holds 0 of" in said.err
-    assert f"see {out / 'runs' / 'damaged' / 'zero_fill' / 'seed-0.failed.json'}" in said.err
+    assert f"are in {out / 'runs' / 'damaged' / 'zero_fill' / 'seed-0.failed.json'}" in said.err
 
 
 def test_benchmark_refuses_before_the_work(capsys, tmp_path: Path, sixty: Path):

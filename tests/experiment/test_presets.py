@@ -8,7 +8,7 @@ import pytest
 
 from md2n.config import to_mapping
 from md2n.experiment.config import DEFAULT, ExperimentConfig, presets, resolve
-from md2n.experiment.jobs import own_preset
+from md2n.experiment.plan import own_preset
 from md2n.methods.catalogue import MODELS, build
 from md2n.modality import Modality, Schema, Task
 from md2n.seeding import generator

@@ -10,7 +10,7 @@ import pytest
 from tests.project.sources import ROOT, SOURCE, module_name, python_files, told, tree
 
 # Slow to import, or an extra: opened inside the function that needs it.
-HEAVY = {"rich", "matplotlib", "sklearn", "h5py", "pydantic", "tensorboard", "transformers", "jinja2"}
+HEAVY = {"rich", "matplotlib", "sklearn", "h5py", "pydantic", "tensorboard", "transformers", "jinja2", "optuna"}
 # Draws progress bars and nothing else, so it is itself imported inside functions only.
 RICH = "md2n.cli.progress"
 
@@ -49,6 +49,7 @@ DOORS = {
     "rich": "md2n.cli",
     "matplotlib": "md2n.report",
     "jinja2": "md2n.report",
+    "optuna": "md2n.experiment.tuning",
     "h5py": "md2n.data.readers",
     "pickle": "md2n.data.readers.unpickle",
     "joblib": "md2n.data.readers.unpickle",

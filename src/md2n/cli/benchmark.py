@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from md2n.experiment.jobs import Job
+    from md2n.experiment.job import Job
     from md2n.report.table import Table
 
 EXAMPLES = """
@@ -35,14 +35,14 @@ def benchmark(
     ] = "",
     sets: Annotated[list[str] | None, typer.Option("--set", help="Override for every run; repeatable.")] = None,
     tune: Annotated[
-        int, typer.Option(help="Random trials per method and data set, chosen among on validation; 0: presets.", min=0)
+        int, typer.Option(help="Random trials per method and data set, chosen on validation; 0: presets.", min=0)
     ] = 0,
     workers: Annotated[int, typer.Option(help="Runs at a time; 0 takes one per core.", min=0)] = 0,
     keep_stale: Annotated[
         bool, typer.Option("--keep-stale", help="Count as done what other code of md2n made or measured.")
     ] = False,
     plan_only: Annotated[
-        bool, typer.Option("--plan", help="Only say what would be run, with network calls and expected time.")
+        bool, typer.Option("--plan", help="Only say what would be run and how long it would take.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -52,8 +52,10 @@ def benchmark(
 
     with counted(f"planning the benchmark in {out}", quiet):
         from md2n.errors import RunError, UsageError
-        from md2n.experiment.benchmark import check_protocols, check_shared_masks, plan, run_benchmark
-        from md2n.experiment.tuning import Terms, check_terms, keep_terms, open_trials, settle
+        from md2n.experiment.benchmark import check_protocols, check_shared_masks, run_benchmark
+        from md2n.experiment.plan import plan
+        from md2n.experiment.terms import Terms, check_terms, record_terms
+        from md2n.experiment.tuning import Search
         from md2n.methods.catalogue import MODELS
 
         protocols = _words(protocol)
@@ -81,14 +83,17 @@ def benchmark(
 
     make_directory(out)
     page = None
+    waiting: list[Job] = []
     with FolderLock(out / LOCK, "benchmarking in"), counted(f"benchmark in {out}", quiet, every=True) as count:
-        tried = open_trials(jobs, tune)
-        keep_terms(out, terms)
-        if tried:
-            say(f"search: {terms.words}")
-            run_benchmark(tried, (), workers or _cores(), say, count)
-        settled, waiting = settle(jobs, tune, say)
-        failed = run_benchmark(settled, protocols, workers or _cores(), say, count) if settled else []
+        search = Search(jobs, tune, out) if tune else None
+        record_terms(out, terms)
+        if search is not None:
+            if trials := search.trials():
+                say(f"search: {terms.words}")
+                run_benchmark(trials, (), workers or _cores(), say, count)
+                search.record(trials)
+            jobs, waiting = search.settled()
+        failed = run_benchmark(jobs, protocols, workers or _cores(), say, count) if jobs else []
         try:
             page = report_of([out], out / "report")
         except RunError as error:
@@ -97,7 +102,7 @@ def benchmark(
         say(f"report: {page}")
         typer.echo(str(out / "report"))
     for job in failed:
-        say(f"failed: {job.title}; see {job.failed}")
+        say(f"failed: {job.title}; the command and what it said are in {job.failed}")
     for job in waiting:
         say(f"not run: {job.title}; trials of its search did not end, the same command makes them again")
     if failed or waiting:
@@ -107,12 +112,16 @@ def benchmark(
 def _plan_tables(jobs: "Sequence[Job]", tune: int, protocols: tuple[str, ...], workers: int) -> "list[Table]":
     """What would be tried and what would be run."""
     from md2n.cli.output import say
-    from md2n.experiment.planning import plan_table, planned
-    from md2n.experiment.tuning import chosen_jobs, space_table, trials
+    from md2n.experiment.plan import plan_table
+    from md2n.experiment.tuning import Search, space_table
 
-    everything = [*trials(jobs, tune), *chosen_jobs(jobs, tune)]
-    tables = [space_table(jobs, tune)] if tune else []
-    return [*tables, plan_table(planned(everything, protocols, say), workers)]
+    if not tune:
+        return [plan_table(jobs, protocols, workers, say)]
+    search = Search(jobs, tune)  # in memory: the same trials are drawn, and what they came to is in their folders
+    trials = search.trials()
+    search.record(trials)
+    settled, waiting = search.settled()
+    return [space_table(jobs, tune), plan_table([*trials, *settled, *waiting], protocols, workers, say)]
 
 
 def _words(text: str) -> tuple[str, ...]:

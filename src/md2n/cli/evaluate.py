@@ -44,9 +44,9 @@ def evaluate(
     with counted(f"evaluating {run}", quiet) as count:
         from md2n.cli.rates import rates
         from md2n.cli.reporting import naming, say_what_is_left_out
-        from md2n.experiment.ledger import RESULTS, read_run_results
-        from md2n.experiment.outcome import run_facts
+        from md2n.experiment.measuring import RESULTS
         from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation
+        from md2n.experiment.results_store import run_facts, run_rows
         from md2n.report.render import write_report
         from md2n.report.tables import fixed_table, hidden_table, inside_table, rate_table, recovery_table
         from md2n.report.verdict import verdict
@@ -73,7 +73,7 @@ def evaluate(
     say_what_is_left_out()
     examples = recovery_examples(loaded, rows[0].dataset, split)
     # The page has all that holds of this run, not only what was asked for now.
-    held = [r for r in read_run_results(run / RESULTS, say) if r.dataset == rows[0].dataset]
+    held = [r for r in run_rows(run / RESULTS, say) if r.dataset == rows[0].dataset]
     facts = run_facts(held, run)
     say(f"report: {write_report(run / 'report', held, naming=named, examples=examples, runs=facts)}")
 

@@ -15,7 +15,7 @@ Examples:
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, benchmark folders, or results files.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run or benchmark folders, results files or archives.")],
     out: Annotated[Path, typer.Option(help="The report folder.")] = Path("report"),
 ) -> None:
     """Compare runs: Markdown, CSV and LaTeX tables, figures, and one HTML page that opens without a network."""

@@ -24,7 +24,7 @@ def naming(models: Iterable[str]) -> "Naming":
 
 
 def say_what_is_left_out() -> None:
-    """One line where no figure can be drawn: what the report lacks and how to get it."""
+    """One line where no figure can be drawn: what is left out and how to get it."""
     from md2n.cli.output import say
     from md2n.report.style import undrawable
 
@@ -36,7 +36,7 @@ def report_of(paths: Sequence[Path], folder: Path) -> Path:
     """Writes the report of runs and benchmarks.
 
     Args:
-        paths: run folders, benchmark folders or results files.
+        paths: run folders, benchmark folders, results files or archives of results.
         folder: of the report.
 
     Returns:
@@ -44,16 +44,16 @@ def report_of(paths: Sequence[Path], folder: Path) -> Path:
 
     Raises:
         RunError: one of them is absent, empty, or holds no results.
-        DataError: rows that cannot be read, or cannot stand in one table.
+        DataError: rows that cannot be read, or do not belong in one table.
         StorageError: a file could not be written.
     """
     from md2n.cli.output import say
-    from md2n.experiment.outcome import read_outcomes
+    from md2n.experiment.results_store import collect
     from md2n.report.render import write_report
 
     say_what_is_left_out()
-    outcomes = read_outcomes(paths, say)
-    named = naming([r.model for r in outcomes.rows] + [f.model for f in outcomes.failures])
+    results = collect(paths, say)
+    named = naming([r.model for r in results.rows] + [f.model for f in results.failures])
     return write_report(
-        folder, outcomes.rows, naming=named, runs=outcomes.runs, failures=outcomes.failures, notes=outcomes.notes
+        folder, results.rows, naming=named, runs=results.runs, failures=results.failures, notes=results.notes
     )

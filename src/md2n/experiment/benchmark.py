@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -20,14 +19,11 @@ from typing import Any
 
 from md2n.durable import make_directory, tidy, write_json
 from md2n.errors import InterruptedRun, RunError, UsageError, did_you_mean
-from md2n.evaluation.results import PROTOCOLS, STANDARD, ResultRow
-from md2n.experiment.jobs import EVALUATED, REMEASURE, RETRAIN, Job, plan
-from md2n.experiment.ledger import RESULTS, Ledger, read_run_results
+from md2n.evaluation.results import PROTOCOLS, STANDARD
+from md2n.experiment.job import EVALUATED, REMEASURE, RETRAIN, Job
 from md2n.experiment.measuring import Progress, check_masks
 from md2n.training.lock import FolderLock
 from md2n.training.rundir import LOCK
-
-__all__ = ["Job", "check_protocols", "check_shared_masks", "gather", "plan", "run_benchmark"]
 
 TRIES = 2  # a worker that was killed is started again once; its run goes on from its last checkpoint
 KILLED = (137, -9, -15, 143)
@@ -61,22 +57,17 @@ def run_benchmark(
         InterruptedRun: Ctrl-C, or a signal to end; runs that were under way have saved their state.
     """
     check_protocols(protocols)
-    reasons = {job: job.lacks(protocols) for job in jobs}
+    reasons = {job: job.pending(protocols) for job in jobs}
     todo = [job for job in jobs if reasons[job]]
     check_shared_masks(todo, protocols)
     notice(f"{len(jobs)} runs, {len(jobs) - len(todo)} done already, {len(todo)} to do")
     for reason in (RETRAIN, REMEASURE):
         if reason in reasons.values():
             notice(f"{list(reasons.values()).count(reason)} of them again: {reason}")
-    stale = sum(job.keep_stale and job.outdated for job in jobs if job not in todo)
-    if stale:
-        notice(f"{stale} of those done were {RETRAIN}, which --keep-stale lets stand")
+    if stale := sum(job.stale for job in jobs if job.keep_stale and not reasons[job]):
+        notice(f"{stale} of those done were {RETRAIN}, which --keep-stale counts as done")
     for folder in {f for job in jobs for f in (job.out, job.run, job.run.parent, job.masks.parent)}:
         tidy(folder)
-    ledger = Ledger(jobs[0].out) if jobs else None
-    for job in jobs:
-        if ledger is not None and job not in todo:  # what a benchmark measured that was killed before it wrote it down
-            ledger.add(job.run)
     begun = time.monotonic()
     crew = _Crew(notice)
     failed, ended = [], 0
@@ -92,11 +83,8 @@ def run_benchmark(
                 job, failure = waiting[future], future.result()
                 if failure is not None:
                     failed.append(job)
-                elif ledger is not None:
-                    ledger.add(job.run)
-                left = (time.monotonic() - begun) / ended * (len(todo) - ended) / 60
-                if failure is not None:
                     notice(f"{job.title}: FAILED: {failure}")
+                left = (time.monotonic() - begun) / ended * (len(todo) - ended) / 60
                 state = "done" if failure is None else "failed"
                 progress(ended, len(todo), f"{job.title} {state}; {left:.0f} min left")
         except BaseException as error:
@@ -105,7 +93,7 @@ def run_benchmark(
             pool.shutdown()
             if not isinstance(error, KeyboardInterrupt):
                 raise
-            whole = sum(j.done(protocols) for j in jobs)
+            whole = sum(not j.pending(protocols) for j in jobs)
             stopped = InterruptedRun(
                 f"stopped after {whole} of {len(jobs)} runs", "the same command goes on from there"
             )
@@ -203,12 +191,11 @@ class _Crew:
                     reason = f"killed {TRIES} times (it ended with {code}); was there memory enough?"
                     hint = "the same command goes on from its checkpoint; fewer --workers need less memory"
                 facts = {"command": ["md2n", *command], "exit_code": code, "reason": reason, "next": hint}
-                facts |= {"times": job.failures(code) + 1, "said": output[-4000:]}
-                write_json(job.failed, facts | job.settings)
+                write_json(job.failed, facts | {"said": output[-4000:], "settings": job.settings, "code": job.code})
                 return f"{reason}; next: {hint}" if hint else reason
         job.failed.unlink(missing_ok=True)
-        facts = {**job.settings, "protocols": [PROTOCOLS[p] for p in protocols]}
-        write_json(job.run / EVALUATED, {**facts, "wall_s": round(time.monotonic() - begun, 1)})
+        facts = {"settings": job.settings, "code": job.code, "protocols": [PROTOCOLS[p] for p in protocols]}
+        write_json(job.run / EVALUATED, facts | {"wall_s": round(time.monotonic() - begun, 1)})
         return None
 
     def make_way(self, job: Job) -> bool:
@@ -225,7 +212,7 @@ class _Crew:
                 waited = True
                 time.sleep(0.2)
                 continue
-            if message := job.make_way():
+            if message := job.set_aside():
                 self.notice(message)
             return True
         return False
@@ -250,8 +237,3 @@ class _Crew:
             finally:
                 self.under_way.discard(process)
         return process.returncode, output
-
-
-def gather(jobs: Sequence[Job]) -> list[ResultRow]:
-    """Result rows of every run that is done."""
-    return [row for job in jobs if job.done() for row in read_run_results(job.run / RESULTS, warnings.warn)]

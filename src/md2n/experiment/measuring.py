@@ -33,7 +33,7 @@ from md2n.evaluation.results import (
 )
 from md2n.experiment.costs import read_cost, record_cost
 from md2n.experiment.loading import LoadedRun, data_checksum, evaluation_data, load_run
-from md2n.experiment.source import UNKNOWN, measuring_code
+from md2n.experiment.source import UNKNOWN, measuring_code, shared_code, training_code
 from md2n.methods.base import Recovers
 from md2n.reading import reading
 from md2n.report.figures import RecoveryExample
@@ -226,8 +226,10 @@ class _Bench:
         )
 
     def code(self) -> dict[str, str]:
-        trained = str(self.run.facts.get("code", UNKNOWN))
-        return {"training": trained, "measuring": measuring_code(self.run.config.model.name)}
+        model, trained = self.run.config.model.name, str(self.run.facts.get("code", UNKNOWN))
+        # What all methods have in common is known of a run that was trained by the installed code.
+        shared = shared_code() if trained == training_code(model) else ""
+        return {"training": trained, "measuring": measuring_code(model), "shared": shared}
 
     def measured(self, source: Provenance, recovery: bool) -> list[ResultRow]:
         path = self.run.path / RESULTS

@@ -1,247 +1,171 @@
-"""The search of a benchmark: the same number of trials for every method on every data set, judged on validation.
+"""The search of a benchmark: the same number of trials for every method on every data set, chosen on validation.
 
-Trial 0 is the preset, trials 1 to N are drawn from the method's stated space (``md2n.experiment.search``); each is a
-``md2n train`` run with seed 0 under ``trials/``.  The best validation score decides the settings of all seeds, and is
-remembered in ``tuning/``.  The test split takes no part: trials are never measured on it.
+Trial 0 is the preset, trials 1 to N are drawn at random from the method's space (``md2n.experiment.search``); each is a
+``md2n train`` run with seed 0 under ``trials/``.  Optuna draws them and remembers what came of them in ``tuning.db``:
+one study per method, data set and preset.  The best validation score decides the settings of all seeds.  The test split
+has no part in it: trials are never measured on it.
 """
 
-import shlex
-import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from md2n.durable import make_directory, write_json
-from md2n.errors import DataError, RunError, UsageError
-from md2n.experiment.jobs import EVALUATED, Job
-from md2n.experiment.search import draws, space
+from md2n.durable import make_directory
+from md2n.errors import RunError, UsageError, install_hint
+from md2n.experiment.job import Job
+from md2n.experiment.search import in_words, space, targets
+from md2n.experiment.terms import Terms
 from md2n.reading import read_json, reading
 from md2n.report.table import Cell, Table
 from md2n.training.rundir import read_run
 
-BENCHMARK, TUNING = "benchmark.json", "tuning"
-REFUSALS = (2, 3, 4, 6)  # exit codes that the same trial would end with again: diverged, cannot serve these data
-# A traceback: a fault that this draw meets, and it will again; or memory that ran out, and it need not.
-UNEXPLAINED, TIMES = 1, 2
+if TYPE_CHECKING:
+    import optuna
+
+STORAGE = "tuning.db"
+# Exit codes that the same trial would end with again: a fault of md2n, settings or data it refuses, divergence.
+# After others (killed, no space left) it is made again.
+FINAL = (1, 2, 3, 4, 6)
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What the search came to for one method on one data set.
-
-    Args:
-        trial: number of the best.
-        sets: its settings.
-        scores: validation score of every trial; None where it failed.
-    """
-
-    trial: int
-    sets: tuple[str, ...]
-    scores: tuple[float | None, ...]
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What is the same for every method of a benchmark.
+class Search:
+    """The searches of a benchmark, one for every method on every data set among its runs.
 
     Args:
-        tune: trials of the search per method and data set.
-        preset: that every method starts from; each one's own if empty.
-        sets: settings of every run beside the preset; None in folders of an md2n that did not keep them.
-    """
-
-    tune: int
-    preset: str = ""
-    sets: tuple[str, ...] | None = ()
-
-    @property
-    def words(self) -> str:
-        """In words, for the tables."""
-        parts = ["presets, no search"]
-        if self.tune:
-            trials = f"{self.tune} random {'trial' if self.tune == 1 else 'trials'}"
-            parts = [f"the preset and {trials} per method and data set, chosen on validation with seed 0"]
-        parts += [f"every method from preset '{self.preset}'"] if self.preset else []
-        parts += [f"in every run {', '.join(self.sets)}"] if self.sets else []
-        return "; ".join(parts)
-
-    @property
-    def options(self) -> str:
-        """As options of ``md2n benchmark``."""
-        options = ["--tune", str(self.tune), *(["--preset", self.preset] if self.preset else [])]
-        return shlex.join([*options, *(word for s in self.sets or () for word in ("--set", s))])
-
-
-def terms(out: Path) -> Terms | None:
-    """Those that a benchmark was made under; None where it has not begun.
+        jobs: the runs whose settings are searched.
+        tune: trials beside the preset; at least 1.
+        out: the benchmark's folder, where the search is remembered; None: nothing is written.
 
     Raises:
-        RunError: they cannot be read.
+        UsageError: Optuna is not installed.
+        RunError: what is remembered cannot be read.
     """
-    with reading(out / BENCHMARK, RunError, "restore it, or give another --out"):
-        if not (out / BENCHMARK).exists():
-            return None
-        record = read_json(out / BENCHMARK)
-        sets = tuple(map(str, record["sets"])) if "sets" in record else None
-        return Terms(int(record["tune"]), str(record.get("preset", "")), sets)
 
+    def __init__(self, jobs: Sequence[Job], tune: int, out: Path | None = None) -> None:
+        try:
+            import optuna
+        except ImportError as error:
+            raise UsageError("Optuna, which searches settings, is not installed", install_hint("tune")) from error
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.jobs, self.tune = tuple(jobs), tune
+        self.path = None if out is None else out / STORAGE
+        if out is not None:
+            make_directory(out)
+        self.firsts = {(j.data, j.model): replace(j, seed=0) for j in jobs}
+        with self._storing():
+            url = None if self.path is None else f"sqlite:///{self.path.resolve()}"
+            self.storage = optuna.storages.get_storage(url)
+            self.studies = {key: self._study(job) for key, job in self.firsts.items()}
 
-def check_terms(out: Path, now: Terms) -> None:
-    """Refuses to put rows made under two sets of terms into one benchmark.
+    def trials(self) -> list[Job]:
+        """The trials that have not ended, of every method, trial by trial.
 
-    Raises:
-        UsageError: the folder was made under others.
-    """
-    before = terms(out)
-    if before is not None and before != (now if before.sets is not None else Terms(now.tune, sets=None)):
-        raise UsageError(
-            f"{out} was made with {before.options}, not with {now.options}: such rows do not compare",
-            f"give {before.options}, or another folder to --out",
-        )
-
-
-def keep_terms(out: Path, now: Terms) -> None:
-    """Remembers them, if there are none yet.
-
-    Raises:
-        StorageError: they cannot be written.
-    """
-    make_directory(out)
-    if terms(out) is None:
-        content = {"tune": now.tune, "preset": now.preset, "sets": list(now.sets or ())}
-        write_json(out / BENCHMARK, {"format": 1, **content})
-
-
-def trials(jobs: Sequence[Job], tune: int) -> list[Job]:
-    """The trials of every method on every data set, trial by trial; none where the budget is 0.
-
-    Raises:
-        ConfigError: a stated space holds a setting or a value that its method does not have.
-    """
-    if not tune:
-        return []
-    trial_jobs = []
-    for job in _firsts(jobs):
-        drawn = draws(job.model, job.dataset, job.config, tune, job.sets)
-        for number, sets in enumerate([[], *drawn]):
-            trial = replace(job.with_sets(sets), trial=number, seed=0)
+        Raises:
+            ConfigError: a space holds a setting or a value that its method does not have.
+            RunError: what is remembered cannot be read or written.
+        """
+        trials = []
+        with self._storing():
+            for key, job in self.firsts.items():
+                if self._ended(key) and not self._scores(key):
+                    # All were refused, as for data that may have been mended since: from the beginning.
+                    self.storage.delete_study(self.studies[key]._study_id)
+                    self.studies[key] = self._study(job)
+                while len(self.studies[key].trials) <= self.tune:
+                    self._draw(key)
+                trials += [_job(job, t) for t in self.studies[key].trials if not t.state.is_finished()]
+        for trial in trials:
             _ = trial.config  # what cannot be meant is refused before the work
-            trial_jobs.append(trial)
-    return sorted(trial_jobs, key=lambda t: t.trial or 0)
+        return sorted(trials, key=lambda t: t.trial or 0)
 
+    def record(self, trials: Sequence[Job]) -> None:
+        """Remembers the validation scores of trials that are done, and those that failed and would fail again.
 
-def choice(job: Job, tune: int) -> Choice | None:
-    """What the search came to for a job's method and data; None while trials are to be made, or made again.
+        Raises:
+            RunError: it cannot be written.
+        """
+        import optuna
 
-    A trial that diverged counts as made; where all did, the preset is left.  A choice that was made stands, whatever
-    becomes of its trials and of the code: it says with which settings to run, not what came of it.
-    """
-    tried = trials([job], tune)
-    settings = [t.settings["settings"] for t in tried]
-    try:
-        with reading(_record(job)):
-            record = read_json(_record(job))
-            if record["settings"] == settings:
-                return Choice(record["trial"], tuple(record["sets"]), tuple(record["scores"]))
-    except DataError:
-        pass  # not made yet, or damaged: it follows from the trials
-    if not tried or not all(t.done() or _refused(t) for t in tried):
-        return None
-    scores = tuple(_score(t) if t.done() else None for t in tried)
-    held = [(score, -number) for number, score in enumerate(scores) if score is not None]
-    best = -max(held)[1] if held else 0
-    return Choice(best, tried[best].sets, scores)
+        with self._storing():
+            for trial in trials:
+                study, number = self.studies[trial.data, trial.model], trial.trial or 0
+                if not trial.pending():
+                    study.tell(number, float(read_run(trial.run)["result"]["score"]))
+                elif _exit_code(trial) in FINAL:
+                    study.tell(number, state=optuna.trial.TrialState.FAIL)
 
+    def settled(self) -> tuple[list[Job], list[Job]]:
+        """The runs with the settings that were chosen, and those whose trials have not all ended.
 
-def open_trials(jobs: Sequence[Job], tune: int) -> list[Job]:
-    """The trials of methods for which nothing is chosen yet."""
-    choices = {(j.data, j.model): choice(j, tune) for j in _firsts(jobs) if tune}
-    chosen = {key for key, outcome in choices.items() if outcome is not None and _came_to_something(outcome)}
-    return [t for t in trials(jobs, tune) if (t.data, t.model) not in chosen]
+        Of equal scores the earlier trial is chosen; where all trials failed, the preset.
+        """
+        runs: list[Job] = []
+        with self._storing():
+            best = {key: max(self._scores(key), default=(0.0, 0))[1] for key in self.firsts if self._ended(key)}
+            chosen = {key: _job(self.firsts[key], self.studies[key].trials[-n]).sets for key, n in best.items()}
+        for job in self.jobs:
+            if (job.data, job.model) in chosen:
+                runs.append(replace(job, sets=chosen[job.data, job.model]))
+        return runs, [job for job in self.jobs if (job.data, job.model) not in chosen]
 
+    def _study(self, job: Job) -> "optuna.Study":
+        import optuna
 
-def chosen_jobs(jobs: Sequence[Job], tune: int) -> list[Job]:
-    """The runs with the settings that the search chose; with their presets where there is no choice (yet)."""
-    choices = {(j.data, j.model): choice(j, tune) if tune else None for j in _firsts(jobs)}
-    chosen = []
-    for job in jobs:
-        outcome = choices[job.data, job.model]
-        chosen.append(job if outcome is None else replace(job, sets=outcome.sets))
-    return chosen
+        name = f"{job.dataset}/{job.model}/{job.settings}"
+        return optuna.create_study(storage=self.storage, study_name=name, direction="maximize", load_if_exists=True)
 
+    def _draw(self, key: tuple[str, str]) -> None:
+        """One more trial; its draw hangs on its number, so more trials begin with those that fewer would have made."""
+        from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+        from optuna.samplers import RandomSampler
 
-def settle(
-    jobs: Sequence[Job], tune: int, notice: Callable[[str], None] = lambda text: None
-) -> tuple[list[Job], list[Job]]:
-    """Writes every choice down, and makes the best trial the run of seed 0, which it is.
+        job, study = self.firsts[key], self.studies[key]
+        number = len(study.trials)
+        drawn: dict[str, BaseDistribution] = {}
+        for path, values in space(job.model, job.config, job.sets).items() if number else ():
+            if isinstance(values[0], float):
+                drawn[path] = FloatDistribution(*values, log=True)
+            else:
+                drawn[path] = CategoricalDistribution(values)
+        study.sampler = RandomSampler(seed=zlib.crc32(f"{job.model}/{job.dataset}/{number}".encode()))
+        study.ask(drawn)
 
-    Args:
-        jobs: the runs.
-        tune: trials per method and data set.
-        notice: told of runs of other settings or other code that were renamed to make way.
+    def _ended(self, key: tuple[str, str]) -> bool:
+        trials = self.studies[key].trials
+        return len(trials) > self.tune and all(t.state.is_finished() for t in trials)
 
-    Returns:
-        The runs with the settings that were chosen, and those that must wait because trials are to be made again.
+    def _scores(self, key: tuple[str, str]) -> list[tuple[float, int]]:
+        """(validation score, minus the number) of the trials that are done."""
+        return [(t.value, -t.number) for t in self.studies[key].trials if t.value is not None]
 
-    Raises:
-        StorageError: it cannot be written.
-    """
-    if not tune:
-        return list(jobs), []
-    waiting = set()
-    for job in _firsts(jobs):
-        outcome = choice(job, tune)
-        if outcome is None:
-            waiting.add((job.data, job.model))
-            continue
-        if not _came_to_something(outcome):
-            continue  # not remembered: what all trials were refused for may be mended, as data can be
-        tried = trials([job], tune)
-        record: dict[str, Any] = {"trial": outcome.trial, "sets": list(outcome.sets), "scores": list(outcome.scores)}
-        record |= {"tried": [list(t.sets) for t in tried], "settings": [t.settings["settings"] for t in tried]}
-        make_directory(_record(job).parent)
-        write_json(_record(job), record)
-        best, first = tried[outcome.trial], replace(job, sets=outcome.sets, seed=0)
-        if best.done() and not first.done() and (message := first.make_way()):
-            notice(message)
-        if best.done() and not first.run.exists():
-            beside = first.run.with_name(f".{first.run.name}.copy")
-            make_directory(beside.parent)
-            shutil.rmtree(beside, ignore_errors=True)
-            shutil.copytree(best.run, beside, ignore=shutil.ignore_patterns(EVALUATED))
-            beside.rename(first.run)
-    settled = [j for j in jobs if (j.data, j.model) not in waiting]
-    return chosen_jobs(settled, tune), [j for j in jobs if (j.data, j.model) in waiting]
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        again = "remove it and give the same command: trials that are done are read from their folders, not made again"
+        with reading(self.path or "memory", RunError, again):
+            yield
 
 
 def space_table(jobs: Sequence[Job], tune: int) -> Table:
-    """The stated space of every method of a benchmark."""
+    """The search space of every method of a benchmark."""
     rows = []
     for job in {j.model: j for j in jobs}.values():
         for path, values in space(job.model, job.config, job.sets).items():
-            rows.append((Cell(job.model), Cell(path), Cell(values.words)))
-    title = f"What is searched: {Terms(tune).words}"
-    return Table("space", title, ("method", "setting", "drawn from"), tuple(rows))
+            rows.append((Cell(job.model), Cell(path), Cell(in_words(values))))
+    return Table("space", f"What is searched: {Terms(tune).words}", ("method", "setting", "drawn from"), tuple(rows))
 
 
-def _firsts(jobs: Sequence[Job]) -> list[Job]:
-    """One job for every method on every data set."""
-    return list({(j.data, j.model): replace(j, seed=0) for j in jobs}.values())
+def _job(job: Job, trial: "optuna.trial.FrozenTrial") -> Job:
+    """The run of a trial."""
+    sets = [f"{t}={value}" for path, value in trial.params.items() for t in targets(path, job.config, job.sets)]
+    return replace(job, sets=(*job.sets, *sets), trial=trial.number, seed=0)
 
 
-def _record(job: Job) -> Path:
-    return job.out / TUNING / job.dataset / f"{job.model}.json"
-
-
-def _refused(trial: Job) -> bool:
-    """True where the trial ended in a way in which it would end again; unexplained, where it did so twice."""
-    return any(map(trial.failures, REFUSALS)) or trial.failures(UNEXPLAINED) >= TIMES
-
-
-def _came_to_something(outcome: Choice) -> bool:
-    return any(score is not None for score in outcome.scores)
-
-
-def _score(trial: Job) -> float:
-    return float(read_run(trial.run)["result"]["score"])
+def _exit_code(trial: Job) -> int | None:
+    """Of the command that failed; None where none did, or the record is damaged."""
+    try:
+        return int(read_json(trial.failed)["exit_code"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

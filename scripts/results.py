@@ -1,0 +1,197 @@
+"""The project's own results, ``results/results.json.xz``, from which docs/benchmark.md and docs/results.md are made.
+
+    python -m scripts.results add runs/benchmark    puts what one or more benchmarks measured into the file
+    python -m scripts.results missing               prints the commands that measure what is missing or out of date
+
+``make benchmark`` runs the benchmark itself first (hours; resumable).  The file holds what the pages need: of
+predictions two measures under every condition, of recoveries means over the incomplete conditions that hide the
+modality, what every test sample gives, costs, and failures.  Everything else is in the run folders, which the same
+command makes again.  Commit the file and the pages alone, without code.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+from md2n.config import to_mapping
+from md2n.evaluation.results import PROTOCOLS, STANDING, ResultRow
+from md2n.experiment.job import Job
+from md2n.experiment.plan import plan
+from md2n.experiment.results_store import Results, collect, read_archive, write_archive
+from md2n.methods.catalogue import MODELS
+from md2n.report.grid import COMPLETE, Naming, grid, measured, metrics_of
+from md2n.report.runs import Failure, RunFacts
+from md2n.report.samples import scores_by_label
+from md2n.training.run_identity import identity_hash
+
+FILE = Path(__file__).resolve().parents[1] / "results" / "results.json.xz"
+SETS = ("digits", "mfeat", "ravdess_av", "ict_mmmo", "mosi", "mosi_clean", "stressid", "news3sources")
+SEEDS = 5
+OUT = Path("runs/benchmark")
+SPLIT, INCOMPLETE = "test", "incomplete"
+PREDICTION = (("accuracy", "macro_f1"), ("acc2_nonzero", "mae"), ("mae",))  # a set has the first that it can have
+RECOVERY = ("recovery_r2", "recovery_crps", "recovery_coverage90")
+DIGITS = 12  # of a digest
+
+Key = tuple[str, str, str]  # data set, method, protocol
+
+
+def trimmed(results: Results) -> Results:
+    """What the pages need of what was measured on the test split, with six significant digits.
+
+    Raises:
+        DataError: a data set's rows are of two versions of the data, or of two sets of masks.
+    """
+    rows = [r for r in results.rows if r.split == SPLIT]
+    chosen: list[ResultRow] = []
+    means: dict[tuple[object, ...], list[ResultRow]] = defaultdict(list)
+    metrics: dict[str, tuple[str, ...]] = {}
+    for dataset in {r.dataset for r in rows}:
+        held = {r.metric for r in rows if r.dataset == dataset and not r.target}
+        metrics[dataset] = next((names for names in PREDICTION if set(names) <= held), ())
+    for r in rows:
+        if not r.target and r.metric in metrics[r.dataset]:
+            chosen.append(_line(r, r.condition, r.value))
+        elif r.metric in RECOVERY and r.protocol == PROTOCOLS["fixed"] and r.condition != COMPLETE:
+            means[r.dataset, r.model, r.config_hash, r.seed, r.target, r.metric].append(r)
+    chosen += [_line(group[0], INCOMPLETE, fmean(r.value for r in group)) for group in means.values()]
+    scores = {}
+    for dataset in metrics:
+        fixed = [r for r in measured(rows, dataset, "fixed") if not r.target and r.metric in metrics[dataset]]
+        if fixed:
+            labels = Naming().labels(fixed)
+            by_label = scores_by_label(results.runs, grid(fixed, metrics_of(fixed)[0]), labels, SPLIT)
+            models = {label: pair for pair, label in labels.items()}
+            for label, seeds in by_label.items():
+                for seed, values in seeds.items():
+                    scores[dataset, *models[label], seed] = {metrics_of(fixed)[0]: values}
+    runs = []
+    for run in results.runs:
+        own = scores.get((run.dataset, run.model, run.config_hash, run.seed), {})
+        rounded = {metric: {row: _rounded(v) for row, v in values.items()} for metric, values in own.items()}
+        digest = run.config_hash[:DIGITS]
+        runs.append(replace(run, folder="", predictions="", masks="", config_hash=digest, scores=rounded))
+    return Results(chosen, runs, [replace(f, record="") for f in results.failures])
+
+
+def merged(old: Results, new: Results) -> Results:
+    """Both: new rows of a method on a data set under a protocol replace the old ones, if they are of as many seeds.
+
+    A run's cost and samples go with its rows under the fixed protocol.  A failure stays until its run has results.
+
+    Raises:
+        DataError: a data set's numbers would be of two versions of the data, or of two sets of masks.
+    """
+    before, now = _groups(old.rows), _groups(new.rows)
+    newer = {key for key, rows in now.items() if len(_seeds(rows)) >= len(_seeds(before.get(key, ())))}
+    groups = before | {key: now[key] for key in newer}
+    rows = sorted((r for group in groups.values() for r in group), key=_order)
+    for dataset in {r.dataset for r in rows}:
+        for protocol in STANDING:
+            measured(rows, dataset, protocol)
+    fixed = {key[:2] for key in newer if key[2] == PROTOCOLS["fixed"]}
+    runs = [r for r in old.runs if (r.dataset, r.model) not in fixed]
+    runs += [r for r in new.runs if (r.dataset, r.model) in fixed]
+    ended = {_run(r) for r in new.rows} | {_run(f) for f in new.failures}
+    failures = [*new.failures, *(f for f in old.failures if _run(f) not in ended)]
+    return Results(rows, sorted(runs, key=_run), sorted(failures, key=_run))
+
+
+def missing(rows: Iterable[ResultRow], jobs: Sequence[Job]) -> list[Job]:
+    """The runs that have no number of these settings and of the installed code under one of the protocols."""
+    known = {(_run(r), r.protocol, r.config_hash, _code(r, "measuring")) for r in rows if not r.target}
+
+    def measured_now(job: Job) -> bool:
+        version = identity_hash(to_mapping(job.config))[:DIGITS], job.code["measuring"]
+        return all(((job.dataset, job.model, job.seed), PROTOCOLS[p], *version) in known for p in STANDING)
+
+    return [job for job in jobs if not measured_now(job)]
+
+
+def commands(jobs: Sequence[Job], out: Path = OUT) -> list[str]:
+    """A command for every data set and stretch of seeds, with the number of runs that it makes."""
+    seeds: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for job in jobs:
+        seeds[job.data, job.model].append(job.seed)
+    together: dict[tuple[str, int, int], list[str]] = defaultdict(list)
+    for (data, model), numbers in sorted(seeds.items(), key=lambda item: item[0][0]):
+        together[data, min(numbers), max(numbers)].append(model)
+    return [
+        f"md2n benchmark --data {data} --models {','.join(models)} --seeds {last + 1 - first}"
+        f"{f' --first-seed {first}' if first else ''} --protocol {','.join(STANDING)} --out {out}"
+        for (data, first, last), models in together.items()
+    ]
+
+
+def _line(r: ResultRow, condition: str, value: float) -> ResultRow:
+    code = {part: _code(r, part) for part in ("measuring", "shared") if _code(r, part)}
+    masks = str(r.settings.get("masks", ""))[:DIGITS]
+    settings = {**({"masks": masks} if masks else {}), **({"code": code} if code else {})}
+    return replace(
+        r,
+        condition=condition,
+        value=_rounded(value),
+        rate_realised=float(f"{r.rate_realised:.4g}"),
+        settings=settings,
+        config_hash=r.config_hash[:DIGITS],
+        data_checksum=r.data_checksum[:DIGITS],
+        git_commit=r.git_commit[:DIGITS],
+        run="",
+        versions={},
+        md2n_version="",
+        created="",
+    )
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _code(r: ResultRow, part: str) -> str:
+    return str((r.settings.get("code") or {}).get(part, ""))
+
+
+def _run(r: "ResultRow | RunFacts | Failure") -> tuple[str, str, int]:
+    return r.dataset, r.model, r.seed
+
+
+def _groups(rows: Iterable[ResultRow]) -> dict[Key, list[ResultRow]]:
+    groups: dict[Key, list[ResultRow]] = defaultdict(list)
+    for r in rows:
+        groups[r.dataset, r.model, r.protocol].append(r)
+    return groups
+
+
+def _seeds(rows: Iterable[ResultRow]) -> set[int]:
+    return {r.seed for r in rows}
+
+
+def _order(r: ResultRow) -> tuple[object, ...]:
+    return *_run(r), r.protocol, r.condition, r.target, r.metric
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=("add", "missing"))
+    parser.add_argument("folders", nargs="*", type=Path, help="of benchmarks; of one, or made in several sittings")
+    options = parser.parse_args()
+    if options.action == "add":
+        from scripts import generate
+
+        if not options.folders:
+            parser.error("give the folder of a benchmark")
+        new = trimmed(collect(options.folders, lambda text: print(text, file=sys.stderr)))
+        write_archive(FILE, merged(read_archive(FILE), new))
+        generate.write()
+        return
+    jobs = plan(SETS, MODELS.names(), SEEDS, OUT)
+    todo = missing(read_archive(FILE).rows, jobs)
+    print("\n".join([f"# {len(todo)} of {len(jobs)} runs are to be made", *commands(todo)]))
+
+
+if __name__ == "__main__":
+    main()
