@@ -270,6 +270,18 @@ def test_published_numbers_can_be_left_out(tmp_path: Path) -> None:
     assert "Unbiased Missing-modality" not in write_report(tmp_path, ROWS, beside_published=False).read_text()
 
 
+def test_several_data_sets_begin_with_tables_over_all_of_them(tmp_path: Path) -> None:
+    rows = ROWS + fixed_rows("md2n", scores(0.6, 0.6), dataset="other")
+    runs = [RunFacts("", r.dataset, r.model, r.config_hash, r.seed, "") for r in rows]  # as an archive has them
+    text = write_report(tmp_path, rows, runs=runs, notes=["presets, no search"]).read_text()
+    assert text.index('<section id="all-data-sets">') < text.index('<section id="mosi">')
+    tables = {p.stem for p in (tmp_path / "tables").glob("all-data-sets-*.md")}
+    assert {"all-data-sets-overview-fixed", "all-data-sets-differences"} <= tables
+    overview = (tmp_path / "tables" / "all-data-sets-overview-fixed.md").read_text()
+    assert "| md2n |" in overview and "| 60.0 ± 1.0 |" in overview and "presets, no search" in overview
+    assert 'id="mosi-runs"' not in text  # nobody knows where they were
+
+
 def test_no_rows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no results to report"):
         write_report(tmp_path, [])

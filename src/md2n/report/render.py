@@ -141,6 +141,7 @@ def write_report(
         tidy(part)
     naming = naming or Naming()
     facts = published() if beside_published else None
+    placed = [r for r in runs if r.folder]  # an archive does not say where its runs were
     left_out = style.undrawable()
     shown = [] if left_out else list(examples)
     sections = []
@@ -155,9 +156,9 @@ def write_report(
             section.pictures += (pictures or {}).get(dataset, ())
             costs = cost_table(runs, dataset, named)
             section.tables += [] if costs is None else [costs]
-        if any(r.dataset == dataset for r in runs):
-            section.runs = run_table(runs, dataset, named)
-            section.commands = _commands(rows, dataset, split, runs, reference)
+        if any(r.dataset == dataset for r in placed):
+            section.runs = run_table(placed, dataset, named)
+            section.commands = _commands(rows, dataset, split, placed, reference)
         section.name_tables()
         sections.append(section)
     if len({r.dataset for r in rows if r.split == "test"}) > 1:
@@ -175,7 +176,7 @@ def write_report(
     for table in [t for section in sections for t in section.every_table] + others:
         forms = {"md": table.markdown(), "csv": table.csv(), "tex": table.latex()}
         written += [write_whole(folder / "tables" / f"{table.name}.{end}", text) for end, text in forms.items()]
-    way = shlex.quote(_way_back(folder)) if any(not Path(r.folder).is_absolute() for r in runs) else ""
+    way = shlex.quote(_way_back(folder)) if any(not Path(r.folder).is_absolute() for r in placed) else ""
     for section in sections:
         if section.commands:
             # Given to a shell line by line it has no name of its own, and stays where the reader is.
