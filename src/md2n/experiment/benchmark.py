@@ -39,14 +39,14 @@ def run_benchmark(
     notice: Callable[[str], None],
     progress: Progress = lambda done, total, what: None,
 ) -> list[Job]:
-    """Does what is missing, ``workers`` runs at a time.
+    """Makes and measures the runs that are not done, ``workers`` at a time.
 
     Args:
         jobs: from ``plan``.
         protocols: ``fixed``, ``random``.
         workers: processes at a time, one thread each.
-        notice: told of what a person should know, such as every run that fails.
-        progress: told when a run begins or ends: how many have ended, of how many, and which it is.
+        notice: receives a sentence on what a person should know, such as every run that fails.
+        progress: called when a run begins or ends: how many have ended, of how many, and which it is.
 
     Returns:
         The jobs that failed; ``Job.failed`` has the command and what it said.

@@ -18,7 +18,7 @@ def tell_findings(samples: Samples, config: DataConfig, notice: Callable[[str], 
     Args:
         samples: what is trained on.
         config: its name and label.
-        notice: told of each; and that data of more than 1 GiB are not looked through.
+        notice: receives each, and that data of more than 1 GiB are not looked through.
     """
     name = shlex.quote(config.name)
     if sum(ragged.values.nbytes for ragged in samples.modalities.values()) > WHOLE:

@@ -1,7 +1,7 @@
 """What runs measured, cost and failed with, in one form: from run folders, benchmark folders, or one compressed file.
 
 A run folder holds its own ``results.jsonl`` and ``cost.json``; a benchmark folder is read from its run folders, so no
-row stands in two places.  ``write_archive`` puts results into one file (JSON by columns, compressed by xz): the same
+row is in two places.  ``write_archive`` puts results into one file (JSON by columns, compressed by xz): the same
 results are the same bytes, and what is read back is equal.
 """
 

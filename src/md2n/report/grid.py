@@ -1,4 +1,4 @@
-"""Result rows of one measure as a grid: method by condition by seed, and what is told of it over seeds."""
+"""Result rows of one measure as a grid: method by condition by seed, and its means and deviations over seeds."""
 
 import re
 import statistics

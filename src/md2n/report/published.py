@@ -22,7 +22,7 @@ class PatternScores:
         dataset: ``mosi`` or ``mosei``.
         model: md2n's name of the method.
         title: the paper's name of it.
-        line: where it stands in the paper's extracted text.
+        line: of the paper's extracted text.
         retracted: the method's article was retracted.
         scores: set of available modalities -> values in percent.
     """
@@ -45,7 +45,7 @@ class AblationScores:
         row: short name.
         title: in words.
         rates: which missing rates the values are of.
-        line: where it stands in the paper's extracted text.
+        line: of the paper's extracted text.
         values: in percent.
     """
 

@@ -298,7 +298,7 @@ def _overall(
 
 
 def _explained(table: Table, failures: Sequence[Failure], notes: Sequence[str], naming: Naming) -> Table:
-    """Tables of predictions say which runs they lack, and how settings were chosen."""
+    """Tables of predictions say which runs are missing, and how settings were chosen."""
     if not table.name.startswith(("patterns", "rates", "hidden")):
         return table
     table = with_failures(table, failures, naming)

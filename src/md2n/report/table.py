@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from md2n.brief import brief
 from md2n.escape import csv_cell, visible
 
-# What LaTeX would take as a command, and the few signs that a plain font of it lacks.
+# What LaTeX would take as a command, and the few signs that its plain font does not have.
 LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",

@@ -114,7 +114,7 @@ def rates_by_method(grid: Grid) -> Table:
         f"{grid.dataset}: {grid.measure.title}, by missing rate",
         ("method", *columns, "seeds"),
         rows,
-        (_how(grid), "Rates are realised ones; where another was asked for it stands in brackets."),
+        (_how(grid), "Rates are realised ones; where another was asked for it is in brackets."),
         across="missing rate",
     )
 
