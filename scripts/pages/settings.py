@@ -150,7 +150,7 @@ def _at(values: Mapping[str, Any], path: str) -> Any:
 
 def source(setting: Setting, method: str) -> str:
     """Where the value comes from: the line of the method's own preset, else that of the default."""
-    from md2n.experiment.jobs import own_preset
+    from md2n.experiment.plan import own_preset
 
     preset = own_preset(method) if method != "default" else "default"
     if setting.path in sources(preset):

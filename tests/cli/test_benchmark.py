@@ -16,7 +16,7 @@ from md2n.cli.main import run
 from md2n.experiment import benchmark, job
 from md2n.experiment.results_store import collect
 from md2n.training.lock import FolderLock
-from md2n.training.runfiles import read_run
+from md2n.training.rundir import read_run
 from tests.cli.commands import ask, refused
 from tests.serve.trained import SHORT
 

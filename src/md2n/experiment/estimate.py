@@ -16,7 +16,6 @@ import numpy.typing as npt
 import torch
 
 from md2n.batch import Dataset, SequenceBatch
-from md2n.data.dataset import MultimodalDataset
 from md2n.data.ready import Datasets
 from md2n.evaluation.evaluator import evaluate, evaluate_recovery, validation_score
 from md2n.evaluation.protocols import RATES, Condition, fixed_conditions

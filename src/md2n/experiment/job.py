@@ -17,7 +17,7 @@ from md2n.experiment.source import UNKNOWN, measuring_code, training_code
 from md2n.methods.catalogue import MODELS
 from md2n.reading import read_json
 from md2n.training.run_identity import differences, identity
-from md2n.training.runfiles import is_begun, read_config, read_run
+from md2n.training.rundir import is_begun, read_config, read_run
 
 RUNS, TRIALS, MASKS = "runs", "trials", "masks"
 EVALUATED = "evaluated.json"

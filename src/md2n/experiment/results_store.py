@@ -27,7 +27,7 @@ from md2n.experiment.terms import BENCHMARK, Terms, terms
 from md2n.methods.catalogue import MODELS
 from md2n.reading import exists, parse_json, read_bytes, read_json, reading
 from md2n.report.runs import Failure, RunFacts
-from md2n.training.vouching import RUN
+from md2n.training.rundir import RUN
 
 ARCHIVE = ".json.xz"
 FORMAT = 1
