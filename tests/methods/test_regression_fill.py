@@ -10,7 +10,7 @@ from md2n.batch import SequenceBatch
 from md2n.evaluation.recovery import coverage, crps
 from md2n.methods.base import Recovery
 from md2n.methods.neighbours.model import Neighbours
-from md2n.methods.parts import filling
+from md2n.methods.parts import rows as row_store
 from md2n.methods.parts.config import FusionConfig
 from md2n.methods.parts.filling import RowFill
 from md2n.methods.parts.ridge import fit_ridge
@@ -140,7 +140,7 @@ def test_the_point_does_not_depend_on_the_draws(world: str) -> None:
 
 @pytest.mark.parametrize("method", [RegressionFill, Neighbours])
 def test_a_long_sequence_is_drawn_by_its_mean_over_time(monkeypatch: pytest.MonkeyPatch, method: type[RowFill]) -> None:
-    monkeypatch.setattr(filling, "FLAT", 20)  # text and audio have 30 and 18 numbers
+    monkeypatch.setattr(row_store, "FLAT", 20)  # text and audio have 30 and 18 numbers
     schema, train = WORLDS["sequences"], make_batch(WORLDS["sequences"], size=60)
     torch.manual_seed(0)
     model = method(schema, FusionConfig()).eval()

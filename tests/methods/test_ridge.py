@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge as Reference
 
-from md2n.methods.parts import filling
+from md2n.methods.parts import rows as row_store
 from md2n.methods.parts.config import FusionConfig
 from md2n.methods.parts.ridge import fit_ridge
 from md2n.methods.regression_fill.model import RegressionFill
@@ -110,9 +110,9 @@ def test_regression_fill_recovers_what_is_linear_in_the_rest() -> None:
 
 
 def test_of_many_rows_a_sample_of_all_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filling, "ROWS", 50)
+    monkeypatch.setattr(row_store, "ROWS", 50)
     model, batch = RegressionFill(WORLDS["vectors"], FusionConfig()), make_batch(WORLDS["vectors"], size=1000)
-    flat = model._flat(batch)
+    flat = model.flat(batch)
     model.fit([batch])
     places = [int((flat == row).all(dim=1).nonzero()[0, 0]) for row in model.rows]
     assert len(set(places)) == 50

@@ -1,115 +1,36 @@
-"""Fill from training rows: what the methods share that keep a sample of the training split and fill gaps from it.
+"""Fill from training rows: what the methods share that keep a sample of the training split and fill gaps from it."""
 
-A method says one thing of its own: how the answer for one set of available modalities and one target is fitted.
-"""
-
-import abc
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 
 from md2n.batch import SequenceBatch
-from md2n.brief import brief
-from md2n.errors import DataError
 from md2n.fusion.transformer import GIVEN
 from md2n.methods.base import Losses, MultimodalModel, Phase, Prediction, Recovery
 from md2n.methods.parts.backbone import Backbone
 from md2n.methods.parts.config import FusionConfig
-from md2n.methods.parts.nearest import Distances, Query
-from md2n.modality import Modality, Schema
+from md2n.methods.parts.rows import KeptRows
+from md2n.modality import Schema
 from md2n.noise import SampleNoise
-from md2n.seeding import numpy_generator
-from md2n.shapes import Bool, Float, Tensor
+from md2n.shapes import Float, Tensor
 
-ROWS = 2048  # training rows kept: the exact fit of a ridge costs their cube at worst
-FLAT = 2048  # sequences up to this many numbers are filled frame by frame, longer ones by their mean over time
 DRAWS = 8  # for a spread of the recovery, as md2n's
 
 
-@runtime_checkable
-class Answer(Protocol):
-    """What is known of one target from one set of available modalities."""
-
-    def __call__(self, query: Query) -> Float[Tensor, "n q"]:
-        """The point estimate for each sample."""
-        ...
-
-    def candidates(self, query: Query) -> tuple[Float[Tensor, "n q"], Float[Tensor, "n k q"]]:
-        """The point estimate, and k values of which every one is as likely to be drawn as the others."""
-        ...
-
-
-@dataclass(frozen=True)
-class Marginal:
-    """The training split's values of the target, whatever is available.
-
-    Args:
-        values: ``[N, q]``.
-    """
-
-    values: Float[Tensor, "N q"]
-
-    __repr__ = brief
-
-    def __call__(self, query: Query) -> Float[Tensor, "n q"]:
-        """Their mean."""
-        return self.values.mean(0).expand(len(query.inputs), -1)
-
-    def candidates(self, query: Query) -> tuple[Float[Tensor, "n q"], Float[Tensor, "n k q"]]:
-        """Their mean, and all of them."""
-        return self(query), self.values.expand(len(query.inputs), -1, -1)
-
-
-class RowFill(MultimodalModel, abc.ABC):
-    """Fills gaps from kept training rows; fits lazily, one pattern and target at a time.
+class RowFill(KeptRows, MultimodalModel):
+    """Fills gaps from kept training rows.
 
     The training rows it needs are part of the model's state, so a saved model answers as the trained one did.
     """
 
-    rows: Tensor
-    held: Tensor
-
     def __init__(self, schema: Schema, config: FusionConfig) -> None:
         super().__init__(schema)
         self.backbone = Backbone(schema, config)
-        self.lengths = tuple(m.length if m.length * m.dim <= FLAT else 1 for m in schema.modalities)
-        self.widths = tuple(n * m.dim for n, m in zip(self.lengths, schema.modalities))
-        self.register_buffer("rows", torch.zeros(0, sum(self.widths)))
-        self.register_buffer("held", torch.zeros(0, len(schema.modalities), dtype=torch.bool))
-        self._fits: dict[tuple[tuple[bool, ...], int], Answer] = {}
-
-    @abc.abstractmethod
-    def fit_answer(self, pattern: Bool[Tensor, " modality"], k: int, sharing: Bool[Tensor, " row"]) -> Answer:
-        """The answer for modality k where ``pattern`` is available.
-
-        Args:
-            pattern: ``[M]``.
-            k: the target.
-            sharing: ``[N]``, the kept rows that hold the target and some of the pattern; two at least.
-        """
+        self.make_rows(schema)
 
     def phases(self) -> Sequence[Phase]:
         return (Phase("rows", fit=self.fit, selects=False), Phase("fusion", patterns="complete"))
-
-    def fit(self, batches: Iterable[SequenceBatch]) -> None:
-        """Keeps up to ``ROWS`` training rows, flattened, with what they hold; of more, a random sample."""
-        rows: list[Tensor] = []
-        held: list[Tensor] = []
-        count = 0
-        place = numpy_generator(0, "rows of the ridge")
-        for batch in batches:
-            for row, holds in zip(self._flat(batch), batch.present):
-                count += 1
-                if len(rows) < ROWS:
-                    rows.append(row)
-                    held.append(holds)
-                elif (n := int(place.integers(count))) < ROWS:
-                    rows[n], held[n] = row, holds
-        self.rows, self.held = torch.stack(rows), torch.stack(held)
-        self._fits.clear()
 
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
         return Losses({"task": self.backbone.task_loss(self._raw(batch), batch)})
@@ -120,13 +41,13 @@ class RowFill(MultimodalModel, abc.ABC):
     def _raw(self, batch: SequenceBatch) -> Float[Tensor, "batch outputs"]:
         """Raw outputs of the head, gaps filled: to fusion, in training too, what is filled is given."""
         filled = self._blank(batch)
-        for query in self._queries(batch):
-            for k, modality in self._missing(query.available):
-                filled[modality.name][query.members] = self._framed(self._answer(query.available, k)(query), k)
+        for query in self.queries(batch):
+            for k, modality in self.missing_of(query.available):
+                filled[modality.name][query.members] = self.framed(self.answer(query.available, k)(query), k)
         latents = []
         for k, (modality, encoder) in enumerate(zip(self.schema.modalities, self.backbone.encoders)):
             # Filled rows have the answer's own length, read in full, whatever the batch is padded to.
-            features, frames = self._padded(batch, k)
+            features, frames = self.padded(batch, k)
             gap, answer = batch.missing[:, k], filled[modality.name]
             answer = F.pad(answer, (0, modality.input_dim - modality.dim))
             features[:, : self.lengths[k]] = torch.where(gap[:, None, None], answer, features[:, : self.lengths[k]])
@@ -145,102 +66,25 @@ class RowFill(MultimodalModel, abc.ABC):
         count, noise = draws or DRAWS, batch.noise(generator)
         point, spread = self._blank(batch), self._blank(batch)
         drawn = {name: x.repeat(count, 1, 1, 1) for name, x in self._blank(batch).items()}
-        for query in self._queries(batch):
+        for query in self.queries(batch):
             own = noise.rows(query.members.nonzero()[:, 0])
-            for k, modality in self._missing(query.available):
-                mean, candidates = self._answer(query.available, k).candidates(query)
-                point[modality.name][query.members] = self._framed(mean, k)
-                spread[modality.name][query.members] = self._framed(candidates.std(dim=1, correction=0), k)
-                drawn[modality.name][:, query.members] = self._framed(_choices(own.fork(k), candidates, count), k)
+            for k, modality in self.missing_of(query.available):
+                mean, candidates = self.answer(query.available, k).candidates(query)
+                point[modality.name][query.members] = self.framed(mean, k)
+                spread[modality.name][query.members] = self.framed(candidates.std(dim=1, correction=0), k)
+                drawn[modality.name][:, query.members] = self.framed(_choices(own.fork(k), candidates, count), k)
         features, spreads, every = {}, {}, {}
         for k, modality in enumerate(self.schema.modalities):
             values, gap = batch.readable(modality.name), batch.missing[:, k, None, None]
-            features[modality.name] = torch.where(gap, self._stretched(point[modality.name], k, values), values)
-            spreads[modality.name] = self._stretched(spread[modality.name], k, values)
-            every[modality.name] = torch.where(gap, self._stretched(drawn[modality.name], k, values), values)
+            features[modality.name] = torch.where(gap, self.stretched(point[modality.name], k, values), values)
+            spreads[modality.name] = self.stretched(spread[modality.name], k, values)
+            every[modality.name] = torch.where(gap, self.stretched(drawn[modality.name], k, values), values)
         return Recovery(features, spreads, every)
-
-    def _padded(self, batch: SequenceBatch, k: int) -> tuple[Tensor, Tensor]:
-        """What an encoder reads of modality k, and its frames, at least as long as the answer."""
-        modality = self.schema.modalities[k]
-        more = max(0, self.lengths[k] - batch.features[modality.name].shape[1])
-        return F.pad(batch.inputs(modality), (0, 0, 0, more)), F.pad(batch.frames(modality.name), (0, more))
-
-    def _flat(self, batch: SequenceBatch) -> Float[Tensor, "batch all"]:
-        """What is available, one row per sample: frames end to end, or their mean over time for long sequences."""
-        parts = []
-        for k, (modality, length) in enumerate(zip(self.schema.modalities, self.lengths)):
-            features, frames = self._padded(batch, k)
-            features = features[..., : modality.dim]
-            if length == 1 and not modality.is_vector:
-                count = frames.sum(dim=1).clamp(min=1)[:, None]
-                parts.append(features.sum(dim=1) / count)
-            else:
-                parts.append(features[:, :length].flatten(1))
-        return torch.cat(parts, dim=1)
 
     def _blank(self, batch: SequenceBatch) -> dict[str, Float[Tensor, "batch _time _dim"]]:
         """Zeros ``[B, length, d_k]`` for every modality, which stay where it is available."""
         like = batch.features[batch.names[0]]
         return {m.name: like.new_zeros(batch.size, n, m.dim) for m, n in zip(self.schema.modalities, self.lengths)}
-
-    def _framed(self, flat: Float[Tensor, "*any q"], k: int) -> Float[Tensor, "*any _time _dim"]:
-        """Rows of numbers of modality k as frames."""
-        return flat.reshape(*flat.shape[:-1], self.lengths[k], self.schema.modalities[k].dim)
-
-    def _stretched(
-        self, x: Float[Tensor, "*any _length dim"], k: int, like: Float[Tensor, "batch time dim"]
-    ) -> Float[Tensor, "*any time dim"]:
-        """Frames as many as ``like`` has: a mean over time in all of them, else zeros past the answer's end."""
-        frames = like.shape[1]
-        if self.lengths[k] == 1:
-            return x.expand(*x.shape[:-2], frames, -1)
-        return F.pad(x, (0, 0, 0, max(0, frames - x.shape[-2])))[..., :frames, :]
-
-    def _missing(self, pattern: Bool[Tensor, " modality"]) -> list[tuple[int, Modality]]:
-        return [(k, m) for k, m in enumerate(self.schema.modalities) if not bool(pattern[k])]
-
-    def inputs_of(self, pattern: Bool[Tensor, " modality"], rows: Tensor) -> Float[Tensor, "n p"]:
-        """What is given in ``pattern`` of flattened rows."""
-        return rows[:, pattern.repeat_interleave(torch.tensor(self.widths, device=pattern.device))]
-
-    def target_of(self, k: int, rows: Tensor) -> Float[Tensor, "n q"]:
-        """Modality k of flattened rows."""
-        return torch.split(rows, list(self.widths), dim=1)[k]
-
-    def _queries(self, batch: SequenceBatch) -> list[Query]:
-        """The samples of a batch, by their sets of available modalities."""
-        flat = self._flat(batch)
-        distances = Distances(flat, self.rows, self.held, self.widths)
-        patterns, which = torch.unique(batch.available, dim=0, return_inverse=True)
-        chosen = ((which == p, pattern) for p, pattern in enumerate(patterns))
-        return [Query(self.inputs_of(g, flat[members]), members, g, distances) for members, g in chosen]
-
-    def _answer(self, pattern: Bool[Tensor, " modality"], k: int) -> Answer:
-        key = (tuple(map(bool, pattern)), k)
-        if key not in self._fits:
-            holding = self.held[:, k]
-            sharing = holding & (self.held & pattern).any(dim=1)
-            if not bool(holding.any()):
-                name = self.schema.names[k]
-                raise DataError(
-                    f"no training sample holds modality '{name}', so nothing can be filled in for it",
-                    "leave the modality out, or train on samples that have it",
-                )
-            if int(sharing.sum()) < 2:
-                # No two rows hold both sides: the training split's distribution is all that is known.
-                self._fits[key] = Marginal(self.target_of(k, self.rows[holding]))
-            else:
-                self._fits[key] = self.fit_answer(pattern, k, sharing)
-        return self._fits[key]
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        # The kept rows' number is the training set's, not the constructor's.
-        for name in ("rows", "held"):
-            if prefix + name in state_dict:
-                setattr(self, name, torch.zeros_like(state_dict[prefix + name]))
-        self._fits.clear()
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 def _choices(noise: SampleNoise, candidates: Float[Tensor, "batch k q"], count: int) -> Float[Tensor, "draw batch q"]:

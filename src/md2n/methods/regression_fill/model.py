@@ -9,9 +9,10 @@ from typing import ClassVar
 
 from md2n.brief import brief
 from md2n.methods.base import Card
-from md2n.methods.parts.filling import FLAT, ROWS, Answer, RowFill
+from md2n.methods.parts.filling import RowFill
 from md2n.methods.parts.nearest import Query
 from md2n.methods.parts.ridge import Ridge, fit_ridge
+from md2n.methods.parts.rows import FLAT, ROWS, Answer
 from md2n.shapes import Bool, Float, Int, Tensor
 
 NEIGHBOURS = 40  # training rows whose residuals are drawn
