@@ -181,3 +181,18 @@ class Recovers(Protocol):
     ) -> Recovery:
         """Recovers every missing modality of every sample; ``steps`` is the number of network calls per recovery."""
         ...
+
+
+@runtime_checkable
+class Calibrates(Protocol):
+    """A method that learns from held-out samples how sure it may be, once its weights are chosen."""
+
+    def calibrate(self, training: Iterable[SequenceBatch], validation: Iterable[SequenceBatch]) -> Sequence[str]:
+        """Sets buffers from complete batches of the two splits; a function of these and of the weights.
+
+        Called once, with the chosen weights, in evaluation mode and without gradients.
+
+        Returns:
+            Sentences for the user: what could not be calibrated.
+        """
+        ...

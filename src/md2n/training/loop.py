@@ -28,6 +28,7 @@ from md2n.evaluation.evaluator import validation_score
 from md2n.evaluation.inference import conversations_for
 from md2n.methods.base import MultimodalModel, Phase
 from md2n.seeding import generator, stream_seed
+from md2n.training.calibration import calibrate
 from md2n.training.checkpoint import Best, Checkpoint, Progress
 from md2n.training.config import TrainerConfig
 from md2n.training.device import autocast, choose_device, require_precision
@@ -248,7 +249,8 @@ class Loop:
     def finish(self, best: Best | None) -> TrainingResult:
         if best is None:  # never: the last phase selects, and the end of a phase is always validated
             raise RuntimeError("training ended without a validation")
-        self.model.eval()
+        for note in calibrate(self.model, self.feed, self.valid_set):
+            self.observer.warn(note)
         self.folder.log.flush()
         p = self.progress
         result = {"epoch": best.epoch, "score": best.score, "loss": best.loss, "epochs": p.epoch, "steps": p.step}

@@ -78,6 +78,10 @@ class MD2NConfig:
             deviation.
         recover_steps: network calls for a faithful recovery.
         recover_draws: draws for a recovery's mean and standard deviation.
+        calibration: how recovered features are made after training.  ``translation``: the decoded latent is combined
+            with a closed-form translation, and draws come from its residuals on matched training samples; validation
+            samples decide the weights.  ``walk``: decoded latents and draws, shrunk and scaled on validation samples.
+            ``none``: as in the paper.
     """
 
     fusion: FusionConfig = field(default_factory=FusionConfig)
@@ -94,3 +98,4 @@ class MD2NConfig:
     predict_draws: Annotated[int, Gt(0)] = 1
     recover_steps: Annotated[int, Gt(0)] = 6
     recover_draws: Annotated[int, Gt(0)] = 8
+    calibration: Literal["none", "walk", "translation"] = "translation"

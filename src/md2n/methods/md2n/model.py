@@ -15,6 +15,8 @@ the task trains fusion on recovered latents without moving what recovered them (
 """
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from typing import ClassVar
 
 import torch
@@ -25,11 +27,17 @@ from md2n.diffusion.process import make_process
 from md2n.errors import UsageError
 from md2n.methods.base import Card, Losses, Prediction, Recovery
 from md2n.methods.md2n.config import MD2NConfig
+from md2n.methods.md2n.features import FeatureRecovery
 from md2n.methods.md2n.recovery import DuplexRecovery
 from md2n.methods.parts.latent import LatentModel
+from md2n.missing import draw_available
 from md2n.modality import Schema
-from md2n.noise import SequentialNoise
+from md2n.noise import SampleNoise, SequentialNoise
+from md2n.seeding import generator as seeded
 from md2n.shapes import Float, Int, Tensor
+
+VIEWS = 16  # patterns that a validation row is met under, at most
+PAIRS = 4096  # of validation rows and patterns
 
 
 class MD2N(LatentModel):
@@ -59,6 +67,8 @@ class MD2N(LatentModel):
         process = make_process(d.steps, d.t1, d.t2, d.schedule, d.transfer, d.variance)
         self.recovery = DuplexRecovery(len(schema.modalities), tokens, width, process, d)
         self.add_decoders(config.decoders)
+        calibrated = config.decoders and config.calibration != "none"
+        self.features = FeatureRecovery(schema, config.calibration == "translation") if calibrated else None
 
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
         config, available, present = self.config, batch.available, batch.present
@@ -159,7 +169,39 @@ class MD2N(LatentModel):
                 "this model was trained without decoders, so it recovers latents only", "train with decoders = true"
             )
         count, noise = draws or self.config.recover_draws, batch.noise(generator)
-        best, drawn = self.recovery.recover(
-            self.backbone.encode(batch), batch.available, noise, steps or self.config.recover_steps, count
-        )
+        if self.features is None or self.features.walks(batch):
+            plain = self._decoded(batch, noise, steps or self.config.recover_steps, count)
+        else:
+            plain = self._decoded(batch, noise, 1, 1)
+        return plain if self.features is None else self.features.answer(batch, plain, count, noise)
+
+    def _decoded(self, batch: SequenceBatch, noise: SampleNoise, steps: int, count: int) -> Recovery:
+        """Decoded latents, ``count`` draws of ``steps`` calls."""
+        best, drawn = self.recovery.recover(self.backbone.encode(batch), batch.available, noise, steps, count)
         return self.decoded(batch, best, drawn, count, noise)
+
+    def calibrate(self, training: Iterable[SequenceBatch], validation: Iterable[SequenceBatch]) -> Sequence[str]:
+        """Fits how decoded features are answered with; see ``features``.  Predictions stay as they are.
+
+        Args:
+            training: complete batches; rows of them are kept.
+            validation: complete batches; every row is met under up to ``VIEWS`` drawn patterns.
+
+        Returns:
+            What a person should know: which modalities were left as they were.
+        """
+        if self.features is None:
+            return ()
+        self.features.keep(training)
+        batches = list(validation)
+        count = max(1, min(VIEWS, PAIRS // max(1, sum(b.size for b in batches))))
+        walks = not all(map(self.features.matched, range(len(self.schema.modalities))))
+        steps, draws = (self.config.recover_steps, self.config.recover_draws) if walks else (1, 1)
+
+        def views() -> Iterator[tuple[SequenceBatch, Recovery]]:
+            for (number, batch), view in product(enumerate(batches), range(count)):
+                hidden = draw_available(batch.present.cpu(), seeded(0, "calibration", number, view))
+                seen = batch.hide(hidden.to(batch.device))
+                yield seen, self._decoded(seen, seen.noise(seeded(0, "calibration")), steps, draws)
+
+        return self.features.fit(views)

@@ -10,9 +10,8 @@ from md2n.fusion.transformer import GIVEN
 from md2n.methods.base import Losses, MultimodalModel, Phase, Prediction, Recovery
 from md2n.methods.parts.backbone import Backbone
 from md2n.methods.parts.config import FusionConfig
-from md2n.methods.parts.rows import KeptRows
+from md2n.methods.parts.rows import KeptRows, choices
 from md2n.modality import Schema
-from md2n.noise import SampleNoise
 from md2n.shapes import Float, Tensor
 
 DRAWS = 8  # for a spread of the recovery, as md2n's
@@ -72,7 +71,7 @@ class RowFill(KeptRows, MultimodalModel):
                 mean, candidates = self.answer(query.available, k).candidates(query)
                 point[modality.name][query.members] = self.framed(mean, k)
                 spread[modality.name][query.members] = self.framed(candidates.std(dim=1, correction=0), k)
-                drawn[modality.name][:, query.members] = self.framed(_choices(own.fork(k), candidates, count), k)
+                drawn[modality.name][:, query.members] = self.framed(choices(own.fork(k), candidates, count), k)
         features, spreads, every = {}, {}, {}
         for k, modality in enumerate(self.schema.modalities):
             values, gap = batch.readable(modality.name), batch.missing[:, k, None, None]
@@ -85,11 +84,3 @@ class RowFill(KeptRows, MultimodalModel):
         """Zeros ``[B, length, d_k]`` for every modality, which stay where it is available."""
         like = batch.features[batch.names[0]]
         return {m.name: like.new_zeros(batch.size, n, m.dim) for m, n in zip(self.schema.modalities, self.lengths)}
-
-
-def _choices(noise: SampleNoise, candidates: Float[Tensor, "batch k q"], count: int) -> Float[Tensor, "draw batch q"]:
-    """``count`` of each sample's candidates, each draw any of them: a normal number's own rank is uniform."""
-    size, k = candidates.shape[:2]
-    unit = noise.draws(count).like(candidates.new_zeros(count * size, 1))
-    place = (torch.special.ndtr(unit) * k).long().clamp(max=k - 1).view(count, size)
-    return candidates[torch.arange(size, device=place.device), place]

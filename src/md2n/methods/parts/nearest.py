@@ -45,31 +45,33 @@ class Distances:
         pairs = zip(*(torch.split(x.double(), widths, dim=1) for x in (self.samples, self.rows)))
         return torch.stack([x.square().sum(1)[:, None] - 2 * (x @ y.T) + y.square().sum(1)[None, :] for x, y in pairs])
 
-    def nearest(
-        self,
-        members: Bool[Tensor, " batch"],
-        available: Bool[Tensor, " modality"],
-        usable: Int[Tensor, " usable"],
-        count: int,
-    ) -> Int[Tensor, "members k"]:
-        """For each of the members the ``count`` nearest of the usable rows, or all of them where they are fewer.
+    def between(
+        self, members: Bool[Tensor, " batch"], available: Bool[Tensor, " modality"], usable: Int[Tensor, " usable"]
+    ) -> Float[Tensor, "members usable"]:
+        """D of each of the members to each of the usable rows.
 
         Args:
             members: samples to find neighbours of.
             available: modalities that all of them have.
             usable: places of rows; each holds one of the given modalities at least.
-            count: at least 1.
-
-        Returns:
-            ``[members, k]`` places in ``usable``, in ascending order.
         """
         shared = (self.held[usable] & available).double()
         features = shared @ torch.tensor(self.widths, dtype=torch.float64, device=shared.device)
         distance = torch.zeros(int(members.sum()), len(usable), dtype=torch.float64, device=shared.device)
         for m in available.nonzero()[:, 0].tolist():
             distance += self.squares[m][members][:, usable] * shared[:, m]
-        distance = (distance / features).round(decimals=DECIMALS)
-        return distance.topk(min(count, len(usable)), dim=1, largest=False).indices.sort(dim=1).values
+        return distance / features
+
+
+def closest(distance: Float[Tensor, "n usable"], count: int) -> Int[Tensor, "n k"]:
+    """For each row the places of its ``count`` smallest distances, or of all where they are fewer, in ascending order.
+
+    Args:
+        distance: ``[n, usable]``.
+        count: at least 1.
+    """
+    rounded = distance.round(decimals=DECIMALS)
+    return rounded.topk(min(count, distance.shape[1]), dim=1, largest=False).indices.sort(dim=1).values
 
 
 @dataclass(frozen=True)
@@ -91,5 +93,9 @@ class Query:
     __repr__ = brief
 
     def nearest(self, usable: Int[Tensor, " usable"], count: int) -> Int[Tensor, "n k"]:
-        """See ``Distances.nearest``."""
-        return self.distances.nearest(self.members, self.available, usable, count)
+        """The places in ``usable`` of the ``count`` nearest rows; see ``closest``."""
+        return closest(self.between(usable), count)
+
+    def between(self, usable: Int[Tensor, " usable"]) -> Float[Tensor, "n usable"]:
+        """See ``Distances.between``."""
+        return self.distances.between(self.members, self.available, usable)

@@ -17,6 +17,7 @@ from md2n.brief import brief
 from md2n.errors import DataError
 from md2n.methods.parts.nearest import Distances, Query
 from md2n.modality import Modality, Schema
+from md2n.noise import SampleNoise
 from md2n.seeding import numpy_generator
 from md2n.shapes import Bool, Float, Tensor
 
@@ -176,3 +177,11 @@ class KeptRows(nn.Module, abc.ABC):
                 setattr(self, name, torch.zeros_like(state_dict[prefix + name]))
         self._fits.clear()
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def choices(noise: SampleNoise, candidates: Float[Tensor, "batch k q"], count: int) -> Float[Tensor, "draw batch q"]:
+    """``count`` of each sample's candidates, each draw any of them: a normal number's own rank is uniform."""
+    size, k = candidates.shape[:2]
+    unit = noise.draws(count).like(candidates.new_zeros(count * size, 1))
+    place = (torch.special.ndtr(unit) * k).long().clamp(max=k - 1).view(count, size)
+    return candidates[torch.arange(size, device=place.device), place]
