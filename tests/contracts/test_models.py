@@ -11,7 +11,7 @@ from torch import Tensor
 from md2n import noise
 from md2n.batch import SequenceBatch
 from md2n.errors import DataError
-from md2n.methods.base import Card, MultimodalModel, Recovers
+from md2n.methods.base import Calibrates, Card, MultimodalModel, Recovers
 from md2n.methods.catalogue import CONFIGS, MODELS, build, config_class
 from md2n.seeding import generator
 from tests.steps import few_steps
@@ -27,6 +27,9 @@ def prepared(name: str, world: str, gaps: bool = False, steps: int = 2) -> Case:
     model = build(name, schema, config_class(name)())
     batch = make_batch(schema, gaps=gaps)
     few_steps(model, batch, steps, "contract", lambda parameters: torch.optim.AdamW(parameters, lr=1e-3))
+    if isinstance(model, Calibrates):
+        with torch.no_grad():
+            model.calibrate([batch.complete()], [make_batch(schema, seed=1, gaps=gaps)])
     return model, every_pattern(batch)
 
 

@@ -14,7 +14,7 @@ import torch
 from md2n.batch import SequenceBatch
 from md2n.diffusion.process import make_process
 from md2n.diffusion.sampler import Start, make_sampler
-from md2n.methods.base import Recovers
+from md2n.methods.base import Calibrates, Recovers
 from md2n.methods.catalogue import MODELS, build, config_class
 from md2n.noise import SequentialNoise
 from md2n.seeding import generator
@@ -71,6 +71,9 @@ def method(name: str) -> Numbers:
     told: Numbers = {}
     for phase, losses in few_steps(model, batch, STEPS, "golden").items():
         told |= {f"{phase}: {part}": [float(x.detach())] for part, x in losses.parts.items()}
+    if isinstance(model, Calibrates):
+        with torch.no_grad():
+            model.calibrate([batch], [in_double(make_batch(schema, seed=1))])
     asked = every_pattern(batch)
     with torch.no_grad():
         told["output"] = flat(model.predict(asked, generator(7, "golden")).output)

@@ -6,6 +6,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -135,6 +136,25 @@ def test_phases_train_what_they_say_and_patterns_are_as_they_say(tmp_path: Path)
     assert torch.allclose(model.centre, TRAIN.batch(range(44)).readable("a").new_zeros(5), atol=0.5)  # type: ignore[arg-type]
     kinds = [(r["kind"], r["phase"]) for r in read_log(tmp_path / "run" / "log.jsonl") if r["kind"] != "step"]
     assert kinds[:4] == [("phase", "centre"), ("phase", "warm"), ("epoch", "warm"), ("epoch", "warm")]
+
+
+def test_the_chosen_weights_are_calibrated_once_and_saved_so(tmp_path: Path) -> None:
+    warned: list[str] = []
+
+    class Warned(Silent):
+        def warn(self, text: str) -> None:
+            warned.append(text)
+
+    model = fresh(Staged)
+    result = do_train(tmp_path / "run", kind=Staged, observer=Warned(), model=model)
+    assert warned == ["calibrated"]
+    model.eval()
+    with torch.no_grad():
+        offsets = [
+            float((model.raw(b) - b.labels).mean()) for b in (x.batch(np.arange(len(x))) for x in (TRAIN, VALID))
+        ]
+    saved = decode_tensors(result.weights.read_bytes(), result.weights)
+    assert saved["offset"].tolist() == pytest.approx(offsets, abs=1e-5)
 
 
 def test_a_phase_begins_with_what_the_one_before_ended_with(tmp_path: Path) -> None:

@@ -162,8 +162,8 @@ def normal_ends(deviation: Float[Tensor, "*rest"]) -> Ends:
     return -high, high
 
 
-def thinned(x: Float[Tensor, "*lead n rest"]) -> Float[Tensor, "*lead n few"]:
-    """At most ``NUMBERS`` of each row's numbers, evenly chosen."""
+def thinned(x: Tensor) -> Tensor:
+    """At most ``NUMBERS`` of the last dimension, evenly chosen."""
     size = x.shape[-1]
     return x[..., :: max(1, -(-size // NUMBERS))]
 

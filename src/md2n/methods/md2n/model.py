@@ -11,7 +11,8 @@ trained on the latents it will meet in use, without it.
 Beyond the paper, and off in its preset: the prediction from recovered modalities is also drawn toward the same model's
 prediction from the complete sample (``complete_view_distillation``), which is trained on the task as well.  It takes a
 second pass of the fusion, which is most of a training step; ``complete_share`` of the samples go through it.  Likewise,
-the task trains fusion on recovered latents without moving what recovered them (``detach_recovered``).
+the task trains fusion on recovered latents without moving what recovered them (``detach_recovered``).  After training,
+what is decoded is combined with a closed-form translation and drawn as widely as validation says (``calibration``).
 """
 
 import math
@@ -53,9 +54,10 @@ class MD2N(LatentModel):
         family="recovery",
         differences="The paper leaves its supplement, code and many settings unpublished; docs/decisions says what was "
         "chosen and why. The default adds distillation from the complete view, a first guess of what is missing by a "
-        "perceptron over all given latents (first_guess), and recovered latents that the task does not move "
-        "(detach_recovered); the preset 'paper' has none of the three. In both, recovery is trained on latents without "
-        "the encoders' dropout.",
+        "perceptron over all given latents (first_guess), recovered latents that the task does not move "
+        "(detach_recovered), and recovered features that combine the decoder with a closed-form translation and draw "
+        "its residuals, as validation says (calibration); the preset 'paper' has none of the four. In both, recovery "
+        "is trained on latents without the encoders' dropout.",
         recovers=True,
     )
 
