@@ -1,6 +1,6 @@
 """Prints how well a trained md2n recovers every modality, with and without its calibration, beside closed forms.
 
-    python -m scripts.recovery RUN... [--split test] [--every 1] [--fold 2]
+    python -m scripts.recovery RUN... [--split test] [--every 1] [--folds 2] [--brief]
 
 Per modality, pooled over the incomplete patterns of the fixed protocol (every n-th of them): R², fair CRPS, share of
 the truth in intervals of 50 and 90 %, energy score of whole vectors (root mean square distance; fair), of 20 draws;
@@ -30,6 +30,7 @@ from md2n.methods.md2n.model import MD2N
 from md2n.seeding import generator
 
 DRAWS = 20
+METHODS = ("before", "after", "regression_fill", "neighbours")
 BATCH = 64
 Array = npt.NDArray[Any]
 
@@ -95,19 +96,20 @@ class Tally:
             )
 
 
-def tallies(run: LoadedRun, split: str, every: int, folds: int) -> dict[str, Tally]:
+def tallies(run: LoadedRun, split: str, every: int, folds: int, brief: bool) -> dict[str, Tally]:
     model, names = run.model, run.schema.names
     assert isinstance(model, MD2N)
     (_, train, _), (_, valid, _), (_, judged, _) = (evaluation_data(run, s, None) for s in ("train", "valid", split))
     everyone, all_train = np.arange(len(judged)), np.arange(len(train))
-    out = {name: Tally(names) for name in ("before", "after", "regression_fill", "neighbours")}
-    for name in ("regression_fill", "neighbours"):
+    out = {name: Tally(names) for name in (METHODS[1:2] if brief else METHODS)}
+    for name in () if brief else METHODS[2:]:
         other: Any = build(name, run.schema, config_class(name)()).eval()
         with torch.no_grad():
             other.fit(complete(train, all_train))
         out[name].ask(other, judged, everyone, every)
     features, model.features = model.features, None
-    out["before"].ask(model, judged, everyone, every)
+    if not brief:
+        out["before"].ask(model, judged, everyone, every)
     model.features = features
     for fold in range(folds if split == "valid" else 1):
         mine = everyone if split != "valid" else everyone[everyone % folds == fold]
@@ -132,11 +134,12 @@ def main() -> None:
     parser.add_argument("--split", default="test", choices=("valid", "test"))
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument("--brief", action="store_true", help="only what was calibrated")
     given = parser.parse_args()
     torch.set_num_threads(1)
     for path in given.runs:
         run = load_run(path)
-        result = tallies(run, given.split, given.every, given.folds)
+        result = tallies(run, given.split, given.every, given.folds, given.brief)
         print(f"{path.name}, {given.split}")
         for method, tally in result.items():
             print(f"  {method}: {1000 * tally.cpu_s / max(1, tally.hidden):.2f} CPU-ms per sample and hidden modality")

@@ -9,8 +9,8 @@ with one quadruple for each modality, by least squares on validation rows under 
 and ``PRIOR`` more rows say that the translation is right alone.  So the network is listened to as far as rows that it
 was not trained on say so, and a + b + h below 1 shrinks toward the training mean.
 
-Draw i is ``xhat + s dev_i`` with dev_i = (e_i - e) + h (f_i - f): the residual of a matched row, and with h its own
-answer, which for h = 1 and c = 1 makes the draw that row's value.  An interval of probability p that dev promises
+Draws are ``xhat + s dev``, dev made of d_i = (e_i - e) + h (f_i - f): the residual of a matched row, and with h its own
+answer; where h = c = 1, xhat + d_i is that row's value.  An interval of probability p that dev promises
 holds the truth in p of the validation numbers if s is the p-quantile of what each of them needs: the conformal score of
 Lei et al. (J. Am. Stat. Assoc. 113, 2018), relative to the width that is promised.  s is the geometric mean over
 ``LEVELS``, log s shrunk toward 0 as the weights are.  Where validation rows and new ones are exchangeable, intervals
@@ -27,7 +27,7 @@ from torch import nn
 
 from md2n.shapes import Float, Tensor
 
-COUNTS = (40, 10, 20, 80)  # matched rows that are drawn from; the first where nothing speaks for another
+COUNTS = (40, 20, 80)  # matched rows that are drawn from; the first where nothing speaks for another
 PARTS = 4  # decoded latent, translation, mean residual and mean answer of matched rows
 LEVELS = (0.5, 0.8, 0.9)
 PRIOR = 20  # rows

@@ -2,7 +2,7 @@
 
 The latent path has no linear floor under it and does not know how wrong it is about samples it was not trained on.
 Here the decoded estimate is one of four parts of the answer (``calibration``), and draws add residuals of matched
-training rows, each one row's, so that features of a draw go together as they do in data (``translation``).  A modality
+training rows, so that features of a draw go together as they do in data (``translation``).  A modality
 that is a long sequence, or has no translation, keeps the draws of the latents' walk, scaled.
 """
 

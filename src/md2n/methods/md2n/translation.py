@@ -19,6 +19,8 @@ it weighs those that say something of the target.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
+
 from md2n.batch import SequenceBatch
 from md2n.brief import brief
 from md2n.methods.md2n.calibration import COUNTS
@@ -29,6 +31,7 @@ from md2n.modality import Schema
 from md2n.shapes import Bool, Float, Int, Tensor
 
 MOST = max(COUNTS)  # rows that may be matched
+OWN, OTHER = 0.9, 0.19**0.5  # shares of two rows in a draw; their squares sum to 1
 LEAST = 1e-6  # variance of answers below which they tell no rows apart
 
 
@@ -52,10 +55,20 @@ class Local:
 
     __repr__ = brief
 
-    def dev(self, count: int, answer: float) -> Float[Tensor, "n k q"]:
-        """What the best ``count`` rows differ by from their mean: residuals, and so much of their answers."""
+    def dev(self, count: int, answer: float) -> Float[Tensor, "n _twice q"]:
+        """What draws differ by from the point: equally likely values with mean 0, two for each of the best rows.
+
+        Row i differs from the mean of the best rows by d_i, in its residual and in so much of its answer.  The values
+        are ``OWN d_i +- OTHER d_{i+1}``: they have the covariance of d over the rows, and reach beyond the few rows.
+
+        Args:
+            count: how many rows.
+            answer: h of ``calibration``.
+        """
         both = self.residuals[:, :count] + answer * self.answers[:, :count]
-        return both - both.mean(dim=1, keepdim=True)
+        apart = both - both.mean(dim=1, keepdim=True)
+        own, other = OWN * apart, OTHER * apart.roll(1, dims=1)
+        return torch.cat([own + other, own - other], dim=1)
 
 
 @dataclass(frozen=True)
