@@ -84,6 +84,8 @@ class Tally:
         for name, parts in self.parts.items():
             truth, point = (np.concatenate([p[i] for p in parts]) for i in (0, 1))
             draws = np.concatenate([p[2] for p in parts], axis=1)
+            if not len(truth):  # the chosen patterns hide it from nobody
+                continue
             yield (
                 name,
                 {

@@ -205,6 +205,21 @@ def test_neighbours_whose_every_value_is_equal_give_an_answer() -> None:
     torch.testing.assert_close(recovery.draws["effect"], torch.ones(40, 10, 1, 3))
 
 
+def test_a_number_that_all_matched_rows_agree_on_is_theirs_whatever_the_decoder_says() -> None:
+    def dark(batch: SequenceBatch) -> SequenceBatch:
+        effect = batch.features["effect"].clone()
+        effect[..., 0] = 0.0
+        return replace(batch, features=batch.features | {"effect": effect})
+
+    model = calibrated(dark(world(100, 0)), dark(world(40, 2)))
+    assert model.features is not None
+    model.features.calibration.weights[1] = torch.tensor([0.5, 0.5, 0.0, 0.0])
+    recovery = effects(model, dark(world(10, 1)))
+    assert float(recovery.features["effect"][..., 0].abs().max()) < 1e-6
+    assert float(recovery.draws["effect"][..., 0].abs().max()) < 1e-6
+    assert float(recovery.features["effect"][..., 1].abs().max()) > 0.1
+
+
 @pytest.mark.parametrize("name", WORLDS)
 @pytest.mark.parametrize("calibration", ["translation", "walk"])
 def test_a_loaded_model_answers_to_the_bit(name: str, calibration: str) -> None:

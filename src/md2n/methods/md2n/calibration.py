@@ -7,7 +7,8 @@ rows (``translation``), and mu the training mean, the estimate of a missing moda
 
 with one quadruple for each modality, by least squares on validation rows under drawn patterns: n rows count n parts,
 and ``PRIOR`` more rows say that the translation is right alone.  So the network is listened to as far as rows that it
-was not trained on say so, and a + b + h below 1 shrinks toward the training mean.
+was not trained on say so, and a + b + h below 1 shrinks toward the training mean.  Number by number xhat stays within
+the range of t + e + dev: where all matched rows agree, as on the dark border of an image, so does it.
 
 Draws are ``xhat + s dev``, dev made of d_i = (e_i - e) + h (f_i - f): the residual of a matched row, and with h its own
 answer; where h = c = 1, xhat + d_i is that row's value.  An interval of probability p that dev promises

@@ -88,13 +88,13 @@ class FeatureRecovery(nn.Module):
             for k, one in self._hidden(batch, plain):
                 real = thinned(one.real.flatten(1))
                 for count, w, of in zip(COUNTS, weights[k], intervals[k]):
-                    error = one.truth - mixed(one.parts(count), w)
+                    error = one.truth - one.point(count, w)
                     low, high = (thinned(end.flatten(2))[:, real] for end in one.ends(count, float(w[3])))
                     of.add(thinned(error.flatten(1))[real], (low, high))
-        for k, of in enumerate(intervals):
+        for k, several in enumerate(intervals):
             if enough[k]:
-                best = best_count([i.score for i in of])
-                self.calibration.put(k, weights[k][best], of[best].factor(len(rows[k])), COUNTS[best])
+                best = best_count([one.score for one in several])
+                self.calibration.put(k, weights[k][best], several[best].factor(len(rows[k])), COUNTS[best])
         left = [name for name, ok in zip(names, enough) if not ok]
         if not left:
             return ()
@@ -134,7 +134,7 @@ class FeatureRecovery(nn.Module):
                 float(c.weights[k, 3]),
                 float(c.factor[k]),
             )
-            point = one.centre + mixed(one.parts(best), c.weights[k])
+            point = one.centre + one.point(best, c.weights[k])
             if self.matched(k):
                 drawn, wide = one.drawn(best, h, noise, count), one.deviation(best, h)
             else:
@@ -189,6 +189,23 @@ class Parts:
         shift = self._framed(lambda one: one.residuals[:, :count].mean(dim=1))
         answer = self._framed(lambda one: one.answers[:, :count].mean(dim=1)) - self.centre
         return torch.stack([decoded, mean, shift, answer])
+
+    def point(self, count: int, weights: Float[Tensor, " part"]) -> Float[Tensor, "n time dim"]:
+        """Xhat - mu of ``calibration``, within the range of t + e and what matched rows differ from it by.
+
+        So a number that all of them agree on is theirs, whatever the decoder makes of it.
+        """
+        parts = self.parts(count)
+        mean = mixed(parts, weights)
+        if not self.matched:
+            return mean
+
+        def reach(one: Local) -> Float[Tensor, "end n q"]:
+            dev = one.dev(count, float(weights[3]))
+            return torch.stack([dev.amin(dim=1), dev.amax(dim=1)])
+
+        low, high = parts[1] + parts[2] + self._framed(reach)
+        return mean.maximum(low).minimum(high)
 
     def ends(self, count: int, h: float) -> Ends:
         """The intervals that draws promise around the point, ``[level, n, time, dim]`` each."""
