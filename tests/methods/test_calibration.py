@@ -9,7 +9,7 @@ from torch import Tensor
 from md2n.batch import SequenceBatch
 from md2n.evaluation.recovery import coverage, r2
 from md2n.methods.base import Recovery
-from md2n.methods.md2n.calibration import COUNTS, FEWEST, Intervals, Squares, ends_of, needed
+from md2n.methods.md2n.calibration import COUNTS, FEWEST, Intervals, Squares, ends_of, needs
 from md2n.methods.md2n.config import MD2NConfig
 from md2n.methods.md2n.model import MD2N
 from md2n.methods.md2n.translation import Local, Matched, Translation
@@ -293,5 +293,5 @@ def test_the_factor_widens_what_is_too_narrow_and_hardly_for_few_rows() -> None:
 
 def test_the_factor_that_an_error_needs_brings_it_to_the_end() -> None:
     low, high = torch.tensor([[-1.0, -1.0, 0.5, 0.0]]), torch.tensor([[2.0, 2.0, 1.0, 0.0]])
-    ratio = needed(torch.tensor([1.0, -2.0, -1.0, 1.0]), low, high)[0]
+    ratio = needs(torch.tensor([1.0, -2.0, -1.0, 1.0]), low, high)[0]
     assert ratio[:3].tolist() == [0.5, 2.0, float("inf")] and bool(ratio[3].isnan())

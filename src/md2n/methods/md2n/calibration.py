@@ -71,7 +71,7 @@ class Calibration(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def mixed(parts: Float[Tensor, "part *rest"], weights: Float[Tensor, " part"]) -> Float[Tensor, "*rest"]:
+def combination(parts: Float[Tensor, "part *rest"], weights: Float[Tensor, " part"]) -> Float[Tensor, "*rest"]:
     """Xhat - mu of the parts less mu."""
     return (weights.to(parts).view(-1, *[1] * (parts.dim() - 1)) * parts).sum(dim=0)
 
@@ -117,7 +117,7 @@ class Intervals:
     def add(self, error: Float[Tensor, " n"], ends: Ends) -> None:
         """Takes in n errors of the point and the intervals that were promised around it."""
         low, high = ends
-        self.ratios.append(needed(error, low, high))
+        self.ratios.append(needs(error, low, high))
         tail = (1 - torch.tensor(LEVELS).to(error)) / 2
         outside = (low - error).clamp(min=0) + (error - high).clamp(min=0)
         self.score += float((tail[:, None] * (high - low) + outside).sum())
@@ -135,7 +135,7 @@ class Intervals:
         return float(torch.tensor(shrunk).exp())
 
 
-def needed(
+def needs(
     error: Float[Tensor, " n"], low: Float[Tensor, "level n"], high: Float[Tensor, "level n"]
 ) -> Float[Tensor, "level n"]:
     """The factor that would bring each error just inside its interval; NaN where draws are all alike."""
@@ -163,7 +163,7 @@ def normal_ends(deviation: Float[Tensor, "*rest"]) -> Ends:
     return -high, high
 
 
-def thinned(x: Tensor) -> Tensor:
+def thin(x: Tensor) -> Tensor:
     """At most ``NUMBERS`` of the last dimension, evenly chosen."""
     size = x.shape[-1]
     return x[..., :: max(1, -(-size // NUMBERS))]

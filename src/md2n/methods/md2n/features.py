@@ -21,10 +21,10 @@ from md2n.methods.md2n.calibration import (
     Intervals,
     Squares,
     best_count,
+    combination,
     ends_of,
-    mixed,
     normal_ends,
-    thinned,
+    thin,
 )
 from md2n.methods.md2n.translation import Local, Translation
 from md2n.methods.parts.rows import choices
@@ -86,11 +86,11 @@ class FeatureRecovery(nn.Module):
         intervals = [[Intervals() for _ in COUNTS] for _ in names]
         for batch, plain in views():
             for k, one in self._hidden(batch, plain):
-                real = thinned(one.real.flatten(1))
+                real = thin(one.real.flatten(1))
                 for count, w, of in zip(COUNTS, weights[k], intervals[k]):
                     error = one.truth - one.point(count, w)
-                    low, high = (thinned(end.flatten(2))[:, real] for end in one.ends(count, float(w[3])))
-                    of.add(thinned(error.flatten(1))[real], (low, high))
+                    low, high = (thin(end.flatten(2))[:, real] for end in one.ends(count, float(w[3])))
+                    of.add(thin(error.flatten(1))[real], (low, high))
         for k, several in enumerate(intervals):
             if enough[k]:
                 best = best_count([one.score for one in several])
@@ -196,7 +196,7 @@ class Parts:
         So a number that all of them agree on is theirs, whatever the decoder makes of it.
         """
         parts = self.parts(count)
-        mean = mixed(parts, weights)
+        mean = combination(parts, weights)
         if not self.matched:
             return mean
 
@@ -226,9 +226,9 @@ class Parts:
         return self._framed(lambda one: one.dev(count, h).std(dim=1, correction=0))
 
     def _framed(self, of: Callable[[Local], Float[Tensor, "*lead n q"]]) -> Float[Tensor, "*lead m time dim"]:
-        said = [of(one) for one in self.near]
-        whole = self.decoded.new_zeros(*said[0].shape[:-2], len(self.decoded), said[0].shape[-1])
-        for one, x in zip(self.near, said):
+        values = [of(one) for one in self.near]
+        whole = self.decoded.new_zeros(*values[0].shape[:-2], len(self.decoded), values[0].shape[-1])
+        for one, x in zip(self.near, values):
             whole[..., one.members, :] = x.to(whole)
         assert self.t is not None
         frames = self.t.stretched(self.t.framed(whole, self.k), self.k, self.decoded)

@@ -203,7 +203,7 @@ class MD2N(LatentModel):
         def views() -> Iterator[tuple[SequenceBatch, Recovery]]:
             for (number, batch), view in product(enumerate(batches), range(count)):
                 hidden = draw_available(batch.present.cpu(), seeded(0, "calibration", number, view))
-                seen = batch.hide(hidden.to(batch.device))
-                yield seen, self._decoded(seen, seen.noise(seeded(0, "calibration")), steps, draws)
+                shown = batch.hide(hidden.to(batch.device))
+                yield shown, self._decoded(shown, shown.noise(seeded(0, "calibration")), steps, draws)
 
         return self.features.fit(views)
