@@ -36,7 +36,7 @@ class FolderLock:
 
     def __init__(self, path: Path, doing: str = "training in") -> None:
         self.path, self.doing = path, doing
-        self._lock: BaseFileLock = FileLock(path, timeout=0)
+        self._lock: BaseFileLock = FileLock(path, timeout=0, thread_local=False)  # any thread may release it
 
     def __enter__(self) -> "FolderLock":
         try:
