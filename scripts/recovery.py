@@ -20,7 +20,7 @@ import torch
 
 from md2n.batch import SequenceBatch
 from md2n.data.dataset import MultimodalDataset
-from md2n.evaluation.inference import to_numpy, under
+from md2n.evaluation.inference import hidden_batch, to_numpy
 from md2n.evaluation.protocols import COMPLETE, fixed_conditions
 from md2n.evaluation.recovery import coverage, crps, r2
 from md2n.experiment.loading import LoadedRun, evaluation_data, load_run
@@ -63,7 +63,7 @@ class Tally:
                 continue
             for start in range(0, len(rows), BATCH):
                 place = np.arange(start, min(start + BATCH, len(rows)))
-                shown = under(data.batch(rows[place]), condition, place)
+                shown = hidden_batch(data.batch(rows[place]), condition, place)
                 if shown is None:
                     continue
                 inputs, whole = shown

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from md2n.evaluation.inference import EvaluationSet
+from md2n.batch import Dataset
 from md2n.methods.base import Calibrates, MultimodalModel
 from md2n.training.feed import Feed
 
@@ -13,7 +13,7 @@ ROWS = 1024  # validation samples at most, evenly chosen
 BATCH = 64
 
 
-def calibrate(model: MultimodalModel, feed: Feed, valid_set: EvaluationSet) -> Sequence[str]:
+def calibrate(model: MultimodalModel, feed: Feed, valid_set: Dataset) -> Sequence[str]:
     """Calibrates a model in place, where it has anything to calibrate; nothing random, so a rerun gives the same.
 
     Args:
