@@ -1,4 +1,4 @@
-"""What classical models get out of every pattern alone, on the folds of ``scripts.folds``: a ceiling without networks.
+"""What classical models reach on every pattern alone, on the folds of ``scripts.folds``: an upper bound, no networks.
 
     python -m scripts.probes ravdess_av stressid
 

@@ -21,7 +21,7 @@ Every setting, by the path that `--set path=value` and a TOML file take:
 - **range**: what is accepted. Another value is refused before training begins, and the message gives this range.
 - **default**: the value of the preset `default`, and of every preset that does not set it.
 - **source**: where the value comes from, as the preset says it: a section or an equation of the method's paper, its
-  public code ("the original's"), or *ours* with a reason. "Custom" is a customary value that was not searched for.
+  public code, or *ours* with a reason. "Custom" is a customary value that was not searched for.
   Where the method's own preset differs from the default, its value is given first.
 """
 

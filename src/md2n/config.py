@@ -75,7 +75,7 @@ def _build(cls: type[T], mapping: Mapping[str, Any], where: str, base: Any) -> T
 
 
 def construct(cls: type[T], values: Mapping[str, Any], where: str) -> T:
-    """``cls(**values)``; what its own checks refuse is told with the path in front."""
+    """``cls(**values)``; an error of its own checks gets the path in front."""
     try:
         return cls(**values)
     except Md2nError as error:

@@ -9,18 +9,18 @@ from md2n.evaluation.metrics import measures
 from md2n.modality import Task
 
 CHANCE = {"text": 0.5, "audio": 0.5}
-CEILING = {"text": 0.9, "audio": 0.6}
+UPPER_BOUND = {"text": 0.9, "audio": 0.6}
 
 
-def test_the_ceiling_is_1_everywhere_and_chance_0() -> None:
-    best, worst = equity(CEILING, CHANCE, CEILING), equity(CHANCE, CHANCE, CEILING)
+def test_the_upper_bound_is_1_everywhere_and_chance_0() -> None:
+    best, worst = equity(UPPER_BOUND, CHANCE, UPPER_BOUND), equity(CHANCE, CHANCE, UPPER_BOUND)
     assert best.per_pattern == {"text": 1.0, "audio": 1.0}
     assert (best.minimum, best.spread) == (1.0, 0.0)
     assert (worst.minimum, worst.spread) == (0.0, 0.0)
 
 
 def test_an_even_score_is_not_even_in_equity() -> None:
-    told = equity({"text": 0.58, "audio": 0.58}, CHANCE, CEILING)
+    told = equity({"text": 0.58, "audio": 0.58}, CHANCE, UPPER_BOUND)
     assert told.per_pattern == pytest.approx({"text": 0.2, "audio": 0.8})
     assert told.worst == "text"
     assert told.spread == pytest.approx(0.6)
@@ -38,16 +38,16 @@ def test_a_pattern_nothing_can_be_learnt_from_is_left_out_and_named() -> None:
     with pytest.raises(DataError, match="no pattern's upper bound is above chance"):
         equity({"text": 0.7}, CHANCE, {"text": 0.5})
     with pytest.raises(DataError, match="no chance or no upper bound for: vision"):
-        equity({"vision": 0.7}, CHANCE, CEILING)
+        equity({"vision": 0.7}, CHANCE, UPPER_BOUND)
 
 
 def test_the_unit_of_an_error_decides_nothing() -> None:
     def of(unit: float) -> dict[str, float]:
-        score, chance, ceiling = (
+        score, chance, upper_bound = (
             {k: unit * v for k, v in at.items()}
             for at in ({"a": 0.8, "b": 0.9}, {"a": 1.0, "b": 1.0}, {"a": 0.6, "b": 0.999})
         )
-        return dict(equity(score, chance, ceiling, higher_is_better=False).per_pattern)
+        return dict(equity(score, chance, upper_bound, higher_is_better=False).per_pattern)
 
     assert of(1.0) == {"a": pytest.approx(0.5)}
     assert of(1e-9) == pytest.approx(of(1.0))

@@ -60,7 +60,7 @@ def test_bold_is_the_best_shown_and_ties_share_it() -> None:
     rows = ROWS + fixed_rows("third", scores(0.8001, 0.1, 0.1)) + fixed_rows("dedicated", scores(0.99, 0.99, 0.99))
     table = fixed_table(rows)
     best = {row[0].text for row in table.rows if row[table.columns.index("text")].best}
-    assert best == {"md2n", "third"}  # 80.0 and 80.01; the ceiling is not compared
+    assert best == {"md2n", "third"}  # 80.0 and 80.01; the upper bound is not compared
     assert "not compared: dedicated" in table.notes[0]
     errors = fixed_table(fixed_rows("a", scores(0.5, 0.5), "mae") + fixed_rows("b", scores(0.6, 0.6), "mae"))
     assert [row[1].best for row in errors.rows] == [True, False]
@@ -209,7 +209,7 @@ def test_nothing_measured_is_an_empty_table() -> None:
         assert table.rows == ()
 
 
-def test_equity_needs_chance_and_ceiling() -> None:
+def test_equity_needs_chance_and_upper_bound() -> None:
     rows = ROWS + fixed_rows("majority", scores(0.5, 0.5, 0.5)) + fixed_rows("dedicated", scores(0.9, 0.7, 0.9))
     told = grid(measured(rows, "mosi", "fixed"), "acc2_nonzero")
     table = equity_table(told, "majority", "dedicated")
@@ -223,14 +223,14 @@ def test_equity_needs_chance_and_ceiling() -> None:
     assert equity_table(without, "majority", "dedicated") is None
 
 
-def equity_of(*rows, ceiling: dict[str, float], shifts: tuple[float, ...] = (-0.01, 0.0, 0.01)) -> Table | None:
-    bounds = fixed_rows("majority", scores(0.5, 0.5, 0.5)) + fixed_rows("dedicated", ceiling, shifts=shifts)
+def equity_of(*rows, upper_bound: dict[str, float], shifts: tuple[float, ...] = (-0.01, 0.0, 0.01)) -> Table | None:
+    bounds = fixed_rows("majority", scores(0.5, 0.5, 0.5)) + fixed_rows("dedicated", upper_bound, shifts=shifts)
     every = [r for found in rows for r in found] + bounds
     return equity_table(grid(measured(every, "mosi", "fixed"), "acc2_nonzero"), "majority", "dedicated")
 
 
 def test_one_set_has_no_spread() -> None:
-    table = equity_of(ROWS, ceiling=scores(0.505, 0.505, 0.505) | {"text": 0.9})
+    table = equity_of(ROWS, upper_bound=scores(0.505, 0.505, 0.505) | {"text": 0.9})
     assert table is not None
     assert column(table, "minimum") == column(table, "text") == {"md2n": "0.75", "zero_fill": "0.50"}
     assert column(table, "spread") == {"md2n": "–", "zero_fill": "–"}
@@ -239,27 +239,27 @@ def test_one_set_has_no_spread() -> None:
 
 
 def test_equity_leaves_out_sets_on_which_there_is_next_to_nothing_to_learn() -> None:
-    ceiling = scores(0.9, 0.7, 0.9) | {"audio": 0.55}  # an eighth of the widest gap
-    table = equity_of(fixed_rows("md2n", scores(0.9, 0.7, 0.9) | {"audio": 0.35}), ceiling=ceiling)
+    upper_bound = scores(0.9, 0.7, 0.9) | {"audio": 0.55}  # an eighth of the widest gap
+    table = equity_of(fixed_rows("md2n", scores(0.9, 0.7, 0.9) | {"audio": 0.35}), upper_bound=upper_bound)
     assert table is not None
     assert column(table, "audio") == {"md2n": "–"}
     assert column(table, "minimum") == {"md2n": "1.00"}  # not -3
     assert "less than 0.1 above chance (25% of the widest gap, at least 0.01" in table.notes[-1]
     assert table.notes[-1].endswith(": audio.")
-    assert equity_of(ROWS, ceiling=scores(0.505, 0.505, 0.505)) is None
+    assert equity_of(ROWS, upper_bound=scores(0.505, 0.505, 0.505)) is None
 
 
 def test_equity_compares_methods_that_have_all_seeds() -> None:
-    ceiling, whole = scores(0.9, 0.7, 0.9), fixed_rows("good", scores(0.88, 0.68, 0.88))
+    upper_bound, whole = scores(0.9, 0.7, 0.9), fixed_rows("good", scores(0.88, 0.68, 0.88))
     lucky = fixed_rows("lucky", scores(0.9, 0.7, 0.9), shifts=(0.0,))
-    table = equity_of(ROWS, whole, lucky, ceiling=ceiling)
+    table = equity_of(ROWS, whole, lucky, upper_bound=upper_bound)
     assert table is not None
     for head in ("minimum", "spread"):
         at = table.columns.index(head)
         assert {row[0].text for row in table.rows if row[at].best} == {"good"}
     assert column(table, "seeds")["lucky"] == "1"
     assert "not compared: lucky (1)" in table.notes[2]
-    table = equity_of(ROWS, whole, ceiling=ceiling, shifts=(0.0,))  # a ceiling of one seed judges nobody
+    table = equity_of(ROWS, whole, upper_bound=upper_bound, shifts=(0.0,))  # an upper bound of one seed judges nobody
     assert table is not None
     assert not any(cell.best for row in table.rows for cell in row)
     assert "nothing is bold: dedicated (1)" in table.notes[2]

@@ -24,14 +24,14 @@ class Naming:
     Args:
         titles: method -> title; a method that is not listed keeps its name.
         retracted: methods whose article was retracted; marked wherever they are shown.
-        ceilings: methods that have more than the others (a model for each set): shown, never bold.
+        upper_bounds: methods that have more than the others (a model for each set): shown, never bold.
         configurations: (model, config hash) of whatever is reported together, so that a run is called the same in
             every table, also in one that shows only one configuration of its method.
     """
 
     titles: Mapping[str, str] = field(default_factory=dict)
     retracted: Collection[str] = ()
-    ceilings: Collection[str] = ("dedicated",)
+    upper_bounds: Collection[str] = ("dedicated",)
     configurations: Collection[tuple[str, str]] = ()
 
     def labels(self, rows: Iterable[ResultRow]) -> dict[tuple[str, str], str]:
@@ -89,7 +89,7 @@ class Grid:
         requested: condition -> missing rate asked for, where there is one.
         realised: condition -> missing rate.
         counts: condition -> samples measured.
-        aside: labels of ceilings.
+        aside: labels of upper bounds.
         protocol: ``fixed``, ``random`` or ``hidden``.
         codes: label -> the states of the code that all methods share by which it was measured.
     """
@@ -150,7 +150,7 @@ class Grid:
         return Summary.over(list(self.seed_means(label, conditions).values()))
 
     def best(self, means: Mapping[str, float | None]) -> frozenset[str]:
-        """Labels of the best value as shown (ties at the shown precision share it); no ceilings, none of fewer seeds.
+        """Labels of the best value as shown (ties at the shown precision share it); no upper bound, no fewer seeds.
 
         None where neither end is best, where there is nothing to be better than, or where code is mixed.
 
@@ -256,7 +256,7 @@ def grid(rows: Sequence[ResultRow], metric: str, *, target: str = "", naming: Na
         requested={r.condition: r.rate_requested for r in chosen if r.rate_requested is not None},
         realised={r.condition: r.rate_realised for r in chosen},
         counts={r.condition: r.n for r in chosen},
-        aside=frozenset(labels[r.model, r.config_hash] for r in chosen if r.model in naming.ceilings),
+        aside=frozenset(labels[r.model, r.config_hash] for r in chosen if r.model in naming.upper_bounds),
         codes=codes,
     )
 

@@ -100,7 +100,7 @@ def write_report(
     naming: Naming | None = None,
     reference: str = "md2n",
     chance: str = "majority",
-    ceiling: str = "dedicated",
+    upper_bound: str = "dedicated",
     beside_published: bool = True,
     examples: Iterable[RecoveryExample] = (),
     pictures: Mapping[str, Sequence[Picture]] | None = None,
@@ -120,7 +120,7 @@ def write_report(
         naming: titles of methods, and which are retracted.
         reference: the method that figures emphasise and that is tested against the others.
         chance: the method that answers with the majority, for equity.
-        ceiling: the method trained for one set at a time, for equity.
+        upper_bound: the method trained for one set at a time, for equity.
         beside_published: adds the paper's numbers, in columns and tables of their own.
         examples: recovered frames to draw, where figures can be drawn.
         pictures: data set -> figures that the caller drew, for the test split's part of the page.
@@ -148,7 +148,7 @@ def write_report(
     for dataset, split in dict.fromkeys((r.dataset, r.split) for r in rows):
         pairs = dict.fromkeys((r.model, r.config_hash) for r in rows if r.dataset == dataset)
         named = replace(naming, configurations=tuple(pairs))
-        section = _section(rows, dataset, split, named, reference, (chance, ceiling), facts, runs)
+        section = _section(rows, dataset, split, named, reference, (chance, upper_bound), facts, runs)
         lost = [f for f in failures if f.dataset == dataset] if split == "test" else []
         section.tables = [_explained(t, lost, notes, named) for t in section.tables]
         if split == "test":
@@ -162,7 +162,7 @@ def write_report(
         section.name_tables()
         sections.append(section)
     if len({r.dataset for r in rows if r.split == "test"}) > 1:
-        sections.insert(0, _overall(rows, naming, reference, (chance, ceiling), runs, failures, notes))
+        sections.insert(0, _overall(rows, naming, reference, (chance, upper_bound), runs, failures, notes))
     written: list[Path] = []
     drawings: dict[tuple[str, str], str] = {}
     for section in sections:

@@ -131,24 +131,24 @@ def difference_table(grids: Mapping[str, Grid], reference: str, margins: Margins
     return Table("differences", f"{reference} minus each method", ("against", *grids), tuple(rows), tuple(notes))
 
 
-def equity_overview(grids: Mapping[str, Grid], chance: str, ceiling: str) -> Table:
+def equity_overview(grids: Mapping[str, Grid], chance: str, upper_bound: str) -> Table:
     """Equity between chance and upper bound: the worst-served pattern and the difference of best and worst.
 
     Args:
         grids: from ``first_grids``, under the fixed protocol.
         chance: label of the majority answer.
-        ceiling: label of the models trained for one set each.
+        upper_bound: label of the models trained for one set each.
     """
     cells: dict[tuple[str, str], Cell] = {}
     notes = [
-        f"(score − chance) / (upper bound − chance) of every pattern; chance: {chance}; upper bound: {ceiling}. First "
-        "the worst-served pattern, then maximum − minimum (0 is even). Made from means over seeds; bold where both are "
-        "the best, of methods that have all seeds, all of one state of the shared code."
+        f"(score − chance) / (upper bound − chance) of every pattern; chance: {chance}; upper bound: {upper_bound}. "
+        "First the worst-served pattern, then maximum − minimum (0 is even). Made from means over seeds; bold where "
+        "both are the best, of methods that have all seeds, all of one state of the shared code."
     ]
     for dataset, g in grids.items():
-        table = equity_table(g, chance, ceiling)
+        table = equity_table(g, chance, upper_bound)
         if table is None:
-            absent = [m for m in (chance, ceiling) if m not in g.models]
+            absent = [m for m in (chance, upper_bound) if m not in g.models]
             why = f"{' and '.join(absent)} not measured" if absent else "no pattern that both have leaves a gap"
             notes.append(f"{dataset}: no equity, {why}.")
             continue
@@ -156,7 +156,7 @@ def equity_overview(grids: Mapping[str, Grid], chance: str, ceiling: str) -> Tab
         for row in table.rows:
             pair = row[table.columns.index("minimum")], row[table.columns.index("spread")]
             cells[row[0].text, dataset] = Cell(" / ".join(c.plain for c in pair), best=all(c.best for c in pair))
-    labels = [m for m in _labels(grids) if m not in (chance, ceiling)]
+    labels = [m for m in _labels(grids) if m not in (chance, upper_bound)]
     rows = tuple((Cell(m), *(cells.get((m, d), Cell()) for d in grids)) for m in labels)
     return Table("equity", "Equity", ("method", *grids), rows, tuple(notes))
 

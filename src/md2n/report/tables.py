@@ -27,7 +27,7 @@ from md2n.report.published import BESIDE, Published
 from md2n.report.table import Cell, Table, rounded
 
 EMPTY = Table("empty", "nothing was measured", (), ())
-LEAST_PART = 0.25  # of the widest gap between chance and ceiling: noise is magnified fourfold at most
+LEAST_PART = 0.25  # of the widest gap between chance and upper bound: noise is magnified fourfold at most
 HIGH_RATES = (0.3, 0.4, 0.5, 0.6, 0.7)  # what the paper's Table 2 averages over
 HIGH_HEAD = "mean of 30–70%"
 MIXED = "Nothing is bold: several states of the code that methods share measured this, and may be what differs."
@@ -215,22 +215,22 @@ def recovery_table(rows: Sequence[ResultRow], *, naming: Naming | None = None) -
     )
 
 
-def equity_table(grid: Grid, chance: str, ceiling: str) -> Table | None:
+def equity_table(grid: Grid, chance: str, upper_bound: str) -> Table | None:
     """Equity per available set, its minimum and spread, per method.
 
-    A set whose ceiling is hardly above chance divides noise by next to nothing: sets with less than ``LEAST_PART`` of
-    the widest gap (the complete data's counts, too), or less than ``least_gap``, are left out for every method.
+    Where the upper bound is hardly above chance, noise is divided by almost nothing: sets with less than ``LEAST_PART``
+    of the widest gap (the complete data's counts, too), or less than ``least_gap``, are left out for every method.
 
     Args:
         grid: of one measure under the fixed protocol.
         chance: label of the majority answer.
-        ceiling: label of the models trained for one set each.
+        upper_bound: label of the models trained for one set each.
 
     Returns:
-        None where chance or ceiling was not measured on every set, or where no set has a gap to share out.
+        None where chance or upper bound was not measured on every set, or where no set has a gap to share out.
     """
     sets = grid.incomplete
-    low, high = _means(grid, chance, grid.conditions), _means(grid, ceiling, grid.conditions)
+    low, high = _means(grid, chance, grid.conditions), _means(grid, upper_bound, grid.conditions)
     if not sets or not low.keys() >= set(sets) <= high.keys():
         return None
     higher = grid.measure.higher_is_better is not False
@@ -243,12 +243,12 @@ def equity_table(grid: Grid, chance: str, ceiling: str) -> Table | None:
     equities = {}
     for label in grid.models:
         score = _means(grid, label, sets)
-        if label not in (chance, ceiling) and len(score) == len(sets):
+        if label not in (chance, upper_bound) and len(score) == len(sets):
             equities[label] = equity({s: score[s] for s in shared}, low, high, higher_is_better=higher)
     if not equities:
         return None
     compared = {k: e for k, e in equities.items() if k not in grid.fewer and k not in grid.aside}
-    if len(compared) < 2 or grid.mixed or chance in grid.fewer or ceiling in grid.fewer:
+    if len(compared) < 2 or grid.mixed or chance in grid.fewer or upper_bound in grid.fewer:
         compared = {}
     best = (
         max((rounded(e.minimum, 2) for e in compared.values()), default=None),
@@ -263,17 +263,17 @@ def equity_table(grid: Grid, chance: str, ceiling: str) -> Table | None:
             numbers[-1] = Cell()
         lines.append((Cell(label), *numbers, _seeds(grid, label)))
     notes = [
-        f"(score − chance) / (ceiling − chance); chance: {chance}; ceiling: {ceiling}. "
+        f"(score − chance) / (upper bound − chance); chance: {chance}; upper bound: {upper_bound}. "
         "1 everywhere is unbiased; the minimum is the worst-served set, the spread maximum minus minimum.",
         "Made from means over seeds; bold is the largest minimum and the smallest spread.",
     ]
     if len(shared) == 1:
         notes.append(f"No spread: one set alone, {shared[0]}, is left to compare.")
     if grid.fewer:
-        notes.append(f"Fewer seeds than others, so {_not_compared(grid, (chance, ceiling))}.")
+        notes.append(f"Fewer seeds than others, so {_not_compared(grid, (chance, upper_bound))}.")
     if len(shared) < len(sets):
         notes.append(
-            f"Left out, ceiling less than {least:.2g} above chance ({LEAST_PART:.0%} of the widest gap, at least "
+            f"Left out, upper bound less than {least:.2g} above chance ({LEAST_PART:.0%} of the widest gap, at least "
             f"{hardly:.2g}; noise is magnified there): {', '.join(s for s in sets if s not in shared)}."
         )
     return Table(
@@ -381,7 +381,8 @@ def _counts(grid: Grid) -> str:
 
 def _how(grid: Grid) -> str:
     direction = {True: "Higher is better.", False: "Lower is better.", None: ""}[grid.measure.higher_is_better]
-    aside = f"Ceilings (a model for each set) are not compared: {', '.join(sorted(grid.aside))}." if grid.aside else ""
+    bounds = ", ".join(sorted(grid.aside))
+    aside = f"Upper bounds (a model for each set) are not compared: {bounds}." if bounds else ""
     fewer = f"Fewer seeds than others, so {_not_compared(grid)}." if grid.fewer else ""
     parts = ["Mean over seeds ± deviation between runs; bold is the best here.", direction, aside, fewer]
     parts += [MIXED] if grid.mixed else []

@@ -22,7 +22,7 @@ def calibrate(model: MultimodalModel, feed: Feed, valid_set: Dataset) -> Sequenc
         valid_set: validation samples.
 
     Returns:
-        What the user is to be told.
+        Sentences for the user.
     """
     model.eval()
     if not isinstance(model, Calibrates):

@@ -1,6 +1,6 @@
 """Features from decoded latents: combined with the translation, drawn as widely as validation says (beyond the paper).
 
-The latent path has no linear floor under it and does not know how wrong it is about samples it was not trained on.
+The latent path alone can be worse than a linear map, and it does not know its error on samples it was not trained on.
 Here the decoded estimate is one of four parts of the answer (``calibration``), and draws add residuals of matched
 training rows, so that features of a draw go together as they do in data (``translation``).  A modality
 that is a long sequence, or has no translation, keeps the draws of the latents' walk, scaled.
