@@ -111,8 +111,12 @@ def test_a_seed_fixes_predictions_and_recoveries(folder, recovering: Predictor, 
     first, second = (recovering.recover(given) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first.features["rows"], second.features["rows"]))
     assert all(np.array_equal(a, b) for a, b in zip(first.spread["rows"], second.spread["rows"]))
-    other = Predictor(recovering.model, recovering.schema, recovering.normaliser, seed=1).recover(given)
-    assert not np.array_equal(first.spread["rows"][0], other.spread["rows"][0])
+    other = Predictor(recovering.model, recovering.schema, recovering.normaliser, seed=1)
+    assert not np.array_equal(one.spread, other.predict(given, draws=3).spread)
+    # A calibrated recovery draws neither its estimate nor its deviation.
+    third = other.recover(given)
+    assert all(np.array_equal(a, b) for a, b in zip(first.features["rows"], third.features["rows"]))
+    assert all(np.array_equal(a, b) for a, b in zip(first.spread["rows"], third.spread["rows"]))
 
 
 def spreads(predictor: Predictor, data: dict | Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -172,7 +176,9 @@ def test_recovery_gives_back_what_was_given_to_the_bit_and_fills_the_rest(recove
                 assert not spread.any()
             else:
                 assert np.isfinite(value).all()
-                assert (spread > 0).all()
+                # Zero only where all matched training samples agree, as on the dark border of an image.
+                assert (spread >= 0).all()
+                assert (spread > 0).mean() > 0.6, (spread > 0).mean()
     filled = recovered.samples
     assert filled.present.all()
     assert filled.source["recovered_from"] == "data"
