@@ -3,6 +3,8 @@ PYTHON ?= python3
 # Where torch wheels come from, if not from pip's own index: a CPU build is enough and ten times smaller, e.g.
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
+# Processes that run tests; a file's tests stay in one, so that what they share is made once.
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 SETS := digits,mfeat,ravdess_av,ict_mmmo,mosi,mosi_clean,stressid,news3sources
@@ -29,10 +31,10 @@ demo: setup ## Train on digits, compare, recover a hidden view (about three minu
 	$(BIN)/md2n demo --out demo
 
 test: setup lint ## Lint, types, import contracts and the fast tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 test-slow: setup ## Everything, the slow tests too
-	$(BIN)/pytest -m "slow or not slow"
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "slow or not slow"
 
 lint: setup ## ruff, mypy, import contracts
 	$(BIN)/ruff check .
