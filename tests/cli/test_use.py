@@ -276,7 +276,9 @@ def test_a_recovered_store_is_whole_keeps_what_was_there_and_can_be_used(capsys,
         assert np.array_equal(filled.modalities[name].values, given.modalities[name].values)
         assert not filled.modalities[f"{name}_spread"].values.any()
     assert np.array_equal(filled.modalities["rows"].offsets, given.modalities["rows"].offsets)
-    assert (filled.modalities["rows_spread"].values > 0).all()
+    spread = filled.modalities["rows_spread"].values
+    assert (spread >= 0).all()
+    assert (spread > 0).mean() > 0.6  # zero where matched training samples agree, as on the dark border of an image
     assert filled.ids.tolist() == given.ids.tolist()
     assert filled.label().values.tolist() == given.label().values.tolist()
     used = ask(capsys, "predict", md2n_run, "--data", out)
