@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from md2n.brief import brief
 from md2n.shapes import Float, Tensor
 
 COUNTS = (40, 20, 80)  # matched rows that are drawn from; the first where nothing speaks for another
@@ -84,6 +85,8 @@ class Squares:
     cross: Tensor = field(default_factory=lambda: torch.zeros(PARTS, dtype=torch.float64))
     count: int = 0
 
+    __repr__ = brief
+
     def add(self, parts: Float[Tensor, "part n"], truth: Float[Tensor, " n"]) -> None:
         """Takes in n numbers."""
         x, y = parts.double().cpu(), truth.double().cpu()
@@ -113,6 +116,8 @@ class Intervals:
 
     ratios: list[Tensor] = field(default_factory=list)
     score: float = 0.0
+
+    __repr__ = brief
 
     def add(self, error: Float[Tensor, " n"], ends: Ends) -> None:
         """Takes in n errors of the point and the intervals that were promised around it."""
