@@ -53,7 +53,7 @@ def without_sound(clip: Path, out: Path) -> Path:
 
 
 def example(clips: Path, out: Path, clip: str, epochs: int, *front_ends: str) -> dict[str, np.ndarray]:
-    """Does it all; gives the true and the recovered frames, their spread, and where they begin in time."""
+    """Does it all; gives the true and the recovered frames, their standard deviation, and where they begin in time."""
     store, run, silent = out / "store", out / "run", out / "silent"
     options = ["--align", WINDOW_S, "--column", COMMAND, "--label", "command", *front_ends]
     md2n("extract", clips, "--out", store, *options)
@@ -84,7 +84,7 @@ def example(clips: Path, out: Path, clip: str, epochs: int, *front_ends: str) ->
         "begin_s": np.asarray(open_intervals(store)["audio"])[spans][:frames].mean(axis=1),
         "true": truth[:frames],
         "recovered": filled.modalities["audio"].sample(0)[:frames],
-        "spread": filled.modalities["audio_spread"].sample(0)[:frames],
+        "std": filled.modalities["audio_std"].sample(0)[:frames],
         "typical": typical,
     }
 
@@ -102,8 +102,8 @@ def drawn(frames: dict[str, np.ndarray], clip: str) -> bytes:
         panels = figure.subplots(2, 2, sharex=True)
         for panel, (name, title) in zip(panels.flat, SHOWN.items()):
             k, at = NAMES.index(name), frames["begin_s"]
-            mean, spread = frames["recovered"][:, k], frames["spread"][:, k]
-            panel.fill_between(at, mean - spread, mean + spread, color=COLOURS[1], alpha=0.18, linewidth=0)
+            mean, std = frames["recovered"][:, k], frames["std"][:, k]
+            panel.fill_between(at, mean - std, mean + std, color=COLOURS[1], alpha=0.18, linewidth=0)
             panel.plot(
                 at, frames["typical"][:, k], color=FAINT, linewidth=1, linestyle=":", label="mean of training clips"
             )

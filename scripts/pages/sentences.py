@@ -110,7 +110,7 @@ def shortfalls(grids: Mapping[str, Grid], margins: Margins) -> list[str]:
         evener = sorted((m for m in rivals if ranges.get(m, 9.0) < ranges.get(OURS, 9.0)), key=lambda m: ranges[m])
         if OURS in ranges and evener:
             smaller = ", ".join(f"`{m}` {ranges[m]:.2f}" for m in evener)
-            parts.append(f"equity spread {ranges[OURS]:.2f}; smaller: {smaller}")
+            parts.append(f"equity range {ranges[OURS]:.2f}; smaller: {smaller}")
         if parts:
             items.append(f"- `{d}`: {'; '.join(parts)}")
     return items or ["- nowhere"]
@@ -121,7 +121,7 @@ def equity_ranges(g: Grid) -> dict[str, float]:
     table = equity_table(g, CHANCE, BOUND)
     if table is None or {CHANCE, BOUND} & g.fewer.keys():
         return {}
-    last = table.columns.index("spread")
+    last = table.columns.index("range")
     values = {row[0].text: row[last].value for row in table.rows}
     return {label: v for label, v in values.items() if v is not None and label not in g.fewer}
 

@@ -170,7 +170,7 @@ def test_predictions_go_to_stdout_or_to_a_file_and_are_the_same(capsys, md2n_run
     rows = table(said.out)
     samples = open_store(sixty)
     assert [r["id"] for r in rows] == samples.ids.tolist()
-    assert list(rows[0]) == ["id", "prediction", "spread", *(f"p_{c}" for c in range(10)), "available"]
+    assert list(rows[0]) == ["id", "prediction", "std", *(f"p_{c}" for c in range(10)), "available"]
     for row in rows:
         p = [float(row[f"p_{c}"]) for c in range(10)]
         assert sum(p) == pytest.approx(1, abs=1e-4)
@@ -189,14 +189,14 @@ def test_hidden_views_a_split_and_draws(capsys, md2n_run: Path):
     assert said.code == 0
     assert len(rows) > 300
     assert {r["available"] for r in rows} == {"fourier+moments"}
-    assert all(float(r["spread"]) > 0 for r in rows)
+    assert all(float(r["std"]) > 0 for r in rows)
     assert ask(capsys, *arguments, "--draws", 3).out == said.out
     unasked = ask(capsys, *arguments)
-    assert all(float(r["spread"]) > 0 for r in table(unasked.out))
+    assert all(float(r["std"]) > 0 for r in table(unasked.out))
     assert unasked.out == ask(capsys, *arguments, "--draws", 8).out
     single = ask(capsys, *arguments, "--draws", 1)
-    assert "note: no spread: a single draw has none" in single.err
-    drop = [{k: v for k, v in r.items() if k != "spread"} for r in table(unasked.out)]
+    assert "note: no standard deviation: a single draw has none" in single.err
+    drop = [{k: v for k, v in r.items() if k != "std"} for r in table(unasked.out)]
     assert table(single.out) == drop
     assert ask(capsys, *arguments, "--draws", 3, "--seed", 1).out != said.out
 
@@ -210,7 +210,7 @@ def test_real_labels_and_unlabelled_data_of_strangers(capsys, made: Path, tmp_pa
     assert "note: the model normalises each subject apart" in said.err
     rows = table(said.out)
     assert list(rows[0]) == ["id", "prediction", "available"]
-    assert "note: no spread: the method draws nothing" in said.err
+    assert "note: no standard deviation: the method draws nothing" in said.err
     assert np.isfinite([float(r["prediction"]) for r in rows]).all()
     assert {r["available"] for r in rows} == {"audio+video+pulse", "audio+pulse"}
 
@@ -270,20 +270,20 @@ def test_a_recovered_store_is_whole_keeps_what_was_there_and_can_be_used(capsys,
     assert "edges: 0 of 60 recovered" in said.err
     assert verify_store(out) == []
     filled, given = open_store(out), open_store(sixty)
-    assert filled.names == (*NAMES, *(f"{n}_spread" for n in NAMES))
+    assert filled.names == (*NAMES, *(f"{n}_std" for n in NAMES))
     assert filled.present.all()
     for name in NAMES[1:]:
         assert np.array_equal(filled.modalities[name].values, given.modalities[name].values)
-        assert not filled.modalities[f"{name}_spread"].values.any()
+        assert not filled.modalities[f"{name}_std"].values.any()
     assert np.array_equal(filled.modalities["rows"].offsets, given.modalities["rows"].offsets)
-    spread = filled.modalities["rows_spread"].values
-    assert (spread >= 0).all()
-    assert (spread > 0).mean() > 0.6  # zero where matched training samples agree, as on the dark border of an image
+    std = filled.modalities["rows_std"].values
+    assert (std >= 0).all()
+    assert (std > 0).mean() > 0.6  # zero where matched training samples agree, as on the dark border of an image
     assert filled.ids.tolist() == given.ids.tolist()
     assert filled.label().values.tolist() == given.label().values.tolist()
     used = ask(capsys, "predict", md2n_run, "--data", out)
     assert used.code == 0
-    assert "left out, because the model does not read it: rows_spread" in used.err
+    assert "left out, because the model does not read it: rows_std" in used.err
     assert ask(capsys, *arguments).code == 0  # an older store makes way
 
 
@@ -291,7 +291,7 @@ def test_a_method_that_draws_nothing_recovers_without_spreads(capsys, made: Path
     run, out = trained(made, "mctn", sixty_digits()), tmp_path / "filled"
     said = ask(capsys, "recover", run, "--data", sixty, "--hide", "rows", "--out", out)
     assert said.code == 0
-    assert "note: no spread: the method draws nothing" in said.err
+    assert "note: no standard deviation: the method draws nothing" in said.err
     assert open_store(out).names == NAMES
     assert open_store(out).present.all()
 

@@ -47,8 +47,8 @@ def answers(name: str, task: Task, a: float, b: float) -> tuple[torch.Tensor, ..
     with torch.no_grad():
         told = model.predict(every_pattern(batch), generator(7, "use"), draws=2)
     error = torch.tensor(validation_score(model, Rows(batch), draws=1).loss)
-    spread = torch.zeros_like(told.output) if told.spread is None else told.spread  # a method without draws has none
-    return (told.output.double() - b) / a, spread.double() / abs(a), error / abs(a)
+    std = torch.zeros_like(told.output) if told.std is None else told.std  # a method without draws has none
+    return (told.output.double() - b) / a, std.double() / abs(a), error / abs(a)
 
 
 def close(one: tuple[torch.Tensor, ...], other: tuple[torch.Tensor, ...]) -> None:

@@ -43,11 +43,11 @@ def answers(model: MultimodalModel, batch: SequenceBatch) -> dict[str, Tensor]:
     with torch.no_grad():
         prediction = model.predict(batch, generator(7, "use"))
         said = {"output": prediction.output}
-        said |= {} if prediction.spread is None else {"spread": prediction.spread}
+        said |= {} if prediction.std is None else {"std": prediction.std}
         if isinstance(model, Recovers):
             recovery = model.recover(batch, generator(8, "use"), draws=2, steps=2)
             said |= {f"features.{k}": x for k, x in recovery.features.items()}
-            said |= {f"spread.{k}": x for k, x in recovery.spread.items()}
+            said |= {f"std.{k}": x for k, x in recovery.std.items()}
     return said
 
 
@@ -81,7 +81,7 @@ def test_poison_in_everything_unavailable_changes_no_bit(case: Case) -> None:
     clean = replace(batch, features={k: torch.nan_to_num(x) for k, x in batch.features.items()})
     before, after = answers(model, clean), answers(model, clean.poisoned())
     for key in before:
-        if key.startswith(("features", "spread.")):
+        if key.startswith(("features", "std.")):
             # Invalid frames of available modalities are nobody's; the rest must be finite and equal.
             name = key.partition(".")[2]
             k = batch.names.index(name)
@@ -117,7 +117,7 @@ def with_draws(model: MultimodalModel, batch: SequenceBatch) -> dict[str, Tensor
     with torch.no_grad():
         prediction = model.predict(batch, generator(7, "use"), draws=2)
         drawn = {"output": prediction.output}
-        drawn |= {} if prediction.spread is None else {"spread": prediction.spread}
+        drawn |= {} if prediction.std is None else {"std": prediction.std}
         if isinstance(model, Recovers):
             recovery = model.recover(batch, generator(8, "use"), draws=2, steps=2)
             for k, name in enumerate(batch.names):
@@ -125,8 +125,8 @@ def with_draws(model: MultimodalModel, batch: SequenceBatch) -> dict[str, Tensor
                 real = (batch.frames(name) | batch.missing[:, k, None])[..., None]
                 drawn[f"features.{name}"] = torch.where(real, recovery.features[name], 0.0)
                 drawn[f"draws.{name}"] = torch.where(real, recovery.draws[name], 0.0).transpose(0, 1)
-                if recovery.spread:
-                    drawn[f"spread.{name}"] = torch.where(real, recovery.spread[name], 0.0)
+                if recovery.std:
+                    drawn[f"std.{name}"] = torch.where(real, recovery.std[name], 0.0)
     return drawn
 
 
@@ -213,6 +213,6 @@ def test_recovery_gives_back_what_was_given(case: Case) -> None:
         given = batch.available[:, k]
         known = batch.known(modality.name).expand_as(batch.features[modality.name])
         assert torch.equal(recovery.features[modality.name][known], batch.features[modality.name][known])
-        assert not recovery.spread or not bool(recovery.spread[modality.name][given].any())
+        assert not recovery.std or not bool(recovery.std[modality.name][given].any())
         assert recovery.features[modality.name].shape == batch.features[modality.name].shape
         assert recovery.draws[modality.name].shape[1:] == batch.features[modality.name].shape

@@ -40,7 +40,7 @@ def check(out: Path, told: str) -> None:
     page = (out / "report" / "index.html").read_text(encoding="utf-8")
     assert told.startswith("MD2N: accuracy ") and told.partition("\n")[0] in page
     drawn = page.partition("'rows' of 10 test samples" if len(recovered) >= 10 else "'rows' of ")[0]
-    assert drawn.count("<image ") >= 3  # true, recovered, spread
+    assert drawn.count("<image ") >= 3  # true, recovered, standard deviation
     assert sorted(p.suffix for p in (out / "report" / "figures").glob("*recovered-rows*")) == [".png", ".svg"]
 
 

@@ -23,8 +23,8 @@ def test_a_clip_without_sound_gets_a_voice(tmp_path: Path) -> None:
     assert store.present[:, 1].all() and store.present[:, 0].sum() == 12  # one clip comes without a transcript
     silent = open_store(tmp_path / "silent-store")
     assert silent.present.tolist() == [[True, False]]
-    assert found["recovered"].shape == found["true"].shape == found["spread"].shape
-    assert np.isfinite(found["recovered"]).all() and (found["spread"].max(axis=0) > 0).any()
+    assert found["recovered"].shape == found["true"].shape == found["std"].shape
+    assert np.isfinite(found["recovered"]).all() and (found["std"].max(axis=0) > 0).any()
     assert errors(found)[0] < 3  # far off would be many times the clip's own variation
     pytest.importorskip("matplotlib", reason="matplotlib (extra 'plot') is not installed")
     assert drawn(found, "grid_lrwp9a").startswith(b"\x89PNG")

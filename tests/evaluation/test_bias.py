@@ -15,15 +15,15 @@ UPPER_BOUND = {"text": 0.9, "audio": 0.6}
 def test_the_upper_bound_is_1_everywhere_and_chance_0() -> None:
     best, worst = equity(UPPER_BOUND, CHANCE, UPPER_BOUND), equity(CHANCE, CHANCE, UPPER_BOUND)
     assert best.per_pattern == {"text": 1.0, "audio": 1.0}
-    assert (best.minimum, best.spread) == (1.0, 0.0)
-    assert (worst.minimum, worst.spread) == (0.0, 0.0)
+    assert (best.minimum, best.range) == (1.0, 0.0)
+    assert (worst.minimum, worst.range) == (0.0, 0.0)
 
 
 def test_an_even_score_is_not_even_in_equity() -> None:
     told = equity({"text": 0.58, "audio": 0.58}, CHANCE, UPPER_BOUND)
     assert told.per_pattern == pytest.approx({"text": 0.2, "audio": 0.8})
     assert told.worst == "text"
-    assert told.spread == pytest.approx(0.6)
+    assert told.range == pytest.approx(0.6)
 
 
 def test_errors_turn_around() -> None:

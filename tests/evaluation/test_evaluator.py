@@ -104,11 +104,11 @@ def test_a_random_method_repeats_whatever_else_is_asked() -> None:
     told = evaluate(model, world, everything, batch_size=16, draws=3, seed=5)
     alone = evaluate(model, world, everything[4:5], batch_size=16, draws=3, seed=5)[0]
     assert np.array_equal(told[4].output, alone.output)
-    assert np.array_equal(told[4].spread, alone.spread)
-    assert alone.spread.min() > 0
+    assert np.array_equal(told[4].std, alone.std)
+    assert alone.std.min() > 0
     assert not np.array_equal(alone.output, evaluate(model, world, everything[4:5], draws=3, seed=6)[0].output)
     # Conditions and samples have draws of their own.
-    assert np.unique(np.concatenate([told[0].spread, told[4].spread])).size == 100
+    assert np.unique(np.concatenate([told[0].std, told[4].std])).size == 100
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
@@ -120,9 +120,9 @@ def test_a_samples_draws_are_its_own_in_every_batch_order_and_subset(batch_size:
     few = Reversed(world, np.arange(40, 4, -1))
     some = [replace(c, available=c.available[few.order]) for c in wanted]
     for whole, part in zip(answers, evaluate(model, few, some, batch_size=batch_size, draws=3)):
-        assert part.spread is not None and whole.spread is not None
+        assert part.std is not None and whole.std is not None
         np.testing.assert_allclose(part.output, whole.output[few.order], rtol=1e-5)
-        np.testing.assert_allclose(part.spread, whole.spread[few.order], rtol=1e-4)
+        np.testing.assert_allclose(part.std, whole.std[few.order], rtol=1e-4)
     again = evaluate_recovery(model, world, wanted, batch_size=batch_size, draws=3)
     for whole, part in zip(back, again):
         np.testing.assert_allclose(part.draw, whole.draw, rtol=1e-5, atol=1e-6)
@@ -145,7 +145,7 @@ class Reversed:
 
 def test_a_method_that_draws_nothing_has_no_spread() -> None:
     world = World()
-    assert evaluate(Constant(world.schema), world, conditions_of(world)[:1])[0].spread is None
+    assert evaluate(Constant(world.schema), world, conditions_of(world)[:1])[0].std is None
 
 
 class Constant(Honest):

@@ -160,7 +160,7 @@ def test_latent_r2_is_around_the_mean_of_each_position() -> None:
 
 
 def test_refusals_name_what_is_wrong() -> None:
-    with pytest.raises(DataError, match="one draw has no spread"):
+    with pytest.raises(DataError, match="one draw has no standard deviation"):
         coverage(np.ones((2, 1)), np.ones((1, 2, 1)))
     with pytest.raises(DataError, match="never leave the training mean"):
         r2(np.zeros((3, 1)), np.ones((3, 1)))

@@ -88,17 +88,17 @@ class Recovering(Honest):
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
         mean, count, samples = self._mean(batch), draws or 4, batch.noise(generator)
-        features, spread, every, latents = {}, {}, {}, {}
+        features, std, every, latents = {}, {}, {}, {}
         for k, name in enumerate(batch.names):
             shape = batch.features[name].shape
             noise = samples.fork(k).draws(count).like(torch.zeros(count * shape[0], *shape[1:])).view(count, *shape)
             drawn = mean[None, :, None, None] + self.noise * noise
             drawn = torch.where(batch.available[None, :, k, None, None], batch.readable(name)[None], drawn)
             every[name], features[name] = drawn, drawn.mean(dim=0)
-            spread[name] = drawn.std(dim=0, correction=0)
+            std[name] = drawn.std(dim=0, correction=0)
             own = batch.readable(name).sum(dim=(1, 2)) / (batch.frames(name).sum(dim=1) * shape[2]).clamp(min=1)
             latents[name] = torch.where(batch.available[:, k], own, mean)[:, None, None].expand(-1, 2, 3)
-        return Recovery(features, spread, every, latents)
+        return Recovery(features, std, every, latents)
 
 
 class LabelThief(Honest):

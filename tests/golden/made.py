@@ -82,8 +82,8 @@ def method(name: str) -> Numbers:
             for k, modality in enumerate(schema.modalities):
                 gap = asked.missing[:, k]
                 told[f"features of {modality.name}"] = flat(recovery.features[modality.name][gap].mean(dim=(1, 2)))
-                if recovery.spread:
-                    told[f"spread of {modality.name}"] = flat(recovery.spread[modality.name][gap].mean(dim=(1, 2)))
+                if recovery.std:
+                    told[f"spread of {modality.name}"] = flat(recovery.std[modality.name][gap].mean(dim=(1, 2)))
     return told
 
 

@@ -39,8 +39,8 @@ def test_a_stride_carries_one_marginal_into_the_other(schedule: str, transfer: s
         image = sampler.step(mean, x0, partner, t, s, variance=0.0)
         gain = sampler.step(mean + 1, x0, partner, t, s, variance=0.0) - image
         torch.testing.assert_close(image, process.mean(x0, partner, s), rtol=0, atol=1e-12)
-        spread = gain**2 * process.variance[t] + sampler.sigma(s, t) ** 2
-        torch.testing.assert_close(spread, process.variance[s].expand_as(spread), rtol=1e-10, atol=1e-14)
+        std = gain**2 * process.variance[t] + sampler.sigma(s, t) ** 2
+        torch.testing.assert_close(std, process.variance[s].expand_as(std), rtol=1e-10, atol=1e-14)
 
 
 def joint_moments(process: DuplexProcess, s: int, t: int) -> tuple[float, float, float]:
@@ -174,7 +174,7 @@ def test_covariance_error_falls_at_first_order_in_the_stride(schedule: str, tran
     """The rate is a little below one and nears it, for near t = 0 the noise grows as the square root of t."""
     sampler = make_sampler(name, make_process(1000, 200, 800, schedule, transfer))
     one, few, some, many = (recovered(sampler, steps)[1] for steps in (1, 10, 50, 200))
-    assert one == pytest.approx(1)  # a mean has no spread
+    assert one == pytest.approx(1)  # a mean has no standard deviation
     assert math.log(few / some, 5) < math.log(some / many, 4) < 1.02
     assert math.log(some / many, 4) > 0.75
 

@@ -120,7 +120,7 @@ def test_calibrated_intervals_hold_what_they_say_where_the_noise_is_small_and_wh
         draws = recovery.draws["effect"][:, side, 0].numpy()
         for level, slack in ((0.5, 0.07), (0.8, 0.06), (0.9, 0.05)):
             assert abs(coverage(truth[side].numpy(), draws, level) - level) < slack
-    ratio = recovery.spread["effect"][wide].mean() / recovery.spread["effect"][~wide].mean()
+    ratio = recovery.std["effect"][wide].mean() / recovery.std["effect"][~wide].mean()
     # 10 in the noise alone; what the ridge is off by, for the noise of the loud rows, is in both.
     assert (6 < ratio < 10) if noise == "two" else (0.9 < ratio < 1.1)
 
@@ -167,7 +167,7 @@ def test_few_validation_rows_calibrate_nothing_and_say_so(rows: int) -> None:
         (note,) = model.calibrate([world(100, 0)], [world(rows, 2)])
     assert "cause, effect" in note and "not calibrated" in note
     one, other = effects(model, world(20, 1)), effects(untrained(calibration="none"), world(20, 1))
-    for kind in ("features", "spread", "draws"):
+    for kind in ("features", "std", "draws"):
         assert torch.equal(getattr(one, kind)["effect"], getattr(other, kind)["effect"])
 
 

@@ -128,8 +128,8 @@ def test_draws_differ_by_the_decoders_error_alone() -> None:
         one.residual_1.fill_(4.0)  # type: ignore[operator]
         recovery = one.recover(batch, generator(0, "r"), draws=3)
     gap = batch.missing[:, 1]
-    torch.testing.assert_close(recovery.spread["audio"][gap], torch.full_like(recovery.spread["audio"][gap], 2.0))
-    assert one.predict(batch, generator(0, "p"), draws=4).spread is None
+    torch.testing.assert_close(recovery.std["audio"][gap], torch.full_like(recovery.std["audio"][gap], 2.0))
+    assert one.predict(batch, generator(0, "p"), draws=4).std is None
 
 
 def test_classes_of_labels() -> None:

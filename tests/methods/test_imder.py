@@ -134,10 +134,10 @@ def test_every_way_to_noise_the_condition_trains_and_draws(noise: str) -> None:
 def test_several_draws_have_a_spread_where_something_is_missing() -> None:
     one, batch = model("vectors"), every_pattern(make_batch(WORLDS["vectors"]))
     with torch.no_grad():
-        assert one.predict(batch, generator(0, "p")).spread is None
-        spread = one.predict(batch, generator(0, "p"), draws=4).spread
-    assert spread is not None
-    assert torch.equal(spread.any(dim=1), batch.missing.any(dim=1))
+        assert one.predict(batch, generator(0, "p")).std is None
+        std = one.predict(batch, generator(0, "p"), draws=4).std
+    assert std is not None
+    assert torch.equal(std.any(dim=1), batch.missing.any(dim=1))
 
 
 def test_the_point_estimate_is_the_mean_of_the_draws() -> None:

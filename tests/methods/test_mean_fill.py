@@ -95,8 +95,8 @@ def test_the_mean_explains_nothing_and_its_draws_have_the_training_deviation() -
     told = recovered(fitted(schema, batch), without(batch, "ecg"), draws=4000)
     truth, mean = batch.features["ecg"], told.features["ecg"]
     torch.testing.assert_close(mean, truth.mean(dim=0).expand_as(truth))
-    torch.testing.assert_close(told.spread["ecg"][0], truth.std(dim=0, correction=0))
-    torch.testing.assert_close(told.draws["ecg"][:, 0].std(dim=0), told.spread["ecg"][0], rtol=0.1, atol=0)
+    torch.testing.assert_close(told.std["ecg"][0], truth.std(dim=0, correction=0))
+    torch.testing.assert_close(told.draws["ecg"][:, 0].std(dim=0), told.std["ecg"][0], rtol=0.1, atol=0)
 
 
 def test_frames_beyond_the_training_splits_longest_have_the_last_positions_mean() -> None:

@@ -54,7 +54,7 @@ def test_it_is_the_search_by_hand(world: str, gaps: bool) -> None:
             donors = flat(train, name)[[j for _, j in sorted(distances)[:NEIGHBOURS]]]
             assert len(donors) == NEIGHBOURS
             torch.testing.assert_close(recovery.features[name][i].flatten(), donors.mean(dim=0))
-            torch.testing.assert_close(recovery.spread[name][i].flatten(), donors.std(dim=0, correction=0))
+            torch.testing.assert_close(recovery.std[name][i].flatten(), donors.std(dim=0, correction=0))
             for draw in recovery.draws[name][:, i].flatten(1):
                 assert bool((donors == draw).all(dim=1).any())
 
@@ -91,7 +91,7 @@ def test_of_few_rows_all_are_donors() -> None:
     recovery = recovered(fitted(schema, train), test)
     expected = train.features["eda"][:, 0]
     torch.testing.assert_close(recovery.features["eda"][:, 0], expected.mean(0).expand(5, -1))
-    torch.testing.assert_close(recovery.spread["eda"][:, 0], expected.std(0, correction=0).expand(5, -1))
+    torch.testing.assert_close(recovery.std["eda"][:, 0], expected.std(0, correction=0).expand(5, -1))
 
 
 def test_donors_of_one_value_leave_no_deviation() -> None:
@@ -101,7 +101,7 @@ def test_donors_of_one_value_leave_no_deviation() -> None:
     test = make_batch(schema, size=5, seed=1).hide(torch.tensor([True, False]).expand(5, -1))
     recovery = recovered(fitted(schema, train), test)
     assert torch.equal(recovery.draws["eda"], torch.full((8, 5, 1, 3), 0.7))
-    assert float(recovery.spread["eda"].max()) < 1e-6
+    assert float(recovery.std["eda"].max()) < 1e-6
 
 
 def test_where_no_row_shares_anything_with_the_sample_all_are_drawn_from() -> None:
@@ -112,7 +112,7 @@ def test_where_no_row_shares_anything_with_the_sample_all_are_drawn_from() -> No
     recovery = recovered(fitted(schema, replace(train, present=apart, available=apart)), test)
     expected = train.features["eda"][30:, 0]
     torch.testing.assert_close(recovery.features["eda"][:, 0], expected.mean(0).expand(5, -1))
-    torch.testing.assert_close(recovery.spread["eda"][:, 0], expected.std(0, correction=0).expand(5, -1))
+    torch.testing.assert_close(recovery.std["eda"][:, 0], expected.std(0, correction=0).expand(5, -1))
 
 
 def test_a_modality_that_no_training_sample_holds_is_refused_by_name() -> None:

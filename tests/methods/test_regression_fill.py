@@ -69,7 +69,7 @@ def test_where_the_noise_has_two_sizes_the_deviation_follows_the_neighbourhood()
     recovery = recovered(fitted(world(1500, seed=0, clusters=True)), test, draws=100)
     wide = test.features["cause"][:, 0, 0] > 0
     for side, noise in ((wide, 1.0), (~wide, 0.1)):
-        assert float(recovery.spread["effect"][side].square().mean().sqrt()) == pytest.approx(noise, rel=0.1)
+        assert float(recovery.std["effect"][side].square().mean().sqrt()) == pytest.approx(noise, rel=0.1)
         draws, truth = recovery.draws["effect"][:, side, 0].numpy(), test.features["effect"][side, 0].numpy()
         assert 0.86 < coverage(truth, draws) < 0.94
 
@@ -91,7 +91,7 @@ def test_every_draw_is_the_point_with_the_residual_of_one_of_the_nearest_rows() 
         counts = which.argmin(dim=1).bincount(minlength=NEIGHBOURS)
         assert int(counts.min()) > 50
         assert int(counts.max()) < 150
-        torch.testing.assert_close(recovery.spread["effect"][i, 0], expected.std(dim=0, correction=0))
+        torch.testing.assert_close(recovery.std["effect"][i, 0], expected.std(dim=0, correction=0))
 
 
 def test_of_few_rows_all_are_neighbours() -> None:
@@ -99,7 +99,7 @@ def test_of_few_rows_all_are_neighbours() -> None:
     recovery = recovered(fitted(train), test, draws=500)
     fit = fit_ridge(train.features["cause"][:, 0], train.features["effect"][:, 0])
     expected = fit.residuals.std(dim=0, correction=0).expand(5, -1)
-    torch.testing.assert_close(recovery.spread["effect"][:, 0], expected)
+    torch.testing.assert_close(recovery.std["effect"][:, 0], expected)
     assert len(recovery.draws["effect"][:, 0, 0].unique(dim=0)) == 7
 
 
@@ -111,7 +111,7 @@ def test_where_no_two_rows_hold_both_sides_the_training_split_is_drawn_from() ->
     )
     recovery, values = recovered(model, test, draws=200), train.features["effect"][25:, 0]
     torch.testing.assert_close(recovery.features["effect"][:, 0], values.mean(0).expand(5, -1))
-    torch.testing.assert_close(recovery.spread["effect"][:, 0], values.std(0, correction=0).expand(5, -1))
+    torch.testing.assert_close(recovery.std["effect"][:, 0], values.std(0, correction=0).expand(5, -1))
     assert all(bool((values == draw).all(dim=1).any()) for draw in recovery.draws["effect"][:, 0, 0])
 
 
@@ -121,7 +121,7 @@ def test_a_target_of_one_value_is_drawn_without_a_deviation() -> None:
 
     recovery = recovered(fitted(constant(world(100, seed=0))), world(5, seed=1), draws=20)
     torch.testing.assert_close(recovery.draws["effect"], torch.full((20, 5, 1, 3), 0.7))
-    assert float(recovery.spread["effect"].max()) < 1e-6
+    assert float(recovery.std["effect"].max()) < 1e-6
 
 
 @pytest.mark.parametrize("world", WORLDS)
@@ -134,7 +134,7 @@ def test_the_point_does_not_depend_on_the_draws(world: str) -> None:
         few, many = (model.recover(batch, generator(n, "r"), draws=n) for n in (1, 20))
     for name in batch.names:
         assert torch.equal(few.features[name], many.features[name])
-        assert torch.equal(few.spread[name], many.spread[name])
+        assert torch.equal(few.std[name], many.std[name])
         assert len(few.draws[name]) == 1 and len(many.draws[name]) == 20
 
 
@@ -148,10 +148,10 @@ def test_a_long_sequence_is_drawn_by_its_mean_over_time(monkeypatch: pytest.Monk
     batch = make_batch(schema, size=9, seed=1).hide(torch.tensor([False, True, True]).expand(9, -1))
     with torch.no_grad():
         recovery = model.recover(batch, generator(0, "r"), draws=5)
-    for x in (recovery.features["text"], recovery.spread["text"], *recovery.draws["text"]):
+    for x in (recovery.features["text"], recovery.std["text"], *recovery.draws["text"]):
         assert x.shape == batch.features["text"].shape
         assert torch.equal(x, x[:, :1].expand_as(x))
-    assert float(recovery.spread["text"].min()) > 0
+    assert float(recovery.std["text"].min()) > 0
     real = batch.frames("audio")
     assert all(torch.equal(draw[real], batch.features["audio"][real]) for draw in recovery.draws["audio"])
     if method is Neighbours:
@@ -180,7 +180,7 @@ def test_a_sequence_shorter_or_longer_than_the_answer_is_cut_or_padded() -> None
             return model.recover(other, generator(0, "r"), draws=3)
 
     whole, short, long = of_length(6), of_length(4), of_length(8)
-    for field in ("features", "spread", "draws"):
+    for field in ("features", "std", "draws"):
         full, few, many = (getattr(recovery, field)["text"] for recovery in (whole, short, long))
         assert torch.equal(few, full[..., :4, :])
         assert torch.equal(many[..., :6, :], full)

@@ -32,8 +32,8 @@ class Gaussian:
     covariance = torch.tensor([[1.0, 0.6], [0.6, 0.8]], dtype=torch.float64)
 
     def score(self, x: Tensor, t: Tensor) -> Tensor:
-        spread = self.covariance + PROCESS.std(t).square() * torch.eye(2, dtype=torch.float64)
-        return -torch.linalg.solve(spread, (x - self.mean).T).T  # type: ignore[no-any-return]
+        std = self.covariance + PROCESS.std(t).square() * torch.eye(2, dtype=torch.float64)
+        return -torch.linalg.solve(std, (x - self.mean).T).T  # type: ignore[no-any-return]
 
     def drawn(self, steps: int, rows: int = 40_000) -> Tensor:
         start = torch.randn(rows, 2, generator=generator(0, "start"), dtype=torch.float64)
@@ -43,8 +43,8 @@ class Gaussian:
 def test_the_score_of_a_gaussian_is_the_gradient_of_its_density() -> None:
     world, t = Gaussian(), torch.tensor(0.4, dtype=torch.float64)
     x = torch.randn(5, 2, generator=generator(2, "x"), dtype=torch.float64).requires_grad_()
-    spread = world.covariance + PROCESS.std(t).square() * torch.eye(2, dtype=torch.float64)
-    density = torch.distributions.MultivariateNormal(world.mean, spread).log_prob(x).sum()  # type: ignore[no-untyped-call]
+    std = world.covariance + PROCESS.std(t).square() * torch.eye(2, dtype=torch.float64)
+    density = torch.distributions.MultivariateNormal(world.mean, std).log_prob(x).sum()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(world.score(x, t), torch.autograd.grad(density, x)[0])
 
 

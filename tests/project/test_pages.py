@@ -72,7 +72,7 @@ def test_the_page_says_where_md2n_falls_short() -> None:
 def test_a_larger_difference_of_equity_is_a_shortfall() -> None:
     scores = {"md2n": (0.8, 0.6), "imder": (0.6, 0.6), "majority": (0.5, 0.5), "dedicated": (0.9, 0.9)}
     rows = [r for m, (a, b) in scores.items() for s in (0, 1) for r in predicted(m, s, {"rows": a, "edges": b})]
-    assert "equity spread 0.50; smaller: `imder` 0.00" in page(rows)
+    assert "equity range 0.50; smaller: `imder` 0.00" in page(rows)
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_the_recovery_figure_tells_r2() -> None:
 def test_recovered_images_are_true_recovered_and_spread() -> None:
     images = [np.random.default_rng(i).normal(size=(8, 8)) for i in range(3)]
     drawn = recovered_images(images, images, [np.zeros((8, 8))] * 3)
-    assert [axes.get_ylabel() for axes in drawn.axes[::3]] == ["true", "recovered", "spread"]
+    assert [axes.get_ylabel() for axes in drawn.axes[::3]] == ["true", "recovered", "std"]
     assert np.array_equal(drawn.axes[4].images[0].get_array(), images[1])
     with pytest.raises(UsageError, match="3 true, 2 recovered"):
         recovered_images(images, images[:2], images)

@@ -217,7 +217,7 @@ def test_equity_needs_chance_and_upper_bound() -> None:
     assert [r[0].text for r in table.rows] == ["md2n", "zero_fill"]
     assert column(table, "text") == {"md2n": "0.75", "zero_fill": "0.50"}
     assert column(table, "minimum")["md2n"] == "0.50"
-    assert column(table, "spread")["md2n"] == "0.25"
+    assert column(table, "range")["md2n"] == "0.25"
     assert equity_table(told, "majority", "absent") is None
     without = grid(measured(ROWS, "mosi", "fixed"), "acc2_nonzero")
     assert equity_table(without, "majority", "dedicated") is None
@@ -233,9 +233,9 @@ def test_one_set_has_no_spread() -> None:
     table = equity_of(ROWS, upper_bound=scores(0.505, 0.505, 0.505) | {"text": 0.9})
     assert table is not None
     assert column(table, "minimum") == column(table, "text") == {"md2n": "0.75", "zero_fill": "0.50"}
-    assert column(table, "spread") == {"md2n": "–", "zero_fill": "–"}
-    assert not any(row[table.columns.index("spread")].best for row in table.rows)
-    assert "No spread: one set alone, text," in " ".join(table.notes)
+    assert column(table, "range") == {"md2n": "–", "zero_fill": "–"}
+    assert not any(row[table.columns.index("range")].best for row in table.rows)
+    assert "No range: one set alone, text," in " ".join(table.notes)
 
 
 def test_equity_leaves_out_sets_on_which_there_is_next_to_nothing_to_learn() -> None:
@@ -254,7 +254,7 @@ def test_equity_compares_methods_that_have_all_seeds() -> None:
     lucky = fixed_rows("lucky", scores(0.9, 0.7, 0.9), shifts=(0.0,))
     table = equity_of(ROWS, whole, lucky, upper_bound=upper_bound)
     assert table is not None
-    for head in ("minimum", "spread"):
+    for head in ("minimum", "range"):
         at = table.columns.index(head)
         assert {row[0].text for row in table.rows if row[at].best} == {"good"}
     assert column(table, "seeds")["lucky"] == "1"

@@ -30,7 +30,7 @@ def given(digits: Samples) -> dict[str, np.ndarray]:
 
 
 def same(one: object, two: object) -> bool:
-    return all(np.array_equal(getattr(one, k), getattr(two, k)) for k in ("output", "spread", "available"))
+    return all(np.array_equal(getattr(one, k), getattr(two, k)) for k in ("output", "std", "available"))
 
 
 # --- ways to say what is there ---------------------------------------------------------------------------------------
@@ -107,23 +107,23 @@ def test_a_seed_fixes_predictions_and_recoveries(folder, recovering: Predictor, 
     given.pop("rows")
     one, again = (recovering.predict(given, draws=3) for _ in range(2))
     assert same(one, again)
-    assert (one.spread > 0).any()
+    assert (one.std > 0).any()
     first, second = (recovering.recover(given) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first.features["rows"], second.features["rows"]))
-    assert all(np.array_equal(a, b) for a, b in zip(first.spread["rows"], second.spread["rows"]))
+    assert all(np.array_equal(a, b) for a, b in zip(first.std["rows"], second.std["rows"]))
     other = Predictor(recovering.model, recovering.schema, recovering.normaliser, seed=1)
-    assert not np.array_equal(one.spread, other.predict(given, draws=3).spread)
+    assert not np.array_equal(one.std, other.predict(given, draws=3).std)
     # A calibrated recovery draws neither its estimate nor its deviation.
     third = other.recover(given)
     assert all(np.array_equal(a, b) for a, b in zip(first.features["rows"], third.features["rows"]))
-    assert all(np.array_equal(a, b) for a, b in zip(first.spread["rows"], third.spread["rows"]))
+    assert all(np.array_equal(a, b) for a, b in zip(first.std["rows"], third.std["rows"]))
 
 
-def spreads(predictor: Predictor, data: dict | Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Predictions, their spread, and the first column of what is recovered of ``rows``."""
+def stds(predictor: Predictor, data: dict | Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Predictions, their standard deviation, and the first column of what is recovered of ``rows``."""
     answer, back = predictor.predict(data), predictor.recover(data)
-    assert answer.spread is not None
-    return answer.output, answer.spread, np.stack([x[:, 0] for x in back.features["rows"]])
+    assert answer.std is not None
+    return answer.output, answer.std, np.stack([x[:, 0] for x in back.features["rows"]])
 
 
 @pytest.mark.parametrize("known", ["ids", "arrays"])
@@ -138,26 +138,26 @@ def test_draws_are_a_samples_own(recovering: Predictor, digits: Samples, known: 
         return hidden.select(rows) if known == "ids" else {k: x[rows] for k, x in arrays(hidden).items()}
 
     other = Predictor(recovering.model, recovering.schema, recovering.normaliser, batch_size=batch_size)
-    for whole, chosen in zip(spreads(recovering, part(np.arange(12))), spreads(other, part(order))):
+    for whole, chosen in zip(stds(recovering, part(np.arange(12))), stds(other, part(order))):
         np.testing.assert_allclose(chosen, whole[order], rtol=1e-4, atol=1e-6)
 
 
 def test_a_method_that_draws_tells_a_spread_unasked_and_predicts_the_same(recovering: Predictor, given: dict) -> None:
     given.pop("rows")
     unasked, single = recovering.predict(given), recovering.predict(given, draws=1)
-    assert (unasked.spread > 0).all()
-    assert np.array_equal(unasked.spread, recovering.predict(given, draws=8).spread)
+    assert (unasked.std > 0).all()
+    assert np.array_equal(unasked.std, recovering.predict(given, draws=8).std)
     assert np.array_equal(unasked.output, single.output)  # to the bit: both are the one-step estimate's
-    assert single.spread is None
+    assert single.std is None
 
 
 def test_a_method_that_draws_nothing_tells_no_spread(dropout: Predictor, given: dict) -> None:
-    assert dropout.predict(given).spread is None
-    assert dropout.predict(given, draws=5).spread is None
+    assert dropout.predict(given).std is None
+    assert dropout.predict(given, draws=5).std is None
 
 
 def test_nothing_missing_has_no_spread(recovering: Predictor, given: dict) -> None:
-    assert not recovering.predict(given, draws=3).spread.any()
+    assert not recovering.predict(given, draws=3).std.any()
 
 
 # --- recovery --------------------------------------------------------------------------------------------------------
@@ -169,16 +169,16 @@ def test_recovery_gives_back_what_was_given_to_the_bit_and_fills_the_rest(recove
     for k in NAMES:
         assert recovered.was_given[k].tolist() == [x is not None for x in data[k]]
         for i, x in enumerate(data[k]):
-            value, spread = recovered.features[k][i], recovered.spread[k][i]
-            assert value.shape == spread.shape == np.atleast_2d(given[k][i]).shape
+            value, std = recovered.features[k][i], recovered.std[k][i]
+            assert value.shape == std.shape == np.atleast_2d(given[k][i]).shape
             if x is not None:
                 assert np.array_equal(value, np.atleast_2d(x))
-                assert not spread.any()
+                assert not std.any()
             else:
                 assert np.isfinite(value).all()
                 # Zero only where all matched training samples agree, as on the dark border of an image.
-                assert (spread >= 0).all()
-                assert (spread > 0).mean() > 0.6, (spread > 0).mean()
+                assert (std >= 0).all()
+                assert (std > 0).mean() > 0.6, (std > 0).mean()
     filled = recovered.samples
     assert filled.present.all()
     assert filled.source["recovered_from"] == "data"
@@ -211,8 +211,8 @@ def test_what_was_given_comes_back_to_the_bit_and_the_rest_is_filled(recovering:
             assert np.array_equal(value[known], x[i][known])
             assert np.array_equal(recovered.known[name][i], known)
             assert np.isfinite(value).all()
-            assert not recovered.spread[name][i][known].any()
-            assert (recovered.spread[name][i][~known] > 0).all()
+            assert not recovered.std[name][i][known].any()
+            assert (recovered.std[name][i][~known] > 0).all()
     assert "107 single numbers of 'rows' recovered from the others" in recovered.samples.notes
     assert recovered.samples.modalities["rows"].cells is None
     # Better than the training mean, which is what zeros are.
@@ -388,6 +388,6 @@ def test_an_answer_that_is_no_number_is_an_error(recovering: Predictor, given: d
     monkeypatch.setattr(type(recovering.model), "predict", poisoned(predict, "output"))
     with pytest.raises(DivergenceError, match=r"the prediction of sample '1' is not a finite number\n.*train again"):
         recovering.predict(given)
-    monkeypatch.setattr(type(recovering.model), "recover", poisoned(recover, "features", "spread"))
+    monkeypatch.setattr(type(recovering.model), "recover", poisoned(recover, "features", "std"))
     with pytest.raises(DivergenceError, match=r"the recovered 'rows' of sample '1' is not a finite number"):
         recovering.recover({k: v for k, v in given.items() if k != "rows"})

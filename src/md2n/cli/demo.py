@@ -88,7 +88,7 @@ def _recover(out: Path, seed: int, quiet: bool) -> "list[Picture]":
     figure = recovered_images(
         [truth.modalities[HIDDEN].sample(i) for i in chosen],
         [recovered.features[HIDDEN][i] for i in chosen],
-        [recovered.spread[HIDDEN][i] for i in chosen],
+        [recovered.std[HIDDEN][i] for i in chosen],
     )
     caption = f"'{HIDDEN}' of {len(chosen)} test samples: truth, recovery from the other views, standard deviation"
     return [Picture(f"recovered-{HIDDEN}", caption, figure)]

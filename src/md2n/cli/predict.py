@@ -22,17 +22,17 @@ def predict(
     split: Annotated[str, typer.Option(help="Only this split (train, valid, test).")] = "",
     hide: Annotated[list[str] | None, typer.Option(help="Hide a modality from the model; repeatable.")] = None,
     draws: Annotated[
-        int | None, typer.Option(help="Draws behind the spread; the model's own number, but at least 8, if not given.")
+        int | None, typer.Option(help="Draws behind std; the model's own number, but at least 8, if not given.")
     ] = None,
     any_units: Annotated[bool, typer.Option("--any-units", help="Skip the check of units.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Predict: one CSV row per sample with its id, label, spread, class probabilities and what it was made from.
+    """Predict: one CSV row per sample with id, label, standard deviation, class probabilities and what was available.
 
-    The spread is the standard deviation over draws of what is missing: 0 where nothing is.  There is no such column
-    where the method draws nothing, or a single draw is asked for.
+    The column std is the standard deviation over draws of what is missing: 0 where nothing is missing.  There is no
+    such column where the method draws nothing, or where a single draw is asked for.
     """
     from md2n.cli.counting import counted
     from md2n.cli.output import say
@@ -54,12 +54,12 @@ def predict(
     for note in answer.notes:
         say(f"note: {note}")
     columns = [csv_cell(f"p_{c}") for c in answer.classes]
-    spread = answer.spread
-    head = ["id", "prediction", *([] if spread is None else ["spread"]), *columns, "available"]
+    std = answer.std
+    head = ["id", "prediction", *([] if std is None else ["std"]), *columns, "available"]
     lines = []
     for i, label in enumerate(answer.labels):
         best = (int(answer.output[i].argmax()),) if answer.classes else ()
-        width = [] if spread is None else [f"{spread[(i, *best)]:.6g}"]
+        width = [] if std is None else [f"{std[(i, *best)]:.6g}"]
         # Every digit of a value: how many of them count depends on the label's offset.
         answered = csv_cell(str(label)) if answer.classes else str(label)
         each = [f"{p:.6g}" for p in answer.output[i]] if answer.classes else []
@@ -72,9 +72,9 @@ def predict(
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([head, *lines])
         write_bytes(out, text.getvalue().encode())
-    if spread is None:
+    if std is None:
         why = "a single draw has none" if predictor.model.predict_draws else "the method draws nothing"
-        say(f"note: no spread: {why}")
+        say(f"note: no standard deviation: {why}")
 
 
 predict.__doc__ = f"{predict.__doc__}\n{EXAMPLES}"

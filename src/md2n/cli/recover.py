@@ -1,4 +1,4 @@
-"""``md2n recover``: new data with gaps in, the same data filled out, a spread for each value if there are draws."""
+"""``md2n recover``: data with gaps in, the same data filled out, with standard deviations if there are draws."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,10 +16,10 @@ Examples:
 def recover(
     run: Annotated[Path, typer.Argument(help="A finished run folder of a method that recovers.")],
     data: Annotated[str, typer.Option(help="A store, a ready name, or any file `md2n data import` reads.")],
-    out: Annotated[Path, typer.Option(help="The store to write; modality NAME's spread, if any, goes to NAME_spread.")],
+    out: Annotated[Path, typer.Option(help="The store to write; NAME_std has the standard deviation of NAME, if any.")],
     split: Annotated[str, typer.Option(help="Only this split (train, valid, test).")] = "",
     hide: Annotated[list[str] | None, typer.Option(help="Hide a modality from the model; repeatable.")] = None,
-    draws: Annotated[int | None, typer.Option(help="Draws for mean and spread.")] = None,
+    draws: Annotated[int | None, typer.Option(help="Draws for mean and standard deviation.")] = None,
     steps: Annotated[int | None, typer.Option(help="Network calls per draw.")] = None,
     any_units: Annotated[bool, typer.Option("--any-units", help="Skip the check of units.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
@@ -49,11 +49,11 @@ def recover(
             check_units=not any_units,
             progress=lambda done, total: count(done, total, "samples"),
         )
-    spreads = {f"{k}_spread": Ragged.from_arrays(rows) for k, rows in recovered.spread.items()}
+    stds = {f"{k}_std": Ragged.from_arrays(rows) for k, rows in recovered.std.items()}
     filled = recovered.samples
-    write_store(out, replace(filled, modalities={**filled.modalities, **spreads}))
-    if not spreads:
-        say("note: no spread: the method draws nothing")
+    write_store(out, replace(filled, modalities={**filled.modalities, **stds}))
+    if not stds:
+        say("note: no standard deviation: the method draws nothing")
     for note in recovered.notes:
         say(f"note: {note}")
     for name, available in recovered.was_given.items():

@@ -46,7 +46,7 @@ class Equity:
         return min(self.per_pattern, key=lambda p: self.per_pattern[p])
 
     @property
-    def spread(self) -> float:
+    def range(self) -> float:
         """Maximum minus minimum; 0 is even."""
         return max(self.per_pattern.values()) - self.minimum
 

@@ -49,7 +49,7 @@ class ConditionResult:
         n: samples measured: those that take part and whose label is known.
         measures: name -> value; see ``metrics.measures``.
         output: ``[R]`` or ``[R, C]`` of the R samples that take part.
-        spread: the same shape; standard deviation over draws; None where the method gave none.
+        std: the same shape; standard deviation over draws; None where the method gave none.
         labels: ``[R]``.
         rows: ``[R]`` row numbers in the data set.
     """
@@ -58,7 +58,7 @@ class ConditionResult:
     n: int
     measures: dict[str, float]
     output: Array
-    spread: Array | None
+    std: Array | None
     labels: Array
     rows: Array
 
@@ -140,14 +140,14 @@ def evaluate(
                 with meter.answering(inputs.size):
                     prediction = model.predict(inputs, g, draws=draws)
                 refuse_nan(prediction.output, f"under '{condition.name}'")
-                spread = None if prediction.spread is None else to_numpy(prediction.spread)
-                parts.append((to_numpy(prediction.output), spread, to_numpy(whole.labels), to_numpy(whole.rows)))
+                std = None if prediction.std is None else to_numpy(prediction.std)
+                parts.append((to_numpy(prediction.output), std, to_numpy(whole.labels), to_numpy(whole.rows)))
     results = []
     for condition, parts in zip(conditions, collected):
-        output, spread, labels, rows = _joined(parts, model)
+        output, std, labels, rows = _joined(parts, model)
         measures = metrics.measures(model.schema.task, output, labels)
         n = int(metrics.known(labels).sum())
-        results.append(ConditionResult(condition, n, measures, output, spread, labels, rows))
+        results.append(ConditionResult(condition, n, measures, output, std, labels, rows))
     return results
 
 
@@ -322,10 +322,10 @@ def _joined(
     parts: list[tuple[Array, Array | None, Array, Array]], model: MultimodalModel
 ) -> tuple[Array, Array | None, Array, Array]:
     if parts:
-        outputs, spreads, labels, rows = zip(*parts)
-        measured = [s for s in spreads if s is not None]
-        spread = np.concatenate(measured) if len(measured) == len(parts) else None
-        return np.concatenate(outputs), spread, np.concatenate(labels), np.concatenate(rows)
+        outputs, stds, labels, rows = zip(*parts)
+        measured = [s for s in stds if s is not None]
+        std = np.concatenate(measured) if len(measured) == len(parts) else None
+        return np.concatenate(outputs), std, np.concatenate(labels), np.concatenate(rows)
     classes = model.schema.task.kind == "classification"
     empty = np.zeros((0, model.schema.task.output_dim) if classes else 0, np.float32)
     return empty, None, np.zeros(0, np.int64 if classes else np.float32), np.zeros(0, np.int64)

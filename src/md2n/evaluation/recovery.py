@@ -119,7 +119,7 @@ def coverage(truth: Array, draws: Array, level: float = 0.9) -> float:
     _alike(truth, draws[0])
     count = len(draws)
     if count < 2:
-        raise DataError("one draw has no spread", "ask for at least two draws to measure coverage")
+        raise DataError("one draw has no standard deviation", "ask for at least two draws to measure coverage")
     tail = (1 - level) / 2
     if tail * (count + 1) >= 1 - 1e-9:
         low, high = np.quantile(draws, [tail, 1 - tail], axis=0, method="weibull")

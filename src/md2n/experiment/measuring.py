@@ -256,7 +256,7 @@ class _Bench:
 
     def save_prediction(self, protocol: str, result: ConditionResult) -> None:
         arrays = {"output": result.output, "labels": result.labels, "rows": result.rows}
-        arrays |= {} if result.spread is None else {"spread": result.spread}
+        arrays |= {} if result.std is None else {"std": result.std}
         shown = {"available": result.condition.available[result.condition.rows], "modalities": self.run.schema.names}
         self.save(protocol, f"{result.condition.name}.npz", ids=self.samples.ids[result.rows], **arrays, **shown)
 

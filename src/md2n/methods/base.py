@@ -43,12 +43,12 @@ class Prediction:
 
     Args:
         output: ``[B]`` values (regression) or ``[B, C]`` probabilities (classification); the mean over draws.
-        spread: standard deviation over draws, in the shape of ``output``; zero for a complete sample.  None for a
+        std: standard deviation over draws, in the shape of ``output``; zero for a complete sample.  None for a
             single draw and for a method without draws.
     """
 
     output: Float[Tensor, " batch"] | Float[Tensor, "batch classes"]
-    spread: Float[Tensor, " batch"] | Float[Tensor, "batch classes"] | None = None
+    std: Float[Tensor, " batch"] | Float[Tensor, "batch classes"] | None = None
 
     __repr__ = brief
 
@@ -59,14 +59,14 @@ class Recovery:
 
     Args:
         features: name -> ``[B, T_k, d_k]``, the point estimate where missing, in the units of the batch.
-        spread: name -> ``[B, T_k, d_k]``, standard deviation over draws; zero where available.  Empty for a method
+        std: name -> ``[B, T_k, d_k]``, standard deviation over draws; zero where available.  Empty for a method
             without draws.
         draws: name -> ``[S, B, T_k, d_k]``, S draws.
         latents: name -> ``[B, L, D]``, point estimates where missing.  Empty for a method without a latent space.
     """
 
     features: Mapping[str, Float[Tensor, "batch _time _dim"]]
-    spread: Mapping[str, Float[Tensor, "batch _time _dim"]]
+    std: Mapping[str, Float[Tensor, "batch _time _dim"]]
     draws: Mapping[str, Float[Tensor, "draw batch _time _dim"]]
     latents: Mapping[str, Float[Tensor, "batch token width"]] = field(default_factory=dict)
 

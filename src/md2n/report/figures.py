@@ -222,16 +222,17 @@ def recovery_figure(example: RecoveryExample) -> Figure:
 def recovered_images(
     truth: Sequence[npt.NDArray[Any]],
     recovered: Sequence[npt.NDArray[Any]],
-    spread: Sequence[npt.NDArray[Any]],
+    std: Sequence[npt.NDArray[Any]],
 ) -> Figure:
-    """Some samples of a modality as images, frames downwards and features across: true, recovered, spread.
+    """Some samples of a modality as images, frames downwards and features across: true, recovered, standard deviation.
 
-    True and recovered share one grey scale, so that what was lost looks lost; spread has its own, from white at 0.
+    True and recovered share one grey scale, so that what was lost looks lost.  The standard deviation has its own, from
+    white at 0.
 
     Args:
         truth: ``[T, d]`` per sample.
         recovered: ``[T, d]`` per sample, means over draws, in the same units.
-        spread: ``[T, d]`` per sample.
+        std: ``[T, d]`` per sample.
 
     Raises:
         UsageError: no sample, or the three differ in number.
@@ -239,18 +240,18 @@ def recovered_images(
     import matplotlib as mpl
     from matplotlib.figure import Figure as NewFigure
 
-    if not truth or not len(truth) == len(recovered) == len(spread):
+    if not truth or not len(truth) == len(recovered) == len(std):
         raise UsageError(
-            f"{len(truth)} true, {len(recovered)} recovered samples and {len(spread)} spreads make no picture",
+            f"{len(truth)} true, {len(recovered)} recovered samples and {len(std)} standard deviations make no picture",
             "give one of each per sample",
         )
     values = np.concatenate([np.ravel(v) for v in (*truth, *recovered)])
     low, high = (float(q) for q in np.nanquantile(values, [0.005, 0.995]))
-    widest = max(float(np.nanmax(v)) for v in spread)
+    widest = max(float(np.nanmax(v)) for v in std)
     lines = {
         "true": (truth, "gray_r", low, high),
         "recovered": (recovered, "gray_r", low, high),
-        "spread": (spread, "Blues", 0.0, widest or 1.0),
+        "std": (std, "Blues", 0.0, widest or 1.0),
     }
     with mpl.rc_context(STYLE):
         figure = NewFigure(figsize=(1.1 + 0.95 * len(truth), 3.2), layout="constrained")

@@ -213,7 +213,7 @@ def trace_commands(runs: Sequence[RunFacts], grid: Grid, split: str, reference: 
         f'grep -F {first} "$RUN"/results.jsonl | ' + " | ".join(f"grep -F {other}" for other in rest),
         f"# the run's {average}, and what it is of",
         f'python -c "{MEAN}" "$RUN"/results.jsonl ' + shlex.join([*where, *over]),
-        "# its predictions: output, spread, labels, sample ids, and which modalities were available",
+        "# its predictions: output, standard deviation, labels, sample ids, and which modalities were available",
         f'python -c "{look}" {file}',
     ]
     if run.masks:

@@ -154,7 +154,7 @@ def equity_overview(grids: Mapping[str, Grid], chance: str, upper_bound: str) ->
             continue
         notes += [f"{dataset}: {note}" for note in table.notes[2:]]
         for row in table.rows:
-            pair = row[table.columns.index("minimum")], row[table.columns.index("spread")]
+            pair = row[table.columns.index("minimum")], row[table.columns.index("range")]
             cells[row[0].text, dataset] = Cell(" / ".join(c.plain for c in pair), best=all(c.best for c in pair))
     labels = [m for m in _labels(grids) if m not in (chance, upper_bound)]
     rows = tuple((Cell(m), *(cells.get((m, d), Cell()) for d in grids)) for m in labels)

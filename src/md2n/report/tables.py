@@ -216,7 +216,7 @@ def recovery_table(rows: Sequence[ResultRow], *, naming: Naming | None = None) -
 
 
 def equity_table(grid: Grid, chance: str, upper_bound: str) -> Table | None:
-    """Equity per available set, its minimum and spread, per method.
+    """Equity per available set, its minimum and range, per method.
 
     Where the upper bound is hardly above chance, noise is divided by almost nothing: sets with less than ``LEAST_PART``
     of the widest gap (the complete data's counts, too), or less than ``least_gap``, are left out for every method.
@@ -252,23 +252,23 @@ def equity_table(grid: Grid, chance: str, upper_bound: str) -> Table | None:
         compared = {}
     best = (
         max((rounded(e.minimum, 2) for e in compared.values()), default=None),
-        min((rounded(e.spread, 2) for e in compared.values()), default=None),
+        min((rounded(e.range, 2) for e in compared.values()), default=None),
     )
     lines = []
     for label, result in equities.items():
         numbers = [Cell(value=result.per_pattern.get(s), digits=2) for s in sets]
-        for value, top in zip((result.minimum, result.spread), best):
+        for value, top in zip((result.minimum, result.range), best):
             numbers.append(Cell(value=value, digits=2, best=label in compared and rounded(value, 2) == top))
         if len(shared) == 1:
             numbers[-1] = Cell()
         lines.append((Cell(label), *numbers, _seeds(grid, label)))
     notes = [
         f"(score − chance) / (upper bound − chance); chance: {chance}; upper bound: {upper_bound}. "
-        "1 everywhere is unbiased; the minimum is the worst-served set, the spread maximum minus minimum.",
-        "Made from means over seeds; bold is the largest minimum and the smallest spread.",
+        "1 everywhere is unbiased; the minimum is the worst-served set, the range maximum minus minimum.",
+        "Made from means over seeds; bold is the largest minimum and the smallest range.",
     ]
     if len(shared) == 1:
-        notes.append(f"No spread: one set alone, {shared[0]}, is left to compare.")
+        notes.append(f"No range: one set alone, {shared[0]}, is left to compare.")
     if grid.fewer:
         notes.append(f"Fewer seeds than others, so {_not_compared(grid, (chance, upper_bound))}.")
     if len(shared) < len(sets):
@@ -279,7 +279,7 @@ def equity_table(grid: Grid, chance: str, upper_bound: str) -> Table | None:
     return Table(
         f"equity-{_slug(grid.metric)}",
         f"{grid.dataset}: equity in {grid.measure.title}",
-        ("method", *sets, "minimum", "spread", "seeds"),
+        ("method", *sets, "minimum", "range", "seeds"),
         tuple(lines),
         tuple(notes),
     )

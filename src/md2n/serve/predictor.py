@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from md2n.serve.fitting import Evaluation
 
 Floats = npt.NDArray[np.float32]
-DRAWS = 8  # behind a prediction's spread, unless more are asked for: as many as behind a recovery's
+DRAWS = 8  # behind a prediction's standard deviation, unless more are asked for: as many as behind a recovery's
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Answer:
         ids: ``[N]`` text.
         output: ``[N]`` values in the label's units, or ``[N, C]`` class probabilities; float64 where float32 would
             blur the label (``Task.double``).
-        spread: standard deviation over draws, same shape; zero where nothing was missing.  None where there is no
+        std: standard deviation over draws, same shape; zero where nothing was missing.  None where there is no
             telling: the method draws none, or a single draw was asked for.
         classes: class names, empty for real-valued labels.
         available: ``[N]`` what each prediction was made from, as ``audio+text``.
@@ -52,7 +52,7 @@ class Answer:
 
     ids: Array
     output: npt.NDArray[np.float32] | npt.NDArray[np.float64]
-    spread: npt.NDArray[np.float32] | npt.NDArray[np.float64] | None
+    std: npt.NDArray[np.float32] | npt.NDArray[np.float64] | None
     classes: tuple[str, ...]
     available: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class Recovered:
 
     Args:
         features: name -> one ``[T_i, d_k]`` array per sample, without a NaN; a number that was given is as it was.
-        spread: name -> the same shapes, standard deviation over draws; zero where given.  Empty for a method that draws
+        std: name -> the same shapes, standard deviation over draws; zero where given.  Empty for a method that draws
             none.
         was_given: name -> ``[N]`` bool, True where the sample has the modality.
         known: name -> one ``[T_i, d_k]`` bool array per sample, True at the numbers that were given.
@@ -80,7 +80,7 @@ class Recovered:
     """
 
     features: Mapping[str, list[npt.NDArray[np.float32]]]
-    spread: Mapping[str, list[npt.NDArray[np.float32]]]
+    std: Mapping[str, list[npt.NDArray[np.float32]]]
     was_given: Mapping[str, npt.NDArray[np.bool_]]
     known: Mapping[str, list[npt.NDArray[np.bool_]]]
     samples: Samples
@@ -141,7 +141,7 @@ class Predictor:
                 (or ``None``) per sample; a modality may be left out or ``None``.  Or a data set as
                 ``md2n.data.store.open_store`` gives it.
             groups: the group (actor, subject) of each sample, for models normalised by group.
-            draws: behind the spread, and behind the prediction where that is a mean over draws (IMDer's; MD2N's with
+            draws: behind ``std``, and behind the prediction where that is a mean over draws (IMDer's; MD2N's with
                 ``predict_steps > 1``).  If not given, 8 or the model's own setting, whichever is more.  Ignored by a
                 method that draws none.
             check_units: refuse data whose values lie far outside what the model was trained on.
@@ -155,18 +155,18 @@ class Predictor:
         taken = self._taken(data, groups, check_units)
         own = self.model.predict_draws
         count = draws or (max(own, DRAWS) if own else None)
-        outputs, spreads, available = [], [], []
+        outputs, stds, available = [], [], []
         with torch.inference_mode():
             for batch in taken.batches(self.batch_size, self.device, progress):
                 prediction = self.model.predict(batch, generator(self.seed, "predict"), draws=count)
                 ids = taken.samples.ids[batch.rows.cpu().numpy()]
                 outputs.append(require_finite("the prediction", to_numpy(prediction.output), ids))
-                if prediction.spread is not None:
-                    spreads.append(require_finite("the deviation of the prediction", to_numpy(prediction.spread), ids))
+                if prediction.std is not None:
+                    stds.append(require_finite("the deviation of the prediction", to_numpy(prediction.std), ids))
                 available += [pattern_name(tuple(row), batch.names) for row in batch.available.tolist()]
         classes = self.schema.task.classes
-        spread = np.concatenate(spreads) if spreads else None
-        return Answer(taken.samples.ids, np.concatenate(outputs), spread, classes, tuple(available), taken.notes)
+        std = np.concatenate(stds) if stds else None
+        return Answer(taken.samples.ids, np.concatenate(outputs), std, classes, tuple(available), taken.notes)
 
     def recover(
         self,
@@ -178,7 +178,7 @@ class Predictor:
         check_units: bool = True,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Recovered:
-        """What is missing of new samples, whole modalities and single numbers, with a spread for each value.
+        """What is missing of new samples, whole modalities and single numbers, with ``std`` for each value.
 
         A number that was given comes back as it was.  Single numbers inside a modality that is there are recovered from
         the known ones of the same frame (``md2n.data.cell_model``), whole modalities by the method.  A recovered
@@ -188,7 +188,7 @@ class Predictor:
         Args:
             data: as for ``predict``.
             groups: as for ``predict``.
-            draws: how many draws the mean and spread are taken over.
+            draws: how many draws the mean and standard deviation are taken over.
             steps: network calls per draw.
             check_units: as for ``predict``.
             progress: as for ``predict``.
@@ -204,7 +204,7 @@ class Predictor:
             )
         taken = self._taken(data, groups, check_units)
         features: dict[str, list[Floats]] = {k: [] for k in self.schema.names}
-        spread: dict[str, list[Floats]] = {k: [] for k in self.schema.names}
+        std: dict[str, list[Floats]] = {k: [] for k in self.schema.names}
         known: dict[str, list[npt.NDArray[np.bool_]]] = {k: [] for k in self.schema.names}
         least = {m.name: m.length for m in self.schema.modalities}
         with torch.inference_mode():
@@ -213,12 +213,12 @@ class Predictor:
                 frames = self._frames(batch)
                 for k, name in enumerate(self.schema.names):
                     values = _array(recovery.features[name])
-                    widths = _array(recovery.spread[name]) if recovery.spread else np.zeros_like(values)
+                    widths = _array(recovery.std[name]) if recovery.std else np.zeros_like(values)
                     for i, row in enumerate(batch.rows.tolist()):
                         if bool(batch.available[i, k]):
                             value, width, flags = taken.filled(name, row, self.cells)
                             features[name].append(value)
-                            spread[name].append(width)
+                            std[name].append(width)
                             known[name].append(flags)
                             continue
                         own, raw = (
@@ -231,7 +231,7 @@ class Predictor:
                         for part in (value, width):
                             require_finite(f"the recovered '{name}'", part[None], own)
                         features[name].append(value)
-                        spread[name].append(width)
+                        std[name].append(width)
                         known[name].append(np.zeros(value.shape, np.bool_))
         was_given = {k: r.present for k, r in taken.samples.modalities.items()}
         notes = tuple(
@@ -247,7 +247,7 @@ class Predictor:
             notes=(*taken.samples.notes, *notes),
             source=source,
         )
-        return Recovered(features, spread if recovery.spread else {}, was_given, known, filled, taken.notes)
+        return Recovered(features, std if recovery.std else {}, was_given, known, filled, taken.notes)
 
     def evaluate(
         self, data: Any, label: Any = "", *, protocol: str = "fixed", split: str = "test", **options: Any
@@ -346,7 +346,7 @@ class _Taken:
         return np.where(known, frames, value), np.where(known, np.float32(0), width), known
 
     def in_own_units(self, name: str, row: int, value: Floats, width: Floats) -> tuple[Floats, Floats]:
-        """Recovered frames and their spread: half the image of one deviation to either side."""
+        """Recovered frames and their standard deviation: half the image of one deviation to either side."""
         members, limit = self.normaliser.groups_of(self.samples), self.normaliser.limit
         member = None if members is None else str(members[row])
 

@@ -21,7 +21,7 @@ def spoken():
 
 
 def same(one: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
-    """Within a part of each column's own spread; angles within the tolerance in radians."""
+    """Within a part of each column's own standard deviation; angles within the tolerance in radians."""
     scale = np.maximum(one.std(axis=0), 1e-3)
     turned = np.abs(np.angle(np.exp(1j * (one[:, HMPDM].astype(float) - other[:, HMPDM]))))
     return bool((np.abs(one - other) / scale)[:, OTHERS].max() < tolerance and turned.max() < max(tolerance, 1e-3))

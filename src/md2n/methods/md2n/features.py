@@ -122,7 +122,7 @@ class FeatureRecovery(nn.Module):
         """
         c, names = self.calibration, self.schema.names
         near = self._near(batch) if any(map(c.ready, range(len(names)))) else []
-        features, spread, draws = dict(plain.features), dict(plain.spread), dict(plain.draws)
+        features, std, draws = dict(plain.features), dict(plain.std), dict(plain.draws)
         for k, name in enumerate(names):
             rows = batch.missing[:, k].nonzero()[:, 0]
             if not len(rows) or not c.ready(k):
@@ -138,12 +138,12 @@ class FeatureRecovery(nn.Module):
             if self.matched(k):
                 drawn, wide = one.drawn(best, h, noise, count), one.deviation(best, h)
             else:
-                drawn, wide = plain.draws[name][:, rows] - plain.features[name][rows], plain.spread[name][rows]
+                drawn, wide = plain.draws[name][:, rows] - plain.features[name][rows], plain.std[name][rows]
             features[name] = features[name].index_copy(0, rows, point)
-            spread[name] = spread[name].index_copy(0, rows, factor * wide)
+            std[name] = std[name].index_copy(0, rows, factor * wide)
             values = batch.readable(name)
             draws[name] = values.expand(count, *values.shape).index_copy(1, rows, point + factor * drawn)
-        return Recovery(features, spread, draws, plain.latents)
+        return Recovery(features, std, draws, plain.latents)
 
     def _near(self, batch: SequenceBatch) -> list[Local]:
         return [] if self.translation is None else list(self.translation.local(batch))
@@ -173,7 +173,7 @@ class Parts:
         self.t, self.k, self.rows, self.matched = owner.translation, k, rows, owner.matched(k)
         self.near = [one for one in near if one.target == k]
         self.name = owner.schema.names[k]
-        self.decoded, self.spread = plain.features[self.name], plain.spread[self.name]
+        self.decoded, self.std = plain.features[self.name], plain.std[self.name]
         self.centre = torch.zeros_like(self.decoded[:1])
         if self.t is not None and self.near:
             self.centre = self.t.stretched(self.t.framed(self.t.centre(k), k), k, self.decoded)[None]
@@ -210,7 +210,7 @@ class Parts:
     def ends(self, count: int, h: float) -> Ends:
         """The intervals that draws promise around the point, ``[level, n, time, dim]`` each."""
         if not self.matched:
-            return normal_ends(self.spread[self.rows])
+            return normal_ends(self.std[self.rows])
         both = self._framed(lambda one: torch.cat(ends_of(one.dev(count, h).transpose(0, 1))))
         low, high = both.chunk(2)
         return low, high

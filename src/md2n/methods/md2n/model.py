@@ -141,8 +141,8 @@ class MD2N(LatentModel):
         """Predictions as fusion learned to make them.
 
         With ``predict_steps = 1`` the prediction is made from the one-step estimate, which fusion met in training; its
-        spread is that of the predictions from ``draws`` faithful recoveries (of ``recover_steps`` calls each), none of
-        a single draw.  With more steps prediction and spread are mean and deviation over such draws.
+        standard deviation is that of the predictions from ``draws`` recoveries of ``recover_steps`` calls each; a
+        single draw has none.  With more steps prediction and ``std`` are mean and deviation over such draws.
         """
         config, available = self.config, batch.available
         count, latents, noise = draws or config.predict_draws, self.backbone.encode(batch), batch.noise(generator)

@@ -49,7 +49,7 @@ class DuplexRecovery(nn.Module):
         available: Bool[Tensor, "batch modality"],
         noise: Noise,
     ) -> Float[Tensor, "batch modality token width"]:
-        """The latents with every unavailable one replaced by its one-step estimate: differentiable, no spread.
+        """The latents with every unavailable one replaced by its one-step estimate: differentiable, no draws.
 
         One network call per modality.  Read only where available.
         """

@@ -78,13 +78,13 @@ class Matched:
     Args:
         ridge: fitted on n of the kept rows.
         usable: ``[n]`` their places.
-        spread: v_G.
+        std: v_G.
         honest: ``[n, q]`` leave-one-out answers of the ridge.
     """
 
     ridge: Ridge
     usable: Int[Tensor, " n"]
-    spread: float
+    std: float
     honest: Float[Tensor, "n q"]
 
     __repr__ = brief
@@ -101,7 +101,7 @@ class Matched:
     def near(self, query: Query) -> Int[Tensor, "n k"]:
         """The best ``MOST`` rows, the best first."""
         honest, answer = self.honest.double(), self(query).double()
-        distance = query.between(self.usable) / (2 * max(self.spread, LEAST))
+        distance = query.between(self.usable) / (2 * max(self.std, LEAST))
         variance = float(honest.var(dim=0, correction=0).mean())
         if variance > LEAST:
             gap = answer.square().sum(1)[:, None] - 2 * answer @ honest.T + honest.square().sum(1)

@@ -116,7 +116,7 @@ class MeanFill(MultimodalModel):
         self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
     ) -> Recovery:
         """The training mean, with normal draws of the training standard deviation."""
-        features, spread, drawn = {}, {}, {}
+        features, std, drawn = {}, {}, {}
         count, noise = draws or DRAWS, batch.noise(generator)
         for k, name in enumerate(self.schema.names):
             values, gap = batch.readable(name), batch.missing[:, k, None, None]
@@ -126,6 +126,6 @@ class MeanFill(MultimodalModel):
             deviation = getattr(self, f"deviation_{k}")[place].expand_as(values)
             unit = noise.fork(k).draws(count).like(values.repeat(count, 1, 1)).view(count, *values.shape)
             features[name] = torch.where(gap, mean, values)
-            spread[name] = torch.where(gap, deviation, 0.0)
+            std[name] = torch.where(gap, deviation, 0.0)
             drawn[name] = torch.where(gap, mean + deviation * unit, values)
-        return Recovery(features, spread, drawn)
+        return Recovery(features, std, drawn)

@@ -14,7 +14,7 @@ from md2n.methods.parts.rows import KeptRows, choices
 from md2n.modality import Schema
 from md2n.shapes import Float, Tensor
 
-DRAWS = 8  # for a spread of the recovery, as md2n's
+DRAWS = 8  # for a standard deviation of the recovery, as md2n's
 
 
 class RowFill(KeptRows, MultimodalModel):
@@ -63,22 +63,22 @@ class RowFill(KeptRows, MultimodalModel):
         Every missing modality of every sample chooses by itself.
         """
         count, noise = draws or DRAWS, batch.noise(generator)
-        point, spread = self._blank(batch), self._blank(batch)
+        point, std = self._blank(batch), self._blank(batch)
         drawn = {name: x.repeat(count, 1, 1, 1) for name, x in self._blank(batch).items()}
         for query in self.queries(batch):
             own = noise.rows(query.members.nonzero()[:, 0])
             for k, modality in self.missing_of(query.available):
                 mean, candidates = self.answer(query.available, k).candidates(query)
                 point[modality.name][query.members] = self.framed(mean, k)
-                spread[modality.name][query.members] = self.framed(candidates.std(dim=1, correction=0), k)
+                std[modality.name][query.members] = self.framed(candidates.std(dim=1, correction=0), k)
                 drawn[modality.name][:, query.members] = self.framed(choices(own.fork(k), candidates, count), k)
-        features, spreads, every = {}, {}, {}
+        features, stds, every = {}, {}, {}
         for k, modality in enumerate(self.schema.modalities):
             values, gap = batch.readable(modality.name), batch.missing[:, k, None, None]
             features[modality.name] = torch.where(gap, self.stretched(point[modality.name], k, values), values)
-            spreads[modality.name] = self.stretched(spread[modality.name], k, values)
+            stds[modality.name] = self.stretched(std[modality.name], k, values)
             every[modality.name] = torch.where(gap, self.stretched(drawn[modality.name], k, values), values)
-        return Recovery(features, spreads, every)
+        return Recovery(features, stds, every)
 
     def _blank(self, batch: SequenceBatch) -> dict[str, Float[Tensor, "batch _time _dim"]]:
         """Zeros ``[B, length, d_k]`` for every modality, which stay where it is available."""

@@ -134,8 +134,8 @@ class LatentModel(MultimodalModel):
     ) -> Recovery:
         """Features from recovered latents.
 
-        The spread is the law of total variance: the variance of the decoded draws plus the decoder's own mean squared
-        error, which is also what noise is added to the draws with.
+        The standard deviation follows the law of total variance: the variance of the decoded draws plus the mean
+        squared error of the decoder.  Noise of that error is also added to the draws.
 
         Args:
             batch: what is given.
@@ -144,11 +144,11 @@ class LatentModel(MultimodalModel):
             count: S.
             noise: of the samples; the decoders have a stream of their own.
         """
-        features, spread, draws = {}, {}, {}
+        features, std, draws = {}, {}, {}
         each = drawn.view(count, batch.size, *drawn.shape[1:])
         for k, (modality, decoder) in enumerate(zip(self.schema.modalities, self.decoders)):
             name, values = modality.name, batch.readable(modality.name)
-            features[name], spread[name] = values, torch.zeros_like(values)
+            features[name], std[name] = values, torch.zeros_like(values)
             draws[name] = values.expand(count, *values.shape)
             rows, time = batch.missing[:, k].nonzero()[:, 0], values.shape[1]
             if not len(rows):
@@ -158,10 +158,10 @@ class LatentModel(MultimodalModel):
             error = noise.fork("decoder", k).rows(rows).draws(count).like(decoded.flatten(0, 1)).view_as(decoded)
             total = (decoded.var(dim=0, correction=0) + residual).sqrt()
             features[name] = values.index_copy(0, rows, decoder(best[rows, k], time))
-            spread[name] = spread[name].index_copy(0, rows, total)
+            std[name] = std[name].index_copy(0, rows, total)
             draws[name] = draws[name].index_copy(1, rows, decoded + residual.sqrt() * error)
         latents = {m.name: best[:, k] for k, m in enumerate(self.schema.modalities)}
-        return Recovery(features, spread, draws, latents)
+        return Recovery(features, std, draws, latents)
 
 
 def given_or_recovered(available: Bool[Tensor, "batch modality"]) -> Int[Tensor, "batch modality"]:
