@@ -1,6 +1,7 @@
 """Small data sets for the tests of the data core."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -76,3 +77,18 @@ def assert_same(one: Samples, two: Samples) -> None:
         assert x.dtype.kind == "U" or x.dtype == y.dtype
         assert x.shape == y.shape
         assert x.tolist() == y.tolist() if x.dtype.kind == "U" else x.tobytes() == y.tobytes()
+
+
+def layout(samples: Samples) -> dict[str, Any]:
+    """Arguments of ``StoreWriter`` for such samples."""
+    return {
+        "name": samples.name,
+        "dims": {k: r.dim for k, r in samples.modalities.items()},
+        "labels": {k: c.task for k, c in samples.labels.items()},
+        "groups": tuple(samples.groups),
+        "dtype": {k: r.values.dtype for k, r in samples.modalities.items()},
+        "default_label": samples.default_label,
+        "normalise_by": samples.normalise_by,
+        "notes": samples.notes,
+        "source": samples.source,
+    }

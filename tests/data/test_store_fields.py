@@ -20,7 +20,7 @@ from md2n.cli.main import run
 from md2n.data.samples import SPLITS, LabelColumn, Ragged, Samples
 from md2n.data.store import StoreWriter, open_store, write_store
 from md2n.modality import Task
-from tests.data.sets import with_unknown_cells
+from tests.data.sets import layout, with_unknown_cells
 
 # Measured on the training samples whenever a model is built, so that no store holds them.
 MEASURED = {"centre", "scale", "counts"}
@@ -54,20 +54,6 @@ def differences(one: Samples, two: Samples) -> list[str]:
 
 def at_once(samples: Samples, path: Path) -> Path:
     return write_store(path, samples)
-
-
-def layout(samples: Samples) -> dict[str, Any]:
-    return {
-        "name": samples.name,
-        "dims": {k: r.dim for k, r in samples.modalities.items()},
-        "labels": {k: c.task for k, c in samples.labels.items()},
-        "groups": tuple(samples.groups),
-        "dtype": {k: r.values.dtype for k, r in samples.modalities.items()},
-        "default_label": samples.default_label,
-        "normalise_by": samples.normalise_by,
-        "notes": samples.notes,
-        "source": samples.source,
-    }
 
 
 def in_chunks(samples: Samples, path: Path) -> Path:

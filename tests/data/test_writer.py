@@ -12,24 +12,14 @@ from md2n.data.store import StoreWriter, checksum, open_intervals, open_store, v
 from md2n.errors import DataError, UsageError
 from md2n.modality import Modality, Task
 from md2n.seeding import numpy_generator
-from tests.data.sets import FREE, MOOD, SCORE, assert_same, small
+from tests.data.sets import FREE, MOOD, SCORE, assert_same, layout, small
 
 TASKS = {"mood": MOOD, "score": SCORE, "free": FREE}
 
 
 def like(samples: Samples, **changes) -> dict:
     """Arguments of a writer for such samples."""
-    return {
-        "name": samples.name,
-        "dims": {k: r.dim for k, r in samples.modalities.items()},
-        "labels": {k: c.task for k, c in samples.labels.items()},
-        "groups": tuple(samples.groups),
-        "dtype": {k: r.values.dtype for k, r in samples.modalities.items()},
-        "default_label": samples.default_label,
-        "normalise_by": samples.normalise_by,
-        "notes": samples.notes,
-        "source": samples.source,
-    } | changes
+    return layout(samples) | changes
 
 
 def frames_of(samples: Samples, row: int) -> dict:
