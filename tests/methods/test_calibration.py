@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from md2n.batch import SequenceBatch
+from md2n.errors import UsageError
 from md2n.evaluation.recovery import coverage, r2
 from md2n.methods.base import Recovery
 from md2n.methods.md2n.calibration import COUNTS, FEWEST, Intervals, Squares, ends_of, needs
@@ -295,3 +296,14 @@ def test_the_factor_that_an_error_needs_brings_it_to_the_end() -> None:
     low, high = torch.tensor([[-1.0, -1.0, 0.5, 0.0]]), torch.tensor([[2.0, 2.0, 1.0, 0.0]])
     ratio = needs(torch.tensor([1.0, -2.0, -1.0, 1.0]), low, high)[0]
     assert ratio[:3].tolist() == [0.5, 2.0, float("inf")] and bool(ratio[3].isnan())
+
+
+def test_a_device_without_float64_calibrates_nothing_and_refuses_a_calibrated_recovery(monkeypatch) -> None:
+    ready, model = calibrated(world(60, 0), world(20, 2)), untrained()
+    monkeypatch.setattr("md2n.methods.md2n.model.NO_FLOAT64", ("cpu",))
+    with torch.no_grad():
+        (note,) = model.calibrate([world(60, 0)], [world(20, 2)])
+    assert "no float64" in note
+    assert bool(torch.isfinite(effects(model, world(10, 1)).features["effect"]).all())
+    with pytest.raises(UsageError, match="float64"):
+        effects(ready, world(10, 1))

@@ -20,7 +20,7 @@ def recover(
     split: Annotated[str, typer.Option(help="Only this split (train, valid, test).")] = "",
     hide: Annotated[list[str] | None, typer.Option(help="Hide a modality from the model; repeatable.")] = None,
     draws: Annotated[int | None, typer.Option(help="Draws for mean and standard deviation.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Network calls per draw.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Network calls per draw, where draws are the diffusion's.")] = None,
     any_units: Annotated[bool, typer.Option("--any-units", help="Skip the check of units.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",

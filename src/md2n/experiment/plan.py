@@ -160,5 +160,5 @@ def _timed(job: Job, protocols: Sequence[str], loaded: dict[str, Datasets]) -> t
 def _wall_s(job: Job) -> float:
     try:
         return float(read_json(job.run / EVALUATED)["wall_s"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):  # not evaluated, or its record is damaged: no time is known
         return 0.0

@@ -13,7 +13,7 @@ WINDOW_S, STEP_S = 0.025, 0.005
 """Of the spectrogram: wide enough to tell harmonics of low voices from one another, fine enough for stops."""
 TOP_HZ = 5000
 RANGE_DB = 65
-BACKGROUND, HOLE = "#F4F7FA", "#D9DEE6"
+HOLE = "#D9DEE6"
 
 
 def clip_figure(look: Look) -> Figure:

@@ -53,7 +53,7 @@ class FolderLock:
                 f"the file system of {self.path.parent} has no locks: {error}", "choose a folder on another disk"
             ) from error
         if not isinstance(self._lock, SoftFileLock):  # a soft lock has the holder in it
-            with suppress(OSError):
+            with suppress(OSError):  # the lock holds without the holder's name
                 self.path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         return self
 
@@ -63,7 +63,7 @@ class FolderLock:
         self._lock.release()
 
     def _holder(self) -> str:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError):  # no name to read: another version's lock, or it went meanwhile
             text = self.path.read_text(encoding="utf-8").strip()
             if text.startswith("process "):
                 return text

@@ -32,6 +32,8 @@ from md2n.modality import Schema
 from md2n.noise import SampleNoise
 from md2n.shapes import Float, Int, Tensor
 
+NO_FLOAT64 = ("mps",)  # kinds of device that cannot compute a translation
+
 Views = Callable[[], Iterable[tuple[SequenceBatch, Recovery]]]
 
 
@@ -48,6 +50,11 @@ class FeatureRecovery(nn.Module):
         self.schema = schema
         self.translation = Translation(schema) if translated else None
         self.calibration = Calibration(len(schema.modalities))
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether any modality was calibrated."""
+        return any(map(self.calibration.ready, range(len(self.schema.modalities))))
 
     def matched(self, k: int) -> bool:
         """Whether modality k is drawn from matched rows once it is calibrated."""
@@ -121,7 +128,7 @@ class FeatureRecovery(nn.Module):
             noise: of the samples.
         """
         c, names = self.calibration, self.schema.names
-        near = self._near(batch) if any(map(c.ready, range(len(names)))) else []
+        near = self._near(batch) if self.calibrated else []
         features, std, draws = dict(plain.features), dict(plain.std), dict(plain.draws)
         for k, name in enumerate(names):
             rows = batch.missing[:, k].nonzero()[:, 0]

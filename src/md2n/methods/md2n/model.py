@@ -28,7 +28,7 @@ from md2n.diffusion.process import make_process
 from md2n.errors import UsageError
 from md2n.methods.base import Card, Losses, Prediction, Recovery
 from md2n.methods.md2n.config import MD2NConfig
-from md2n.methods.md2n.features import FeatureRecovery
+from md2n.methods.md2n.features import NO_FLOAT64, FeatureRecovery
 from md2n.methods.md2n.recovery import DuplexRecovery
 from md2n.methods.parts.latent import LatentModel
 from md2n.missing import draw_available
@@ -161,14 +161,21 @@ class MD2N(LatentModel):
         """Every missing modality decoded: its best point estimate, and draws for how sure it is.
 
         The point estimate decodes the one-step estimate, which is the mean of what is plausible and what D_k was
-        trained on (Eq. 16); a mean over a few draws would add their noise to it.
+        trained on (Eq. 16); a mean over a few draws would add their noise to it.  Once calibrated, the decoded estimate
+        is one part of the answer (``features``), and ``steps`` counts only for modalities whose draws are the walk's:
+        long sequences, and all of them where ``calibration`` is not ``translation``.
 
         Raises:
-            UsageError: the model was trained without decoders.
+            UsageError: the model was trained without decoders; or it is calibrated, and the device has no float64.
         """
         if not self.config.decoders:
             raise UsageError(
                 "this model was trained without decoders, so it recovers latents only", "train with decoders = true"
+            )
+        if self.features is not None and self.features.calibrated and self._device.type in NO_FLOAT64:
+            raise UsageError(
+                f"a calibrated recovery needs float64, which device '{self._device.type}' does not have",
+                "use --device cpu",
             )
         count, noise = draws or self.config.recover_draws, batch.noise(generator)
         if self.features is None or self.features.walks(batch):
@@ -176,6 +183,10 @@ class MD2N(LatentModel):
         else:
             plain = self._decoded(batch, noise, 1, 1)
         return plain if self.features is None else self.features.answer(batch, plain, count, noise)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
 
     def _decoded(self, batch: SequenceBatch, noise: SampleNoise, steps: int, count: int) -> Recovery:
         """Decoded latents, ``count`` draws of ``steps`` calls."""
@@ -194,6 +205,11 @@ class MD2N(LatentModel):
         """
         if self.features is None:
             return ()
+        if self._device.type in NO_FLOAT64:
+            return (
+                f"not calibrated: device '{self._device.type}' has no float64. Recoveries are those of the decoder "
+                "alone; train with trainer.device=cpu to calibrate them",
+            )
         self.features.keep(training)
         batches = list(validation)
         count = max(1, min(VIEWS, PAIRS // max(1, sum(b.size for b in batches))))

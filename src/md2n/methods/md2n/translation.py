@@ -128,8 +128,7 @@ class Translation(KeptRows):
         return self.lengths[k] == self.schema.modalities[k].length
 
     def fit_answer(self, pattern: Bool[Tensor, " modality"], k: int, sharing: Bool[Tensor, " row"]) -> Answer:
-        whole = sharing & (self.held | ~pattern).all(dim=1)
-        usable = (whole if int(whole.sum()) >= 2 else sharing).nonzero()[:, 0]
+        usable = self.rows_for(pattern, sharing)
         x, y = self.inputs_of(pattern, self.rows[usable]), self.target_of(k, self.rows[usable])
         ridge = fit_ridge(x, y)
         return Matched(ridge, usable, float(x.var(dim=0, correction=0).mean()), y - ridge.residuals)

@@ -19,7 +19,7 @@ from md2n.methods.parts.nearest import Distances, Query
 from md2n.modality import Modality, Schema
 from md2n.noise import SampleNoise
 from md2n.seeding import numpy_generator
-from md2n.shapes import Bool, Float, Tensor
+from md2n.shapes import Bool, Float, Int, Tensor
 
 ROWS = 2048  # training rows kept: the exact fit of a ridge costs their cube at worst
 FLAT = 2048  # sequences up to this many numbers are filled frame by frame, longer ones by their mean over time
@@ -133,7 +133,16 @@ class KeptRows(nn.Module, abc.ABC):
             return x.expand(*x.shape[:-2], frames, -1)
         return F.pad(x, (0, 0, 0, max(0, frames - x.shape[-2])))[..., :frames, :]
 
+    def rows_for(self, pattern: Bool[Tensor, " modality"], sharing: Bool[Tensor, " row"]) -> Int[Tensor, " n"]:
+        """Places of the kept rows that a regression from ``pattern`` is fitted on, of those that are ``sharing``.
+
+        If fewer than two rows hold the whole pattern, rows with a part of it are used; zeros fill the rest.
+        """
+        complete = sharing & (self.held | ~pattern).all(dim=1)
+        return (complete if int(complete.sum()) >= 2 else sharing).nonzero()[:, 0]
+
     def missing_of(self, pattern: Bool[Tensor, " modality"]) -> list[tuple[int, Modality]]:
+        """Column and modality of what a pattern lacks."""
         return [(k, m) for k, m in enumerate(self.schema.modalities) if not bool(pattern[k])]
 
     def inputs_of(self, pattern: Bool[Tensor, " modality"], rows: Tensor) -> Float[Tensor, "n p"]:
@@ -153,6 +162,11 @@ class KeptRows(nn.Module, abc.ABC):
         return [Query(self.inputs_of(g, flat[members]), members, g, distances) for members, g in chosen]
 
     def answer(self, pattern: Bool[Tensor, " modality"], k: int) -> Answer:
+        """What is known of modality k where ``pattern`` is available; fitted when it is first asked for.
+
+        Raises:
+            DataError: no kept row holds modality k.
+        """
         key = (tuple(map(bool, pattern)), k)
         if key not in self._fits:
             holding = self.held[:, k]

@@ -62,8 +62,6 @@ class RegressionFill(RowFill):
     )
 
     def fit_answer(self, pattern: Bool[Tensor, " modality"], k: int, sharing: Bool[Tensor, " row"]) -> Answer:
-        complete = sharing & (self.held | ~pattern).all(dim=1)
-        # If fewer than two rows hold the whole pattern, rows with a part of it are used; zeros fill the rest.
-        usable = (complete if int(complete.sum()) >= 2 else sharing).nonzero()[:, 0]
+        usable = self.rows_for(pattern, sharing)
         rows = self.rows[usable]
         return LocalResiduals(fit_ridge(self.inputs_of(pattern, rows), self.target_of(k, rows)), usable)
