@@ -151,7 +151,7 @@ def test_draws_of_the_walk_are_scaled_to_what_validation_needs() -> None:
     model = calibrated(training, validation, calibration="walk")
     assert model.features is not None and model.features.walks(test.hide(torch.tensor([True, False]).expand(200, -1)))
     truth = test.features["effect"][:, 0].numpy()
-    plain = effects(untrained(calibration="walk"), test).draws["effect"][:, :, 0].numpy()
+    plain = effects(calibrated(training, validation, calibration="none"), test).draws["effect"][:, :, 0].numpy()
     scaled = effects(model, test).draws["effect"][:, :, 0].numpy()
     assert abs(coverage(truth, scaled) - 0.9) < abs(coverage(truth, plain) - 0.9)
     # The draws are not centred on their own mean: their deviations from the point are those of the walk.
@@ -167,7 +167,8 @@ def test_few_validation_rows_calibrate_nothing_and_say_so(rows: int) -> None:
     with torch.no_grad():
         (note,) = model.calibrate([world(100, 0)], [world(rows, 2)])
     assert "cause, effect" in note and "not calibrated" in note
-    one, other = effects(model, world(20, 1)), effects(untrained(calibration="none"), world(20, 1))
+    plain = calibrated(world(100, 0), world(rows, 2), calibration="none")
+    one, other = effects(model, world(20, 1)), effects(plain, world(20, 1))
     for kind in ("features", "std", "draws"):
         assert torch.equal(getattr(one, kind)["effect"], getattr(other, kind)["effect"])
 

@@ -18,18 +18,19 @@ SWITCHES = {
     "from noise": DiffusionConfig(start="noise"),
     "no transfer": DiffusionConfig(transfer="none"),
     "ancestral": DiffusionConfig(sampler="ancestral"),
+    "gaussian": DiffusionConfig(sampler="gaussian"),
     "cascade": DiffusionConfig(cascade=True),
     "shared": DiffusionConfig(shared=True),
 }
 
 
-def made(config: DiffusionConfig) -> DuplexRecovery:
+def made(config: DiffusionConfig, moved: float = 0.05) -> DuplexRecovery:
     torch.manual_seed(0)
     process = make_process(config.steps, config.t1, config.t2, config.schedule, config.transfer, config.variance)
     recovery = DuplexRecovery(MODALITIES, TOKENS, WIDTH, process, config).double().eval()
     with torch.no_grad():
         for p in recovery.parameters():
-            p.add_(0.05 * torch.randn_like(p))
+            p.add_(moved * torch.randn_like(p))
     return recovery
 
 
@@ -75,7 +76,7 @@ def test_the_shared_first_call_is_what_every_draw_would_have_made(name: str, mon
     recovery, x = made(SWITCHES[name]), latents()
     _, shared = recovery.recover(x, AVAILABLE, noise(), steps=4, draws=3)
     plain = recovery.sampler.sample
-    monkeypatch.setattr(recovery.sampler, "sample", lambda *given, first: plain(*given))
+    monkeypatch.setattr(recovery.sampler, "sample", lambda *given, first, variance: plain(*given, variance=variance))
     _, apart = recovery.recover(x, AVAILABLE, noise(), steps=4, draws=3)
     torch.testing.assert_close(shared, apart, rtol=1e-10, atol=1e-10)
     assert float((shared[: len(x)] - shared[len(x) : 2 * len(x)]).abs().max()) > 1e-3  # draws, not copies

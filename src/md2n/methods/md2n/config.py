@@ -26,7 +26,9 @@ class DiffusionConfig:
         t_range: ``trained`` draws t from [1, t2] ([1, T] where start is ``noise`` or transfer is ``none``);
             ``as_printed`` from (t1, T].
         start: inference begins at the ``partner`` at t2, or from ``noise`` at T through all three stages.
-        sampler: ``multistep`` (deterministic, of second order), ``deterministic`` or ``ancestral``.
+        sampler: ``gaussian``, exact in any number of calls where latents are Gaussian (validation samples say how far
+            they vary), ``multistep`` (deterministic, of second order), ``deterministic`` or ``ancestral``.
+        strides: the sampler's strides are equal in ``time``, or in the ``angle`` between signal and noise.
         network: size of each score network.
         partner: ``mean`` of the available latents, or a ``learned`` mix.
         shared: one network for all targets (with a target embedding) instead of one each.
@@ -37,14 +39,15 @@ class DiffusionConfig:
     steps: Annotated[int, Gt(1)] = 1000
     t1: Annotated[int, Ge(0)] = 200
     t2: Annotated[int, Gt(0)] = 800
-    schedule: Literal["vp_linear", "scaled_linear", "cosine"] = "scaled_linear"
+    schedule: Literal["vp_linear", "scaled_linear", "cosine", "exploding"] = "scaled_linear"
     transfer: Literal["constant", "linear", "none"] = "constant"
     duplex: bool = True
     variance: Literal["exact", "as_printed"] = "exact"
     prediction: Literal["x0", "noise"] = "x0"
     t_range: Literal["trained", "as_printed"] = "trained"
     start: Literal["partner", "noise"] = "partner"
-    sampler: Literal["multistep", "deterministic", "ancestral"] = "multistep"
+    sampler: Literal["multistep", "deterministic", "ancestral", "gaussian"] = "gaussian"
+    strides: Literal["time", "angle"] = "time"
     network: TransformerConfig = field(default_factory=lambda: TransformerConfig(dropout=0.0))
     partner: Literal["mean", "learned"] = "mean"
     shared: bool = False
@@ -96,6 +99,6 @@ class MD2NConfig:
     decoders: bool = True
     predict_steps: Annotated[int, Gt(0)] = 1
     predict_draws: Annotated[int, Gt(0)] = 1
-    recover_steps: Annotated[int, Gt(0)] = 6
+    recover_steps: Annotated[int, Gt(0)] = 2
     recover_draws: Annotated[int, Gt(0)] = 8
     calibration: Literal["none", "walk", "translation"] = "translation"

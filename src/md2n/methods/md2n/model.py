@@ -28,6 +28,7 @@ from md2n.diffusion.process import make_process
 from md2n.errors import UsageError
 from md2n.methods.base import Card, Losses, Prediction, Recovery
 from md2n.methods.md2n.config import MD2NConfig
+from md2n.methods.md2n.end_variance import EndVariance
 from md2n.methods.md2n.features import NO_FLOAT64, FeatureRecovery
 from md2n.methods.md2n.recovery import DuplexRecovery
 from md2n.methods.parts.latent import LatentModel
@@ -194,7 +195,9 @@ class MD2N(LatentModel):
         return self.decoded(batch, best, drawn, count, noise)
 
     def calibrate(self, training: Iterable[SequenceBatch], validation: Iterable[SequenceBatch]) -> Sequence[str]:
-        """Fits how decoded features are answered with; see ``features``.  Predictions stay as they are.
+        """Fits how decoded features are answered with (``features``), and c^2 where the sampler reads it.
+
+        Predictions of one step stay as they are.
 
         Args:
             training: complete batches; rows of them are kept.
@@ -203,6 +206,16 @@ class MD2N(LatentModel):
         Returns:
             What a person should know: which modalities were left as they were.
         """
+        batches = list(validation)
+        count = max(1, min(VIEWS, PAIRS // max(1, sum(b.size for b in batches))))
+
+        def views() -> Iterator[SequenceBatch]:
+            for (number, batch), view in product(enumerate(batches), range(count)):
+                hidden = draw_available(batch.present.cpu(), seeded(0, "calibration", number, view))
+                yield batch.hide(hidden.to(batch.device))
+
+        if self.recovery.variance is not None:
+            self._fit_variance(self.recovery.variance, views())
         if self.features is None:
             return ()
         if self._device.type in NO_FLOAT64:
@@ -211,15 +224,19 @@ class MD2N(LatentModel):
                 "alone; train with trainer.device=cpu to calibrate them",
             )
         self.features.keep(training)
-        batches = list(validation)
-        count = max(1, min(VIEWS, PAIRS // max(1, sum(b.size for b in batches))))
         walks = not all(map(self.features.matched, range(len(self.schema.modalities))))
         steps, draws = (self.config.recover_steps, self.config.recover_draws) if walks else (1, 1)
 
-        def views() -> Iterator[tuple[SequenceBatch, Recovery]]:
-            for (number, batch), view in product(enumerate(batches), range(count)):
-                hidden = draw_available(batch.present.cpu(), seeded(0, "calibration", number, view))
-                shown = batch.hide(hidden.to(batch.device))
+        def decoded() -> Iterator[tuple[SequenceBatch, Recovery]]:
+            for shown in views():
                 yield shown, self._decoded(shown, shown.noise(seeded(0, "calibration")), steps, draws)
 
-        return self.features.fit(views)
+        return self.features.fit(decoded)
+
+    def _fit_variance(self, variance: EndVariance, views: Iterable[SequenceBatch]) -> None:
+        """Fits c^2 of the Gaussian sampler on batches with something hidden."""
+        for shown in views:
+            clean, noise = self.backbone.encode(shown.complete()), shown.noise(seeded(0, "calibration"))
+            estimate = self.recovery.estimate(clean, shown.available, noise)
+            variance.add(estimate, clean, shown.available, shown.present & shown.missing)
+        variance.fit()

@@ -11,6 +11,7 @@ from md2n.diffusion.process import DuplexProcess
 from md2n.diffusion.sampler import make_sampler, one_step
 from md2n.diffusion.score import Condition, ScoreNetwork
 from md2n.methods.md2n.config import DiffusionConfig
+from md2n.methods.md2n.end_variance import EndVariance
 from md2n.noise import Noise
 from md2n.shapes import Bool, Float, Tensor
 
@@ -34,7 +35,8 @@ class DuplexRecovery(nn.Module):
         super().__init__()
         self.config = config
         self.process = process
-        self.sampler = make_sampler(config.sampler, self.process)
+        self.sampler = make_sampler(config.sampler, self.process, config.strides)
+        self.variance = EndVariance(modalities, tokens, width) if config.sampler == "gaussian" else None
         self.mix = make_partner(config.partner, modalities, width)
         networks = [
             ScoreNetwork(process, modalities, tokens, width, config.network, config.prediction, config.first_guess)
@@ -111,7 +113,8 @@ class DuplexRecovery(nn.Module):
             point = one_step(network.estimator(condition), self.process, partner, own.fork("estimate"))
             best[k] = best[k].index_copy(0, rows, point.to(latents.dtype))
             if steps:
-                each = self._drawn(network, condition, partner, point, own.fork("draws"), steps, draws)
+                c2 = None if self.variance is None else self.variance.of(k, side[rows]).repeat(draws, 1, 1)
+                each = self._drawn(network, condition, partner, point, own.fork("draws"), steps, draws, c2)
                 places = (torch.arange(draws, device=rows.device)[:, None] * len(latents) + rows).flatten()
                 drawn[k] = drawn[k].index_copy(0, places, each.to(latents.dtype))
             if self.config.cascade:
@@ -130,6 +133,7 @@ class DuplexRecovery(nn.Module):
         noise: Noise,
         steps: int,
         draws: int,
+        variance: Tensor | None,
     ) -> Float[Tensor, "each token width"]:
         sure = self.config.start == "partner" and float(self.process.signal_table[self.process.handover]) == 0
         return self.sampler.sample(
@@ -139,4 +143,5 @@ class DuplexRecovery(nn.Module):
             steps,
             self.config.start,
             first=point.repeat(draws, 1, 1) if sure else None,
+            variance=variance,
         )
