@@ -5,6 +5,7 @@ import torch
 
 from md2n.diffusion.schedule import SCHEDULES, make_schedule
 from md2n.errors import ConfigError, UsageError
+from md2n.methods.imder.variance_exploding import VarianceExploding
 
 EVERY = pytest.mark.parametrize("name", SCHEDULES.names())
 
@@ -45,6 +46,12 @@ def test_cosine_is_half_way_where_the_squared_cosine_is() -> None:
     # f(u) = cos^2((u + 0.008) / 1.008 * pi / 2); at u = 0.496 the angle is pi / 4
     assert float(s.abar[496]) == pytest.approx(0.5, abs=1e-3)
     assert float(s.beta.max()) == 0.999
+
+
+def test_the_exploding_chain_is_imders_at_unit_scale() -> None:
+    std = VarianceExploding(25.0).std(torch.linspace(0, 1, 1001, dtype=torch.float64))
+    abar = make_schedule("exploding", 1000).abar
+    torch.testing.assert_close((1 - abar) / abar, std.square(), rtol=1e-9, atol=1e-12)
 
 
 def test_phi_takes_any_time_and_stays_in_double() -> None:

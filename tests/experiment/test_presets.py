@@ -77,7 +77,12 @@ def test_the_ablation_rows_differ_from_the_full_method_only_in_what_they_leave_o
         found = {k: v for k, v in row.items() if k != "diffusion" and v != full[k]}
         return found | {k: v for k, v in row["diffusion"].items() if v != full["diffusion"][k]}
 
-    assert changed("ablation_base") == {"transfer": "none", "duplex": False, "prediction": "noise"}
+    assert changed("ablation_base") == {
+        "schedule": "exploding",
+        "transfer": "none",
+        "duplex": False,
+        "prediction": "noise",
+    }
     assert changed("ablation_vp") == {"transfer": "none", "duplex": False}
     assert changed("ablation_multistage") == {"duplex": False, "start": "partner"}
     assert changed("ablation_no_encoders") == {"encoders": False}
@@ -90,4 +95,5 @@ def test_the_paper_preset_leaves_out_what_is_not_in_the_paper() -> None:
     assert settings.complete_view_distillation == settings.complete_task == 0
     assert not settings.detach_target
     assert not settings.detach_recovered
-    assert (settings.fusion.kind, settings.fusion.head) == ("crossmodal", "seven_class")
+    assert (settings.fusion.kind, settings.fusion.head) == ("crossmodal", "classes")
+    assert settings.predict_steps > 1  # predictions walk the stages

@@ -121,6 +121,11 @@ def test_a_head_that_cannot_serve_the_task_is_refused() -> None:
         make_head("seven_class", 8, Task("regression", low=1, high=5), 0.0)
 
 
+def test_the_head_for_classes_takes_those_of_the_label_or_of_a_sentiment_and_l1_elsewhere() -> None:
+    heads = [make_head("classes", 8, task, 0.0) for task in (CLASSES, SENTIMENT, Task("regression", low=1, high=5))]
+    assert [type(head).__name__ for head in heads] == ["ClassHead", "SevenClassHead", "RegressionHead"]
+
+
 def test_regression_starts_at_the_centre_of_the_training_labels_wherever_the_range_ends() -> None:
     head = make_head("auto", 8, Task("regression", low=0, high=1e9, centre=3e5, scale=80.0), 0.0)
     start = head.output(head(torch.zeros(1, 8)))

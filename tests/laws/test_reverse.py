@@ -19,6 +19,8 @@ from tests.laws.worlds import make_world, recovered, walk
 
 EVERY = [(s, w) for s in SCHEDULES.names() for w in TRANSFERS.names()]
 MOVING = [c for c in EVERY if c[1] != "none"]
+# The noise of "exploding" grows by a factor per step: 200 equal strides are not yet many.
+STEADY = [name for name in SCHEDULES.names() if name != "exploding"]
 STRIDES = [(0, 1), (0, 100), (19, 20), (20, 21), (10, 50), (49, 50), (5, 80), (79, 80), (80, 100), (99, 100), (60, 95)]
 
 
@@ -169,7 +171,7 @@ def test_mean_of_recovery_is_exact_for_any_number_of_steps(schedule: str, transf
 
 
 @pytest.mark.parametrize("name", ["deterministic", "ancestral"])
-@pytest.mark.parametrize(("schedule", "transfer"), MOVING)
+@pytest.mark.parametrize(("schedule", "transfer"), [one for one in MOVING if one[0] in STEADY])
 def test_covariance_error_falls_at_first_order_in_the_stride(schedule: str, transfer: str, name: str) -> None:
     """The rate is a little below one and nears it, for near t = 0 the noise grows as the square root of t."""
     sampler = make_sampler(name, make_process(1000, 200, 800, schedule, transfer))
@@ -189,7 +191,7 @@ def test_every_step_taken_the_limit_of_many_steps_is_the_true_covariance(name: s
     assert all(0.75 < math.log2(a / b) < 1.02 for a, b in pairwise(errors))
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES.names())
+@pytest.mark.parametrize("schedule", STEADY)
 def test_multistep_loses_less_covariance_for_the_same_number_of_calls(schedule: str) -> None:
     process = make_process(1000, 200, 800, schedule)
     for steps, part in ((10, 0.7), (50, 0.5)):

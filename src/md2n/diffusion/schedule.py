@@ -16,6 +16,7 @@ step t stands at the fraction t/T of the way, ``abar_t = phi(1000 t / T)^2``.  S
 way with ten steps as with a thousand, and b_t never leaves (0, 1).
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -31,10 +32,12 @@ SCHEDULES = Registry(
         "vp_linear": "md2n.diffusion.schedule:vp_linear",
         "scaled_linear": "md2n.diffusion.schedule:scaled_linear",
         "cosine": "md2n.diffusion.schedule:cosine",
+        "exploding": "md2n.diffusion.schedule:exploding",
     },
 )
 
 REFERENCE = 1000  # steps for which the linear schedules are defined
+SIGMA = 25.0  # of the variance-exploding process, as in IMDer
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def make_schedule(name: str, steps: int) -> Schedule:
     Args:
         name: ``vp_linear`` (b_t from 1e-4 to 0.02: the VP-SDE with b from 0.1 to 20 per unit of time),
             ``scaled_linear`` (b_t from 0.00085 to 0.012, linear in its square root; keeps five times more signal at
-            80 % of the way) or ``cosine`` (abar follows a squared cosine).
+            80 % of the way), ``cosine`` (abar follows a squared cosine) or ``exploding`` (the VE-SDE of IMDer).
         steps: T >= 2.
 
     Raises:
@@ -109,6 +112,17 @@ def cosine(steps: int) -> Float[Tensor, " _step"]:
     fraction = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
     falling = ((fraction + 0.008) / 1.008 * torch.pi / 2).cos() ** 2
     return (1 - falling[1:] / falling[:-1]).clamp(max=0.999)
+
+
+def exploding(steps: int) -> Float[Tensor, " _step"]:
+    """The variance-exploding process dx = 25^t dw, t in [0, 1], at unit scale.
+
+    Its chain is x_0 + std(t) e with ``std(t)^2 = (25^{2t} - 1) / (2 ln 25)``.  Divided by ``sqrt(1 + std^2)``, which a
+    network that knows t can undo, it is a chain of Eq. 1 with ``abar = 1 / (1 + std^2)``.
+    """
+    fraction = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+    variance = torch.expm1(2 * math.log(SIGMA) * fraction) / (2 * math.log(SIGMA))
+    return variance.diff() / (1 + variance[1:])
 
 
 def resample(beta: Float[Tensor, " reference"], steps: int) -> Float[Tensor, " _step"]:

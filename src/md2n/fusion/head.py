@@ -174,7 +174,8 @@ def make_head(kind: str, width: int, task: Task, dropout: float) -> Head:
     """The head for a task.
 
     Args:
-        kind: ``auto``, ``l1``, ``cross_entropy`` or ``seven_class``.
+        kind: ``auto``, ``l1``, ``cross_entropy``, ``seven_class``, or ``classes``: cross-entropy where the label has
+            classes or is a sentiment, L1 elsewhere.
         width: of the fused vector.
         task: what is predicted.
         dropout: in the perceptron.
@@ -183,7 +184,8 @@ def make_head(kind: str, width: int, task: Task, dropout: float) -> Head:
         ConfigError: the kind cannot serve the task.
     """
     classes = task.kind == "classification"
-    chosen = ("cross_entropy" if classes else "l1") if kind == "auto" else kind
+    automatic = "cross_entropy" if classes else "seven_class" if kind == "classes" and task.sentiment else "l1"
+    chosen = automatic if kind in ("auto", "classes") else kind
     if classes != (chosen == "cross_entropy"):
         raise ConfigError(
             f"head '{chosen}' cannot predict a {task.kind} label", "set fusion.head to 'auto', or choose another label"

@@ -38,10 +38,11 @@ class FusionConfig:
         kind: ``joint`` (one Transformer over all tokens) or ``crossmodal`` (each modality attends to the others).
         transformer: size of the fusion Transformer.
         head: ``auto`` is L1 for real labels and cross-entropy for classes; ``seven_class`` predicts a sentiment in
-            [-3, 3] by cross-entropy over its seven rounded values, with their expectation as the value.
+            [-3, 3] by cross-entropy over its seven rounded values, with their expectation as the value; ``classes`` is
+            ``seven_class`` for such a sentiment and ``auto`` for any other label.
     """
 
     latent: LatentConfig = field(default_factory=LatentConfig)
     kind: Literal["joint", "crossmodal"] = "joint"
     transformer: TransformerConfig = field(default_factory=TransformerConfig)
-    head: Literal["auto", "l1", "cross_entropy", "seven_class"] = "auto"
+    head: Literal["auto", "l1", "cross_entropy", "seven_class", "classes"] = "auto"
