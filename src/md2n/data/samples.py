@@ -135,7 +135,7 @@ class Ragged:
             raise DataError(
                 f"features have shape {values.shape}", "give [samples, features] or [samples, frames, features]"
             )
-        count, time, dim = cube.shape
+        count, time, _ = cube.shape
         shapes = {"present": {(count,)}, "valid": {(count, time), cube.shape, values.shape}}
         for name, flags in (("present", present), ("valid", valid)):
             if flags is not None and np.shape(flags) not in shapes[name]:
@@ -149,16 +149,8 @@ class Ragged:
             known &= claimed[:, :, None] if claimed.shape == (count, time) else claimed.reshape(cube.shape)
         if present is not None:
             known &= np.asarray(present, bool)[:, None, None]
-        keep = np.asarray(known.any(axis=2))
-        parts, flags_of = [], []
-        for i in range(count):
-            where = np.flatnonzero(keep[i])
-            span = slice(where[0], where[-1] + 1) if len(where) else slice(0, 0)
-            parts.append(cube[i, span])
-            flags_of.append(known[i, span])
-        offsets = offsets_of([len(p) for p in parts])
-        flat = np.concatenate(parts) if parts else np.zeros((0, dim), cube.dtype)
-        return _with_cells(flat, offsets, np.concatenate(flags_of) if flags_of else np.zeros((0, dim), bool))
+        inside = between_ends(np.asarray(known.any(axis=2)))
+        return _with_cells(cube[inside], offsets_of(inside.sum(axis=1)), known[inside])
 
     def select(self, rows: npt.NDArray[np.int64]) -> "Ragged":
         """The samples at ``rows``, in that order (copies)."""
@@ -172,6 +164,13 @@ class Ragged:
 def offsets_of(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """``[N + 1]`` where samples of these lengths begin, end to end, and where the last one ends."""
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def between_ends(frames: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """``[N, T]``: True from the first flagged frame of each sample to the last."""
+    before = np.logical_or.accumulate(frames, axis=1)
+    after = np.logical_or.accumulate(frames[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(before & after)
 
 
 def _with_cells(values: Array, offsets: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]) -> Ragged:

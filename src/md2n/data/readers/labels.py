@@ -171,6 +171,10 @@ def _known(array: Array, name: str, unknown: Sequence[Any], classes: Sequence[st
         return array, array.dtype.kind == "b"
     # A word that the caller calls a class is one.
     meant = {*(classes or ())} - {"", *map(_text, unknown)}
+    if array.dtype.kind in "iuf":
+        distinct, place = np.unique(array, return_inverse=True)  # codes are few: each is compared once
+        gaps = np.array([is_unknown(v, unknown) and _text(v) not in meant for v in distinct], np.bool_)[place]
+        return (_filled(array[~gaps].astype(np.float64), gaps) if gaps.any() else array), False
     gaps = np.array([is_unknown(v, unknown) and _text(v) not in meant for v in array], np.bool_)
     known = array[~gaps]
     if array.dtype.kind in "OT" and len(known) and all(isinstance(v, bool | np.bool_) for v in known):
@@ -185,7 +189,7 @@ def _known(array: Array, name: str, unknown: Sequence[Any], classes: Sequence[st
             f"label '{name}' holds {known[numbers.index(None)]!r}, which is neither a number nor text",
             "give numbers, booleans or text",
         )
-    return (_filled(np.array(numbers, np.float64), gaps) if gaps.any() or array.dtype.kind == "O" else array), False
+    return _filled(np.array(numbers, np.float64), gaps), False
 
 
 def _filled(known: Array, gaps: Array) -> Array:

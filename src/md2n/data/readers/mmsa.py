@@ -32,9 +32,19 @@ from md2n.data.readers.budget import texts
 from md2n.data.readers.files import fingerprints
 from md2n.data.readers.labels import is_missing, is_unknown, label_column
 from md2n.data.readers.nonfinite import NonFinite, concat, count_nonfinite, finish
-from md2n.data.readers.padding import PADDING, ZEROS, Agreement, agreement, between_ends, nonzero_frames, role_of_zeros
+from md2n.data.readers.padding import PADDING, ZEROS, Agreement, agreement, nonzero_frames, role_of_zeros
 from md2n.data.readers.unpickle import load_pickle
-from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples, as_features, as_numbers
+from md2n.data.samples import (
+    SPLITS,
+    UNASSIGNED,
+    Array,
+    LabelColumn,
+    Ragged,
+    Samples,
+    as_features,
+    as_numbers,
+    between_ends,
+)
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.reading import named
 

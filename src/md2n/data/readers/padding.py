@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.brief import brief
-from md2n.data.samples import Array, Ragged, Samples, offsets_of
+from md2n.data.samples import Array, Ragged, Samples, between_ends, offsets_of
 
 PADDING, MEASUREMENT = "padding", "measurement"
 ZEROS = "zeros"  # key of ``Samples.source``
@@ -37,13 +37,6 @@ def nonzero_frames(cube: Array, *, nan: bool = True) -> Flags:
             some &= ~np.isnan(part)
         flags[start : start + step] = some.any(axis=2)
     return flags
-
-
-def between_ends(frames: Flags) -> Flags:
-    """``[N, T]``: True from the first flagged frame of each sample to the last."""
-    before = np.logical_or.accumulate(frames, axis=1)
-    after = np.logical_or.accumulate(frames[:, ::-1], axis=1)[:, ::-1]
-    return np.asarray(before & after)
 
 
 @dataclass(frozen=True)
