@@ -127,7 +127,15 @@ def test_one_copied_modality_is_a_warning_if_labels_agree():
         copies(4, ("audio",)), "identical-rows", "warning"
     )
     # Two short utterances are alike by nature and need not mean the same.
-    assert "0% of them with its label" in only(copies(4, ("text",), labels=False), "identical-rows", "info")
+    assert "0% of these pairs share a label" in only(copies(4, ("text",), labels=False), "identical-rows", "info")
+
+
+def test_one_value_that_many_rows_share_is_no_copy():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 3))
+    x[::2] = [0, 0, 1]  # as of a receiver without a fix: with labels of two kinds, some row elsewhere has the same
+    samples = sound(features={"audio": x}, labels=rng.integers(0, 2, 120))
+    assert "of these pairs share a label" in only(samples, "identical-rows", "info")
 
 
 def test_values_that_repeat_by_nature_and_rows_that_say_nothing_are_no_copies():

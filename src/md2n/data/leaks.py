@@ -8,6 +8,7 @@ are listed where they are known (``md2n.data.known_sets``, notes).
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from statistics import fmean
 
 import numpy as np
 
@@ -97,29 +98,36 @@ def _rows(samples: Samples) -> Iterator[Finding]:
         if not twins or distinct < REPEATING * sum(1 for h in hashes if h):
             continue
         amounts, share = _shares(list(twins), samples)
-        agreeing, some = sum(twins.values()) / len(twins), first_few(samples.ids[list(twins)])
+        agreeing, some = fmean(twins.values()), first_few(samples.ids[list(twins)])
         yield Finding(
             "warning" if share >= WORTH_A_WARNING and agreeing >= SAME_LABELS else "info",
             "identical-rows",
-            f"{name}: {amounts} equal a row of another split in this modality, {agreeing:.0%} of them with its label "
-            f"({some})",
+            f"{name}: {amounts} equal a row of another split in this modality, {agreeing:.0%} of these pairs share a "
+            f"label ({some})",
             "short utterances repeat; anything else is a copy: look at the samples named",
         )
 
 
-def _twins(hashes: list[bytes], samples: Samples) -> dict[int, bool]:
-    """Rows of the valid and test splits with an equal row in another split: do they share the label of one?"""
-    labels = samples.label().values if samples.labels else np.zeros(len(samples))
+def _twins(hashes: list[bytes], samples: Samples) -> dict[int, float]:
+    """Rows of the valid and test splits with equal rows in another split: the share of these with the same label."""
+    labels = np.asarray(samples.label().values if samples.labels else np.zeros(len(samples))).tolist()
+    codes = samples.split.tolist()
     places: dict[bytes, list[int]] = defaultdict(list)
     for row, digest in enumerate(hashes):
         if digest:
             places[digest].append(row)
     twins = {}
     for rows in places.values():
+        if len(rows) == 1:
+            continue
+        # Counts, not pairs: one value may be that of thousands of rows.
+        of_split, of_label = Counter(codes[r] for r in rows), Counter(labels[r] for r in rows)
+        of_both = Counter((codes[r], labels[r]) for r in rows)
         for row in rows:
-            others = [r for r in rows if samples.split[r] != samples.split[row]]
-            if others and samples.split[row] not in (0, UNASSIGNED):
-                twins[row] = any(labels[r] == labels[row] for r in others)
+            code, label = codes[row], labels[row]
+            others = len(rows) - of_split[code]
+            if others and code not in (0, UNASSIGNED):
+                twins[row] = (of_label[label] - of_both[code, label]) / others
     return dict(sorted(twins.items()))
 
 
