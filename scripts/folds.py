@@ -42,7 +42,7 @@ from md2n.report.samples import LEAST_SAMPLES, scores_in
 from md2n.training.loop import train
 from md2n.training.rundir import RunDir
 
-WHOLE = ("actor", "subject", "video", "conversation", "dialogue")  # groups that no fold cuts
+WHOLE = ("actor", "subject", "video", "conversation", "dialogue", "block")  # groups that no fold cuts
 LAST = 3  # validations that the end of a training is judged by
 PREDICTIONS = "predictions"
 

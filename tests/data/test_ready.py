@@ -286,6 +286,21 @@ FACTS = {
         "robust",
         "",
     ),
+    "cremad_ratings": (7442, {"voice": 12, "face": 12, "av": 12}, (4263, 731, 2448), "robust", ""),
+    "beijing_air": (
+        17164,
+        {"pm10": 1, "so2": 1, "no2": 1, "co": 1, "o3": 1, "weather": 6},
+        (10351, 1654, 5159),
+        "robust",
+        "",
+    ),
+    "extrasensory": (
+        25829,
+        {"acc": 26, "gyro": 26, "mag": 31, "watch": 46, "loc": 13, "audio": 28, "phone": 19},
+        (15093, 2269, 8467),
+        "robust",
+        "",
+    ),
 }
 
 

@@ -34,11 +34,13 @@ def test_every_sample_of_the_two_splits_is_validation_once_and_no_other_is_read(
         assert not len(s.rows("test"))
 
 
-def test_no_fold_cuts_a_group_and_folds_are_about_as_large() -> None:
+@pytest.mark.parametrize("column", ["video", "actor", "block"])
+def test_no_fold_cuts_a_group_and_folds_are_about_as_large(column: str) -> None:
     samples = grouped()
+    samples = replace(samples, groups={"day": samples.ids, column: samples.groups["video"]})
     fold = fold_of(samples, FOLDS)
-    for video in np.unique(samples.groups["video"]):
-        assert len(set(fold[(samples.groups["video"] == video) & (fold >= 0)])) <= 1
+    for member in np.unique(samples.groups[column]):
+        assert len(set(fold[(samples.groups[column] == member) & (fold >= 0)])) <= 1
     sizes = np.bincount(fold[fold >= 0])
     assert len(sizes) == FOLDS
     assert np.ptp(sizes) <= 4  # no more than a group has samples
