@@ -33,6 +33,20 @@ LARGEST_BYTES = 1 << 24  # of a configuration's file
 SHORT = 12  # hexadecimal digits of a configuration's hash: 48 bits tell a million configurations apart
 
 
+class UnknownKeyError(ConfigError):
+    """A key that the dataclass at its place does not have.
+
+    Args:
+        message: names the path.
+        hint: the nearest known key at that place.
+        path: dotted, from the top of what was read.
+    """
+
+    def __init__(self, message: str, hint: str = "", path: str = "") -> None:
+        super().__init__(message, hint)
+        self.path = path
+
+
 def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
     """A dataclass from nested tables, every key known and every value in its range.
 
@@ -44,8 +58,9 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str = "") -> T
         where: dotted path of ``mapping`` inside the whole configuration, for messages.
 
     Raises:
-        ConfigError: an unknown or missing key, a value of the wrong type or out of range, or values that contradict
-            one another; the message names the path and the value.
+        ConfigError: a missing key, a value of the wrong type or out of range, or values that contradict one another;
+            the message names the path and the value.
+        UnknownKeyError: a key that is not known.
 
     >>> from md2n.training.config import TrainerConfig
     >>> from_mapping(TrainerConfig, {"epochs": 4}, "trainer").epochs
@@ -63,7 +78,8 @@ def _build(cls: type[T], mapping: Mapping[str, Any], where: str, base: Any) -> T
     known = _fields(cls)
     for key in mapping:
         if key not in known:
-            raise ConfigError(f"unknown key '{_join(where, str(key))}'", _nearest(str(key), cls, where))
+            path = _join(where, str(key))
+            raise UnknownKeyError(f"unknown key '{path}'", did_you_mean(str(key), known), path)
     for name, field in known.items():
         if name not in mapping and base is None and _default(field) is dataclasses.MISSING:
             raise ConfigError(f"'{_join(where, name)}' is not given", f"add {name} = ... to [{where or 'the top'}]")
@@ -224,25 +240,6 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 def _join(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
-
-
-def _nearest(key: str, cls: Any, where: str) -> str:
-    """The hint for an unknown key: a near sibling, else the place deeper down where that key belongs."""
-    hint = did_you_mean(key, _fields(cls))
-    deeper = [path for path in _leaves(cls) if path.rpartition(".")[2] == key]
-    if deeper and not hint.startswith("did you mean"):
-        return f"did you mean '{_join(where, deeper[0])}'? ({hint})"
-    return hint
-
-
-def _leaves(cls: Any) -> list[str]:
-    """Dotted paths of every setting below ``cls``."""
-    hints = typing.get_type_hints(cls)
-    paths: list[str] = []
-    for name in _fields(cls):
-        nested = dataclasses.is_dataclass(hints[name]) and not hasattr(hints[name], "from_table")
-        paths += [f"{name}.{leaf}" for leaf in _leaves(hints[name])] if nested else [name]
-    return paths
 
 
 def _read(annotation: Any, value: Any, path: str, default: Any = None) -> Any:

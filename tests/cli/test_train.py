@@ -92,7 +92,7 @@ def test_what_cannot_be_trained_leaves_nothing(capsys, tmp_path, sixty):
         (3, "rows.values.npy' holds", "the store is damaged", ["train", "--data", truncated, "--out", out]),
         (2, "no model is called 'md2'", "did you mean 'md2n'", [*base, "--model", "md2"]),
         (4, "unknown key 'trainer.epoch'", "did you mean 'epochs'", [*base, "--set", "trainer.epoch=4"]),
-        (4, "unknown key 'epochs'", "did you mean 'trainer.epochs'", [*base, "--set", "epochs=4"]),
+        (4, "unknown key 'gamma'", "did you mean 'model.gamma'?", [*base, "--set", "gamma=.5"]),
         (4, "trainer.epochs = 0", "next: give a whole number above 0", [*base, "--set", "trainer.epochs=0"]),
         (4, "trainer.epochs = 'many'", "next: give a whole number above 0", [*base, "--set", "trainer.epochs=many"]),
         (4, "'trainer.epochs' sets nothing", "path=value", [*base, "--set", "trainer.epochs"]),

@@ -98,6 +98,30 @@ def test_a_file_that_cannot_be_meant_is_told_where(tmp_path: Path, text: str, me
         resolve(str(path))
 
 
+@pytest.mark.parametrize(
+    ("sets", "hint"),
+    [
+        (["gamma=0.5"], "did you mean 'model.gamma'?"),
+        (["trainer.gamma=0.5"], "did you mean 'model.gamma'?"),
+        (["t1=100"], "did you mean 'model.diffusion.t1'?"),
+        (["diffusion.t1=100"], "did you mean 'model.diffusion'?"),
+        (["model.epochs=3"], "did you mean 'trainer.epochs'?"),
+        (["model.latent.width=3"], "did you mean 'model.fusion.latent'?"),
+        (
+            ["model.diffusion.width=3"],
+            "did you mean 'model.fusion.latent.width' or 'model.fusion.transformer.width'"
+            " or 'model.diffusion.network.width'?",
+        ),
+        (["model.name=zero_fill", "width=3"], "did you mean 'model.latent.width' or 'model.transformer.width'?"),
+        (["model.name=zero_fill", "gamma=0.5"], "known: data, evaluation, model, seed, trainer"),
+    ],
+)
+def test_an_unknown_setting_gets_every_place_that_has_its_name(sets: list[str], hint: str) -> None:
+    with pytest.raises(ConfigError, match="unknown key") as caught:
+        resolve("default", sets)
+    assert caught.value.hint == hint
+
+
 def test_a_name_that_is_neither_preset_nor_file_gets_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'papr' is neither a preset nor a file\n.*did you mean 'paper'"):
         resolve("papr")

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge
 
-from md2n.config import apply_set, from_mapping, load_json, load_toml, to_mapping
+from md2n.config import UnknownKeyError, apply_set, flat, from_mapping, load_json, load_toml, to_mapping
 from md2n.data.config import DataConfig
 from md2n.errors import ConfigError, UsageError, did_you_mean
 from md2n.evaluation.config import EvaluationConfig
@@ -127,7 +127,19 @@ def resolve(
             tables["seed"] = seed
         for assignment in sets:
             tables = apply_set(tables, assignment)
-        return from_mapping(ExperimentConfig, tables)
+        try:
+            return from_mapping(ExperimentConfig, tables)
+        except UnknownKeyError as error:
+            raise ConfigError(error.message, _elsewhere(error.path, _table(tables, "model")) or error.hint) from error
+
+
+def _elsewhere(unknown: str, model: Mapping[str, Any]) -> str:
+    """The hint that lists every setting or table with the last name of an unknown path; empty where there is none."""
+    chosen = ModelChoice.from_table({"name": model.get("name", ModelChoice.name)}, "model")
+    name = unknown.rpartition(".")[2]
+    known = [path.split(".") for path in flat(to_mapping(ExperimentConfig(model=chosen)))]
+    matches = dict.fromkeys(".".join(keys[: keys.index(name) + 1]) for keys in known if name in keys)
+    return f"did you mean {' or '.join(map(repr, matches))}?" if matches else ""
 
 
 def another_method(table: Mapping[str, Any], name: str) -> dict[str, Any]:
