@@ -11,6 +11,7 @@ from md2n.evaluation.evaluator import evaluate
 from md2n.evaluation.inference import open_cells
 from md2n.evaluation.inside import evaluate_cells, inside_conditions
 from md2n.evaluation.protocols import fixed_conditions
+from md2n.evaluation.recovery import RecoveryTally
 from md2n.methods.catalogue import build, config_class
 from tests.worlds import WORLDS, make_batch
 
@@ -56,7 +57,16 @@ def test_with_nothing_hidden_it_is_the_complete_condition() -> None:
     assert not np.array_equal(one.output, some.output)
 
 
-def test_hidden_numbers_come_back_better_than_the_mean_with_intervals_that_hold() -> None:
+def test_hidden_numbers_come_back_better_than_the_mean_with_intervals_that_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn, add = set(), RecoveryTally.add
+
+    def watched(tally: RecoveryTally, truth: np.ndarray, recovered: np.ndarray, draws: np.ndarray) -> None:
+        drawn.add(len(draws))
+        add(tally, truth, recovered, draws)
+
+    monkeypatch.setattr(RecoveryTally, "add", watched)
     data = load_datasets(load("digits"), DataConfig(name="digits"))
     model = CellModel.fit(data.samples, data.train.rows, data.normaliser)
     conditions = inside_conditions(data.test.present)
@@ -68,6 +78,7 @@ def test_hidden_numbers_come_back_better_than_the_mean_with_intervals_that_hold(
         assert r.n == len(data.test)
         assert r.measures["recovery_r2"] > 0.1
         assert 0.86 < r.measures["recovery_coverage90"] < 0.95
+    assert drawn == {20}  # part of the protocol: another count is another version
     by_size = evaluate_cells(model, data.test, conditions, batch_size=7)
     assert by_size[0].measures["recovery_r2"] == pytest.approx(results[0].measures["recovery_r2"])
     assert by_size[0].measures["recovery_crps"] == pytest.approx(results[0].measures["recovery_crps"])

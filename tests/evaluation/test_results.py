@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,9 +43,17 @@ def test_provenance_is_complete() -> None:
     told = row()
     assert set(told.versions) >= {"torch", "numpy"}
     assert told.versions["numpy"][0].isdigit()
-    assert told.created.endswith("+00:00")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", told.created)
+    assert abs(datetime.fromisoformat(told.created) - datetime.now(UTC)) < timedelta(hours=1)
     assert told.md2n_version
     assert told.seed == 3 and told.settings == {"draws": 8} and told.run == "runs/first"
+
+
+def test_a_time_of_writing_that_is_known_is_recorded_as_it_is() -> None:
+    arguments = {name: getattr(SOURCE, name) for name in ("dataset", "split", "data_checksum", "model", "config_hash")}
+    known = "2025-01-01T00:00:00+00:00"
+    source = provenance(**arguments, seed=3, protocol="fixed@1", run="runs/first", created=known)
+    assert source.created == known
 
 
 def test_the_commit_is_that_of_the_source_tree() -> None:

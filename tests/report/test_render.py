@@ -235,6 +235,17 @@ def test_a_section_names_its_split_data_and_protocols(tmp_path: Path) -> None:
         assert (tmp_path / "tables" / f"mosi-{name}-acc2-nonzero.csv").exists()
 
 
+def test_recovered_numbers_have_tables_of_their_r2_and_coverage(tmp_path: Path) -> None:
+    rows = [
+        replace(row, rate_requested=0.5, target="text")
+        for metric in ("recovery_r2", "recovery_energy", "recovery_crps", "recovery_coverage90")
+        for row in fixed_rows("md2n", {"inside=0.5": 0.7}, metric, protocol="inside@1")
+    ]
+    write_report(tmp_path, [*ROWS[:12], *rows])
+    tables = {p.stem for p in (tmp_path / "tables").glob("mosi-inside-*.csv")}
+    assert tables == {"mosi-inside-recovery-r2-text", "mosi-inside-recovery-coverage90-text"}
+
+
 def test_tables_of_predictions_say_which_runs_failed_and_how_settings_were_chosen(tmp_path: Path) -> None:
     lost = [Failure("mosi", "imder", 0, "disk full", "x.json"), Failure("other set", "mmin", 1, "no sun", "y.json")]
     write_report(tmp_path, ROWS, failures=lost, notes=["chosen among 20 trials"])
