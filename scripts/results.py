@@ -106,25 +106,19 @@ def missing(rows: Iterable[ResultRow], jobs: Sequence[Job]) -> list[Job]:
     known = {(_run(r), r.protocol, r.config_hash, _code(r, "measuring")) for r in rows if not r.target}
 
     def measured_now(job: Job) -> bool:
-        version = identity_hash(to_mapping(job.config))[:DIGITS], job.code["measuring"]
+        version = identity_hash(to_mapping(job.config))[:DIGITS], job.version["measuring"]
         return all(((job.dataset, job.model, job.seed), PROTOCOLS[p], *version) in known for p in STANDING)
 
     return [job for job in jobs if not measured_now(job)]
 
 
 def commands(jobs: Sequence[Job], out: Path = OUT) -> list[str]:
-    """A command for every data set and stretch of seeds, with the number of runs that it makes."""
-    seeds: dict[tuple[str, str], list[int]] = defaultdict(list)
+    """A command for every data set; runs that are done in ``out`` are not made again."""
+    together: dict[str, dict[str, None]] = defaultdict(dict)
     for job in jobs:
-        seeds[job.data, job.model].append(job.seed)
-    together: dict[tuple[str, int, int], list[str]] = defaultdict(list)
-    for (data, model), numbers in sorted(seeds.items(), key=lambda item: item[0][0]):
-        together[data, min(numbers), max(numbers)].append(model)
-    return [
-        f"md2n benchmark --data {data} --models {','.join(models)} --seeds {last + 1 - first}"
-        f"{f' --first-seed {first}' if first else ''} --protocol {','.join(STANDING)} --out {out}"
-        for (data, first, last), models in together.items()
-    ]
+        together[job.data][job.model] = None
+    end = f"--seeds {SEEDS} --protocol {','.join(STANDING)} --out {out}"
+    return [f"md2n benchmark --data {data} --models {','.join(models)} {end}" for data, models in together.items()]
 
 
 def _line(r: ResultRow, condition: str, value: float) -> ResultRow:

@@ -1,4 +1,4 @@
-"""Many runs: what is done is not done again, what fails says so, what is stopped goes on."""
+"""Many runs: what is done is not done again, what fails says so, what is stopped goes on, what is old is made anew."""
 
 import json
 import os
@@ -10,25 +10,26 @@ from pathlib import Path
 import pytest
 
 from md2n.errors import InterruptedRun, UsageError
-from md2n.experiment import benchmark
+from md2n.evaluation.results import PROTOCOLS, read_results
+from md2n.experiment import benchmark, measuring, pipeline
+from md2n.experiment import job as job_module
 from md2n.experiment.benchmark import run_benchmark
+from md2n.experiment.job import Job
+from md2n.experiment.pipeline import run_evaluation, run_training
 from md2n.experiment.plan import plan
-from md2n.experiment.source import training_code
-from tests.experiment.made import store
+from md2n.experiment.results_store import collect
+from md2n.experiment.source import UNKNOWN, shared_code
+from md2n.training.lock import FolderLock
+from md2n.training.rundir import is_finished, read_run
+from tests.experiment.made import SHORT, StopAfter, fitting, short, store
 
 METHODS = ("zero_fill", "modality_dropout")
+MODEL = "zero_fill"
 
 
 @pytest.fixture
 def here(tmp_path: Path) -> tuple[str, Path]:
     return str(store(tmp_path)), tmp_path / "bench"
-
-
-def trained(run: Path, code: str = "") -> None:
-    """What of a training tells which code did it; a run that is done stays as it is."""
-    run.mkdir(parents=True, exist_ok=True)
-    if not (run / "run.json").exists():
-        (run / "run.json").write_text(json.dumps({"code": code or training_code(run.parent.name)}))
 
 
 class Acted:
@@ -39,10 +40,10 @@ class Acted:
 
         def call(crew: object, command: list[str]) -> tuple[int, str]:
             self.asked.append(tuple(command))
-            code, told = answer(command)
+            code, output = answer(command)
             if command[0] == "train" and code == 0:
-                trained(Path(command[command.index("--out") + 1]))
-            return code, told
+                Path(command[command.index("--out") + 1]).mkdir(parents=True, exist_ok=True)
+            return code, output
 
         monkeypatch.setattr(benchmark._Crew, "call", call)
 
@@ -105,18 +106,6 @@ def test_a_failure_says_so_stops_nothing_and_is_mended_by_the_next_try(here, mon
     assert not jobs[0].failed.exists()
 
 
-def test_a_killed_worker_is_started_once_more(here, monkeypatch):
-    data, out = here
-    codes = iter([-9, 0, 0])
-    acted = Acted(monkeypatch, lambda command: (next(codes), ""))
-    jobs = plan([data], ["zero_fill"], 1, out)
-    assert run_benchmark(jobs, ["fixed"], 1, quiet) == []
-    assert [c[0] for c in acted.asked] == ["train", "train", "evaluate"]
-    codes = iter([-9, 137])
-    (jobs[0].run / "evaluated.json").unlink()
-    assert run_benchmark(jobs, ["fixed"], 1, quiet) == jobs
-
-
 def waiting_worker(out: Path, monkeypatch: pytest.MonkeyPatch, answer: str) -> Path:
     """Real processes that stand in for the commands and wait for the signal; the file will hold the first's number."""
     started = out / "started"
@@ -146,59 +135,125 @@ def send(number: int, started: Path) -> None:
     threading.Thread(target=act, daemon=True).start()
 
 
-@pytest.fixture
-def heard():
-    """Signals as a program at a terminal has them: whoever runs the tests under nohup has them ignored."""
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
-    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_stops_what_is_under_way_and_begins_nothing_new(here, heard, monkeypatch, number, code):
+@pytest.mark.parametrize(("answer", "patience"), [("lambda *_: sys.exit(130)", 30.0), ("signal.SIG_IGN", 0.2)])
+def test_a_stop_ends_what_is_under_way_and_begins_nothing_new(here, monkeypatch, answer: str, patience: float):
     data, out = here
-    started = waiting_worker(out, monkeypatch, "lambda *_: sys.exit(130)")
+    started = waiting_worker(out, monkeypatch, answer)
+    monkeypatch.setattr(benchmark, "PATIENCE_S", patience)
     jobs = plan([data], METHODS, 3, out)
-    before = signal.getsignal(number)
-    send(number, started)
-    begun = time.monotonic()
-    with pytest.raises(InterruptedRun, match=r"stopped after 0 of 6 runs\n.*the same command goes on") as stopped:
-        run_benchmark(jobs, ["fixed"], 1, quiet)
-    assert stopped.value.exit_code == code
-    assert time.monotonic() - begun < 20
+    said: list[str] = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored under nohup
+    send(signal.SIGINT, started)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_benchmark(jobs, ["fixed"], 1, said.append)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert said[-1] == "stopped after 0 of 6 runs; the same command goes on from there"
     assert not any(job.failed.exists() for job in jobs)
     with pytest.raises(ProcessLookupError):  # no worker is left behind
         os.kill(int(started.read_text()), 0)
-    assert signal.getsignal(number) is before
 
 
-def test_a_worker_that_does_not_end_is_killed(here, heard, monkeypatch):
-    data, out = here
-    started = waiting_worker(out, monkeypatch, "signal.SIG_IGN")
-    monkeypatch.setattr(benchmark, "PATIENCE_S", 0.2)
-    send(signal.SIGTERM, started)
-    with pytest.raises(InterruptedRun):
-        run_benchmark(plan([data], METHODS, 1, out), ["fixed"], 1, quiet)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(started.read_text()), 0)
-
-
-def test_a_signal_that_is_ignored_stays_ignored(monkeypatch):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
-    try:
-        with benchmark._signals() as came:
-            os.kill(os.getpid(), signal.SIGHUP)
-        assert came == []
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
-def test_a_worker_that_is_killed_each_time_says_what_may_help(here, monkeypatch):
+def test_a_worker_that_is_killed_says_what_may_help(here, monkeypatch):
     data, out = here
     Acted(monkeypatch, lambda command: (-9, ""))
     (job,) = plan([data], ["zero_fill"], 1, out)
-    run_benchmark([job], ["fixed"], 1, quiet)
-    told = json.loads(job.failed.read_text())
-    assert "killed" in told["reason"] and "fewer --workers" in told["next"]
+    assert run_benchmark([job], ["fixed"], 1, quiet) == [job]
+    record = json.loads(job.failed.read_text())
+    assert "killed" in record["reason"] and "fewer --workers" in record["next"]
+
+
+def one(here: tuple[str, Path], *sets: str) -> Job:
+    (job,) = plan([here[0]], [MODEL], 1, here[1], "", [*fitting(MODEL, SHORT), *sets])
+    return job
+
+
+def done(monkeypatch: pytest.MonkeyPatch, job: Job, *protocols: str) -> list[str]:
+    """Runs the two commands themselves, in this process; what is said meanwhile."""
+
+    def act(command: list[str]) -> tuple[int, str]:
+        if command[0] == "train":
+            run_training(job.config, job.run)
+        else:
+            run_evaluation(job.run, [p for p in PROTOCOLS if p in command], recovery=False)
+        return 0, ""
+
+    said: list[str] = []
+    monkeypatch.setattr(benchmark._Crew, "call", lambda crew, command: act(command))
+    assert run_benchmark([job], protocols or ["fixed"], 1, said.append) == []
+    return said
+
+
+def other_code(monkeypatch: pytest.MonkeyPatch, training: str, measuring_by: str) -> None:
+    for module in (job_module, pipeline, measuring):
+        for name, code in (("training_code", training), ("measuring_code", measuring_by)):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, lambda model, code=code: code)
+
+
+def codes(out: Path) -> list[dict]:
+    return [r.settings["code"] for r in collect([out], quiet).rows]
+
+
+def test_after_a_change_of_code_a_run_is_made_again_and_the_old_one_stays_beside_it(here, monkeypatch):
+    other_code(monkeypatch, "t1", "m1")
+    done(monkeypatch, job := one(here))
+    assert all(c == {"training": "t1", "measuring": "m1", "shared": shared_code()} for c in codes(here[1]))
+    old = (job.run / "model.safetensors").read_bytes()
+    other_code(monkeypatch, "t2", "m2")
+    said = done(monkeypatch, one(here))
+    assert said[0] == "1 runs, 0 done already, 1 to do"
+    assert f"{job.run} was renamed to seed-0.aside-1: made by other code" in said
+    aside = job.run.with_name("seed-0.aside-1")
+    assert is_finished(aside) and (aside / "model.safetensors").read_bytes() == old
+    assert {c["training"] for c in codes(here[1])} == {"t2"}
+    assert one(here).done(["fixed"])
+
+
+def test_where_only_measuring_or_a_protocol_changed_nothing_is_trained(here, monkeypatch):
+    other_code(monkeypatch, "t1", "m1")
+    done(monkeypatch, job := one(here))
+    before = (job.run / "log.jsonl").stat().st_mtime_ns
+    other_code(monkeypatch, "t1", "m2")
+    assert not any("renamed" in text for text in done(monkeypatch, one(here)))
+    assert {c["measuring"] for c in codes(here[1])} == {"m2"}
+    monkeypatch.setitem(PROTOCOLS, "fixed", "fixed@2")
+    done(monkeypatch, one(here), "fixed", "random")
+    assert {r.protocol for r in collect([here[1]], quiet).rows} == {"fixed@2", "random@1"}
+    assert (job.run / "log.jsonl").stat().st_mtime_ns == before
+
+
+def test_an_edited_setting_is_made_again_and_nothing_is_written_over(here, monkeypatch):
+    done(monkeypatch, job := one(here))
+    said = done(monkeypatch, edited := one(here, "trainer.learning_rate=0.01"))
+    assert any("renamed to seed-0.aside-1: trainer.learning_rate is" in text for text in said)
+    assert {r.config_hash for r in collect([here[1]], quiet).rows} == {read_run(edited.run)["config_hash"]}
+    done(monkeypatch, job)  # and back
+    assert job.run.with_name("seed-0.aside-2").is_dir()
+
+
+def test_another_way_of_measuring_is_taken_over_by_a_run_that_is_done(here, monkeypatch):
+    done(monkeypatch, one(here))
+    said = done(monkeypatch, other := one(here, "evaluation.batch_size=7"))
+    assert not any("renamed" in text for text in said)
+    assert {r.settings["batch_size"] for r in read_results(other.run / "results.jsonl")} == {128, 7}
+
+
+def test_a_run_that_is_gone_on_with_by_other_code_is_of_neither(here, tmp_path, monkeypatch):
+    other_code(monkeypatch, "t1", "m1")
+    with pytest.raises(InterruptedRun):
+        run_training(short(Path(here[0])), tmp_path / "run", StopAfter(2))
+    other_code(monkeypatch, "t2", "m1")
+    run_training(short(Path(here[0])), tmp_path / "run")
+    assert read_run(tmp_path / "run")["code"] == UNKNOWN
+
+
+def test_a_damaged_folder_is_left_to_training_and_one_in_use_is_not_renamed(here, monkeypatch):
+    done(monkeypatch, job := one(here))
+    said: list[str] = []
+    with FolderLock(job.run / ".lock"):
+        assert len(run_benchmark([one(here, "trainer.epochs=1")], ["fixed"], 1, said.append)) == 1
+    assert "is training in" in said[-1] and is_finished(job.run)
+    (job.run / "config.json").write_text("{")
+    assert job.set_aside() == "" and job.run.is_dir()

@@ -58,7 +58,7 @@ def test_a_session_that_is_killed_counts_up_to_its_last_epoch(tmp_path: Path):
     begun = time.process_time()
     while time.process_time() - begun < 0.05:
         pass
-    meter.keep()
+    meter.end()
     assert read_cost(tmp_path)["training"]["cpu_s"] >= 0.05
     again = TrainingMeter(tmp_path, 7, True)
     again.begin(5, 10)

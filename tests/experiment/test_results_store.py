@@ -10,8 +10,8 @@ from md2n.errors import DataError, RunError
 from md2n.evaluation.results import ResultRow, append_results, provenance
 from md2n.experiment.costs import record_cost
 from md2n.experiment.measuring import RESULTS
+from md2n.experiment.plan import record_options
 from md2n.experiment.results_store import Results, collect, read_archive, run_rows, write_archive
-from md2n.experiment.terms import Terms, record_terms
 from md2n.report.runs import Failure, RunFacts
 
 
@@ -31,12 +31,13 @@ def rows(value: float = 0.5, seed: int = 0, dataset: str = "made", **other: obje
 def run(out: Path, seed: int, measured: list[ResultRow]) -> Path:
     folder = out / "runs" / "made" / "md2n" / f"seed-{seed}"
     append_results(folder / RESULTS, measured)
+    (folder / "run.json").touch()
     return folder
 
 
 def bench(out: Path) -> Path:
     """Two runs, one of them with a cost; one method that failed."""
-    record_terms(out, Terms(4))
+    record_options(out, "--tune 4")
     for seed in (0, 1):
         record_cost(run(out, seed, rows(seed=seed)), {"parameters": 5 + seed})
     failed = out / "runs" / "made" / "zero_fill" / "seed-3.failed.json"
@@ -55,7 +56,7 @@ def test_rows_runs_failures_and_the_budget_of_a_benchmark(tmp_path: Path) -> Non
     (failure,) = results.failures
     assert (failure.dataset, failure.model, failure.seed) == ("made", "zero_fill", 3)
     assert failure.reason == "the loss is nan; next: a smaller step"
-    assert results.notes == [f"Search budget, the same for every method: {Terms(4).words}."]
+    assert results.notes == ["made: every method with --tune 4 (random trials beside its preset)."]
 
 
 def test_runs_are_in_the_order_of_seeds_and_folders_that_were_set_aside_do_not_count(tmp_path: Path) -> None:
@@ -101,63 +102,46 @@ def test_what_is_no_result_row_is_refused(tmp_path: Path) -> None:
 def test_benchmarks_of_two_budgets_and_a_run_in_two_folders_are_refused(tmp_path: Path) -> None:
     one, two = bench(tmp_path / "one"), bench(tmp_path / "two")
     with pytest.raises(DataError, match="seed 0 of md2n on 'made' is in two folders"):
+        collect([tmp_path], quiet)
+    record_options(two, "--tune 0")
+    with pytest.raises(DataError, match=r"rows on 'made' made with --tune 4 and --tune 0 do not compare"):
         collect([one, two], quiet)
-    (two / "benchmark.json").write_text(json.dumps({"format": 1, "tune": 0}))
-    with pytest.raises(DataError, match=r"rows on 'made' made in two ways .*one: --tune 4, .*two: --tune 0"):
-        collect([one, two], quiet)
 
 
-def test_terms_of_several_benchmarks_are_named_by_data_set(tmp_path: Path) -> None:
-    record_terms(two := tmp_path / "two", Terms(0, sets=("trainer.epochs=1",)))
-    append_results(two / "runs" / "other" / "md2n" / "seed-0" / RESULTS, rows(dataset="other"))
-    assert collect([bench(tmp_path / "one"), two], quiet).notes == [
-        f"Search budget on made, the same for every method: {Terms(4).words}.",
-        "Search budget on other, the same for every method: presets, no search; in every run trainer.epochs=1.",
-    ]
+def test_a_folder_of_benchmarks_or_runs_is_all_that_is_below_it(tmp_path: Path) -> None:
+    bench(tmp_path / "one")
+    for place in (tmp_path, tmp_path / "one" / "runs"):
+        results = collect([place], quiet)
+        assert ([r.seed for r in results.runs], len(results.failures)) == ([0, 1], 1)
+        assert all((place / r.run / RESULTS).exists() for r in results.rows)
+        assert results.notes == collect([tmp_path / "one"], quiet).notes
 
 
-def test_masks_are_the_benchmarks_own_or_the_runs(tmp_path: Path) -> None:
-    record_terms(out := tmp_path / "bench", Terms(0))
-    folder = run(out, 0, [replace(r, protocol="random@1") for r in rows()])
-    assert collect([out], quiet).runs[0].masks == ""
-    for place in (folder / "masks-made-test.npz", out / "masks" / "made.npz"):
-        place.parent.mkdir(exist_ok=True)
-        place.touch()
-        assert collect([out], quiet).runs[0].masks == str(place)
+def test_masks_are_those_of_the_run(tmp_path: Path) -> None:
+    folder = run(tmp_path, 0, [replace(r, protocol="random@1") for r in rows()])
+    assert collect([tmp_path], quiet).runs[0].masks == ""
+    (place := folder / "masks-made-test.npz").touch()
+    assert collect([tmp_path], quiet).runs[0].masks == str(place)
 
 
 def test_folders_without_results_are_refused_with_the_next_step(tmp_path: Path) -> None:
-    (empty := tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match=r"is empty: it holds no results.*\n.*md2n benchmark"):
-        collect([empty], quiet)
-    record_terms(empty, Terms(0))
-    with pytest.raises(RunError, match=r"no run of the benchmark .* has results\n.*goes on"):
-        collect([empty], quiet)
-    failed = empty / "runs" / "made" / "md2n" / "seed-0.failed.json"
+    with pytest.raises(RunError, match=r"holds no results\n.*md2n benchmark"):
+        collect([tmp_path], quiet)
+    failed = tmp_path / "runs" / "made" / "md2n" / "seed-0.failed.json"
     failed.parent.mkdir(parents=True)
     failed.write_text("{")
-    append_results(empty / RESULTS, rows())  # an older md2n collected them there
-    with pytest.raises(RunError, match=r"1 failed, the first: its record cannot be read\n.*md2n report .*results"):
-        collect([empty], quiet)
-    assert len(collect([empty / RESULTS], quiet).rows) == 2
+    append_results(tmp_path / RESULTS, rows())  # an older md2n collected them there
+    with pytest.raises(RunError, match="holds no results; 1 runs failed"):
+        collect([tmp_path], quiet)
+    assert len(collect([tmp_path / RESULTS], quiet).rows) == 2
+    (tmp_path / RESULTS).unlink()
+    (tmp_path / "run.json").touch()
+    with pytest.raises(RunError, match="md2n evaluate"):
+        collect([tmp_path], quiet)
     with pytest.raises(RunError, match="there is no run folder"):
         collect([tmp_path / "absent"], quiet)
-    (empty / "benchmark.json").write_text("{}")
-    run(empty, 0, rows())
-    with pytest.raises(RunError, match=r"benchmark\.json' cannot be read"):
-        collect([empty], quiet)
-
-
-def test_a_folder_of_benchmarks_or_runs_names_what_to_give(tmp_path: Path) -> None:
-    bench(tmp_path / "one")
-    with pytest.raises(RunError, match=r"holds no results of its own\n.*/one"):
-        collect([tmp_path], quiet)
-    with pytest.raises(RunError, match=r"holds no results of its own\n.*seed-0 .*seed-1"):
-        collect([tmp_path / "one" / "runs"], quiet)
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "notes.txt").touch()
-    with pytest.raises(RunError, match=r"holds no results\n.*a run or a benchmark"):
-        collect([tmp_path / "notes"], quiet)
+    run(tmp_path, 1, rows())
+    assert collect([tmp_path], quiet).failures[0].reason == "its record cannot be read"
 
 
 def test_an_archive_reads_back_equal_and_is_the_same_bytes_each_time(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Handling of Ctrl-C, termination signals and a closed terminal: one line and an exit code instead of a traceback.
 
-During training the signals are handled by ``md2n.training.interrupt``, during a benchmark by the benchmark.
+During training the signals are handled by ``md2n.training.interrupt``; a benchmark passes them on to its workers.
 """
 
 import _thread

@@ -9,27 +9,19 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any
 
 from md2n.durable import make_directory, tidy, write_json
-from md2n.errors import InterruptedRun, RunError, UsageError, did_you_mean
+from md2n.errors import Md2nError, UsageError, did_you_mean
 from md2n.evaluation.results import PROTOCOLS, STANDARD
-from md2n.experiment.job import EVALUATED, REMEASURE, RETRAIN, Job
-from md2n.experiment.measuring import Progress, check_masks
-from md2n.training.lock import FolderLock
-from md2n.training.rundir import LOCK
+from md2n.experiment.job import EVALUATED, Job
+from md2n.experiment.measuring import Progress
 
-TRIES = 2  # a worker that was killed is started again once; its run goes on from its last checkpoint
 KILLED = (137, -9, -15, 143)
 STOPPED = 130
 PATIENCE_S = 30.0  # for workers to save their state, before they are killed
-SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 
 
 def run_benchmark(
@@ -53,53 +45,37 @@ def run_benchmark(
 
     Raises:
         UsageError: an unknown protocol.
-        DataError: masks of other data.
-        InterruptedRun: Ctrl-C, or a signal to end; runs that were under way have saved their state.
+        KeyboardInterrupt: Ctrl-C, or a signal to end; runs that were under way have saved their state.
     """
     check_protocols(protocols)
-    reasons = {job: job.pending(protocols) for job in jobs}
-    todo = [job for job in jobs if reasons[job]]
-    check_shared_masks(todo, protocols)
+    todo = [job for job in jobs if not job.done(protocols)]
     notice(f"{len(jobs)} runs, {len(jobs) - len(todo)} done already, {len(todo)} to do")
-    for reason in (RETRAIN, REMEASURE):
-        if reason in reasons.values():
-            notice(f"{list(reasons.values()).count(reason)} of them again: {reason}")
-    if stale := sum(job.stale for job in jobs if job.keep_stale and not reasons[job]):
-        notice(f"{stale} of those done were {RETRAIN}, which --keep-stale counts as done")
-    for folder in {f for job in jobs for f in (job.out, job.run, job.run.parent, job.masks.parent)}:
+    for folder in {f for job in jobs for f in (job.out, job.run, job.run.parent)}:
         tidy(folder)
     begun = time.monotonic()
     crew = _Crew(notice)
     failed, ended = [], 0
 
-    def work(job: Job) -> str | None:
+    def work(job: Job) -> str:
         progress(ended, len(todo), f"{job.title} begins")
         return crew.work(job, tuple(protocols))
 
-    with _signals() as came, ThreadPoolExecutor(max_workers=workers) as pool:
+    with ThreadPoolExecutor(max_workers=workers) as pool:
         waiting = {pool.submit(work, job): job for job in todo}
         try:
             for ended, future in enumerate(as_completed(waiting), start=1):
                 job, failure = waiting[future], future.result()
-                if failure is not None:
+                if failure:
                     failed.append(job)
                     notice(f"{job.title}: FAILED: {failure}")
                 left = (time.monotonic() - begun) / ended * (len(todo) - ended) / 60
-                state = "done" if failure is None else "failed"
-                progress(ended, len(todo), f"{job.title} {state}; {left:.0f} min left")
-        except BaseException as error:
+                progress(ended, len(todo), f"{job.title} {'failed' if failure else 'done'}; {left:.0f} min left")
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             crew.stop()
-            pool.shutdown()
-            if not isinstance(error, KeyboardInterrupt):
-                raise
-            whole = sum(not j.pending(protocols) for j in jobs)
-            stopped = InterruptedRun(
-                f"stopped after {whole} of {len(jobs)} runs", "the same command goes on from there"
-            )
-            if came:
-                stopped.exit_code = SIGNALLED + came[0]
-            raise stopped from None
+            whole = sum(job.done(protocols) for job in jobs)
+            notice(f"stopped after {whole} of {len(jobs)} runs; the same command goes on from there")
+            raise
     return [job for job in todo if job in failed]
 
 
@@ -112,37 +88,6 @@ def check_protocols(protocols: Sequence[str]) -> None:
     for protocol in protocols:
         if protocol not in STANDARD:
             raise UsageError(f"no protocol is called '{protocol}'", did_you_mean(protocol, STANDARD))
-
-
-def check_shared_masks(jobs: Sequence[Job], protocols: Sequence[str]) -> None:
-    """Refuses masks of other data, before anything is trained that could not be measured with them.
-
-    Raises:
-        DataError: the masks are damaged, or were drawn for something else.
-    """
-    for job in {j.data: j for j in jobs}.values() if "random" in protocols else ():
-        check_masks(job.masks, job.config.data)
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Within the block a signal to end, or of a terminal that was closed, is as Ctrl-C; yields which one came."""
-    came: list[int] = []
-
-    def end(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        raise KeyboardInterrupt
-
-    before: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():  # Python handles signals nowhere else
-        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-                before.setdefault(number, signal.signal(number, end))
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 class _Crew:
@@ -166,56 +111,25 @@ class _Crew:
             for process in tuple(self.under_way):
                 process.kill()
 
-    def work(self, job: Job, protocols: tuple[str, ...]) -> str | None:
-        """One run; ``None`` where all went well, else what went wrong and the next step."""
-        make_directory(job.run.parent)
-        make_directory(job.masks.parent)
-        if not self.make_way(job):
-            return "stopped"
+    def work(self, job: Job, protocols: tuple[str, ...]) -> str:
+        """One run; empty where all went well, else what went wrong and the next step."""
         begun = time.monotonic()
+        make_directory(job.run.parent)
+        try:
+            if message := job.set_aside():
+                self.notice(message)
+        except Md2nError as error:  # somebody trains there, or it cannot be renamed
+            return _recorded(job, [], error.exit_code, f"error: {error.message}\nnext: {error.hint}")
         for command in job.commands(protocols):
-            for attempt in range(TRIES):
-                if self.stopped:
-                    return "stopped"
-                code, output = self.call(command)
-                if code not in KILLED or self.stopped or attempt + 1 == TRIES:
-                    break
+            code, output = (STOPPED, "") if self.stopped else self.call(command)
             if self.stopped or code == STOPPED:
                 return "stopped"
             if code:
-                lines = output.splitlines()
-                last = (lines or [f"ended with {code} and said nothing"])[-1]
-                reason = next((line for line in lines if line.startswith("error:")), last)
-                hint = next((line.removeprefix("next: ") for line in lines if line.startswith("next: ")), "")
-                if code in KILLED and not lines:
-                    reason = f"killed {TRIES} times (it ended with {code}); was there memory enough?"
-                    hint = "the same command goes on from its checkpoint; fewer --workers need less memory"
-                facts = {"command": ["md2n", *command], "exit_code": code, "reason": reason, "next": hint}
-                write_json(job.failed, facts | {"said": output[-4000:], "settings": job.settings, "code": job.code})
-                return f"{reason}; next: {hint}" if hint else reason
+                return _recorded(job, command, code, output)
         job.failed.unlink(missing_ok=True)
-        facts = {"settings": job.settings, "code": job.code, "protocols": [PROTOCOLS[p] for p in protocols]}
+        facts = {"version": job.version, "protocols": [PROTOCOLS[p] for p in protocols]}
         write_json(job.run / EVALUATED, facts | {"wall_s": round(time.monotonic() - begun, 1)})
-        return None
-
-    def make_way(self, job: Job) -> bool:
-        """Frees the run folder of what is not this run; False where the benchmark was stopped before that."""
-        waited = False
-        while not self.stopped:
-            try:
-                if (job.run / LOCK).exists():
-                    with FolderLock(job.run / LOCK):
-                        pass  # nobody trains there; a folder that is renamed must have no open file on some systems
-            except RunError as error:  # held, by a worker that outlived its benchmark or a person's own training
-                if not waited:
-                    self.notice(f"{job.title} waits: {error.message}")
-                waited = True
-                time.sleep(0.2)
-                continue
-            if message := job.set_aside():
-                self.notice(message)
-            return True
-        return False
+        return ""
 
     def call(self, command: Sequence[str]) -> tuple[int, str]:
         """Exit code and stderr of one command."""
@@ -237,3 +151,16 @@ class _Crew:
             finally:
                 self.under_way.discard(process)
         return process.returncode, output
+
+
+def _recorded(job: Job, command: Sequence[str], code: int, output: str) -> str:
+    """Writes down a failure; what went wrong and the next step."""
+    lines = output.splitlines() or [f"ended with {code} and said nothing"]
+    reason = next((line for line in lines if line.startswith("error:")), lines[-1])
+    hint = next((line.removeprefix("next: ") for line in lines if line.startswith("next: ")), "")
+    if code in KILLED and not output:
+        reason = f"killed (it ended with {code}); was there memory enough?"
+        hint = "the same command goes on from its checkpoint; fewer --workers need less memory"
+    facts = {"command": ["md2n", *command], "exit_code": code, "reason": reason, "next": hint, "output": output[-4000:]}
+    write_json(job.failed, facts | {"version": job.version})
+    return f"{reason}; next: {hint}" if hint else reason

@@ -63,18 +63,14 @@ class TrainingMeter(Silent):
         self.cpu, self.wall = time.process_time(), time.monotonic()
 
     def epoch(self, report: EpochReport) -> None:
-        self.keep()
+        self.end()
 
     def end(self) -> None:
-        self.keep()
-
-    def keep(self) -> None:
         """Writes what has been spent up to now."""
         spent = {"cpu_s": time.process_time() - self.cpu, "wall_s": time.monotonic() - self.wall}
         training = {name: round(self.before[name] + value, 3) for name, value in spent.items()}
-        peak = peak_memory_mib()
-        facts = {"parameters": self.parameters, "training": training}
-        if peak is not None:
+        facts: dict[str, Any] = {"parameters": self.parameters, "training": training}
+        if (peak := peak_memory_mib()) is not None:
             facts["peak_memory_mib"] = round(max(self.peak, peak), 1)
         record_cost(self.run, facts)
 

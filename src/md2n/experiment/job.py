@@ -1,11 +1,10 @@
-"""One run of a benchmark: its folder, its two commands, and whether it is done, stale or still to be made."""
+"""One run of a benchmark: its folder, its commands, and whether it is done."""
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from md2n.config import config_hash, to_mapping
 from md2n.data.store import checksum, is_store
@@ -13,22 +12,16 @@ from md2n.durable import refused
 from md2n.errors import RunError
 from md2n.evaluation.results import PROTOCOLS
 from md2n.experiment.config import DEFAULT, ExperimentConfig, resolve
-from md2n.experiment.source import UNKNOWN, measuring_code, training_code
+from md2n.experiment.source import measuring_code, training_code
 from md2n.methods.catalogue import MODELS
 from md2n.reading import read_json
+from md2n.training.lock import FolderLock
 from md2n.training.run_identity import differences, identity
-from md2n.training.rundir import is_begun, read_config, read_run
+from md2n.training.rundir import LOCK, is_begun, read_config, read_run
 
-RUNS, TRIALS, MASKS = "runs", "trials", "masks"
 EVALUATED = "evaluated.json"
 FAILED = ".failed.json"
 ASIDE = ".aside-"
-
-# Why a run is to be made or measured.
-NEW = "not made yet in this way"
-OTHER_DATA = "made from another version of the data"
-RETRAIN = "made by other code"
-REMEASURE = "measured by other code, or under another version of the protocol"
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,6 @@ class Job:
         preset: configuration; the method is named apart.
         sets: overrides, in order.
         trial: number of a trial of the search; None for a run that is measured.
-        keep_stale: whether what other code made counts as done.
     """
 
     data: str
@@ -53,7 +45,6 @@ class Job:
     preset: str = DEFAULT
     sets: tuple[str, ...] = ()
     trial: int | None = None
-    keep_stale: bool = False
 
     @property
     def dataset(self) -> str:
@@ -63,14 +54,8 @@ class Job:
     @property
     def run(self) -> Path:
         """The run folder."""
-        if self.trial is not None:
-            return self.out / TRIALS / self.dataset / self.model / f"trial-{self.trial:02}"
-        return self.out / RUNS / self.dataset / self.model / f"seed-{self.seed}"
-
-    @property
-    def masks(self) -> Path:
-        """The random protocol's masks, shared by every method on this data set."""
-        return self.out / MASKS / f"{self.dataset}.npz"
+        kind, name = ("runs", f"seed-{self.seed}") if self.trial is None else ("trials", f"trial-{self.trial:02}")
+        return self.out / kind / self.dataset / self.model / name
 
     @property
     def failed(self) -> Path:
@@ -80,7 +65,7 @@ class Job:
     @property
     def title(self) -> str:
         """The job in a line, for messages."""
-        return f"{self.data} {self.model} " + (f"seed {self.seed}" if self.trial is None else f"trial {self.trial}")
+        return f"{self.data} {self.model} {self.run.name.replace('-', ' ')}"
 
     @cached_property
     def config(self) -> ExperimentConfig:
@@ -93,58 +78,40 @@ class Job:
         return resolve(self.preset, self.sets, data=self.data, model=self.model, seed=self.seed)
 
     @cached_property
-    def settings(self) -> str:
-        """Digest of the resolved settings, those of the evaluation too: a preset that was edited is another one."""
+    def version(self) -> dict[str, str]:
+        """Digests of what decides the numbers: all settings, also of the evaluation, and the code of both commands."""
         mapping = to_mapping(self.config)
-        return config_hash({**identity(mapping), "evaluation": mapping["evaluation"]})
+        settings = config_hash({**identity(mapping), "evaluation": mapping["evaluation"]})
+        return {"settings": settings, "training": training_code(self.model), "measuring": measuring_code(self.model)}
 
-    @cached_property
-    def code(self) -> dict[str, str]:
-        """Digests of the code that a run would be trained and measured by now."""
-        return {"training": training_code(self.model), "measuring": measuring_code(self.model)}
-
-    def pending(self, protocols: Sequence[str] = ()) -> str:
-        """Why the run is to be made or measured: one of the constants above; empty where it is done.
+    def done(self, protocols: Sequence[str] = ()) -> bool:
+        """Whether these settings, these data and the installed code have made and measured it.
 
         Args:
             protocols: that it is to be measured under; none: that it is trained is enough.
         """
         try:
             record = read_json(self.run / EVALUATED)
-            same = record["settings"] == self.settings
-            # Before versions were written down there was only the first.
-            measured = {p if "@" in p else f"{p}@1" for p in record["protocols"]}
-            measured_by = record.get("code", {}).get("measuring")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no record, or a damaged one
-            return NEW
-        if not same:
-            return NEW
-        if reason := self._outdated():
-            return reason
-        absent = {p for p in protocols if PROTOCOLS[p] not in measured}
-        if absent:
-            return REMEASURE if absent & {p.partition("@")[0] for p in measured} else NEW
-        remeasured = protocols and measured_by != self.code["measuring"] and not self.keep_stale
-        return REMEASURE if remeasured else ""
+            measured = record["version"] == self.version and {PROTOCOLS[p] for p in protocols} <= set(
+                record["protocols"]
+            )
+        except (OSError, ValueError, KeyError, TypeError):  # no record, or a damaged one
+            return False
+        return measured and not self.outdated()
 
-    def _outdated(self) -> str:
-        """Why what is in the run folder cannot be gone on with, whatever its settings; empty where it can."""
-        facts = self._facts()
+    def outdated(self) -> list[str]:
+        """Why what is in the run folder cannot be gone on with; empty where it can, or where there is nothing."""
+        try:
+            if not is_begun(self.run):
+                return []
+            reasons = differences(read_config(self.run), to_mapping(self.config))
+            facts = read_run(self.run)
+        except RunError:
+            return []  # damaged: training says how, and what to do
         trained_on = (facts.get("data") or {}).get("checksum")
         if trained_on is not None and is_store(Path(self.data)) and trained_on != checksum(Path(self.data)):
-            return OTHER_DATA
-        return RETRAIN if self.stale and not self.keep_stale else ""
-
-    @property
-    def stale(self) -> bool:
-        """True where other code trained what is in the run folder, or it does not say which."""
-        return bool(self._facts().get("code", UNKNOWN) != self.code["training"])
-
-    def _facts(self) -> dict[str, Any]:
-        try:
-            return read_run(self.run)
-        except RunError:  # absent or damaged
-            return {}
+            reasons.append("made from another version of the data")
+        return reasons + (["made by other code"] if facts.get("code") != self.version["training"] else [])
 
     def set_aside(self) -> str:
         """Renames the run folder where it is of other settings, data or code; nothing is lost.
@@ -153,17 +120,13 @@ class Job:
             What was renamed and why; empty where the folder is free, or holds a run to go on with.
 
         Raises:
+            RunError: somebody trains there.
             StorageError: it cannot be renamed.
         """
-        try:
-            if not is_begun(self.run):
-                return ""
-            reasons = differences(read_config(self.run), to_mapping(self.config))
-        except RunError:
-            return ""  # damaged: training says how, and what to do
-        reasons += [reason] if (reason := self._outdated()) else []
-        if not reasons:
+        if not (reasons := self.outdated()):
             return ""
+        with FolderLock(self.run / LOCK):
+            pass  # a folder that is renamed must have no open file on some systems
         names = (self.run.with_name(f"{self.run.name}{ASIDE}{n}") for n in itertools.count(1))
         aside = next(path for path in names if not path.exists())
         try:
@@ -186,19 +149,9 @@ class Job:
             return [train]
         if not MODELS.get(self.model).card.recovers:
             return [train, self._evaluate(*protocols)]
-        under = recovered_under(protocols)
+        under = "fixed" if "fixed" in protocols else protocols[0]
         others = [p for p in protocols if p != under]
         return [train, self._evaluate(under), *([[*self._evaluate(*others), "--no-recovery"]] if others else [])]
 
     def _evaluate(self, *protocols: str) -> list[str]:
-        options = [part for p in protocols for part in ("--protocol", p)]
-        return ["evaluate", str(self.run), *options, "--masks", str(self.masks), "--quiet"]
-
-
-def recovered_under(protocols: Sequence[str]) -> str:
-    """The one of a benchmark's protocols under which recoveries are measured.
-
-    >>> recovered_under(["random", "fixed"]), recovered_under(["random"])
-    ('fixed', 'random')
-    """
-    return "fixed" if "fixed" in protocols else protocols[0]
+        return ["evaluate", str(self.run), *(part for p in protocols for part in ("--protocol", p)), "--quiet"]

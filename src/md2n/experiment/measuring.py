@@ -11,17 +11,15 @@ from typing import Any
 import numpy as np
 
 from md2n.brief import brief
-from md2n.data.config import DataConfig
 from md2n.data.dataset import MultimodalDataset
 from md2n.data.readers.npy import load_npz
-from md2n.data.ready import load
 from md2n.data.samples import Samples
 from md2n.durable import make_directory, tidy, write_bytes
-from md2n.errors import Md2nError, RunError, UsageError, did_you_mean
+from md2n.errors import RunError, UsageError, did_you_mean
 from md2n.evaluation.evaluator import ConditionResult, RecoveryResult, evaluate, evaluate_recovery, result_rows
 from md2n.evaluation.inference import Meter
 from md2n.evaluation.inside import evaluate_cells, inside_conditions
-from md2n.evaluation.protocols import Condition, fixed_conditions, hidden_condition, load_masks, shared_masks
+from md2n.evaluation.protocols import Condition, fixed_conditions, hidden_condition, shared_masks
 from md2n.evaluation.results import (
     PROTOCOLS,
     STANDARD,
@@ -32,7 +30,7 @@ from md2n.evaluation.results import (
     read_entries,
 )
 from md2n.experiment.costs import read_cost, record_cost
-from md2n.experiment.loading import LoadedRun, data_checksum, evaluation_data, load_run
+from md2n.experiment.loading import LoadedRun, evaluation_data, load_run
 from md2n.experiment.source import UNKNOWN, measuring_code, shared_code, training_code
 from md2n.methods.base import Recovers
 from md2n.reading import reading
@@ -307,25 +305,6 @@ def recovery_examples(run: Path | LoadedRun, dataset: str, split: str = "test") 
                 arrays = {name: held[name] for name in ("truth", "recovered", "draw")}
             examples.append(RecoveryExample(dataset, loaded.config.model.name, target, available, **arrays))
     return examples
-
-
-def check_masks(path: Path, data: DataConfig, split: str = "test") -> None:
-    """Refuses masks that were drawn for other data, before hours are spent on runs they do not fit.
-
-    Args:
-        path: of the masks; those that are not there yet will be drawn.
-        data: that runs will be measured on.
-        split: that runs will be measured on.
-
-    Raises:
-        DataError: the masks are damaged or belong to something else.
-    """
-    if path.exists():
-        try:
-            samples = load(data.name, data)
-        except Md2nError:
-            return  # every run on these data says so, and stops nothing else
-        load_masks(path, names=samples.names, data_checksum=data_checksum(samples, data.name), split=split)
 
 
 def _plain(name: str) -> str:

@@ -20,7 +20,7 @@ from md2n.experiment.costs import TrainingMeter
 from md2n.experiment.findings import tell_findings
 from md2n.experiment.loading import LoadedRun, data_checksum, load_run, read_normaliser
 from md2n.experiment.measuring import recovery_examples, run_evaluation
-from md2n.experiment.source import UNKNOWN, gone_on, training_code
+from md2n.experiment.source import UNKNOWN, training_code
 from md2n.methods.catalogue import build
 from md2n.modality import Schema
 from md2n.training.device import autocast, choose_device
@@ -108,8 +108,8 @@ def run_training(
     tell_findings(whole, config.data, watcher.warn)
     code = training_code(config.model.name)
     with RunDir(out, mapping, watcher.warn) as run:
-        if begun:
-            code = gone_on(str(read_run(out).get("code", UNKNOWN)), code)
+        if begun and read_run(out).get("code") != code:
+            code = UNKNOWN
         run.describe(to_mapping(data.schema), facts)
         run.record("running", code=code)
         if not begun:

@@ -1,24 +1,27 @@
-"""What a benchmark consists of: one job per method, data set and seed; what is left to do, and how long it takes.
+"""What a benchmark consists of: one job per method, data set and seed; and what is the same for all of them.
 
 A method starts from the preset of its own name where there is one, else from the default with the method named.
 """
 
 import itertools
+import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from md2n.data.manifest import read_manifest
 from md2n.data.places import check_one_meaning
-from md2n.data.ready import READY, Datasets, load, load_datasets
+from md2n.data.ready import READY
 from md2n.data.store import is_store
-from md2n.errors import DataError, Md2nError, UsageError, did_you_mean
+from md2n.durable import make_directory, write_json
+from md2n.errors import DataError, RunError, UsageError, did_you_mean
 from md2n.experiment.config import DEFAULT, presets, resolve
-from md2n.experiment.estimate import estimate
-from md2n.experiment.job import EVALUATED, REMEASURE, RETRAIN, Job
+from md2n.experiment.job import EVALUATED, Job
 from md2n.methods.catalogue import MODELS
-from md2n.reading import read_json
+from md2n.reading import read_json, reading
 from md2n.report.table import Cell, Table
+
+BENCHMARK = "benchmark.json"
 
 
 def own_preset(model: str) -> str:
@@ -31,14 +34,7 @@ def own_preset(model: str) -> str:
 
 
 def plan(
-    data: Sequence[str],
-    models: Sequence[str],
-    seeds: int,
-    out: Path,
-    preset: str = "",
-    sets: Sequence[str] = (),
-    keep_stale: bool = False,
-    first_seed: int = 0,
+    data: Sequence[str], models: Sequence[str], seeds: int, out: Path, preset: str = "", sets: Sequence[str] = ()
 ) -> list[Job]:
     """Every run, seeds outermost: a benchmark cut short has whole comparisons of fewer seeds.
 
@@ -47,12 +43,10 @@ def plan(
     Args:
         data: ready names or stores.
         models: methods.
-        seeds: how many: ``first_seed``, ``first_seed + 1``, ...
+        seeds: how many: 0, 1, ...
         out: the benchmark's folder.
         preset: what every method starts from; empty: each from its own.
         sets: overrides for every run.
-        keep_stale: whether what other code made counts as done.
-        first_seed: where seeds begin: several machines or sittings can share them.
 
     Raises:
         UsageError: an unknown method, two data sets or methods of one name, or a name of two data sets.
@@ -79,86 +73,72 @@ def plan(
     chosen = {model: preset or own_preset(MODELS.check(model)) for model in models}
     for model in models:
         resolve(chosen[model], sets, model=model)
-    combinations = itertools.product(range(first_seed, first_seed + seeds), data, models)
-    return [Job(d, m, s, out, chosen[m], tuple(sets), keep_stale=keep_stale) for s, d, m in combinations]
+    return [Job(d, m, s, out, chosen[m], tuple(sets)) for s, d, m in itertools.product(range(seeds), data, models)]
 
 
-def plan_table(
-    jobs: Sequence[Job], protocols: Sequence[str], workers: int, notice: Callable[[str], None] = lambda text: None
-) -> Table:
-    """Every method on every data set: runs, how many are done, and the time of the others; trains and writes nothing.
+def plan_table(jobs: Sequence[Job], protocols: Sequence[str]) -> Table:
+    """Every method on every data set: runs, how many are done, and the time of the others by the longest done one.
 
     Args:
         jobs: runs and trials.
         protocols: the runs will be measured under.
-        workers: runs at a time.
-        notice: receives a sentence on what is being timed.
     """
     groups: dict[tuple[str, str, str], list[Job]] = {}
     for job in jobs:
         groups.setdefault((job.data, job.model, "runs" if job.trial is None else "trials"), []).append(job)
-    loaded: dict[str, Datasets] = {}
-    rows, done_in_all, seconds = [], 0, 0.0
-    unknown: list[str] = []
-    again: dict[str, dict[str, int]] = {RETRAIN: {}, REMEASURE: {}}
-    for (data, model, kind), group in groups.items():
-        where, under = f"{model} on {data}", tuple(protocols) if kind == "runs" else ()
-        reasons = [job.pending(under) for job in group]
-        done, left = reasons.count(""), len(group) - reasons.count("")
-        each, source = 0.0, ""
-        if left:
-            ended = [job for job, reason in zip(group, reasons) if not reason]
-            each, source = max(map(_wall_s, ended), default=0.0), "runs made here"
-            if not each:
-                notice(f"timing {where}")
-                each, source = _timed(group[0], under, loaded)
-        for reason, counts in again.items():
-            if reason in reasons:
-                counts[where] = reasons.count(reason)
-        done_in_all += done
-        seconds += each * left
-        unknown += [where] if left and not each else []
-        names = map(Cell, (data, model, group[0].preset, kind))
-        rows.append((*names, *_counts(len(group), done), _minutes(each), _minutes(each * left), Cell(source)))
-    totals = (*_counts(len(jobs), done_in_all), Cell(), Cell(value=seconds / 60), Cell())
-    notes = [
-        f"{seconds / 60:.0f} minutes of computing are {seconds / 60 / workers:.0f} minutes with {workers} "
-        f"{'worker' if workers == 1 else 'workers'} on as many idle cores; a run that stops early takes less."
-    ]
-    for reason, counts in again.items():
-        if counts:
-            named = ", ".join(f"{where}: {n}" for where, n in counts.items())
-            notes.append(f"{sum(counts.values())} were {reason} ({named}); --keep-stale counts them as done.")
-    notes += [f"Not in the totals: {', '.join(unknown)}."] if unknown else []
-    heads = ("data set", "method", "preset", "what", "runs", "done", "minutes a run", "minutes left", "time from")
-    all_rows = (*rows, (Cell("all"), Cell(), Cell(), Cell(), *totals))
-    return Table("plan", "What is to be done", heads, all_rows, tuple(notes))
+    rows = []
+    for names, group in groups.items():
+        done = [job for job in group if job.done(protocols if job.trial is None else ())]
+        each = max((float(read_json(job.run / EVALUATED)["wall_s"]) / 60 for job in done), default=None)
+        left = len(group) - len(done)
+        counts = (Cell(value=float(n), digits=0) for n in (len(group), len(done)))
+        minutes = (Cell(value=each), Cell(value=None if each is None else each * left))
+        rows.append((*map(Cell, names), *counts, *minutes))
+    heads = ("data set", "method", "what", "runs", "done", "minutes a run", "minutes left")
+    note = "Minutes are known once a run has been done here; --seeds 1 runs one of each."
+    return Table("plan", "What is to be done", heads, tuple(rows), (note,))
 
 
-def _counts(runs: int, done: int) -> tuple[Cell, Cell]:
-    return Cell(value=float(runs), digits=0), Cell(value=float(done), digits=0)
+def options(tune: int, preset: str = "", sets: Sequence[str] = ()) -> str:
+    """What is the same for every method, as options of ``md2n benchmark``; of two values of a setting the last.
+
+    >>> options(3, "md2n", ["trainer.epochs=1", "trainer.epochs=2"])
+    '--tune 3 --preset md2n --set trainer.epochs=2'
+    """
+    last = sorted({s.partition("=")[0]: s for s in sets}.values())
+    words = ["--tune", str(tune), *(["--preset", preset] if preset else [])]
+    return shlex.join([*words, *(word for s in last for word in ("--set", s))])
 
 
-def _minutes(seconds: float) -> Cell:
-    return Cell(value=seconds / 60 if seconds else None)
+def options_of(out: Path) -> str | None:
+    """The ``options`` that a benchmark was begun with; None where it has not begun, or of an md2n before this.
+
+    Raises:
+        RunError: they cannot be read.
+    """
+    with reading(out / BENCHMARK, RunError, "restore it, or give another --out"):
+        return read_json(out / BENCHMARK).get("options") if (out / BENCHMARK).exists() else None
 
 
-def _timed(job: Job, protocols: Sequence[str], loaded: dict[str, Datasets]) -> tuple[float, str]:
-    """Seconds of one run, and where that is known from; 0, and why, where it is not known."""
-    config = job.config
-    try:
-        if job.data not in loaded:
-            loaded.clear()  # one data set at a time: they may be large
-            loaded[job.data] = load_datasets(load(config.data.name, config.data), config.data)
-        return estimate(config, loaded[job.data], protocols), "a few batches"
-    except Md2nError as error:
-        return 0.0, f"unknown: {error.message}"
-    except (RuntimeError, ValueError) as error:  # linear algebra that a few batches do not determine
-        return 0.0, f"unknown: {str(error).splitlines()[0]}"
+def check_options(out: Path, now: str) -> None:
+    """Refuses to put rows made with two sets of options into one benchmark.
+
+    Raises:
+        UsageError: the folder was made with others.
+    """
+    before = options_of(out)
+    if before not in (None, now):
+        raise UsageError(
+            f"{out} was made with {before}, not with {now}: such rows do not compare",
+            f"give {before}, or another folder to --out",
+        )
 
 
-def _wall_s(job: Job) -> float:
-    try:
-        return float(read_json(job.run / EVALUATED)["wall_s"])
-    except (OSError, ValueError, KeyError, TypeError):  # not evaluated, or its record is damaged: no time is known
-        return 0.0
+def record_options(out: Path, now: str) -> None:
+    """Writes them, where they hold from now on.
+
+    Raises:
+        StorageError: they cannot be written.
+    """
+    make_directory(out)
+    write_json(out / BENCHMARK, {"format": 2, "options": now})
