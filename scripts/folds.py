@@ -24,9 +24,9 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-import numpy.typing as npt
 
 from md2n.config import to_mapping
+from md2n.data.folds import folds_of
 from md2n.data.ready import load, load_datasets
 from md2n.data.samples import UNASSIGNED, Samples
 from md2n.durable import make_directory
@@ -42,7 +42,6 @@ from md2n.report.samples import LEAST_SAMPLES, scores_in
 from md2n.training.loop import train
 from md2n.training.rundir import RunDir
 
-WHOLE = ("actor", "subject", "video", "conversation", "dialogue", "block")  # groups that no fold cuts
 LAST = 3  # validations that the end of a training is judged by
 PREDICTIONS = "predictions"
 
@@ -57,29 +56,11 @@ class Fold:
     out: Path
 
 
-def fold_of(samples: Samples, folds: int) -> npt.NDArray[np.int64]:
-    """The fold of every training and validation sample, -1 for the rest; groups whole, sizes as even as they permit."""
-    rows = np.concatenate([samples.rows("train"), samples.rows("valid")])
-    key = next((k for k in WHOLE if k in samples.groups), None)
-    names = np.asarray([str(i) for i in rows]) if key is None else np.asarray(samples.groups[key], str)[rows]
-    groups, code, size = np.unique(names, return_inverse=True, return_counts=True)
-    order = np.random.default_rng(0).permutation(len(groups))
-    order = order[np.argsort(-size[order], kind="stable")]
-    chosen, filled = np.zeros(len(groups), np.int64), np.zeros(folds, np.int64)
-    for g in order:
-        chosen[g] = filled.argmin()
-        filled[chosen[g]] += size[g]
-    fold = np.full(len(samples), -1, np.int64)
-    fold[rows] = chosen[code]
-    return fold
-
-
 def with_fold(samples: Samples, number: int, folds: int) -> Samples:
-    """The samples with one fold as validation, the others as training, and nothing else."""
-    fold = fold_of(samples, folds)
+    """The samples with one fold of their training and validation rows as validation, the others as training."""
+    rows = np.flatnonzero(samples.split < 2)
     split = np.full(len(samples), UNASSIGNED, np.uint8)
-    split[fold >= 0] = 0
-    split[fold == number] = 1
+    split[rows] = folds_of(samples, rows, folds) == number
     return replace(samples, split=split)
 
 

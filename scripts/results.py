@@ -57,7 +57,7 @@ def trimmed(results: Results) -> Results:
         if not r.target and r.metric in metrics[r.dataset]:
             chosen.append(_line(r, r.condition, r.value))
         elif r.metric in RECOVERY and r.protocol == PROTOCOLS["fixed"] and r.condition != COMPLETE:
-            means[r.dataset, r.model, r.config_hash, r.seed, r.target, r.metric].append(r)
+            means[r.dataset, r.model, r.config_hash, r.repeat, r.target, r.metric].append(r)
     chosen += [_line(group[0], INCOMPLETE, fmean(r.value for r in group)) for group in means.values()]
     scores = {}
     for dataset in metrics:
@@ -71,7 +71,7 @@ def trimmed(results: Results) -> Results:
                     scores[dataset, *models[label], seed] = {metrics_of(fixed)[0]: values}
     runs = []
     for run in results.runs:
-        own = scores.get((run.dataset, run.model, run.config_hash, run.seed), {})
+        own = scores.get((run.dataset, run.model, run.config_hash, run.repeat), {})
         rounded = {metric: {row: _rounded(v) for row, v in values.items()} for metric, values in own.items()}
         digest = run.config_hash[:DIGITS]
         runs.append(replace(run, folder="", predictions="", masks="", config_hash=digest, scores=rounded))
@@ -125,6 +125,7 @@ def _line(r: ResultRow, condition: str, value: float) -> ResultRow:
     code = {part: _code(r, part) for part in ("measuring", "shared") if _code(r, part)}
     masks = str(r.settings.get("masks", ""))[:DIGITS]
     settings = {**({"masks": masks} if masks else {}), **({"code": code} if code else {})}
+    settings |= {"fold": r.fold} if r.fold else {}
     return replace(
         r,
         condition=condition,
@@ -150,7 +151,7 @@ def _code(r: ResultRow, part: str) -> str:
 
 
 def _run(r: "ResultRow | RunFacts | Failure") -> tuple[str, str, int]:
-    return r.dataset, r.model, r.seed
+    return r.dataset, r.model, r.seed if isinstance(r, Failure) else r.repeat
 
 
 def _groups(rows: Iterable[ResultRow]) -> dict[Key, list[ResultRow]]:
@@ -161,7 +162,7 @@ def _groups(rows: Iterable[ResultRow]) -> dict[Key, list[ResultRow]]:
 
 
 def _seeds(rows: Iterable[ResultRow]) -> set[int]:
-    return {r.seed for r in rows}
+    return {r.repeat for r in rows}
 
 
 def _order(r: ResultRow) -> tuple[object, ...]:

@@ -176,6 +176,9 @@ def kind_and_range(annotation: Any) -> tuple[str, str]:
     if origin is Mapping:
         kind, limits = kind_and_range(inner[1])
         return f"table: {kind}", limits
+    if origin in (typing.Union, types.UnionType) and types.NoneType in inner:
+        kind, limits = kind_and_range(inner[0])
+        return kind, f"{limits}, or `null`"
     if origin in (typing.Union, types.UnionType):
         return " or ".join(kind_and_range(one)[0] for one in inner), ""
     return TYPES[annotation], "any"
@@ -183,6 +186,8 @@ def kind_and_range(annotation: Any) -> tuple[str, str]:
 
 def written(value: Any) -> str:
     """A value in TOML's syntax, as code."""
+    if value is None:
+        return "`null`"
     text = str(value).lower() if isinstance(value, bool) else repr(_plain(value)).replace("'", '"')
     return f"`{text}`"
 

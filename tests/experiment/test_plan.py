@@ -11,8 +11,18 @@ from md2n.errors import ConfigError, DataError, RunError, UsageError
 from md2n.evaluation.results import PROTOCOLS
 from md2n.experiment import config as experiment_config
 from md2n.experiment import job as module
+from md2n.experiment import plan as planning
 from md2n.experiment.job import EVALUATED, Job
-from md2n.experiment.plan import check_options, options, options_of, own_preset, plan, plan_table, record_options
+from md2n.experiment.plan import (
+    check_options,
+    options,
+    options_of,
+    own_preset,
+    plan,
+    plan_table,
+    record_options,
+    repeats_of,
+)
 from tests.experiment.made import store
 
 METHODS = ("zero_fill", "modality_dropout")
@@ -43,6 +53,24 @@ def test_seeds_are_outermost(here) -> None:
     ]
     assert {j.seed for j in jobs[4:]} == {1}
     assert len({j.run for j in jobs}) == 8
+
+
+def test_folds_are_a_dimension_like_seeds_and_the_default_of_small_sets(here, monkeypatch) -> None:
+    data, out = here
+    jobs = plan([data, "digits"], ["zero_fill"], None, out)
+    assert [(Path(j.data).name, j.seed, j.fold) for j in jobs[:3]] == [
+        ("store", 0, 0),
+        ("digits", 0, 0),
+        ("store", 0, 1),
+    ]
+    assert len(jobs) == len({j.run for j in jobs}) == 10
+    assert jobs[2].run.name == "seed-0-fold-1-of-5"
+    assert (jobs[2].config.data.fold, jobs[2].config.data.folds) == (1, 5)
+    assert " ".join(jobs[2].commands(["fixed"])[0]).endswith("--set data.fold=1 --set data.folds=5 --quiet")
+    assert repeats_of(data, 2, None) == [(0, None, None), (1, None, None)]
+    assert repeats_of(data, 2, 2) == [(0, 0, 2), (0, 1, 2), (1, 0, 2), (1, 1, 2)]
+    monkeypatch.setattr(planning, "SMALL", 18)  # no fewer are tested
+    assert repeats_of(data, None, None) == [(0, None, None), (1, None, None)]
 
 
 def test_the_commands_are_what_a_person_types(here) -> None:

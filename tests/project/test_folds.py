@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scripts.folds import PREDICTIONS, compared, fold_of, planned, with_fold
+from scripts.folds import PREDICTIONS, compared, planned, with_fold
 from scripts.probes import probes, scores
 
 from md2n.data.config import DataConfig
@@ -32,18 +32,6 @@ def test_every_sample_of_the_two_splits_is_validation_once_and_no_other_is_read(
     for s in held:
         assert np.array_equal(np.sort(np.concatenate([s.rows("train"), s.rows("valid")])), used)
         assert not len(s.rows("test"))
-
-
-@pytest.mark.parametrize("column", ["video", "actor", "block"])
-def test_no_fold_cuts_a_group_and_folds_are_about_as_large(column: str) -> None:
-    samples = grouped()
-    samples = replace(samples, groups={"day": samples.ids, column: samples.groups["video"]})
-    fold = fold_of(samples, FOLDS)
-    for member in np.unique(samples.groups[column]):
-        assert len(set(fold[(samples.groups[column] == member) & (fold >= 0)])) <= 1
-    sizes = np.bincount(fold[fold >= 0])
-    assert len(sizes) == FOLDS
-    assert np.ptp(sizes) <= 4  # no more than a group has samples
 
 
 def test_other_settings_stand_in_another_folder(tmp_path) -> None:

@@ -55,7 +55,7 @@ DOORS = {
     "joblib": "md2n.data.readers.unpickle",
     "av": "md2n.extraction.media",
     "pydantic": "md2n.config",
-    "sklearn": "md2n.data.digits",
+    "sklearn": "md2n.data",
     "transformers": "md2n.extraction",
     "pocketsphinx": "md2n.extraction",
     "afx_audio": "md2n.extraction",

@@ -15,6 +15,7 @@ from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.experiment.job import Job
 from md2n.experiment.plan import plan
 from md2n.experiment.results_store import Results, read_archive, write_archive
+from md2n.report.grid import grid, measured
 from md2n.report.runs import Failure, RunFacts
 from md2n.training.run_identity import identity_hash
 from tests.project.sources import ROOT
@@ -60,6 +61,18 @@ def test_the_pages_need_two_measures_of_the_test_split(tmp_path: Path) -> None:
     write_archive(tmp_path / "a.json.xz", results)
     assert read_archive(tmp_path / "a.json.xz") == results
     assert trimmed(results) == results
+
+
+def test_folds_stay_apart_and_repeat_one_experiment() -> None:
+    rows = [replace(r, settings={"fold": f"{k}/2", "masks": f"m{k}"}, data_checksum=f"d{k}" * 8)
+            for k in (0, 1) for r in predicted("md2n", 0, {"rows": 0.4 + k})]  # fmt: skip
+    results = merged(Results(), trimmed(Results(rows)))
+    assert [(r.fold, r.repeat, r.value) for r in results.rows if r.metric == "accuracy"] == [
+        ("0/2", 0, 0.4),
+        ("1/2", 1, 1.4),
+    ]
+    fixed = grid(measured(results.rows, "digits", "fixed"), "accuracy")
+    assert fixed.summary("md2n", "rows").mean == pytest.approx(0.9)
 
 
 def test_recoveries_are_means_over_incomplete_conditions() -> None:

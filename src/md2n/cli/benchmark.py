@@ -20,7 +20,14 @@ def benchmark(
     data: Annotated[str, typer.Option(help="Ready names or stores, with commas.")],
     out: Annotated[Path, typer.Option(help="The benchmark's folder.")],
     models: Annotated[str, typer.Option(help="Methods with commas, or all.")] = "all",
-    seeds: Annotated[int, typer.Option(help="How many seeds: 0, 1, ...", min=1)] = 5,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="How many seeds: 0, 1, ...; if neither they nor folds are given, one or two.", min=1),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(help="Split the rows anew into so many; 0: as they are; 5 if fewer than 1500 are tested.", min=0),
+    ] = None,
     protocol: Annotated[str, typer.Option(help="fixed, random, or both with a comma.")] = "fixed,random",
     preset: Annotated[
         str, typer.Option(help="Configuration every method starts from; each one's own if not given.")
@@ -51,7 +58,7 @@ def benchmark(
         common = options(tune, preset, sets or ())
         check_options(out, common)
         named = _words(models)
-        jobs = plan(_words(data), MODELS.names() if "all" in named else named, seeds, out, preset, sets or ())
+        jobs = plan(_words(data), MODELS.names() if "all" in named else named, seeds, out, preset, sets or (), folds)
         if not jobs:
             raise UsageError("there is nothing to run", "name data sets and methods, for instance --data digits")
         trials = trials_of(jobs, tune) if tune else []

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
+from md2n.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -16,6 +18,8 @@ class DataConfig:
         label: label column; the set's default if empty.
         modalities: which ones, in this order; all the set offers if empty.
         split: an alternative split column of the set (``original`` of ict_mmmo); the set's default if empty.
+        fold: which of ``folds`` is the test split, from 0; the split of the set itself if absent.
+        folds: into how many the rows are split anew, people and videos whole; of the rest a fifth is validation.
         normalise: ``auto`` is the set's own preference (``log`` for counts), else ``robust``.
             ``robust``: mean and deviation of values clipped to the 1st and 99th percentile of the training split;
             ``standard``: plain mean and deviation; ``log``: log(1 + x) first; ``none``: as they are.
@@ -31,9 +35,17 @@ class DataConfig:
     label: str = ""
     modalities: tuple[str, ...] = ()
     split: str = ""
+    fold: Annotated[int, Ge(0)] | None = None
+    folds: Annotated[int, Ge(2)] | None = None
     normalise: Literal["auto", "robust", "standard", "log", "none"] = "auto"
     group: str = "auto"
     limit: Annotated[float, Gt(0)] = 10.0
     root: str = ""
     # A table that is empty leaves no trace in a configuration's hash: runs of before there was it are the same.
     hide: Mapping[str, Annotated[float, Ge(0), Le(1)]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.fold is None) != (self.folds is None) or (self.fold or 0) >= (self.folds or 1):
+            raise ConfigError(
+                f"fold = {self.fold} of folds = {self.folds}", "give both, for instance fold 0 of 5 folds"
+            )

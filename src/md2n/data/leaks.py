@@ -17,11 +17,11 @@ from md2n.data.finding import Finding
 from md2n.data.gather import release
 from md2n.data.samples import SPLITS, UNASSIGNED, Ragged, Samples
 
-IDENTITIES = frozenset(
-    {
-        *("speaker", "actor", "subject", "person", "participant", "patient", "user", "author", "singer"),
-        *("video", "video_id", "session", "dialogue", "dialog"),
-    }
+# Columns that say who or where a sample comes from: people first.
+IDENTITIES = (
+    *("speaker", "actor", "subject", "person", "participant", "patient", "user", "author", "singer"),
+    *("video", "video_id", "conversation", "session", "dialogue", "dialog"),
+    "block",
 )
 REPEATING = 0.2  # fewer distinct rows than this share of all: the modality repeats by nature (a count, a code)
 WORTH_A_WARNING = 0.01  # share of a split's rows with a twin in another split
@@ -36,9 +36,9 @@ def leaks(samples: Samples) -> list[Finding]:
 
 
 def identity_columns(samples: Samples) -> list[str]:
-    """Group columns that say who or where a sample comes from, the one for normalisation first."""
+    """Group columns that say who or where a sample comes from: the one for normalisation first, then people."""
     named = [g for g in samples.groups if g.lower() in IDENTITIES or g == samples.normalise_by]
-    return sorted(named, key=lambda g: g != samples.normalise_by)
+    return sorted(named, key=lambda g: -1 if g == samples.normalise_by else IDENTITIES.index(g.lower()))
 
 
 def _word(code: int) -> str:

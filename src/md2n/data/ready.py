@@ -13,6 +13,7 @@ import numpy as np
 from md2n.brief import brief, first_few
 from md2n.data.config import DataConfig
 from md2n.data.dataset import MultimodalDataset
+from md2n.data.folds import split_anew
 from md2n.data.normalise import Normaliser
 from md2n.data.places import check_one_meaning
 from md2n.data.samples import SPLITS, Samples
@@ -49,14 +50,14 @@ def data_root(root: str = "") -> Path | None:
 
 @named(hint="check the path; MD2N_DEBUG=1 shows where it went wrong")
 def load(name: str, config: DataConfig | None = None) -> Samples:
-    """A ready set by name, or the store or feature file at a path; with the modalities the configuration asks for.
+    """A ready set by name, or the store or feature file at a path; with the modalities and the fold asked for.
 
     Raises:
-        DataError: unknown name, absent data root, or data that cannot be read.
+        DataError: unknown name, absent data root, data that cannot be read, or a fold that cannot be made.
         UsageError: an unknown modality, label column or split; or a name that means a ready set and a store here.
     """
     config = config or DataConfig(name=name)
-    samples = _read(name, config)
+    samples = split_anew(_read(name, config), config)
     return samples.only(config.modalities) if config.modalities else samples
 
 

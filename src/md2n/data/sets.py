@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from md2n.data.config import DataConfig
+from md2n.data.folds import FIXED
 from md2n.data.readers.files import require_file
 from md2n.data.readers.npy import load_npy, load_npz
 from md2n.data.readers.npz import read_npz
@@ -131,10 +132,11 @@ def _mosi(folder: Path, config: DataConfig, clean: bool) -> Samples:
         "text": Ragged(tokens, archive["offsets"].astype(np.int64), np.ones(len(tokens), np.bool_)),
         "audio": Ragged.from_padded(load_npy(folder / "audio.npy")),
     }
-    notes = ["licence: CMU-MOSI is for research only"]
+    notes, fixed = ["licence: CMU-MOSI is for research only"], {}
     if clean or "vision" in config.modalities:
         modalities["vision"] = Ragged.from_padded(load_npy(folder / "vision.npy"))
-        notes = notes if clean else [MOSI_LEAK, *notes]
+        if not clean:
+            notes, fixed = [MOSI_LEAK, *notes], {FIXED: "its visual features know the labels of 33 videos"}
     whole = Samples(
         name=folder.name,
         modalities=modalities,
@@ -144,7 +146,7 @@ def _mosi(folder: Path, config: DataConfig, clean: bool) -> Samples:
         groups={"video": np.asarray([r["video_id"] for r in table])},
         default_label="sentiment",
         notes=tuple(notes),
-        source={"reader": "mosi", "text": "all-mpnet-base-v2 tokens", "audio": "COVAREP segment means"},
+        source={"reader": "mosi", "text": "all-mpnet-base-v2 tokens", "audio": "COVAREP segment means"} | fixed,
     )
     return whole.select(np.flatnonzero(split != UNASSIGNED))
 

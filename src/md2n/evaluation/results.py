@@ -47,7 +47,7 @@ class Provenance:
         seed: run seed.
         protocol: ``name@version``.
         run: path of the run folder, relative to the results file.
-        settings: of the evaluation: draws, steps, batch size, mask seed.
+        settings: of the evaluation: draws, steps, batch size, mask seed; which fold was tested.
         versions: package -> version.
         md2n_version: of this package.
         git_commit: of the source tree; empty where md2n was not run from one.
@@ -103,6 +103,16 @@ class ResultRow(Provenance):
     value: float
     target: str = ""
 
+    @property
+    def fold(self) -> str:
+        """Which fold of the data was the test split, as ``2/5``; empty where it was the data's own."""
+        return str(self.settings.get("fold", ""))
+
+    @property
+    def repeat(self) -> int:
+        """``repeat_of`` the row's run."""
+        return repeat_of(self.seed, self.fold)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not math.isfinite(self.value):
@@ -116,6 +126,16 @@ class ResultRow(Provenance):
         """A row from its provenance and its own fields."""
         shared = {f.name: getattr(source, f.name) for f in fields(Provenance)}
         return ResultRow(**shared, **measured)
+
+
+def repeat_of(seed: int, fold: str) -> int:
+    """The number of a run among those that repeat an experiment: its seed, and with folds one for each of both.
+
+    >>> repeat_of(3, ""), repeat_of(0, "2/5"), repeat_of(1, "2/5")
+    (3, 2, 7)
+    """
+    number, _, folds = fold.partition("/")
+    return seed * int(folds) + int(number) if fold else seed
 
 
 def provenance(

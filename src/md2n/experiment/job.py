@@ -36,6 +36,8 @@ class Job:
         preset: configuration; the method is named apart.
         sets: overrides, in order.
         trial: number of a trial of the search; None for a run that is measured.
+        fold: which fold of the data is the test split; None: the data's own split.
+        folds: how many there are; None with ``fold``.
     """
 
     data: str
@@ -45,6 +47,8 @@ class Job:
     preset: str = DEFAULT
     sets: tuple[str, ...] = ()
     trial: int | None = None
+    fold: int | None = None
+    folds: int | None = None
 
     @property
     def dataset(self) -> str:
@@ -55,7 +59,8 @@ class Job:
     def run(self) -> Path:
         """The run folder."""
         kind, name = ("runs", f"seed-{self.seed}") if self.trial is None else ("trials", f"trial-{self.trial:02}")
-        return self.out / kind / self.dataset / self.model / name
+        part = "" if self.fold is None else f"-fold-{self.fold}-of-{self.folds}"
+        return self.out / kind / self.dataset / self.model / f"{name}{part}"
 
     @property
     def failed(self) -> Path:
@@ -67,6 +72,12 @@ class Job:
         """The job in a line, for messages."""
         return f"{self.data} {self.model} {self.run.name.replace('-', ' ')}"
 
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """All that is set beside the preset, the fold too."""
+        fold = () if self.fold is None else (f"data.fold={self.fold}", f"data.folds={self.folds}")
+        return (*self.sets, *fold)
+
     @cached_property
     def config(self) -> ExperimentConfig:
         """The resolved configuration.
@@ -75,7 +86,7 @@ class Job:
             ConfigError: a setting that the method does not have.
             UsageError: no such preset, file or method.
         """
-        return resolve(self.preset, self.sets, data=self.data, model=self.model, seed=self.seed)
+        return resolve(self.preset, self.overrides, data=self.data, model=self.model, seed=self.seed)
 
     @cached_property
     def version(self) -> dict[str, str]:
@@ -142,7 +153,7 @@ class Job:
         is measured alone, and tables of recovery are made of it.  IMDer takes 800 network calls for each recovered
         sample.
         """
-        sets = [part for s in self.sets for part in ("--set", s)]
+        sets = [part for s in self.overrides for part in ("--set", s)]
         train = ["train", self.preset, "--data", self.data, "--model", self.model, "--seed", str(self.seed)]
         train += ["--out", str(self.run), *sets, "--quiet"]
         if self.trial is not None:

@@ -181,7 +181,9 @@ def evaluation_data(
         UsageError: no such split, modality or label.
     """
     config = run.config.data
-    chosen = replace(config, name=data or config.name, modalities=run.schema.names)
+    chosen = replace(config, modalities=run.schema.names)
+    if data is not None:
+        chosen = replace(chosen, name=data, fold=None, folds=None)  # other data have a split of their own
     samples = load(chosen.name, chosen)
     check_fits(samples, run.schema)
     held = data_checksum(samples, chosen.name, notice)

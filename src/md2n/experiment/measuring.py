@@ -210,6 +210,8 @@ class _Bench:
     def source(self, protocol: str, conditions: Sequence[Condition], **settings: Any) -> Provenance:
         if protocol == "hidden":
             settings["hide"] = {name: float(rate) for name, rate in self.hide.items()}
+        if (data := self.run.config.data).fold is not None and not self.foreign:
+            settings["fold"] = f"{data.fold}/{data.folds}"
         shown = hashlib.sha256(b"".join(np.packbits(c.available).tobytes() for c in conditions)).hexdigest()[:12]
         return provenance(
             dataset=self.samples.name,

@@ -14,7 +14,7 @@ from md2n.data.ready import load, load_datasets, reading_notes
 from md2n.data.samples import Samples
 from md2n.data.store import checksum, is_store
 from md2n.durable import encode_json
-from md2n.errors import DivergenceError
+from md2n.errors import DivergenceError, UsageError
 from md2n.experiment.config import ExperimentConfig
 from md2n.experiment.costs import TrainingMeter
 from md2n.experiment.findings import tell_findings
@@ -70,6 +70,8 @@ def run_training(
     mapping = to_mapping(config)
     # Whatever can be refused is refused before the folder is touched.
     autocast(config.trainer.precision, choose_device(config.trainer.device))
+    if data_set is not None and config.data.fold is not None:
+        raise UsageError("data.fold splits data that are read by name", "give the samples the split they shall have")
     begun = is_begun(out)
     if begun:
         check_same(out, read_config(out), mapping)

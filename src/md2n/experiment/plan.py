@@ -1,17 +1,18 @@
-"""What a benchmark consists of: one job per method, data set and seed; and what is the same for all of them.
+"""What a benchmark consists of: one job per method, data set, fold and seed; and what is the same for all of them.
 
 A method starts from the preset of its own name where there is one, else from the default with the method named.
 """
 
-import itertools
 import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from md2n.data.config import DataConfig
+from md2n.data.folds import split_anew
 from md2n.data.manifest import read_manifest
 from md2n.data.places import check_one_meaning
-from md2n.data.ready import READY
+from md2n.data.ready import READY, load
 from md2n.data.store import is_store
 from md2n.durable import make_directory, write_json
 from md2n.errors import DataError, RunError, UsageError, did_you_mean
@@ -22,6 +23,7 @@ from md2n.reading import read_json, reading
 from md2n.report.table import Cell, Table
 
 BENCHMARK = "benchmark.json"
+FOLDS, SMALL = 5, 1500  # folds of sets with fewer test rows
 
 
 def own_preset(model: str) -> str:
@@ -34,19 +36,26 @@ def own_preset(model: str) -> str:
 
 
 def plan(
-    data: Sequence[str], models: Sequence[str], seeds: int, out: Path, preset: str = "", sets: Sequence[str] = ()
+    data: Sequence[str],
+    models: Sequence[str],
+    seeds: int | None,
+    out: Path,
+    preset: str = "",
+    sets: Sequence[str] = (),
+    folds: int | None = None,
 ) -> list[Job]:
-    """Every run, seeds outermost: a benchmark cut short has whole comparisons of fewer seeds.
+    """Every run, seeds and folds outermost: a benchmark cut short has whole comparisons of fewer of them.
 
     What cannot be meant is refused here, before hours of work.
 
     Args:
         data: ready names or stores.
         models: methods.
-        seeds: how many: 0, 1, ...
+        seeds: how many: 0, 1, ...; as in ``repeats_of`` if None.
         out: the benchmark's folder.
         preset: what every method starts from; empty: each from its own.
         sets: overrides for every run.
+        folds: into how many the rows of every set are split anew; 0: the split they have.
 
     Raises:
         UsageError: an unknown method, two data sets or methods of one name, or a name of two data sets.
@@ -73,7 +82,39 @@ def plan(
     chosen = {model: preset or own_preset(MODELS.check(model)) for model in models}
     for model in models:
         resolve(chosen[model], sets, model=model)
-    return [Job(d, m, s, out, chosen[m], tuple(sets)) for s, d, m in itertools.product(range(seeds), data, models)]
+    repeats = {d: repeats_of(d, seeds, folds) for d in data}
+    return [
+        Job(d, m, repeats[d][n][0], out, chosen[m], tuple(sets), None, *repeats[d][n][1:])
+        for n in range(max(map(len, repeats.values()), default=0))
+        for d in data
+        for m in models
+        if n < len(repeats[d])
+    ]
+
+
+def repeats_of(data: str, seeds: int | None, folds: int | None) -> list[tuple[int, int | None, int | None]]:
+    """(seed, fold, folds) of every run of a method on a data set.
+
+    By default five folds with one seed where fewer than 1,500 rows are tested, for there the rows are what a mean hangs
+    on; two seeds on the split that there is elsewhere, and where data cannot be split anew.  Whoever says only how many
+    seeds means the split that there is.
+
+    Args:
+        data: ready name or store.
+        seeds: how many.
+        folds: how many; 0: the split that there is.
+    """
+    if seeds is None and folds is None:
+        try:
+            samples = load(data)
+            split_anew(samples, DataConfig(data, fold=0, folds=FOLDS))
+            small = len(samples.rows("test")) < SMALL
+        except DataError:  # of data that cannot be read every run says so
+            small = False
+        seeds, folds = (1, FOLDS) if small else (2, 0)
+    if not folds:
+        return [(seed, None, None) for seed in range(seeds or 1)]
+    return [(seed, fold, folds) for seed in range(seeds or 1) for fold in range(folds)]
 
 
 def plan_table(jobs: Sequence[Job], protocols: Sequence[str]) -> Table:

@@ -81,7 +81,7 @@ def collect(paths: Sequence[Path], notice: Notice = warnings.warn) -> Results:
         whole.runs += part.runs
         whole.failures += part.failures
     # A folder that is given twice, or a run beside its benchmark, is one run.
-    whole.runs = list({(r.dataset, r.config_hash, r.seed, Path(r.folder).resolve()): r for r in whole.runs}.values())
+    whole.runs = list({(r.dataset, r.config_hash, r.repeat, Path(r.folder).resolve()): r for r in whole.runs}.values())
     whole.failures = list(dict.fromkeys(whole.failures))
     for dataset, ways in options.items():
         if len(ways) > 1:
@@ -158,8 +158,8 @@ def _place(run: Path) -> tuple[object, ...]:
     """By data set, method in the order of the catalogue, and seed."""
     names = list(MODELS.names())
     dataset, model, name = ("", "", *run.parts)[-3:]
-    number = re.search(r"\d+$", name)
-    return dataset, names.index(model) if model in names else len(names), model, int(number[0]) if number else -1, name
+    numbers = [int(n) for n in re.findall(r"\d+", name)]
+    return dataset, names.index(model) if model in names else len(names), model, numbers, name
 
 
 def run_facts(rows: Sequence[ResultRow], place: Path) -> list[RunFacts]:
@@ -179,6 +179,7 @@ def run_facts(rows: Sequence[ResultRow], place: Path) -> list[RunFacts]:
                 model=row.model,
                 config_hash=row.config_hash,
                 seed=row.seed,
+                fold=row.fold,
                 predictions=str(predictions_folder(folder, row.dataset)),
                 cost=read_cost(folder),
             )
@@ -200,7 +201,7 @@ def _failures(place: Path) -> list[Failure]:
                 reason += f"; next: {content['next']}" if content.get("next") else ""
         except DataError:
             reason = "its record cannot be read"
-        failures.append(Failure(dataset, model, int(re.sub(r"\D", "", name)), reason, str(record)))
+        failures.append(Failure(dataset, model, int(re.findall(r"\d+", name)[0]), reason, str(record)))
     return failures
 
 
@@ -208,7 +209,7 @@ def _check_apart(runs: Sequence[RunFacts]) -> None:
     """Refuses two runs of one method, configuration and seed: which of them gave a number could not be decided."""
     folders: dict[tuple[str, str, str, int], Path] = {}
     for run in runs:
-        key, folder = (run.dataset, run.model, run.config_hash, run.seed), Path(run.folder).resolve()
+        key, folder = (run.dataset, run.model, run.config_hash, run.repeat), Path(run.folder).resolve()
         if folders.setdefault(key, folder) != folder:
             raise DataError(
                 f"seed {run.seed} of {run.model} on '{run.dataset}' is in two folders: {folders[key]} and {folder}",

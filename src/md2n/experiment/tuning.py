@@ -2,7 +2,8 @@
 
 Trial 0 is the preset; Optuna draws trials 1 to N at random from the method's space.  Each is a ``md2n train`` run with
 seed 0 under ``trials/``, which is all that is remembered: a draw hangs on method, data set and number alone.  The best
-validation score decides the settings of all seeds.  The test split has no part in it: trials are never measured on it.
+validation score decides the settings of all seeds, on every fold for itself.  The test split has no part in it: trials
+are never measured on it.
 
 Every method is offered the common space; what is its own is under its name.  Two numbers are the ends of a range, drawn
 evenly in the logarithm; words are values as ``--set`` takes them, all equally likely.
@@ -80,7 +81,7 @@ def trials_of(jobs: Sequence[Job], tune: int) -> list[Job]:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     trials = []
-    for first in {(j.data, j.model): replace(j, seed=0) for j in jobs}.values():
+    for first in {(j.data, j.model, j.fold): replace(j, seed=0) for j in jobs}.values():
         trials.append(replace(first, trial=0))
         drawn: dict[str, BaseDistribution] = {
             path: FloatDistribution(*values, log=True)
@@ -109,7 +110,7 @@ def settled(jobs: Sequence[Job], trials: Sequence[Job]) -> list[Job]:
     scores = {trial: float(read_run(trial.run)["result"]["score"]) for trial in trials if trial.done()}
     runs = []
     for job in jobs:
-        own = [trial for trial in scores if (trial.data, trial.model) == (job.data, job.model)]
+        own = [trial for trial in scores if (trial.data, trial.model, trial.fold) == (job.data, job.model, job.fold)]
         runs.append(replace(job, sets=max(own, key=scores.__getitem__).sets if own else job.sets))
     return runs
 

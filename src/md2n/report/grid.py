@@ -85,7 +85,7 @@ class Grid:
         target: recovered modality; empty for predictions.
         models: label -> method, in the order first measured.
         conditions: in the order first measured.
-        values: (label, condition) -> seed -> value.
+        values: (label, condition) -> seed -> value; with folds one for each of both (``ResultRow.repeat``).
         requested: condition -> missing rate asked for, where there is one.
         realised: condition -> missing rate.
         counts: condition -> samples measured.
@@ -188,14 +188,16 @@ def measured(rows: Sequence[ResultRow], dataset: str, protocol: str, *, split: s
     if protocol not in PROTOCOLS:
         raise UsageError(f"no protocol is called '{protocol}'", f"known: {', '.join(PROTOCOLS)}")
     chosen = [r for r in rows if (r.dataset, r.split, r.protocol) == (dataset, split, PROTOCOLS[protocol])]
-    versions = sorted({r.data_checksum for r in chosen})
-    if len(versions) > 1:
+    for fold in sorted({r.fold for r in chosen}):  # whose test rows are other ones
+        versions = sorted({r.data_checksum for r in chosen if r.fold == fold})
+        if len(versions) < 2:
+            continue
         checksums = ", ".join(v[:12] for v in versions)
         raise DataError(
             f"results of '{dataset}' come from {len(versions)} versions of the data ({checksums})",
             "evaluate all runs on one version, or report the versions apart",
         )
-    last = {(r.model, r.config_hash, r.seed, r.condition, r.metric, r.target): r for r in chosen}
+    last = {(r.model, r.config_hash, r.repeat, r.condition, r.metric, r.target): r for r in chosen}
     _check_masks(last.values(), dataset, protocol)
     return tuple(last.values())
 
@@ -203,10 +205,10 @@ def measured(rows: Sequence[ResultRow], dataset: str, protocol: str, *, split: s
 def _check_masks(rows: Iterable[ResultRow], dataset: str, protocol: str) -> None:
     """Rows say in their settings which modalities were hidden from whom; those that do not say are let pass."""
     # Conditions of the hidden protocol are measured one by one; those of the others together, under one set of masks.
-    apart: dict[str, dict[str, dict[str, None]]] = {}
+    apart: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
     for r in rows:
         if "masks" in r.settings:
-            models = apart.setdefault(r.condition if protocol == "hidden" else "", {})
+            models = apart.setdefault((r.fold, r.condition if protocol == "hidden" else ""), {})
             models.setdefault(str(r.settings["masks"]), {})[r.model] = None
     for models in apart.values():
         if len(models) < 2:
@@ -242,7 +244,7 @@ def grid(rows: Sequence[ResultRow], metric: str, *, target: str = "", naming: Na
     codes: dict[str, frozenset[str]] = {}
     for r in chosen:
         label = labels[r.model, r.config_hash]
-        values.setdefault((label, r.condition), {})[r.seed] = r.value
+        values.setdefault((label, r.condition), {})[r.repeat] = r.value
         codes[label] = codes.get(label, frozenset()) | {_code(r)}
     ordered = sorted(dict.fromkeys(r.condition for r in chosen), key=lambda c: c == COMPLETE)
     return Grid(

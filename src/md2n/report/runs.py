@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from md2n.evaluation.results import PROTOCOLS
+from md2n.evaluation.results import PROTOCOLS, repeat_of
 from md2n.report.grid import Grid, Naming, Summary
 from md2n.report.table import Cell, Table
 from md2n.report.tables import HIGH_HEAD, high_rates
@@ -31,6 +31,7 @@ class RunFacts:
         cost: the run's ``cost.json``; empty where none was recorded.
         scores: measure -> row of the data set -> what the test sample gives to the mean over incomplete conditions of
             the fixed protocol (``md2n.report.samples``), where predictions are not at hand.
+        fold: which fold of the data was the test split, as ``2/5``; empty where it was the data's own.
     """
 
     folder: str
@@ -42,6 +43,12 @@ class RunFacts:
     masks: str = ""
     cost: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    fold: str = ""
+
+    @property
+    def repeat(self) -> int:
+        """``repeat_of`` the run."""
+        return repeat_of(self.seed, self.fold)
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,7 @@ def run_table(runs: Sequence[RunFacts], dataset: str, naming: Naming) -> Table:
     rows = [
         (
             Cell(labels[r.model, r.config_hash]),
-            Cell(value=float(r.seed), digits=0),
+            Cell(f"{r.seed}, fold {r.fold}") if r.fold else Cell(value=float(r.seed), digits=0),
             Cell(r.folder),
             Cell(r.config_hash),
             Cell(r.masks),

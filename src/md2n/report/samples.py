@@ -118,7 +118,7 @@ def scores_by_label(
         counts = run.dataset == grid.dataset and label in grid.models
         scores = sample_scores(run, grid, split) if counts else None
         if scores is not None:
-            by_label.setdefault(label, {})[run.seed] = scores
+            by_label.setdefault(label, {})[run.repeat] = scores
     return by_label
 
 

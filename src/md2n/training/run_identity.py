@@ -12,16 +12,18 @@ from md2n.errors import RunError
 INCIDENTAL = ("evaluation", "data.root", "trainer.checkpoint_s", "trainer.device", "trainer.threads")
 # Of these, the ones that may change rounding.
 ROUNDING = ("trainer.device", "trainer.threads")
+REPEATED = ("seed", "data.fold")  # runs that differ in these alone repeat one experiment
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration without what does not make it another experiment."""
-    return {path: value for path, value in flat(config).items() if not _listed(path, INCIDENTAL)}
+    """The configuration without what does not make it another experiment, and without settings that are absent."""
+    items = flat(config).items()
+    return {path: value for path, value in items if value is not None and not _listed(path, INCIDENTAL)}
 
 
 def identity_hash(config: Mapping[str, Any]) -> str:
-    """Twelve hexadecimal digits that name the experiment, the same for all seeds: a table takes its means over them."""
-    return config_hash({path: value for path, value in identity(config).items() if path != "seed"})
+    """Twelve hexadecimal digits that name the experiment, the same for all seeds and folds: tables take their mean."""
+    return config_hash({path: value for path, value in identity(config).items() if path not in REPEATED})
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], only: tuple[str, ...] = ()) -> list[str]:
