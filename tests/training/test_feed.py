@@ -36,6 +36,14 @@ def test_without_conversations_the_order_is_that_of_the_epoch() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(order[1:], fed, strict=True))
 
 
+def test_a_stretch_goes_on_where_the_last_one_ended_through_epochs() -> None:
+    feed = Feed(DATA, CONFIG, 5, CPU)
+    whole = [positions for epoch in range(3) for positions in feed.epoch(epoch, 0)]
+    for step, count in ((0, 12), (2, 7), (4, 4), (11, 1), (3, 0)):
+        fed = list(feed.stretch(step, count))
+        assert all(np.array_equal(a, b) for a, b in zip(whole[step : step + count], fed, strict=True))
+
+
 def test_a_batch_holds_whole_conversations() -> None:
     assert DATA.conversation is not None
     feed = Feed(DATA, CONFIG, 5, CPU, DATA.conversation)

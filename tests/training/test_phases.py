@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from md2n.errors import UsageError
 from md2n.methods.base import Phase
-from md2n.training.feed import epochs_of, split_batches
+from md2n.training.config import TrainerConfig
+from md2n.training.feed import epochs_of, split_batches, stretches_of
 
 FIT = Phase("fit", fit=lambda batches: None)
 
@@ -35,6 +36,13 @@ def test_a_method_that_would_choose_nothing_is_refused() -> None:
         epochs_of([], 4)
     with pytest.raises(UsageError, match="phase 'x' has share 0"):
         epochs_of([Phase("x", share=0)], 4)
+
+
+def test_a_budget_in_steps_is_divided_as_epochs_are_and_validated_evenly() -> None:
+    phases = [FIT, Phase(share=1), Phase(share=3)]
+    assert stretches_of(phases, TrainerConfig(epochs=8), 5) == ((0, 2, 6), (0, 10, 30))
+    assert stretches_of(phases, TrainerConfig(steps=100, validations=8), 5) == ((0, 2, 6), (0, 25, 75))
+    assert stretches_of(phases, TrainerConfig(steps=4, validations=20), 5) == ((0, 1, 3), (0, 1, 3))
 
 
 @given(st.integers(1, 300), st.integers(1, 64))

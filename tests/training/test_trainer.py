@@ -218,6 +218,30 @@ def test_a_run_that_lost_its_last_steps_repeats_them(whole: tuple[type[Linear], 
     assert outcome(tmp_path / "run") == outcome(reference)
 
 
+@pytest.mark.parametrize("kind", [Linear, Staged])
+def test_a_budget_in_steps_is_kept_validated_evenly_and_resumed_to_the_bit(kind: type[Linear], tmp_path: Path) -> None:
+    # Six batches are an epoch: neither a stretch nor the whole ends with one.
+    config = dataclasses.replace(EAGER, steps=23, validations=5)
+    result = do_train(tmp_path / "whole", config, kind)
+    log = [r for r in read_log(tmp_path / "whole" / "log.jsonl") if r["kind"] == "epoch"]
+    ends = {Linear: [4, 9, 13, 18, 23], Staged: [4, 8, 13, 18, 23]}[kind]
+    assert (result.steps, [r["step"] for r in log]) == (23, ends)
+    assert [r["step"] for r in log if "score" in r] == [s for s in ends if kind is Linear or s > 8]
+    for step in range(1, 24):
+        try:
+            do_train(tmp_path / "run", config, kind, Watcher(stop_after=step))
+        except InterruptedRun:
+            continue
+    do_train(tmp_path / "run", config, kind)
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
+
+
+def test_as_many_steps_as_epochs_have_are_the_same_training(tmp_path: Path) -> None:
+    do_train(tmp_path / "epochs", QUICK)
+    do_train(tmp_path / "steps", dataclasses.replace(QUICK, steps=36, validations=6))
+    assert outcome(tmp_path / "steps") == outcome(tmp_path / "epochs")
+
+
 def test_the_callers_random_state_and_threads_are_left_alone(tmp_path: Path) -> None:
     torch.manual_seed(7)
     expected = torch.rand(1)

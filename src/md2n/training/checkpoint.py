@@ -56,9 +56,9 @@ class Progress:
 
     Args:
         phase: index of the phase.
-        epoch: whole epochs, over all phases.
-        phase_epoch: whole epochs of this phase.
-        position: batches of the current epoch.
+        epoch: whole stretches, over all phases: epochs, or what lies between two validations (``stretches_of``).
+        phase_epoch: whole stretches of this phase.
+        position: batches of the current stretch.
         step: steps, over all phases; names the random streams.
         phase_step: steps of this phase; fixes the learning rate.
         fitted: whether this phase's closed-form fit is done.

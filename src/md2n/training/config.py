@@ -12,6 +12,9 @@ class TrainerConfig:
 
     Args:
         epochs: passes over the training split, divided among a method's phases by their shares.
+        steps: optimiser steps instead, divided in the same way, whatever the size of the training split; 0 goes by
+            epochs.
+        validations: how many in those steps, evenly; of no account where it goes by epochs.
         batch_size: samples per step.
         learning_rate: AdamW's, at the top of the cosine.
         weight_decay: AdamW's; biases, norms and embeddings are left out.
@@ -21,7 +24,7 @@ class TrainerConfig:
         average: decay of the exponential weight average that is validated and saved; 0 turns it off.
         keep_all: probability that a training sample keeps every modality (the rest draw an incomplete pattern).
         patience: validations without improvement before a phase ends early; 0 turns it off.
-        validate_every: epochs between validations.
+        validate_every: epochs between validations, where it goes by epochs.
         class_weights: weights of the samples in the task loss.  ``none``: all equal; ``balanced``: every class
             counts the same; ``root``: the square root of that; ``auto``: root where the largest class has more than
             five times the training samples of the rarest, else none.
@@ -36,6 +39,8 @@ class TrainerConfig:
     """
 
     epochs: Annotated[int, Gt(0)] = 40
+    steps: Annotated[int, Ge(0)] = 0
+    validations: Annotated[int, Gt(0)] = 20
     batch_size: Annotated[int, Gt(0)] = 32
     learning_rate: Annotated[float, Gt(0)] = 1e-3
     weight_decay: Annotated[float, Ge(0)] = 1e-2

@@ -1,5 +1,6 @@
 """What is trained on when: epochs for every phase, batches for every epoch, a missing pattern for every sample."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -49,6 +50,12 @@ class Feed:
             batches = np.split(order, cuts(self.conversation[order], self.batches))
         yield from batches[position:]
 
+    def stretch(self, step: int, count: int) -> Iterator[npt.NDArray[np.int64]]:
+        """Positions of the next ``count`` batches after ``step`` of them, through as many epochs as it takes."""
+        epoch, position = divmod(step, self.batches)
+        passes = (self.epoch(n, position if n == epoch else 0) for n in itertools.count(epoch))
+        return itertools.islice(itertools.chain.from_iterable(passes), count)
+
     def batch(self, positions: npt.NDArray[np.int64], phase: Phase, step: int) -> SequenceBatch:
         """The samples as the phase wants them at a step: patterns drawn, or everything present."""
         batch = self.dataset.batch(positions)
@@ -93,6 +100,29 @@ def epochs_of(phases: Sequence[Phase], epochs: int) -> tuple[int, ...]:
         if sum(counts) < epochs and phases[index].fit is None:
             counts[index] += 1
     return tuple(counts)
+
+
+def stretches_of(
+    phases: Sequence[Phase], config: TrainerConfig, batches: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Stretches of every phase, after which training is logged, saved and perhaps validated, and its optimiser steps.
+
+    A stretch is an epoch; where ``config.steps`` counts, it is what lies between two validations.  Stretch k of K in a
+    phase of S steps ends after ``S (k + 1) // K`` of them.
+
+    Args:
+        phases: of a method, in order.
+        config: epochs, or steps and validations.
+        batches: of an epoch.
+
+    Raises:
+        UsageError: as ``epochs_of``.
+    """
+    if not config.steps:
+        epochs = epochs_of(phases, config.epochs)
+        return epochs, tuple(batches * count for count in epochs)
+    steps = epochs_of(phases, config.steps)
+    return tuple(map(min, epochs_of(phases, config.validations), steps)), steps
 
 
 def split_batches(order: npt.NDArray[np.int64], batch_size: int) -> list[npt.NDArray[np.int64]]:

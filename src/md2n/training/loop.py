@@ -32,7 +32,7 @@ from md2n.training.calibration import calibrate
 from md2n.training.checkpoint import Best, Checkpoint, Progress
 from md2n.training.config import TrainerConfig
 from md2n.training.device import autocast, choose_device, require_precision
-from md2n.training.feed import Feed, epochs_of
+from md2n.training.feed import Feed, stretches_of
 from md2n.training.imbalance import by_balance, class_weights, weigh
 from md2n.training.interrupt import stop_requests
 from md2n.training.observer import EpochReport, Observer, Silent, StepReport
@@ -164,7 +164,7 @@ class Loop:
         self.folder, self.observer, self.validate = run, observer, validate
         self.precision = autocast(config.precision, feed.device)
         self.phases = tuple(model.phases())
-        self.epochs = epochs_of(self.phases, config.epochs)
+        self.stretches, self.steps = stretches_of(self.phases, config, feed.batches)
         self.progress = Progress()
         self.saved_step, self.saved_at = -1, time.monotonic()
 
@@ -196,13 +196,13 @@ class Loop:
     def phase_over(self) -> bool:
         p = self.progress
         impatient = self.phase.selects and 0 < self.config.patience <= p.stale
-        return p.phase_epoch >= self.epochs[p.phase] or impatient
+        return p.phase_epoch >= self.stretches[p.phase] or impatient
 
     @property
     def planned_steps(self) -> int:
         """Steps before this phase, and all that it and the later ones may take."""
         p = self.progress
-        return p.step - p.phase_step + self.feed.batches * sum(self.epochs[p.phase :])
+        return p.step - p.phase_step + sum(self.steps[p.phase :])
 
     def resume(self) -> Checkpoint | None:
         checkpoint = self.folder.checkpoints.newest()
@@ -217,7 +217,7 @@ class Loop:
         return checkpoint
 
     def enter(self, checkpoint: Checkpoint | None) -> None:
-        steps = self.feed.batches * self.epochs[self.progress.phase]
+        steps = self.steps[self.progress.phase]
         self.parts = OptimizerState(self.model, self.phase, steps, self.config, self.device, checkpoint)
         if checkpoint is None:
             self.folder.log.write({"kind": "phase", "phase": self.phase.name, "step": self.progress.step})
@@ -261,23 +261,26 @@ class Loop:
     def epoch(self) -> None:
         p = self.progress
         began, first = time.monotonic(), p.position
+        stretches = self.stretches[p.phase]
+        left = self.steps[p.phase] * (p.phase_epoch + 1) // stretches - p.phase_step
         self.model.train()
-        for positions in self.feed.epoch(p.epoch, first):
+        for positions in self.feed.stretch(p.step, left):
             self.step(positions)
-            if p.position < self.feed.batches:
+            if p.position < first + left:
                 self.stop_if_wanted()
                 if time.monotonic() - self.saved_at >= self.config.checkpoint_s:
                     self.save()
         means = {name: total / p.samples for name, total in p.sums.items()}
         p.epoch, p.phase_epoch, p.position, p.sums, p.samples = p.epoch + 1, p.phase_epoch + 1, 0, {}, 0
-        last = p.phase_epoch == self.epochs[p.phase]
-        due = self.phase.selects and (last or p.phase_epoch % self.config.validate_every == 0)
+        last = p.phase_epoch == stretches
+        every = 1 if self.config.steps else self.config.validate_every
+        due = self.phase.selects and (last or p.phase_epoch % every == 0)
         score, loss, better = self.validated() if due else (None, None, False)
         record = {"kind": "epoch", "phase": self.phase.name, "epoch": p.epoch, "step": p.step, "parts": means}
         self.folder.log.write(record | ({"score": score, "loss": loss, "best": better} if due else {}))
         self.save()
         took = round(time.monotonic() - began, 3)
-        self.folder.clock("epoch", epoch=p.epoch, step=p.step, steps=self.feed.batches - first, seconds=took)
+        self.folder.clock("epoch", epoch=p.epoch, step=p.step, steps=left, seconds=took)
         report = EpochReport(self.phase.name, p.epoch, p.step, self.planned_steps, means, score, loss, better)
         self.observer.epoch(report)
 

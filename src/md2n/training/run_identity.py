@@ -12,13 +12,15 @@ from md2n.errors import RunError
 INCIDENTAL = ("evaluation", "data.root", "trainer.checkpoint_s", "trainer.device", "trainer.threads")
 # Of these, the ones that may change rounding.
 ROUNDING = ("trainer.device", "trainer.threads")
+ADDED = {"trainer.steps": 0, "trainer.validations": 20}  # later settings, with what they were before there were they
 REPEATED = ("seed", "data.fold")  # runs that differ in these alone repeat one experiment
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration without what does not make it another experiment, and without settings that are absent."""
+    """The configuration without what does not make it another experiment, and without later settings at rest."""
     items = flat(config).items()
-    return {path: value for path, value in items if value is not None and not _listed(path, INCIDENTAL)}
+    absent = {path for path, value in items if value is None or value == ADDED.get(path)}
+    return {path: value for path, value in items if path not in absent and not _listed(path, INCIDENTAL)}
 
 
 def identity_hash(config: Mapping[str, Any]) -> str:
@@ -38,7 +40,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], only: tuple[s
     sentences = []
     for path in sorted(old.keys() | new.keys()):
         compared = _listed(path, only) if only else not _listed(path, INCIDENTAL)
-        if compared and old.get(path) != new.get(path):
+        if compared and old.get(path, ADDED.get(path)) != new.get(path, ADDED.get(path)):
             sentences.append(f"{path} is {_shown(old, path)} in the folder and {_shown(new, path)} now")
     return sentences
 
