@@ -25,7 +25,7 @@ from md2n.experiment.results_store import Results, collect, read_archive, write_
 from md2n.methods.catalogue import MODELS
 from md2n.report.grid import COMPLETE, Naming, grid, measured, metrics_of
 from md2n.report.runs import Failure, RunFacts
-from md2n.report.samples import scores_by_label
+from md2n.report.samples import groups_of, scores_by_label
 from md2n.training.run_identity import identity_hash
 
 FILE = Path(__file__).resolve().parents[1] / "results" / "results.json.xz"
@@ -59,11 +59,12 @@ def trimmed(results: Results) -> Results:
         elif r.metric in RECOVERY and r.protocol == PROTOCOLS["fixed"] and r.condition != COMPLETE:
             means[r.dataset, r.model, r.config_hash, r.repeat, r.target, r.metric].append(r)
     chosen += [_line(group[0], INCOMPLETE, fmean(r.value for r in group)) for group in means.values()]
-    scores = {}
+    scores, known_groups = {}, {}
     for dataset in metrics:
         fixed = [r for r in measured(rows, dataset, "fixed") if not r.target and r.metric in metrics[dataset]]
         if fixed:
             labels = Naming().labels(fixed)
+            known_groups[dataset] = groups_of(results.runs, grid(fixed, metrics_of(fixed)[0]), SPLIT)
             by_label = scores_by_label(results.runs, grid(fixed, metrics_of(fixed)[0]), labels, SPLIT)
             models = {label: pair for pair, label in labels.items()}
             for label, seeds in by_label.items():
@@ -73,8 +74,11 @@ def trimmed(results: Results) -> Results:
     for run in results.runs:
         own = scores.get((run.dataset, run.model, run.config_hash, run.repeat), {})
         rounded = {metric: {row: _rounded(v) for row, v in values.items()} for metric, values in own.items()}
+        rows_of = {row for values in own.values() for row in values}
+        groups = {row: g for row, g in known_groups.get(run.dataset, {}).items() if row in rows_of}
         digest = run.config_hash[:DIGITS]
-        runs.append(replace(run, folder="", predictions="", masks="", config_hash=digest, scores=rounded))
+        bare = replace(run, folder="", predictions="", masks="", config_hash=digest)
+        runs.append(replace(bare, scores=rounded, groups=groups))
     return Results(chosen, runs, [replace(f, record="") for f in results.failures])
 
 

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from md2n.config import to_mapping
+from md2n.data.ready import load
 from md2n.data.store import write_store
 from md2n.errors import ConfigError, DataError, DivergenceError, InterruptedRun, RunError, UsageError
 from md2n.evaluation.results import read_results
 from md2n.experiment.config import resolve
 from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation, run_training
+from md2n.experiment.results_store import collect
 from md2n.methods.catalogue import MODELS, build
 from md2n.missing import incomplete_patterns
 from md2n.modality import set_name
@@ -270,3 +272,20 @@ def test_the_hidden_protocol_is_measured_beside_the_others(data: Path, tmp_path:
         run_evaluation(run, hide={"pulze": 0.5})
     with pytest.raises(UsageError, match="protocol 'hidden' needs rates"):
         run_evaluation(run, ["hidden"])
+
+
+def test_a_run_of_a_fold_is_measured_on_its_fold_and_rows_say_so(tmp_path: Path) -> None:
+    data = store(tmp_path)
+    config = short(data, "zero_fill", ("data.fold=1", "data.folds=5"))
+    run = run_training(config, tmp_path / "run")
+    rows = run_evaluation(run, ("fixed", "random"))
+    assert {(r.fold, r.repeat) for r in rows} == {("1/5", 1)}
+    samples = load(str(data), config.data)
+    with np.load(run / "predictions" / "made" / "fixed-test" / "complete.npz") as held:
+        assert held["rows"].tolist() == samples.rows("test").tolist()
+        assert len(np.unique(held["group"])) == len(held["group"])  # nobody has two samples here
+    assert collect([run], lambda text: None).runs[0].fold == "1/5"
+    other = run_evaluation(run, ("fixed",), data=str(store(tmp_path / "other", seed=1)))
+    assert {(r.fold, max(s.n for s in other)) for r in other} == {("", 18)}  # other data have their own split
+    with pytest.raises(UsageError, match="read by name"):
+        run_training(config, tmp_path / "memory", data_set=samples)

@@ -11,7 +11,7 @@ from md2n.evaluation.metrics import acc2_nonzero, accuracy, mae
 from md2n.report.compare import comparison_table
 from md2n.report.grid import Grid, Naming, grid, measured
 from md2n.report.runs import RunFacts
-from md2n.report.samples import PER_SAMPLE, Scores, margin, sample_scores, scores_by_label
+from md2n.report.samples import PER_SAMPLE, Scores, groups_of, margin, sample_scores, scores_by_label
 from tests.report.made import fixed_rows
 
 CONDITIONS = {"text": (0, 1, 2, 5, 6), "audio": (1, 2, 3, 4, 6), "text+audio": (0, 1, 6)}  # and the rows they have
@@ -94,6 +94,34 @@ def test_there_is_none_without_pairs() -> None:
     assert margin(first, {s: {0: 1.0} for s in (0, 1)}) is None  # other samples
     assert margin({s: {0: 1.0} for s in (0, 1)}, {s: {0: 2.0} for s in (0, 1)}) is None
     assert margin({}, {}) is None
+
+
+def test_where_samples_come_in_groups_groups_are_what_counts() -> None:
+    effect = np.random.default_rng(0).normal(size=12)
+    first, second = of(np.repeat(np.repeat(effect, 5)[None], 3, axis=0))  # five samples of a person are alike
+    groups = {row: row // 5 for row in range(60)}
+    assert margin(first, second, groups) == pytest.approx(stats.t.ppf(0.975, 11) * stats.sem(effect), rel=1e-6)
+    assert margin(first, second, groups) > 2 * margin(first, second)
+    assert margin(first, second, {row: row for row in range(60)}) == pytest.approx(margin(first, second))
+
+
+def test_over_folds_it_is_that_of_all_their_samples() -> None:
+    effect = np.random.default_rng(0).normal(size=20)
+    first = {fold: {row: effect[row] for row in range(10 * fold, 10 * fold + 10)} for fold in (0, 1)}
+    second = {fold: dict.fromkeys(scores, 0.0) for fold, scores in first.items()}
+    assert margin(first, second) == pytest.approx(stats.t.ppf(0.975, 19) * stats.sem(effect), rel=1e-6)
+
+
+def test_groups_go_with_predictions_or_with_the_run(tmp_path: Path) -> None:
+    g, runs = made(tmp_path, "accuracy")
+    assert groups_of(runs, g, "test") == {}  # of an md2n that did not save them
+    for condition, rows in CONDITIONS.items():
+        file = tmp_path / "md2n-0" / "fixed-test" / f"{condition}.npz"
+        arrays = dict(np.load(file))
+        np.savez(file, **arrays, group=np.array(rows) // 2)
+    assert groups_of(runs, g, "test") == {row: row // 2 for row in sorted({r for c in CONDITIONS.values() for r in c})}
+    assert groups_of([replace(runs[0], groups={3: 7})], g, "test") == {3: 7}
+    assert groups_of([replace(runs[0], dataset="digits")], g, "test") == {}
 
 
 def test_it_covers_the_truth_where_seeds_alone_do_not() -> None:

@@ -7,7 +7,14 @@ import pytest
 from md2n.evaluation.results import ResultRow
 from md2n.report.grid import Naming
 from md2n.report.runs import Failure, RunFacts
-from md2n.report.summary import difference_table, equity_overview, first_grids, margins_of, overview_table
+from md2n.report.summary import (
+    difference_table,
+    equity_overview,
+    first_grids,
+    margins_of,
+    overview_table,
+    standing_table,
+)
 from md2n.report.table import Table
 from md2n.report.tables import patterns_by_method
 from tests.report.made import fixed_rows, scores
@@ -108,3 +115,18 @@ def test_two_configurations_of_one_method_have_rows_of_their_own() -> None:
 @pytest.mark.parametrize("protocol", ["random", "inside"])
 def test_what_was_not_measured_has_no_grid(protocol: str) -> None:
     assert first_grids(ROWS, protocol) == {}
+
+
+def test_over_data_sets_methods_stand_by_rank_wins_error_and_runs() -> None:
+    values = {"mosi": {"md2n": 0.8, "gcnet": 0.6}, "a": {"md2n": 0.9, "gcnet": 0.8}, "b": {"md2n": 0.5, "gcnet": 0.75}}
+    rows = [r for d, of_set in values.items() for m, v in {**of_set, "dedicated": 1.0}.items() for r in of(m, v, d)]
+    grids = first_grids(rows, "fixed")
+    table = standing_table(grids, "md2n")
+    assert table is not None
+    md2n, gcnet = cells(table, "md2n"), cells(table, "gcnet")
+    assert [len(md2n), md2n[:2], md2n[3]] == [4, ["1.3 [1.0, 2.0]", "67 [0, 100]"], "–"]
+    assert (gcnet[:2], gcnet[3]) == (["1.7 [1.0, 2.0]", "33 [0, 100]"], "67 [0, 100]")
+    # Errors .4 and .196, .2 and .096: twice about half is avoidable; on b nothing.
+    assert gcnet[2].startswith("34 [")
+    assert [row[0].text for row in table.rows] == ["md2n", "gcnet"]  # an upper bound is no rival
+    assert standing_table({d: grids[d] for d in ("mosi", "a")}, "md2n") is None

@@ -5,13 +5,16 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from md2n.brief import brief
 from md2n.data.dataset import MultimodalDataset
+from md2n.data.folds import group_names
 from md2n.data.readers.npy import load_npz
 from md2n.data.samples import Samples
 from md2n.durable import make_directory, tidy, write_bytes
@@ -135,6 +138,11 @@ class _Bench:
 
     __repr__ = brief
 
+    @cached_property
+    def groups(self) -> npt.NDArray[np.int64]:
+        """Number of the person or video that each row of the data set comes from."""
+        return np.unique(group_names(self.samples), return_inverse=True)[1].reshape(-1).astype(np.int64)
+
     def conditions(self, protocol: str, masks: Path | None) -> tuple[Condition, ...]:
         present, names = self.dataset.present, self.run.schema.names
         if protocol == "fixed":
@@ -257,6 +265,7 @@ class _Bench:
     def save_prediction(self, protocol: str, result: ConditionResult) -> None:
         arrays = {"output": result.output, "labels": result.labels, "rows": result.rows}
         arrays |= {} if result.std is None else {"std": result.std}
+        arrays["group"] = self.groups[result.rows]
         shown = {"available": result.condition.available[result.condition.rows], "modalities": self.run.schema.names}
         self.save(protocol, f"{result.condition.name}.npz", ids=self.samples.ids[result.rows], **arrays, **shown)
 

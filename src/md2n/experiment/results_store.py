@@ -250,6 +250,7 @@ def read_archive(path: Path) -> Results:
         lines = zip(*columns.values(), strict=True)
         rows = [Entry(dict(zip(columns, line)), f"'{path}', row {n}").row() for n, line in enumerate(lines, start=1)]
         for run in content["runs"]:  # JSON has no numbers as keys
+            run["groups"] = {int(row): group for row, group in run.get("groups", {}).items()}
             run["scores"] = {m: {int(row): v for row, v in scores.items()} for m, scores in run["scores"].items()}
         runs = [RunFacts(**run) for run in content["runs"]]
         return Results(rows, runs, [Failure(**failure) for failure in content["failures"]])

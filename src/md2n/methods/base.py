@@ -79,7 +79,7 @@ class Phase:
 
     Args:
         name: shown in the log.  The model finds the name of the current phase in ``self.phase``.
-        share: share of ``trainer.epochs`` (or steps); shares are normalised by their sum.  Ignored if ``fit`` is not None.
+        share: share of ``trainer.epochs``, or of steps, by the sum of all shares.  Ignored if ``fit`` is not None.
         trains: prefixes of the names of the trained parameters; the empty string trains all.
         fit: a closed-form fit that replaces the gradient steps.  It receives one pass of complete training batches, in
             evaluation mode and without gradients.

@@ -18,8 +18,8 @@ from md2n.report.table import Cell, Table
 
 LEAST_PAIRS = 3  # of two, the same difference twice would be certainty
 MARGIN = (
-    "±: 95 % margin of the difference for other seeds and other test samples, which count as independent; p is over "
-    "seeds on these samples."
+    "±: 95 % margin of the difference for other seeds and other test samples, by whole people or videos where they are "
+    "known; p is over seeds on these samples."
 )
 ROUNDING = 1e-12  # of the values: differences below it are of arithmetic
 
@@ -95,6 +95,7 @@ def comparison_table(
     test: Literal["t", "wilcoxon"] = "t",
     over: Literal["seeds", "conditions"] = "seeds",
     scores: Mapping[str, Mapping[int, Scores]] | None = None,
+    groups: Mapping[int, int] | None = None,
 ) -> Table | None:
     """One method against every other over the incomplete conditions, with Holm's correction over the rows.
 
@@ -104,6 +105,7 @@ def comparison_table(
         test: ``t`` or ``wilcoxon``.
         over: what makes a pair: a seed, or a seed under a condition.
         scores: label -> seed -> what each sample gives; adds a column with the margin over seeds and samples.
+        groups: sample -> its group, for the margin; each alone if absent.
 
     Returns:
         None where no other method shares a pair with the reference.
@@ -129,7 +131,7 @@ def comparison_table(
     unit, digits = (" (points)", 2) if grid.measure.percent else ("", 4)
     known = {label: t.p for label, t in tested.items() if t.p is not None}
     corrected = dict(zip(known, holm(list(known.values()))))
-    margins = _margins(scores or {}, reference, tested)
+    margins = _margins(scores or {}, reference, tested, groups)
     rows = tuple(
         (
             Cell(label),
@@ -160,10 +162,17 @@ def comparison_table(
     )
 
 
-def _margins(scores: Mapping[str, Mapping[int, Scores]], reference: str, others: Iterable[str]) -> dict[str, float]:
+def _margins(
+    scores: Mapping[str, Mapping[int, Scores]],
+    reference: str,
+    others: Iterable[str],
+    groups: Mapping[int, int] | None,
+) -> dict[str, float]:
     """Label -> margin of its difference, where samples' scores are known."""
     margins = {
-        label: margin(scores[reference], scores[label]) for label in others if {label, reference} <= scores.keys()
+        label: margin(scores[reference], scores[label], groups)
+        for label in others
+        if {label, reference} <= scores.keys()
     }
     return {label: value for label, value in margins.items() if value is not None}
 

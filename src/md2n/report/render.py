@@ -32,8 +32,15 @@ from md2n.report.runs import (
     trace_commands,
     with_failures,
 )
-from md2n.report.samples import scores_by_label
-from md2n.report.summary import difference_table, equity_overview, first_grids, margins_of, overview_table
+from md2n.report.samples import groups_of, scores_by_label
+from md2n.report.summary import (
+    difference_table,
+    equity_overview,
+    first_grids,
+    margins_of,
+    overview_table,
+    standing_table,
+)
 from md2n.report.table import Cell, Table
 from md2n.report.tables import (
     equity_table,
@@ -236,9 +243,10 @@ def _section(
         chosen = [_label(first, model) for model in (reference, *bounds)]
         tables = [equity_table(first, chosen[1], chosen[2])]
         scores = scores_by_label(runs, first, naming.labels(fixed), split)
-        section.verdict = verdict_of(first, chosen[0], scores)
+        groups = groups_of(runs, first, split)
+        section.verdict = verdict_of(first, chosen[0], scores, groups)
         if chosen[0] in first.models:
-            tables += [comparison_table(first, chosen[0], scores=scores)]
+            tables += [comparison_table(first, chosen[0], scores=scores, groups=groups)]
         section.tables += [t for t in tables if t is not None]
         if drawable and len(first.conditions) >= 3:
             caption = f"{first.measure.title} by what is available, means over seeds"
@@ -247,7 +255,10 @@ def _section(
         grids = [grid(random, m, naming=naming) for m in metrics_of(random)]
         section.tables += [rates_by_method(g) for g in grids]
         section.verdict = section.verdict or verdict_of(
-            grids[0], _label(grids[0], reference), scores_by_label(runs, grids[0], naming.labels(random), split)
+            grids[0],
+            _label(grids[0], reference),
+            scores_by_label(runs, grids[0], naming.labels(random), split),
+            groups_of(runs, grids[0], split),
         )
         if drawable:
             curves = _curves(grids)
@@ -291,6 +302,8 @@ def _overall(
     labels = [next((_label(g, m) for g in fixed.values() if m in g.models.values()), m) for m in (reference, *bounds)]
     if any(labels[0] in g.models for g in fixed.values()):
         section.tables.append(difference_table(fixed, labels[0], margins_of(fixed, runs, labels[0])))
+        if (table_over := standing_table(fixed, labels[0])) is not None:
+            section.tables.append(table_over)
     if any({*labels[1:]} <= g.models.keys() for g in fixed.values()):
         section.tables.append(equity_overview(fixed, labels[1], labels[2]))
     section.name_tables()

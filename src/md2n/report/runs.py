@@ -32,6 +32,7 @@ class RunFacts:
         scores: measure -> row of the data set -> what the test sample gives to the mean over incomplete conditions of
             the fixed protocol (``md2n.report.samples``), where predictions are not at hand.
         fold: which fold of the data was the test split, as ``2/5``; empty where it was the data's own.
+        groups: row of the data set -> number of the person or video it comes from, likewise; empty: each is alone.
     """
 
     folder: str
@@ -44,6 +45,7 @@ class RunFacts:
     cost: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     fold: str = ""
+    groups: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def repeat(self) -> int:

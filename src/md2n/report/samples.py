@@ -7,9 +7,15 @@ methods at seed s and sample i, a mean over the conditions, and D its mean over 
     var(D) = var_i( mean_s d(s, i) ) / N  +  var_s( mean_i d(s, i) ) / S,
 
 seeds and samples being drawn apart from each other; what both vary together is counted twice, so the margin is rather
-too wide.  It is t times the root of it, with Satterthwaite's degrees of freedom.  Samples count as independent: where
-several are of one person, it is rather too narrow.  (Miller, "Adding error bars to evals", 2024, and Bouthillier et
-al., "Accounting for variance in machine learning benchmarks", MLSys 2021, tell why both are needed.)
+too wide.  It is t times the root of it, with Satterthwaite's degrees of freedom.  Where samples come in G groups (of
+one person, of one video) the first term is that of clusters,
+
+    G / (G - 1)  sum_g ( sum_{i in g} ( mean_s d(s, i) - D ) )^2 / N^2,
+
+which is the same where each sample is a group.  Where runs have other test samples each, as folds have, what a run
+varies by itself is in what its samples do, and the first term is all.  (Miller, "Adding error bars to evals", 2024, has
+the clusters; Bouthillier et al., "Accounting for variance in machine learning benchmarks", MLSys 2021, tell why seeds
+and samples are both needed.)
 """
 
 from collections import defaultdict
@@ -122,27 +128,62 @@ def scores_by_label(
     return by_label
 
 
-def margin(first: Mapping[int, Scores], second: Mapping[int, Scores]) -> float | None:
-    """Half the width of the 95 % interval of a paired difference, over seeds and samples.
+def groups_of(runs: Sequence[RunFacts], grid: Grid, split: str) -> dict[int, int]:
+    """Row of the data set -> number of its group, from predictions or as the runs say; rows without one are absent.
+
+    Args:
+        runs: of any data sets.
+        grid: of the data set.
+        split: of the data.
+    """
+    groups: dict[int, int] = {}
+    for run in runs:
+        if run.dataset != grid.dataset:
+            continue
+        groups |= run.groups
+        for condition in grid.incomplete if not run.groups else ():
+            file = Path(run.predictions) / f"{grid.protocol}-{split}" / f"{condition}.npz"
+            arrays = load_npz(file) if run.predictions and file.is_file() else {}
+            if "group" in arrays:
+                groups |= dict(zip(arrays["rows"].tolist(), arrays["group"].tolist()))
+    return groups
+
+
+def margin(
+    first: Mapping[int, Scores], second: Mapping[int, Scores], groups: Mapping[int, int] | None = None
+) -> float | None:
+    """Half the width of the 95 % interval of a paired difference, over seeds and samples, or over folds' samples.
 
     Args:
         first: seed -> sample -> score.
         second: seed -> sample -> score.
+        groups: sample -> its group; a sample that is not among them is a group of its own.
 
     Returns:
-        None where there are no two seeds or two samples in common, or where the samples are not the same.
+        None where there are no two seeds or two groups in common, or where the samples are not the same.
     """
     seeds = sorted(first.keys() & second.keys())
-    if len(seeds) < 2:
+    if len(seeds) < 2 or any(first[s].keys() != second[s].keys() for s in seeds):
         return None
-    rows = first[seeds[0]].keys()
-    if len(rows) < LEAST_SAMPLES or any(side[s].keys() != rows for side in (first, second) for s in seeds):
+    by_row: dict[int, list[float]] = defaultdict(list)
+    for s in seeds:
+        for row, score in first[s].items():
+            by_row[row].append(score - second[s][row])
+    d = np.array([np.mean(values) for values in by_row.values()])
+    alone = {row: -1 - n for n, row in enumerate(by_row)}
+    _, code = np.unique([(groups or {}).get(row, alone[row]) for row in by_row], return_inverse=True)
+    sums = np.bincount(code.reshape(-1), d - d.mean()) if len(d) else d
+    if len(sums) < LEAST_SAMPLES:
         return None
-    d = np.array([[first[s][i] - second[s][i] for i in rows] for s in seeds])
-    parts = np.array([d.mean(axis=0).var(ddof=1) / d.shape[1], d.mean(axis=1).var(ddof=1) / d.shape[0]])
-    variance, freedom = parts.sum(), np.array([d.shape[1] - 1, d.shape[0] - 1])
+    parts, freedom = [(sums**2).sum() / len(d) ** 2 * len(sums) / (len(sums) - 1)], [len(sums) - 1]
+    if all(len(values) == len(seeds) for values in by_row.values()):
+        means = [np.mean([first[s][row] - second[s][row] for row in by_row]) for s in seeds]
+        parts.append(np.var(means, ddof=1) / len(seeds))
+        freedom.append(len(seeds) - 1)
+    variance = sum(parts)
     if variance == 0:
         return 0.0
     from scipy import stats  # comes with scikit-learn; half a second to import
 
-    return float(stats.t.ppf((1 + LEVEL) / 2, variance**2 / (parts**2 / freedom).sum()) * np.sqrt(variance))
+    satterthwaite = variance**2 / sum(part**2 / n for part, n in zip(parts, freedom))
+    return float(stats.t.ppf((1 + LEVEL) / 2, satterthwaite) * np.sqrt(variance))

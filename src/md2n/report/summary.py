@@ -3,15 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from md2n.evaluation.results import ResultRow
+from md2n.report import standing
 from md2n.report.compare import LEAST_PAIRS, comparison_table
 from md2n.report.grid import Grid, Naming, grid, measured, metrics_of
 from md2n.report.runs import Failure, RunFacts
-from md2n.report.samples import margin, scores_by_label
+from md2n.report.samples import groups_of, margin, scores_by_label
 from md2n.report.table import Cell, Table
 from md2n.report.tables import equity_table
 
 SIGNIFICANT = 0.05
+LEAST_SETS = 3  # for a table over data sets
 # (data set, label) -> 95 % margin of the difference, over seeds and test samples.
 Margins = Mapping[tuple[str, str], float]
 
@@ -46,9 +50,9 @@ def margins_of(grids: Mapping[str, Grid], runs: Sequence[RunFacts], reference: s
         # Every method has one configuration here, or several that the grid tells apart.
         own = [r for r in runs if r.dataset == dataset]
         labels = {(r.model, r.config_hash): _label(g, r) for r in own}
-        scores = scores_by_label(own, g, labels, "test")
+        scores, groups = scores_by_label(own, g, labels, "test"), groups_of(own, g, "test")
         for label in g.models:
-            value = margin(scores.get(reference, {}), scores.get(label, {})) if label != reference else None
+            value = margin(scores.get(reference, {}), scores.get(label, {}), groups) if label != reference else None
             if value is not None:
                 margins[dataset, label] = value
     return margins
@@ -129,6 +133,61 @@ def difference_table(grids: Mapping[str, Grid], reference: str, margins: Margins
             "counting as independent; where there is none, what each sample gives is not known."
         )
     return Table("differences", f"{reference} minus each method", ("against", *grids), tuple(rows), tuple(notes))
+
+
+def standing_table(grids: Mapping[str, Grid], reference: str) -> Table | None:
+    """How methods stand over all data sets, upper bounds aside; None for fewer than ``LEAST_SETS`` sets.
+
+    Args:
+        grids: from ``first_grids``.
+        reference: label of the method that the others are held against.
+    """
+    if len(grids) < LEAST_SETS:
+        return None
+    labels = [m for m in _labels(grids) if not any(m in g.aside for g in grids.values())]
+    means = {d: {m: s.mean for m in labels if (s := g.mean_over(m, g.incomplete))} for d, g in grids.items()}
+    signs = {d: _sign(g) for d, g in grids.items()}
+    scores = standing.table_of({d: {m: signs[d] * v for m, v in of.items()} for d, of in means.items()}, labels)
+    errors = standing.table_of(
+        {d: {m: 1 - v if signs[d] > 0 else v for m, v in of.items()} for d, of in means.items()}, labels
+    )
+    cells = [[Cell(label)] for label in labels]
+    for values, statistic, scale in (
+        (scores, standing.mean_rank, 1),
+        (scores, standing.win_rate, 100),
+        (errors, standing.improvability, 100),
+    ):
+        parts = (statistic(values), *standing.interval(values, statistic))
+        for row, *numbers in zip(cells, *parts):
+            row.append(_with_interval(numbers, scale))
+    for label, row in zip(labels, cells):
+        both = [g for g in grids.values() if {label, reference} <= g.models.keys()]
+        pairs = [
+            [[_sign(g) * v for v in g.seed_means(m, g.incomplete).values()] for g in both] for m in (reference, label)
+        ]
+        if label == reference or not both or not all(runs for side in pairs for runs in side):
+            row.append(Cell())
+            continue
+        shares = standing.improvement(*pairs)[:, None]
+        ends = standing.interval(shares, lambda x: np.mean(x, axis=0))
+        row.append(_with_interval([float(shares.mean()), *(float(end[0]) for end in ends)], 100))
+    heads = ("method", "mean rank", "win rate (%)", "improvability (%)", f"{reference} better (%)")
+    note = (
+        f"Over {len(grids)} data sets, by the mean over incomplete conditions; in brackets the 95 % interval, sets "
+        "drawn anew. Win rate: of the other methods. Improvability: the part of the error that the best method of a "
+        f"set does not make. Last: the probability that a run of {reference} is better than a run of the method."
+    )
+    return Table("standing", "Over all data sets", heads, tuple(map(tuple, cells)), (note,))
+
+
+def _sign(g: Grid) -> int:
+    return 1 if g.measure.higher_is_better else -1
+
+
+def _with_interval(numbers: Sequence[float], scale: int) -> Cell:
+    value, low, high = (scale * n for n in numbers)
+    digits = 1 if scale == 1 else 0
+    return Cell(f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]") if np.isfinite(value) else Cell()
 
 
 def equity_overview(grids: Mapping[str, Grid], chance: str, upper_bound: str) -> Table:

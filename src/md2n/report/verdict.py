@@ -35,7 +35,12 @@ def verdict(rows: Sequence[ResultRow], *, naming: Naming | None = None, referenc
     return ""
 
 
-def verdict_of(grid: Grid, reference: str, scores: Mapping[str, Mapping[int, Scores]] | None = None) -> str:
+def verdict_of(
+    grid: Grid,
+    reference: str,
+    scores: Mapping[str, Mapping[int, Scores]] | None = None,
+    groups: Mapping[int, int] | None = None,
+) -> str:
     """One sentence on one method.
 
     Args:
@@ -43,6 +48,7 @@ def verdict_of(grid: Grid, reference: str, scores: Mapping[str, Mapping[int, Sco
         reference: label of the method; where it was not measured, the best of those that were.
         scores: label -> seed -> what each sample gives to the mean over the conditions that hide something, for the
             interval; see ``md2n.report.samples``.
+        groups: sample -> its group, for the interval; each alone if absent.
 
     Returns:
         Empty where no method was measured under every condition that hides something.
@@ -60,7 +66,7 @@ def verdict_of(grid: Grid, reference: str, scores: Mapping[str, Mapping[int, Sco
     sentence = f"{chosen}: {title} {_shown(grid, means[chosen])} on average over {_conditions(grid, over, random)}"
     if len(over) > 1:
         sentence += f", worst {_shown(grid, each[worst])} ({worst})"
-    return f"{sentence}{_against(grid, chosen, over, means, scores or {})}."
+    return f"{sentence}{_against(grid, chosen, over, means, scores or {}, groups or {})}."
 
 
 def _best(grid: Grid, labels: Sequence[str], means: Mapping[str, float]) -> str:
@@ -82,6 +88,7 @@ def _against(
     over: Sequence[str],
     means: Mapping[str, float],
     scores: Mapping[str, Mapping[int, Scores]],
+    groups: Mapping[int, int],
 ) -> str:
     """The difference to the best of the others, over the seeds that both have; empty where there is none."""
     mine = grid.seed_means(chosen, over)
@@ -95,10 +102,10 @@ def _against(
     digits, unit = (POINT_DIGITS, " points") if grid.measure.percent else (grid.measure.digits, "")
     which = other if len(others) == 1 else f"{other}, the best of {len(others)} others"
     if rounded(gain, digits) == 0:
-        return f"; level with {which}{_interval(grid, chosen, other, over, gain, scores)}"
+        return f"; level with {which}{_interval(grid, chosen, other, over, gain, scores, groups)}"
     amount = Cell(value=abs(gain), digits=digits).plain
     better = "better" if gain > 0 else "worse"
-    return f"; {amount}{unit} {better} than {which}{_interval(grid, chosen, other, over, gain, scores)}"
+    return f"; {amount}{unit} {better} than {which}{_interval(grid, chosen, other, over, gain, scores, groups)}"
 
 
 def _interval(
@@ -108,11 +115,12 @@ def _interval(
     over: Sequence[str],
     gain: float,
     scores: Mapping[str, Mapping[int, Scores]],
+    groups: Mapping[int, int],
 ) -> str:
     if len(grid.seed_means(chosen, over).keys() & grid.seed_means(other, over).keys()) < 2:
         return " (one seed: no interval)"
     # What samples give is known for the mean over all conditions that hide something, and for no other mean.
-    half = margin(scores[chosen], scores[other]) if {chosen, other} <= scores.keys() else None
+    half = margin(scores[chosen], scores[other], groups) if {chosen, other} <= scores.keys() else None
     if half is None or tuple(over) != grid.incomplete:
         return " (no interval)"
     digits = POINT_DIGITS if grid.measure.percent else grid.measure.digits
