@@ -63,6 +63,8 @@ def test_the_default_preset_spells_out_every_default() -> None:
     def keys(table: dict, where: str = "") -> set[str]:
         found: set[str] = set()
         for key, value in table.items():
+            if value is None:  # which TOML cannot write
+                continue
             found |= keys(value, f"{where}{key}.") if isinstance(value, dict) else {where + key}
         return found
 

@@ -8,6 +8,7 @@ import io
 import os
 import re
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -28,15 +29,17 @@ SHORTER = {"train": ["--quiet", "--set", "trainer.epochs=1"]}
 WRITTEN = {page.name: list(commands(page.read_text(encoding="utf-8"))) for page in PAGES}
 
 
-def perform(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def perform(line: str) -> None:
     environment, words, target = words_of(line)
     assert words[0] == "md2n", f"'{line}' is not run by this test: put a line '# costly: last run DATE' above it"
     out, err = io.StringIO(), io.StringIO()
-    with monkeypatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        with pytest.raises(SystemExit) as ended:
-            run([*words[1:], *SHORTER.get(words[1], [])])
+    with (
+        mock.patch.dict(os.environ, environment),  # and whatever the command sets for its process, which is this one
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        run([*words[1:], *SHORTER.get(words[1], [])])
     assert not ended.value.code, f"{line}\n{err.getvalue()}"
     if target:
         Path(target).write_text(out.getvalue(), encoding="utf-8")
@@ -54,7 +57,7 @@ def test_the_commands_of_a_page_run_in_order(page: Path, tmp_path: Path, monkeyp
         Path("my.toml").write_text(content, encoding="utf-8")
     for command in WRITTEN[page.name]:
         if not command.costly:
-            perform(command.line, monkeypatch)
+            perform(command.line)
 
 
 def test_there_are_commands_that_run_and_some_that_cost_too_much() -> None:
@@ -99,9 +102,9 @@ def test_a_command_that_fails_and_one_that_is_not_ours_are_reported(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(AssertionError, match="nothing-here"):
-        perform("md2n data check nothing-here", monkeypatch)
+        perform("md2n data check nothing-here")
     with pytest.raises(AssertionError, match="costly"):
-        perform("make demo", monkeypatch)
+        perform("make demo")
 
 
 def test_the_root_is_not_written_to() -> None:
