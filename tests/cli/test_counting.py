@@ -8,15 +8,17 @@ import time
 import pytest
 
 from md2n.cli.counting import counted
-from tests.cli.commands import ALONE
+from tests.cli.commands import ALONE, ask
 
-# Says when what takes long to load is about to be loaded.
-LOADING = """
-import sys
+# Ends where what takes long to load would be loaded.
+ENDED = 99
+LOADING = f"""
+import os, sys
 class Watch:
     def find_spec(self, name, path=None, target=None):
         if name in ("torch", "md2n.extraction.listing"):
-            sys.stderr.write(f"LOADING {name}\\n")
+            sys.stderr.flush()
+            os._exit({ENDED})
 sys.meta_path.insert(0, Watch())
 from md2n.cli.main import run
 run(sys.argv[1:])
@@ -32,18 +34,22 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-@pytest.mark.parametrize("quiet", [False, True])
-def test_the_first_sign_of_life_comes_before_anything_is_loaded(tmp_path, name, quiet):
-    command = [sys.executable, "-c", LOADING, *COMMANDS[name], *(["-q"] if quiet else [])]
+def test_the_first_sign_of_life_comes_before_anything_is_loaded(tmp_path, name):
+    command = [sys.executable, "-c", LOADING, *COMMANDS[name]]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=ALONE, check=False)
-    lines = done.stderr.splitlines()
-    signs = [i for i, line in enumerate(lines) if line.endswith(" ...")]
-    assert done.stdout == ""
-    assert done.returncode not in (0, 1) and "error: " in done.stderr  # it got as far as loading
-    if quiet:
-        assert not signs
-    else:
-        assert signs == [0] and any(line.startswith("LOADING") for line in lines[1:])
+    assert (done.returncode, done.stdout) == (ENDED, "")  # it got as far as loading
+    (sign,) = done.stderr.splitlines()
+    assert sign.endswith(" ...")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("quiet", [False, True])
+def test_who_wants_quiet_sees_the_error_alone(tmp_path, monkeypatch, capsys, name, quiet):
+    monkeypatch.chdir(tmp_path)
+    said = ask(capsys, *COMMANDS[name], *(["-q"] if quiet else []))
+    signs = [line for line in said.err.splitlines() if line.endswith(" ...")]
+    assert said.code not in (0, 1) and "error: " in said.err and said.out == ""
+    assert len(signs) == (0 if quiet else 1)
 
 
 def test_without_a_terminal_there_is_a_line_per_tenth(capsys):
