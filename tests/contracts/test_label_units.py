@@ -10,10 +10,10 @@ from md2n.batch import SequenceBatch
 from md2n.data.target import measure_labels, real_values
 from md2n.evaluation.evaluator import validation_score
 from md2n.methods.base import MultimodalModel
-from md2n.methods.catalogue import MODELS, build, config_class
+from md2n.methods.catalogue import MODELS
 from md2n.modality import Schema, Task
 from md2n.seeding import generator
-from tests.steps import Rows, few_steps
+from tests.steps import Rows, built, few_steps
 from tests.worlds import WORLDS, every_pattern, make_batch
 
 SEQUENCES = WORLDS["sequences"]
@@ -35,7 +35,7 @@ def labelled(task: Task, a: float, b: float) -> tuple[Schema, SequenceBatch]:
 def trained(name: str, task: Task, a: float, b: float) -> tuple[MultimodalModel, SequenceBatch]:
     schema, batch = labelled(task, a, b)
     torch.manual_seed(0)
-    model = build(name, schema, config_class(name)())
+    model = built(name, schema)
     few_steps(model, batch, 2, "unit", norm=1.0)
     return model, batch
 

@@ -15,6 +15,7 @@ from md2n.experiment.config import ExperimentConfig, resolve
 from md2n.modality import Task
 from md2n.seeding import numpy_generator
 from md2n.training.observer import Silent, StepReport
+from tests.steps import CHEAPER
 
 SIZES = ("latent.length=4", "latent.width=8", "transformer.layers=1", "transformer.width=16")
 SHORT = (
@@ -54,7 +55,8 @@ def store(path: Path, **of: object) -> Path:
 
 def short(data: Path, model: str = "modality_dropout", sets: tuple[str, ...] = (), seed: int = 0) -> ExperimentConfig:
     """Two epochs of a tiny method."""
-    return resolve("default", [*fitting(model, SHORT), *sets], data=str(data), model=model, seed=seed)
+    cheaper = [f"model.{name}={value}" for name, value in CHEAPER.get(model, {}).items()]
+    return resolve("default", [*fitting(model, SHORT), *cheaper, *sets], data=str(data), model=model, seed=seed)
 
 
 def fitting(model: str, sets: tuple[str, ...], preset: str = "default") -> list[str]:
