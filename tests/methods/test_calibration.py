@@ -11,15 +11,21 @@ from md2n.errors import UsageError
 from md2n.evaluation.recovery import coverage, r2
 from md2n.methods.base import Recovery
 from md2n.methods.md2n.calibration import COUNTS, FEWEST, Intervals, Squares, ends_of, needs
-from md2n.methods.md2n.config import MD2NConfig
+from md2n.methods.md2n.config import DiffusionConfig, MD2NConfig
 from md2n.methods.md2n.model import MD2N
 from md2n.methods.md2n.translation import Local, Matched, Translation
+from md2n.methods.parts.config import FusionConfig, LatentConfig
 from md2n.missing import incomplete_patterns, pattern_flags
 from md2n.modality import Modality, Schema
+from md2n.nn.config import TransformerConfig
 from md2n.seeding import generator
 from tests.worlds import CLASSES, WORLDS, every_pattern, make_batch
 
 SCHEMA = Schema((Modality("cause", 4), Modality("effect", 3)), CLASSES)
+SMALL = MD2NConfig(
+    FusionConfig(latent=LatentConfig(length=4, width=16), transformer=TransformerConfig(layers=1, width=16)),
+    DiffusionConfig(network=TransformerConfig(layers=1, width=16)),
+)
 MAP = torch.randn(4, 3, generator=generator(0, "map"))
 
 
@@ -38,9 +44,9 @@ def world(size: int, seed: int, noise: str = "even", strength: float = 1.0) -> S
 
 
 def untrained(schema: Schema = SCHEMA, **settings: str) -> MD2N:
-    """A model whose decoders say nothing of use."""
+    """A small model whose decoders say nothing of use."""
     torch.manual_seed(0)
-    return MD2N(schema, MD2NConfig(**settings)).eval()  # type: ignore[arg-type]
+    return MD2N(schema, replace(SMALL, **settings)).eval()  # type: ignore[arg-type]
 
 
 def calibrated(training: SequenceBatch, validation: SequenceBatch, **settings: str) -> MD2N:
@@ -228,7 +234,7 @@ def test_a_loaded_model_answers_to_the_bit(name: str, calibration: str) -> None:
     schema = WORLDS[name]
     model = untrained(schema, calibration=calibration)
     with torch.no_grad():
-        model.calibrate([make_batch(schema, size=20)], [make_batch(schema, size=12, seed=1)])
+        assert not model.calibrate([make_batch(schema, size=20)], [make_batch(schema, size=FEWEST, seed=1)])
     other = untrained(schema, calibration=calibration)
     other.load_state_dict(model.state_dict())
     asked = every_pattern(make_batch(schema, size=12, seed=2)).poisoned()
