@@ -41,7 +41,7 @@ def test_no_teacher_forcing_in_training_either() -> None:
 def test_what_one_modality_tells_of_the_others_is_learned(schema: Schema) -> None:
     # The loss is all translation: how far it gets in a given number of steps is then not the task's doing.
     model = made(schema, replace(SMALL, hidden=32, translate=1.0, cycle=1.0, second=1.0))
-    train(model, turned(schema, 128), 200)
+    train(model, turned(schema, 128), 40)
     batch = turned(schema, 64, seed=1)
     with torch.no_grad():
         for source in range(len(schema.modalities)):
