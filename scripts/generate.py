@@ -8,11 +8,23 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from scripts.pages import PROJECT, benchmark, command_line, method, method_figure, methods, paper_map, results, settings
+from scripts.pages import (
+    PROJECT,
+    benchmark,
+    command_line,
+    method,
+    method_figure,
+    methods,
+    paper_map,
+    recovery,
+    results,
+    settings,
+)
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/benchmark.md": benchmark.page,
     "docs/results.md": results.page,
+    "docs/recovery.md": recovery.page,
     "docs/method.md": method.page,
     "docs/pictures/method.svg": method_figure.page,
     "docs/paper-map.md": paper_map.page,

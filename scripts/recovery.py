@@ -1,155 +1,284 @@
-"""Prints how well a trained md2n recovers every modality, with and without its calibration, beside closed forms.
+"""How well md2n recovers, and what each of its parts brings, beside closed forms: docs/recovery.md from one command.
 
-    python -m scripts.recovery RUN... [--split test] [--every 1] [--folds 2] [--brief]
+    MD2N_DATA_ROOT=../shared/data python -m scripts.recovery --out runs/recovery [--data digits,mfeat] [--plan]
+    python -m scripts.recovery RUN...                                            one trained md2n, printed
 
-Per modality, pooled over the incomplete patterns of the fixed protocol (every n-th of them): R², fair CRPS, share of
-the truth in intervals of 50 and 90 %, energy score of whole vectors (root mean square distance; fair), of 20 draws;
-and CPU-ms per sample and hidden modality.  On the validation split the calibration is fitted on one half of the rows
-and judged on the other, both ways.  A run of an md2n that did not calibrate is calibrated here.
+The first trains what ``STUDY`` names, measures it on the test split under the fixed protocol, 20 draws each, and writes
+results/recovery.json.  What is done already stays; the same command goes on.  Of more than ``ROWS`` test samples so
+many are measured, evenly chosen.  A measure is pooled over the incomplete patterns that hide the modality.
+
+Parts of md2n are measured with one trained network: its calibration is fitted anew on the validation split for each.
 """
 
 import argparse
+import json
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from md2n.batch import SequenceBatch
-from md2n.data.dataset import MultimodalDataset
-from md2n.evaluation.inference import hidden_batch, to_numpy
+from md2n.batch import Dataset, SequenceBatch
+from md2n.data.folds import group_names
+from md2n.durable import write_bytes
+from md2n.evaluation.inference import hidden_batch
 from md2n.evaluation.protocols import COMPLETE, fixed_conditions
-from md2n.evaluation.recovery import coverage, crps, r2
+from md2n.experiment.config import ExperimentConfig, resolve
 from md2n.experiment.loading import LoadedRun, evaluation_data, load_run
+from md2n.experiment.pipeline import run_training
 from md2n.methods.base import Recovers
 from md2n.methods.catalogue import build, config_class
+from md2n.methods.md2n.features import FeatureRecovery
 from md2n.methods.md2n.model import MD2N
 from md2n.seeding import generator
+from md2n.training.rundir import is_finished, read_run
+from scripts.recovery_tally import DRAWS, Tally
 
-DRAWS = 20
-METHODS = ("before", "after", "regression_fill", "neighbours")
+OUT = Path(__file__).parents[1] / "results" / "recovery.json"
+ROWS = 1000
 BATCH = 64
-Array = npt.NDArray[Any]
+CLOSED = ("mean_fill", "neighbours", "regression_fill")
+LARGE = ("trainer.steps=800", "trainer.validations=4", "trainer.batch_size=64", "trainer.learning_rate=2e-3")
+MEASURED = "recovery.json"  # in a run folder
 
 
-def energy_score(truth: Array, draws: Array) -> float:
-    """E|x_s - x| - E|x_s - x_r| / 2, s != r, of whole rows; |.| the root mean square over features."""
-    count = len(draws)
-    away = float(np.sqrt(np.square(draws - truth).mean(axis=2)).mean())
-    pairs = [float(np.sqrt(np.square(draws - np.roll(draws, s, 0)).mean(axis=2)).mean()) for s in range(1, count)]
-    return away - float(np.mean(pairs)) / 2
+@dataclass(frozen=True)
+class Part:
+    """One way to recover with a trained md2n.
+
+    Args:
+        calibration: as in ``model.calibration``.
+        steps: network calls of a draw; 1 is the estimate with the decoder's residual around it.
+        network: False gives the decoded latent no weight.
+    """
+
+    calibration: str
+    steps: int
+    network: bool = True
 
 
-def complete(data: MultimodalDataset, rows: Array) -> Iterator[SequenceBatch]:
+PARTS = {
+    "estimate": Part("none", 1),
+    "walk": Part("none", 2),
+    "calibrated walk": Part("walk", 2),
+    "translation": Part("translation", 1, network=False),
+    "md2n": Part("translation", 2),
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training of the study."""
+
+    data: str
+    seed: int
+    duplex: bool = True
+    preset: str = "default"
+    sets: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of its run folder."""
+        return f"{self.data}-{'duplex' if self.duplex else 'one-way'}-{self.seed}"
+
+    @property
+    def config(self) -> ExperimentConfig:
+        """The whole configuration."""
+        sets = [*self.sets, f"model.diffusion.duplex={str(self.duplex).lower()}"]
+        return resolve(self.preset, data=self.data, seed=self.seed, sets=sets)
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """What is measured of it: of a training in one direction what its walk and its whole recovery are."""
+        return PARTS if self.duplex else {name: PARTS[name] for name in ("walk", "md2n")}
+
+
+def study() -> list[Trained]:
+    """Every training: the answers that cost least first."""
+    runs = [Trained(data, seed) for data in ("ravdess_av", "stressid") for seed in range(5)]
+    runs += [Trained(data, seed, duplex=False) for data in ("ravdess_av", "stressid") for seed in range(3)]
+    runs += [Trained("cremad_ratings", seed, sets=LARGE) for seed in range(2)]
+    runs += [Trained("mfeat", 0, sets=LARGE), Trained("beijing_air", 0, sets=LARGE)]
+    runs += [Trained("digits", seed, preset="digits") for seed in range(5)]
+    return [*runs, Trained("mfeat", 1, sets=LARGE), Trained("beijing_air", 1, sets=LARGE)]
+
+
+def complete(data: Dataset, rows: np.ndarray) -> Iterator[SequenceBatch]:
+    """Batches of everything that the data hold."""
     for start in range(0, len(rows), BATCH):
         yield data.batch(rows[start : start + BATCH]).complete()
 
 
-class Tally:
-    """What a method answered, modality by modality."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.parts: dict[str, list[tuple[Array, Array, Array]]] = {name: [] for name in names}
-        self.cpu_s, self.hidden = 0.0, 0
-
-    def ask(self, model: Recovers, data: MultimodalDataset, rows: Array, every: int) -> None:
-        names = tuple(self.parts)
-        present = data.batch(rows).present.numpy()
-        for condition in fixed_conditions(present, names)[::every]:
-            if condition.name == COMPLETE:
+def answer(model: Recovers, data: Dataset, groups: np.ndarray) -> Tally:
+    """What a method recovers of the test split."""
+    names = data.batch(np.arange(1)).names
+    rows = np.unique(np.linspace(0, len(data) - 1, min(len(data), ROWS)).astype(np.int64))
+    tally = Tally(names)
+    for condition in fixed_conditions(data.batch(np.arange(len(data))).present.numpy(), names):
+        if condition.name == COMPLETE:
+            continue
+        for start in range(0, len(rows), BATCH):
+            place = rows[start : start + BATCH]
+            shown = hidden_batch(data.batch(place), condition, place)
+            if shown is None:
                 continue
-            for start in range(0, len(rows), BATCH):
-                place = np.arange(start, min(start + BATCH, len(rows)))
-                shown = hidden_batch(data.batch(rows[place]), condition, place)
-                if shown is None:
-                    continue
-                inputs, whole = shown
-                begun = time.process_time()
-                with torch.no_grad():
-                    back = model.recover(inputs, generator(0, "recover", condition.name), draws=DRAWS)
-                self.cpu_s += time.process_time() - begun
-                hidden = whole.present & ~inputs.available
-                self.hidden += int(hidden.sum())
-                for k, name in enumerate(names):
-                    frames = to_numpy(whole.valid[name] & hidden[:, k, None])
-                    draws = to_numpy(back.draws[name])[:, frames]
-                    self.parts[name].append(
-                        (to_numpy(whole.truth(name))[frames], to_numpy(back.features[name])[frames], draws)
-                    )
-
-    def lines(self) -> Iterator[tuple[str, dict[str, float]]]:
-        for name, parts in self.parts.items():
-            truth, point = (np.concatenate([p[i] for p in parts]) for i in (0, 1))
-            draws = np.concatenate([p[2] for p in parts], axis=1)
-            if not len(truth):  # the chosen patterns hide it from nobody
-                continue
-            yield (
-                name,
-                {
-                    "r2": r2(truth, point),
-                    "crps": crps(truth, draws),
-                    "in50": 100 * coverage(truth, draws, 0.5),
-                    "in90": 100 * coverage(truth, draws, 0.9),
-                    "energy": energy_score(truth, draws),
-                },
-            )
+            inputs, whole = shown
+            begun = time.process_time()
+            with torch.no_grad():
+                model.recover(inputs, generator(0, "recover", condition.name), draws=1)
+            between = time.process_time()
+            with torch.no_grad():
+                back = model.recover(inputs, generator(0, "recover", condition.name), draws=DRAWS)
+            tally.cpu_s[1] += between - begun
+            tally.cpu_s[DRAWS] += time.process_time() - between
+            tally.add(inputs, whole, back, groups[inputs.rows.numpy()])
+    return tally
 
 
-def tallies(run: LoadedRun, split: str, every: int, folds: int, brief: bool) -> dict[str, Tally]:
-    model, names = run.model, run.schema.names
+def set_up(model: MD2N, part: Part, training: list[SequenceBatch], validation: list[SequenceBatch]) -> None:
+    """Makes a trained md2n recover by one of its parts; what has to be learned of validation samples is learned."""
+    model.config = replace(model.config, calibration=part.calibration, recover_steps=part.steps)  # type: ignore[arg-type]
+    model.features = None
+    if part.calibration != "none":
+        model.features = FeatureRecovery(model.schema, part.calibration == "translation", part.network)
+    with torch.no_grad():
+        for note in model.calibrate(training, validation):
+            sys.stderr.write(f"{note}\n")
+
+
+def upper_bound(model: MD2N, batches: Sequence[SequenceBatch]) -> dict[str, float]:
+    """R² of D_k(E_k(x)): what a latent of this size keeps of a held-out modality."""
+    out = {}
+    with torch.no_grad():
+        for k, (modality, decoder) in enumerate(zip(model.schema.modalities, model.decoders)):
+            wrong = total = 0.0
+            for batch in batches:
+                real, truth = batch.real(modality.name), batch.truth(modality.name)
+                back = decoder(model.backbone.encode(batch)[:, k], truth.shape[1])
+                wrong += float(((back - truth).square() * real).sum())
+                total += float((truth.square() * real).sum())
+            out[modality.name] = 1 - wrong / total
+    return out
+
+
+def measure(run: LoadedRun, parts: dict[str, Part], closed: Sequence[str]) -> dict[str, Any]:
+    """Everything that is measured of one training; ``closed`` names closed forms to measure beside it."""
+    (_, train, _), (_, valid, _), (samples, test, _) = (
+        evaluation_data(run, s, None) for s in ("train", "valid", "test")
+    )
+    groups = np.unique(group_names(samples), return_inverse=True)[1]
+    training = list(complete(train, np.arange(len(train))))
+    validation = list(complete(valid, np.unique(np.linspace(0, len(valid) - 1, min(len(valid), ROWS)).astype(int))))
+    model = run.model
     assert isinstance(model, MD2N)
-    (_, train, _), (_, valid, _), (_, judged, _) = (evaluation_data(run, s, None) for s in ("train", "valid", split))
-    everyone, all_train = np.arange(len(judged)), np.arange(len(train))
-    out = {name: Tally(names) for name in (METHODS[1:2] if brief else METHODS)}
-    for name in () if brief else METHODS[2:]:
+    tallies, weights = {}, {}
+    for name in closed:
         other: Any = build(name, run.schema, config_class(name)()).eval()
         with torch.no_grad():
-            other.fit(complete(train, all_train))
-        out[name].ask(other, judged, everyone, every)
-    features, model.features = model.features, None
-    if not brief:
-        out["before"].ask(model, judged, everyone, every)
-    model.features = features
-    for fold in range(folds if split == "valid" else 1):
-        mine = everyone if split != "valid" else everyone[everyone % folds == fold]
-        others = np.arange(len(valid)) if split != "valid" else np.setdiff1d(everyone, mine)
-        with torch.no_grad():
-            begun = time.process_time()
-            for note in model.calibrate(complete(train, all_train), list(complete(valid, others))):
-                print(note)
-            print(f"calibration took {time.process_time() - begun:.1f} CPU-s")
+            phases = [phase for phase in other.phases() if phase.fit is not None]
+            for phase in phases:
+                phase.fit(iter(training))
+        tallies[name] = answer(other, test, groups)
+    for name, part in parts.items():
+        begun = time.process_time()
+        set_up(model, part, training, validation)
+        cost = time.process_time() - begun
         if model.features is not None:
             c = model.features.calibration
-            for k, name in enumerate(names):
-                weights = " ".join(f"{w:.2f}" for w in c.weights[k].tolist())
-                print(f"  {name}: a b c h {weights}, s {float(c.factor[k]):.2f}, K {int(c.count[k])}")
-        out["after"].ask(model, judged, mine, every)
-    return out
+            weights[name] = {
+                m: {
+                    "weights": [round(w, 2) for w in c.weights[k].tolist()],
+                    "factor": round(float(c.factor[k]), 3),
+                    "count": int(c.count[k]),
+                    "cpu_s": round(cost, 1),
+                }
+                for k, m in enumerate(run.schema.names)
+            }
+        tallies[name] = answer(model, test, groups)
+    return {
+        "measures": {name: tally.measures() for name, tally in tallies.items()},
+        "cost_ms": {name: tally.cost() for name, tally in tallies.items()},
+        "against": {
+            other: tallies["md2n"].minus(tallies[other])
+            for other in tallies
+            if other != "md2n" and "md2n" in tallies and tallies[other].same(tallies["md2n"])
+        },
+        "weights": weights,
+        "upper_bound": upper_bound(model, list(complete(test, np.arange(min(len(test), ROWS))))),
+    }
+
+
+def made(one: Trained, out: Path) -> dict[str, Any]:
+    """Trains and measures, as far as it is not done."""
+    folder = out / one.name
+    begun = time.process_time()
+    if not is_finished(folder):
+        run_training(one.config, folder)
+    file = folder / MEASURED
+    if not file.is_file():
+        run = load_run(folder)
+        # Closed forms do not depend on the seed.
+        facts = measure(run, one.parts, CLOSED if one.seed == 0 and one.duplex else ())
+        facts |= {"data": one.data, "seed": one.seed, "duplex": one.duplex}
+        facts |= {"score": read_run(folder)["result"]["score"], "cpu_s": round(time.process_time() - begun, 1)}
+        write_bytes(file, json.dumps(facts).encode())
+    measured: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return measured
+
+
+def rounded(value: Any) -> Any:
+    """Numbers of four decimals, in anything that JSON can hold."""
+    if isinstance(value, dict):
+        return {k: rounded(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [rounded(v) for v in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def save(runs: Sequence[dict[str, Any]]) -> None:
+    """Writes the project's file, one run a line."""
+    lines = ",\n".join(json.dumps(rounded(run), sort_keys=True) for run in runs)
+    write_bytes(OUT, f"[\n{lines}\n]\n".encode())
+
+
+def show(path: Path) -> Iterator[str]:
+    """Lines on one trained md2n."""
+    facts = measure(load_run(path), PARTS, CLOSED)
+    yield f"{path}: R2, CRPS, % in the 50 and 90 % intervals, energy score"
+    for name, of in facts["measures"].items():
+        yield f"  {name}: {facts['cost_ms'][name][str(DRAWS)]:.2f} CPU-ms per sample and hidden modality"
+        for modality, m in of.items():
+            yield (
+                f"    {modality:10} {m['r2']:6.3f} {m['crps']:.4f} {100 * m['in50']:3.0f} {100 * m['in90']:3.0f} "
+                f"{m['energy']:.4f}"
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="+")
-    parser.add_argument("--split", default="test", choices=("valid", "test"))
-    parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--folds", type=int, default=2)
-    parser.add_argument("--brief", action="store_true", help="only what was calibrated")
-    given = parser.parse_args()
+    parser.add_argument("runs", type=Path, nargs="*", help="trained runs to print instead")
+    parser.add_argument("--out", type=Path, default=Path("runs/recovery"), help="folder of the study's runs")
+    parser.add_argument("--data", default="", help="sets with commas; all if not given")
+    parser.add_argument("--plan", action="store_true", help="only say what is done and what is not")
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    for path in given.runs:
-        run = load_run(path)
-        result = tallies(run, given.split, given.every, given.folds, given.brief)
-        print(f"{path.name}, {given.split}")
-        for method, tally in result.items():
-            print(f"  {method}: {1000 * tally.cpu_s / max(1, tally.hidden):.2f} CPU-ms per sample and hidden modality")
-            for name, m in tally.lines():
-                print(
-                    f"    {name:9} R2 {m['r2']:.3f}  CRPS {m['crps']:.4f}  in50 {m['in50']:.0f}  in90 {m['in90']:.0f}"
-                    f"  energy {m['energy']:.4f}"
-                )
+    if options.runs:
+        for path in options.runs:
+            sys.stdout.write("\n".join(show(path)) + "\n")
+        return
+    chosen = [one for one in study() if not options.data or one.data in options.data.split(",")]
+    for one in chosen:
+        done = (options.out / one.name / MEASURED).is_file()
+        sys.stderr.write(f"{one.name}: {'done' if done else 'to do'}\n")
+        if not options.plan and not done:
+            made(one, options.out)
+    if not options.plan:
+        everything = [one for one in study() if (options.out / one.name / MEASURED).is_file()]
+        save([made(one, options.out) for one in everything])
 
 
 if __name__ == "__main__":

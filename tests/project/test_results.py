@@ -26,7 +26,7 @@ ROW = ResultRow(
     git_commit="e" * 40, created="now", condition="rows", rate_requested=None, rate_realised=0.5, n=10,
     metric="accuracy", value=0.5,
 )  # fmt: skip
-PAGES = {"docs/benchmark.md", "docs/results.md"}  # made from the file
+PAGES = {"docs/benchmark.md", "docs/results.md", "docs/recovery.md"}  # made from the file
 
 
 def predicted(model: str, seed: int, values: dict[str, float], dataset: str = "digits") -> list[ResultRow]:

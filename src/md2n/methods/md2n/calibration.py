@@ -92,16 +92,17 @@ class Squares:
         x, y = parts.double().cpu(), truth.double().cpu()
         self.square, self.cross, self.count = self.square + x @ x.T, self.cross + x @ y, self.count + len(y)
 
-    def weights(self, rows: int, first: int) -> Float[Tensor, " part"]:
+    def weights(self, rows: int, first: int, network: bool = True) -> Float[Tensor, " part"]:
         """(a, b, c, h) by least squares with the prior, on a lattice: thousands of quadruples, all of them allowed.
 
         Args:
             rows: how many samples the numbers are of.
             first: which of the parts the prior trusts.
+            network: False holds a at 0.
         """
         square, cross = self.square / max(self.count, 1), self.cross / max(self.count, 1)
         steps = torch.arange(21, dtype=torch.float64) / 20
-        every = torch.cartesian_prod(steps, steps, steps[::5], steps[::2])
+        every = torch.cartesian_prod(steps if network else steps[:1], steps, steps[::5], steps[::2])
         every = every[every[:, 0] + every[:, 1] + every[:, 3] <= 1 + 1e-9]
         away = every - torch.eye(PARTS, dtype=torch.float64)[first]
         error = ((every @ square) * every).sum(dim=1) - 2 * every @ cross

@@ -43,11 +43,12 @@ class FeatureRecovery(nn.Module):
     Args:
         schema: modalities.
         translated: whether there is a translation.
+        network: False gives decoded latents no weight, which shows what they bring.
     """
 
-    def __init__(self, schema: Schema, translated: bool) -> None:
+    def __init__(self, schema: Schema, translated: bool, network: bool = True) -> None:
         super().__init__()
-        self.schema = schema
+        self.schema, self.network = schema, network
         self.translation = Translation(schema) if translated else None
         self.calibration = Calibration(len(schema.modalities))
 
@@ -89,7 +90,10 @@ class FeatureRecovery(nn.Module):
                 for count, moments in zip(COUNTS, squares[k]):
                     moments.add(one.parts(count)[:, one.real], one.truth[one.real])
         enough = [len(r) >= FEWEST for r in rows]
-        weights = [[s.weights(len(r), first) for s in of] if ok else [] for r, of, ok in zip(rows, squares, enough)]
+        weights = [
+            [s.weights(len(r), first, self.network) for s in of] if ok else []
+            for r, of, ok in zip(rows, squares, enough)
+        ]
         intervals = [[Intervals() for _ in COUNTS] for _ in names]
         for batch, plain in views():
             for k, one in self._hidden(batch, plain):
