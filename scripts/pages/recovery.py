@@ -138,11 +138,11 @@ def recovery_of(data: str, runs: Runs) -> Table:
 
             rows.append(
                 (
-                    Cell(modality if method == OURS else ""),
+                    Cell(modality),
                     Cell(method),
                     cell("r2"),
                     replace_deviation(cell("crps"), spread),
-                    Cell("" if gap is None else f"{gap[0]:+.3f} ± {gap[1]:.3f}"),
+                    Cell(" " if gap is None else f"{gap[0]:+.3f} ± {gap[1]:.3f}"),
                     *(Cell(value=100 * m[name], digits=0) for name in ("in50", "in80", "in90")),
                     cell("energy"),
                     cell("variogram"),
@@ -180,7 +180,7 @@ def parts_table(runs: Runs) -> Table:
             values = [methods[part] for (d, _), methods in places.items() if d == data]
             rows.append(
                 (
-                    Cell(data if part == RIDGE else ""),
+                    Cell(data),
                     Cell(part),
                     *(Cell(value=fmean(v[name] for v in values), digits=3) for name in ("r2", "crps")),
                     Cell(value=100 * fmean(v["in90"] for v in values), digits=0),
@@ -231,7 +231,7 @@ def directions_table(runs: Runs) -> Table:
                 cells = [replace_deviation(Cell(value=fmean(gap), digits=4), gap) for gap in gaps.values()]
                 score = [run["score"] - one[seed]["score"] for seed, run in two.items()]
                 cells.append(replace_deviation(Cell(value=fmean(score), digits=4), score))
-                rows.append((Cell(data if part == "walk" else ""), Cell(part), *cells))
+                rows.append((Cell(data), Cell(part), *cells))
     heads = ("data", "recovered by", "R²", "CRPS", "energy", "validation score")
     return Table("recovery-directions", "Both directions minus one", heads, tuple(rows))
 
@@ -246,7 +246,7 @@ def latents_table(runs: Runs) -> Table:
             methods = places[data, modality]
             rows.append(
                 (
-                    Cell(data if modality == next(iter(of[0]["upper_bound"])) else ""),
+                    Cell(data),
                     Cell(modality),
                     Cell(value=bound, digits=3),
                     *(Cell(value=methods[m]["r2"], digits=3) for m in ("estimate", OURS)),
