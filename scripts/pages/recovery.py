@@ -86,9 +86,8 @@ def demands(places: Mapping[Place, Mapping[str, Mapping[str, float]]], runs: Run
     none = [p for p in every if p not in some]
     low = [p for p in every if gain(p) < -0.01 or of(p, OURS, "r2") < -0.01]
     lines = [
-        f"R² is at least the ridge's minus .01, and at least -.01, on {len(every) - len(low)} of {len(every)} modalities"
-        + where(low, lambda p: f"{of(p, OURS, 'r2'):.3f}, ridge {of(p, RIDGE, 'r2'):.3f}")
-        + ".",
+        f"R² is at least the ridge's minus .01, and at least -.01, on {len(every) - len(low)} of {len(every)} "
+        "modalities" + where(low, lambda p: f"{of(p, OURS, 'r2'):.3f}, ridge {of(p, RIDGE, 'r2'):.3f}") + ".",
         f"R² is better than the ridge's by .03 on {sum(gain(p) >= 0.03 for p in much)} of the {len(much)} modalities "
         f"whose ridge has more than {MUCH}.",
     ]
@@ -103,8 +102,8 @@ def demands(places: Mapping[Place, Mapping[str, Mapping[str, float]]], runs: Run
     for name, title in (("crps", "CRPS"), ("energy", "The energy score")):
         behind = [p for p in some if of(p, OURS, name) > best(p, name)]
         lines.append(
-            f"{title} is the lowest on {len(some) - len(behind)} of the {len(some)} modalities whose ridge has more than "
-            f"{LITTLE} R²"
+            f"{title} is the lowest on {len(some) - len(behind)} of the {len(some)} modalities whose ridge has more "
+            f"than {LITTLE} R²"
             + where(behind, lambda p, name=name: f"{of(p, OURS, name):.3f} against {best(p, name):.3f}")  # type: ignore[misc]
             + "."
         )
