@@ -70,6 +70,11 @@ def test_across_states_of_the_shared_code_nothing_is_bold_and_there_is_no_star()
     assert starred([replace(r, settings={"code": {"shared": "a"}}) for r in other]) == starred(ROWS)
 
 
+def test_over_folds_there_is_no_star() -> None:
+    folds = [replace(r, seed=0, settings={**r.settings, "fold": f"{r.seed}/5"}) for r in ROWS]
+    assert cells(difference_table(first_grids(folds, "fixed"), "md2n"), "gcnet") == ["+20.4"]
+
+
 def test_a_margin_is_shown_where_samples_are_known() -> None:
     grids = first_grids(ROWS, "fixed")
 

@@ -92,6 +92,7 @@ class Grid:
         aside: labels of upper bounds.
         protocol: ``fixed``, ``random`` or ``hidden``.
         codes: label -> the states of the code that all methods share by which it was measured.
+        folded: whether repeats are of folds, whose training sets overlap: a t-test over them is too bold.
     """
 
     dataset: str
@@ -106,6 +107,7 @@ class Grid:
     counts: Mapping[str, int]
     aside: frozenset[str] = frozenset()
     codes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    folded: bool = False
 
     __repr__ = brief
 
@@ -260,6 +262,7 @@ def grid(rows: Sequence[ResultRow], metric: str, *, target: str = "", naming: Na
         counts={r.condition: r.n for r in chosen},
         aside=frozenset(labels[r.model, r.config_hash] for r in chosen if r.model in naming.upper_bounds),
         codes=codes,
+        folded=any(r.fold for r in chosen),
     )
 
 

@@ -113,7 +113,7 @@ def difference_table(grids: Mapping[str, Grid], reference: str, margins: Margins
         table = comparison_table(g, reference) if reference in g.models else None
         for against, difference, *_, p in () if table is None else table.rows:
             codes = g.codes[reference] | g.codes[against.text]
-            star = "*" if p.value is not None and p.value < SIGNIFICANT and len(codes) == 1 else ""
+            star = "*" if p.value is not None and p.value < SIGNIFICANT and len(codes) == 1 and not g.folded else ""
             gain = (difference.value or 0.0) * (1 if g.measure.higher_is_better else -1)
             text = f"{gain:+.{_digits(g)}f}{star}{plus_minus(g, margins.get((dataset, against.text)))}"
             cells[against.text, dataset] = Cell(text)
