@@ -8,9 +8,10 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 SETS := digits,mfeat,ravdess_av,ict_mmmo,mosi,mosi_clean,stressid,news3sources
+LITE := digits,ravdess_av,cremad_ratings
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow lint format bench results benchmark docs clean
+.PHONY: help setup demo test test-slow lint format bench results benchmark benchmark-lite docs clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +58,11 @@ results: setup ## Only what docs/results.md shows: MD2N and its reference method
 benchmark: setup ## Train and measure everything in docs/benchmark.md (some sixteen hours on two cores; resumable)
 	$(BIN)/md2n benchmark --data $(SETS) --models all --seeds 5 --protocol fixed,random --out runs/benchmark
 	$(BIN)/python -m scripts.results add runs/benchmark
+
+benchmark-lite: setup ## Three methods on three sets, one split each: twenty minutes, for contributors
+	$(BIN)/md2n benchmark --data $(LITE) --models md2n,modality_dropout,regression_fill --seeds 1 --folds 0 \
+	  --protocol fixed --set trainer.steps=400 --set trainer.validations=4 --set trainer.batch_size=64 \
+	  --set trainer.learning_rate=2e-3 --out runs/benchmark-lite
 
 docs: setup ## Generated pages, then the site
 	$(BIN)/python -m scripts.generate

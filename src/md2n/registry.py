@@ -22,6 +22,10 @@ class Registry:
         """Known names, in the order of the table."""
         return tuple(self._entries)
 
+    def add(self, name: str, entry: str) -> None:
+        """One name more, or another meaning for a known one."""
+        self._entries[name] = entry
+
     def check(self, name: str) -> str:
         """The name itself, if known.
 

@@ -11,6 +11,7 @@ Examples:
   md2n benchmark --data digits --models md2n,modality_dropout --seeds 5 --out bench --plan
   md2n benchmark --data mfeat,ravdess_av --models all --seeds 5 --protocol fixed,random --out bench
   md2n benchmark --data mfeat --models all --seeds 5 --tune 8 --out tuned
+  md2n benchmark --data digits --models md2n,zero_fill --add mymethod.py --out mine
 
 Run it again to go on after an interruption or to add methods, data sets or seeds.
 """
@@ -28,6 +29,7 @@ def benchmark(
         int | None,
         typer.Option(help="Split the rows anew into so many; 0: as they are; 5 if fewer than 1500 are tested.", min=0),
     ] = None,
+    add: Annotated[list[Path] | None, typer.Option(help="A Python file with a method of your own; repeatable.")] = None,
     protocol: Annotated[str, typer.Option(help="fixed, random, or both with a comma.")] = "fixed,random",
     preset: Annotated[
         str, typer.Option(help="Configuration every method starts from; each one's own if not given.")
@@ -44,20 +46,24 @@ def benchmark(
     from md2n.cli.counting import counted
     from md2n.cli.output import print_table, say
 
+    if add:
+        _offer(add)
     with counted(f"planning the benchmark in {out}", quiet):
         from md2n.errors import RunError, UsageError
         from md2n.experiment.benchmark import check_protocols, run_benchmark
         from md2n.experiment.plan import check_options, options, plan, plan_table, record_options
         from md2n.experiment.tuning import settled, trials_of
+        from md2n.methods.added import name_of
         from md2n.methods.catalogue import MODELS
 
+        own = tuple(name_of(path) for path in add or ())
         protocols = _words(protocol)
         if not protocols:
             raise UsageError("no protocol is named", "give --protocol fixed, random, or both with a comma")
         check_protocols(protocols)
         common = options(tune, preset, sets or ())
         check_options(out, common)
-        named = _words(models)
+        named = (*_words(models), *(name for name in own if name not in _words(models)))
         jobs = plan(_words(data), MODELS.names() if "all" in named else named, seeds, out, preset, sets or (), folds)
         if not jobs:
             raise UsageError("there is nothing to run", "name data sets and methods, for instance --data digits")
@@ -87,6 +93,24 @@ def benchmark(
         say(f"failed: {job.title}; the command and what it said are in {job.failed}")
     if failed:
         raise typer.Exit(1)
+
+
+def _offer(paths: list[Path]) -> None:
+    """Makes methods from files known to this process and to its workers."""
+    import os
+
+    from md2n.methods.added import ENVIRONMENT, check, name_of
+
+    for path in paths:
+        name_of(path)
+        check(path.resolve())
+    before = os.environ.get(ENVIRONMENT, "")
+    os.environ[ENVIRONMENT] = os.pathsep.join([*([before] if before else []), *(str(p.resolve()) for p in paths)])
+    from md2n.methods.catalogue import METHODS, MODELS, add
+
+    for path in paths:  # where the catalogue was read before this
+        if path.stem in METHODS or path.stem not in MODELS.names():
+            add(path.stem, path.resolve())
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from md2n.methods.added import files
 from md2n.methods.catalogue import MODELS
 
 PACKAGE = Path(__file__).parents[1]
@@ -57,23 +58,30 @@ def shared_code() -> str:
 
 
 def own_folder(model: str) -> str:
-    """Where a method's own source is, below md2n/.
+    """Where a method's own source is, below md2n/; the file of a method from outside.
 
     >>> own_folder("dccae")
     'methods/dcca'
     """
+    if model in (outside := files()):
+        return str(outside[model])
     return "/".join(MODELS.module(model).split(".")[1:3])
 
 
 def digest(package: Path, chosen: Sequence[str]) -> str:
     """Of the Python source in these folders and files of a package: names of files and what they mean."""
     paths = [package / name for name in chosen]
-    files = {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
+    sources = {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
     hasher = hashlib.sha256()
-    for place, file in sorted((file.relative_to(package).as_posix(), file) for file in files):
+    for place, file in sorted((placed(file, package), file) for file in sources):
         if not place.startswith(LEFT_OUT):
             hasher.update(f"{place}\n{meaning(file.read_bytes())}\n".encode())
     return hasher.hexdigest()[:DIGITS]
+
+
+def placed(file: Path, package: Path) -> str:
+    """Its name below the package; that of a file from outside by itself."""
+    return file.relative_to(package).as_posix() if file.is_relative_to(package) else file.name
 
 
 @cache

@@ -1,9 +1,12 @@
 """All methods by name, and how to build one.  A method is imported when its name is looked up."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from md2n.errors import UsageError
+from md2n.methods.added import files, has_settings, reachable
 from md2n.methods.base import MultimodalModel
 from md2n.methods.size import bounded, check_sizes
 from md2n.modality import Schema
@@ -35,6 +38,23 @@ METHODS = {
 
 MODELS = Registry("model", {name: f"md2n.methods.{model}" for name, (model, _) in METHODS.items()})
 CONFIGS = Registry("model", {name: f"md2n.methods.{config}" for name, (_, config) in METHODS.items()})
+
+
+def add(name: str, path: Path) -> None:
+    """Registers the method of a file; see ``added``.
+
+    Raises:
+        UsageError: the name is taken.
+    """
+    if name in METHODS:
+        raise UsageError(f"a method of md2n is called '{name}'", f"give {path.name} another name")
+    module = reachable(path)
+    MODELS.add(name, f"{module}:METHOD")
+    CONFIGS.add(name, f"{module}:SETTINGS" if has_settings(path) else f"md2n.methods.{FUSION}")
+
+
+for _name, _path in files().items():
+    add(_name, _path)
 
 
 def config_class(name: str) -> type[Any]:
