@@ -59,33 +59,20 @@ class Marginal:
         return self(query), self.values.expand(len(query.inputs), -1, -1)
 
 
-class KeptRows(nn.Module, abc.ABC):
-    """Keeps training rows as part of its state; fits lazily, one pattern and target at a time."""
+class FlatRows(nn.Module):
+    """Samples as rows of numbers, all modalities side by side, and back."""
 
     schema: Schema
-    rows: Tensor
-    held: Tensor
 
-    def make_rows(self, schema: Schema) -> None:
-        """Makes the buffers, empty."""
+    def shape_rows(self, schema: Schema) -> None:
+        """Sets how many frames and numbers of each modality a row has."""
         self.lengths = tuple(m.length if m.length * m.dim <= FLAT else 1 for m in schema.modalities)
         self.widths = tuple(n * m.dim for n, m in zip(self.lengths, schema.modalities))
-        self.register_buffer("rows", torch.zeros(0, sum(self.widths)))
-        self.register_buffer("held", torch.zeros(0, len(schema.modalities), dtype=torch.bool))
-        self._fits: dict[tuple[tuple[bool, ...], int], Answer] = {}
 
-    @abc.abstractmethod
-    def fit_answer(self, pattern: Bool[Tensor, " modality"], k: int, sharing: Bool[Tensor, " row"]) -> Answer:
-        """The answer for modality k where ``pattern`` is available.
-
-        Args:
-            pattern: ``[M]``.
-            k: the target.
-            sharing: ``[N]``, the kept rows that hold the target and some of the pattern; two at least.
-        """
-
-    def fit(self, batches: Iterable[SequenceBatch]) -> None:
-        """Keeps up to ``ROWS`` training rows, flattened, with what they hold; of more, a random sample."""
+    def sampled(
+        self, batches: Iterable[SequenceBatch]
+    ) -> tuple[Float[Tensor, "row all"], Bool[Tensor, "row modality"]]:
+        """Up to ``ROWS`` samples, flattened, and what they hold; of more, a random sample."""
         rows: list[Tensor] = []
         held: list[Tensor] = []
         count = 0
@@ -98,8 +85,7 @@ class KeptRows(nn.Module, abc.ABC):
                     held.append(holds)
                 elif (n := int(place.integers(count))) < ROWS:
                     rows[n], held[n] = row, holds
-        self.rows, self.held = torch.stack(rows), torch.stack(held)
-        self._fits.clear()
+        return torch.stack(rows), torch.stack(held)
 
     def padded(self, batch: SequenceBatch, k: int) -> tuple[Tensor, Tensor]:
         """What an encoder reads of modality k, and its frames, at least as long as the answer."""
@@ -120,6 +106,15 @@ class KeptRows(nn.Module, abc.ABC):
                 parts.append(features[:, :length].flatten(1))
         return torch.cat(parts, dim=1)
 
+    def groups(
+        self, batch: SequenceBatch
+    ) -> list[tuple[Float[Tensor, "n p"], Bool[Tensor, " batch"], Bool[Tensor, " modality"]]]:
+        """What is given, which samples they are, and their modalities, for each set of available modalities."""
+        flat = self.flat(batch)
+        patterns, which = torch.unique(batch.available, dim=0, return_inverse=True)
+        chosen = ((which == p, pattern) for p, pattern in enumerate(patterns))
+        return [(self.inputs_of(g, flat[members]), members, g) for members, g in chosen]
+
     def framed(self, flat: Float[Tensor, "*any q"], k: int) -> Float[Tensor, "*any _time _dim"]:
         """Rows of numbers of modality k as frames."""
         return flat.reshape(*flat.shape[:-1], self.lengths[k], self.schema.modalities[k].dim)
@@ -133,14 +128,6 @@ class KeptRows(nn.Module, abc.ABC):
             return x.expand(*x.shape[:-2], frames, -1)
         return F.pad(x, (0, 0, 0, max(0, frames - x.shape[-2])))[..., :frames, :]
 
-    def rows_for(self, pattern: Bool[Tensor, " modality"], sharing: Bool[Tensor, " row"]) -> Int[Tensor, " n"]:
-        """Places of the kept rows that a regression from ``pattern`` is fitted on, of those that are ``sharing``.
-
-        If fewer than two rows hold the whole pattern, rows with a part of it are used; zeros fill the rest.
-        """
-        complete = sharing & (self.held | ~pattern).all(dim=1)
-        return (complete if int(complete.sum()) >= 2 else sharing).nonzero()[:, 0]
-
     def missing_of(self, pattern: Bool[Tensor, " modality"]) -> list[tuple[int, Modality]]:
         """Column and modality of what a pattern lacks."""
         return [(k, m) for k, m in enumerate(self.schema.modalities) if not bool(pattern[k])]
@@ -153,13 +140,47 @@ class KeptRows(nn.Module, abc.ABC):
         """Modality k of flattened rows."""
         return torch.split(rows, list(self.widths), dim=1)[k]
 
+
+class KeptRows(FlatRows, abc.ABC):
+    """Keeps training rows as part of its state; fits lazily, one pattern and target at a time."""
+
+    rows: Tensor
+    held: Tensor
+
+    def make_rows(self, schema: Schema) -> None:
+        """Makes the buffers, empty."""
+        self.shape_rows(schema)
+        self.register_buffer("rows", torch.zeros(0, sum(self.widths)))
+        self.register_buffer("held", torch.zeros(0, len(schema.modalities), dtype=torch.bool))
+        self._fits: dict[tuple[tuple[bool, ...], int], Answer] = {}
+
+    @abc.abstractmethod
+    def fit_answer(self, pattern: Bool[Tensor, " modality"], k: int, sharing: Bool[Tensor, " row"]) -> Answer:
+        """The answer for modality k where ``pattern`` is available.
+
+        Args:
+            pattern: ``[M]``.
+            k: the target.
+            sharing: ``[N]``, the kept rows that hold the target and some of the pattern; two at least.
+        """
+
+    def fit(self, batches: Iterable[SequenceBatch]) -> None:
+        """Keeps ``sampled`` training rows."""
+        self.rows, self.held = self.sampled(batches)
+        self._fits.clear()
+
+    def rows_for(self, pattern: Bool[Tensor, " modality"], sharing: Bool[Tensor, " row"]) -> Int[Tensor, " n"]:
+        """Places of the kept rows that a regression from ``pattern`` is fitted on, of those that are ``sharing``.
+
+        If fewer than two rows hold the whole pattern, rows with a part of it are used; zeros fill the rest.
+        """
+        complete = sharing & (self.held | ~pattern).all(dim=1)
+        return (complete if int(complete.sum()) >= 2 else sharing).nonzero()[:, 0]
+
     def queries(self, batch: SequenceBatch) -> list[Query]:
         """The samples of a batch, by their sets of available modalities."""
-        flat = self.flat(batch)
-        distances = Distances(flat, self.rows, self.held, self.widths)
-        patterns, which = torch.unique(batch.available, dim=0, return_inverse=True)
-        chosen = ((which == p, pattern) for p, pattern in enumerate(patterns))
-        return [Query(self.inputs_of(g, flat[members]), members, g, distances) for members, g in chosen]
+        distances = Distances(self.flat(batch), self.rows, self.held, self.widths)
+        return [Query(inputs, members, pattern, distances) for inputs, members, pattern in self.groups(batch)]
 
     def answer(self, pattern: Bool[Tensor, " modality"], k: int) -> Answer:
         """What is known of modality k where ``pattern`` is available; fitted when it is first asked for.
