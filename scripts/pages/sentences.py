@@ -18,6 +18,7 @@ DRAWING = {
     "mean_fill": "which draws from the training mean and deviation and knows nothing of the sample",
     "regression_fill": "which adds residuals of similar training samples to a ridge regression",
     "neighbours": "which draws the values of similar training samples",
+    "factor_analysis": "which draws from a Gaussian with a shared latent",
 }
 
 

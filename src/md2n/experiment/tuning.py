@@ -50,6 +50,12 @@ RECOVERY: Space = {
 # What a method's own paper tunes or leaves open.
 OWN: Mapping[str, Space] = {
     "md2n": {**COMPLETE_VIEW, "model.gamma": ("0.1", "0.3", "1.0")},
+    "boosted_trees": {
+        "model.rate": (3e-2, 3e-1),
+        "model.leaves": ("7", "15", "31"),
+        "model.leaf_rows": ("5", "20", "50"),
+        "model.penalty": ("0.0", "1.0", "10.0"),
+    },
     "dcca": CORRELATION,
     "dccae": {**CORRELATION, "model.reconstruction": (1e-4, 1e1)},
     "mmin": {"model.imagination": ("1.0", "4.0", "10.0"), "model.cycle": ("0.5", "2.0")},

@@ -1,0 +1,1 @@
+"""``boosted_trees``: the model, its trees, and its settings."""
