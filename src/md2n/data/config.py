@@ -45,7 +45,8 @@ class DataConfig:
     hide: Mapping[str, Annotated[float, Ge(0), Le(1)]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if (self.fold is None) != (self.folds is None) or (self.fold or 0) >= (self.folds or 1):
-            raise ConfigError(
-                f"fold = {self.fold} of folds = {self.folds}", "give both, for instance fold 0 of 5 folds"
-            )
+        if (self.fold is None) != (self.folds is None):
+            alone = "fold" if self.folds is None else "folds"
+            raise ConfigError(f"data.{alone} without the other", "give both, for instance data.fold=0 data.folds=5")
+        if self.fold is not None and self.folds is not None and self.fold >= self.folds:
+            raise ConfigError(f"there is no fold {self.fold} of {self.folds}", f"choose 0 to {self.folds - 1}")
