@@ -31,7 +31,6 @@ from md2n.modality import Schema
 from md2n.shapes import Bool, Float, Int, Tensor
 
 MOST = max(COUNTS)  # rows that may be matched
-OWN, OTHER = 0.9, 0.19**0.5  # shares of two rows in a draw; their squares sum to 1
 LEAST = 1e-6  # variance of answers below which they tell no rows apart
 
 
@@ -55,20 +54,18 @@ class Local:
 
     __repr__ = brief
 
-    def dev(self, count: int, answer: float) -> Float[Tensor, "n _twice q"]:
-        """What draws differ by from the point: equally likely values with mean 0, two for each of the best rows.
+    def dev(self, count: int, answer: float) -> Float[Tensor, "n _count q"]:
+        """What draws differ by from the point: equally likely values with mean 0, one for each of the best rows.
 
-        Row i differs from the mean of the best rows by d_i, in its residual and in so much of its answer.  The values
-        are ``OWN d_i +- OTHER d_{i+1}``: they have the covariance of d over the rows, and reach beyond the few rows.
+        Row i differs from the mean of the best rows by d_i, in its residual and in so much of its answer.  A mixture of
+        two rows would reach beyond the few, but smear values that many rows share (docs/log.md).
 
         Args:
             count: how many rows.
             answer: h of ``calibration``.
         """
         both = self.residuals[:, :count] + answer * self.answers[:, :count]
-        apart = both - both.mean(dim=1, keepdim=True)
-        own, other = OWN * apart, OTHER * apart.roll(1, dims=1)
-        return torch.cat([own + other, own - other], dim=1)
+        return both - both.mean(dim=1, keepdim=True)
 
 
 @dataclass(frozen=True)
