@@ -32,8 +32,8 @@ from md2n.experiment.loading import LoadedRun, evaluation_data, load_run
 from md2n.experiment.pipeline import run_training
 from md2n.methods.base import Recovers
 from md2n.methods.catalogue import build, config_class
-from md2n.methods.md2n.features import FeatureRecovery
 from md2n.methods.md2n.model import MD2N
+from md2n.methods.parts.features import FeatureRecovery
 from md2n.seeding import generator
 from md2n.training.rundir import is_finished, read_run
 from scripts.recovery_tally import DRAWS, Tally

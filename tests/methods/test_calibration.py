@@ -10,11 +10,11 @@ from md2n.batch import SequenceBatch
 from md2n.errors import UsageError
 from md2n.evaluation.recovery import coverage, r2
 from md2n.methods.base import Recovery
-from md2n.methods.md2n.calibration import COUNTS, FEWEST, Intervals, Squares, ends_of, needs
 from md2n.methods.md2n.config import DiffusionConfig, MD2NConfig
 from md2n.methods.md2n.model import MD2N
-from md2n.methods.md2n.translation import Local, Matched, Translation
+from md2n.methods.parts.calibration import COUNTS, FEWEST, Intervals, Squares, ends_of, needs
 from md2n.methods.parts.config import FusionConfig, LatentConfig
+from md2n.methods.parts.translation import Local, Matched, Translation
 from md2n.missing import incomplete_patterns, pattern_flags
 from md2n.modality import Modality, Schema
 from md2n.nn.config import TransformerConfig

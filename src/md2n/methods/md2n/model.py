@@ -29,8 +29,8 @@ from md2n.errors import UsageError
 from md2n.methods.base import Card, Losses, Prediction, Recovery
 from md2n.methods.md2n.config import MD2NConfig
 from md2n.methods.md2n.end_variance import EndVariance
-from md2n.methods.md2n.features import NO_FLOAT64, FeatureRecovery
 from md2n.methods.md2n.recovery import DuplexRecovery
+from md2n.methods.parts.features import NO_FLOAT64, FeatureRecovery
 from md2n.methods.parts.latent import LatentModel
 from md2n.missing import draw_available
 from md2n.modality import Schema

@@ -23,7 +23,7 @@ import torch
 
 from md2n.batch import SequenceBatch
 from md2n.brief import brief
-from md2n.methods.md2n.calibration import COUNTS
+from md2n.methods.parts.calibration import COUNTS
 from md2n.methods.parts.nearest import DECIMALS, Query, closest
 from md2n.methods.parts.ridge import Ridge, fit_ridge
 from md2n.methods.parts.rows import Answer, KeptRows

@@ -13,7 +13,7 @@ from torch import nn
 
 from md2n.batch import SequenceBatch
 from md2n.methods.base import Recovery
-from md2n.methods.md2n.calibration import (
+from md2n.methods.parts.calibration import (
     COUNTS,
     FEWEST,
     Calibration,
@@ -26,8 +26,8 @@ from md2n.methods.md2n.calibration import (
     normal_ends,
     thin,
 )
-from md2n.methods.md2n.translation import Local, Translation
 from md2n.methods.parts.rows import choices
+from md2n.methods.parts.translation import Local, Translation
 from md2n.modality import Schema
 from md2n.noise import SampleNoise
 from md2n.shapes import Float, Int, Tensor
