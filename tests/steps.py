@@ -15,8 +15,9 @@ from md2n.missing import draw_available
 from md2n.modality import Schema
 from md2n.seeding import generator
 
-# A hundred network calls for a prediction obey the same rules as ten, which is enough not to overshoot.
-CHEAPER: dict[str, dict[str, Any]] = {"imder": {"steps": 10}}
+# A hundred network calls for a prediction obey the same rules as ten, which is enough not to overshoot, and eight draws
+# for a calibration the same as two.
+CHEAPER: dict[str, dict[str, Any]] = {"imder": {"steps": 10, "recover_draws": 2}}
 
 
 def built(name: str, schema: Schema) -> MultimodalModel:

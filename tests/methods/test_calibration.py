@@ -10,15 +10,19 @@ from md2n.batch import SequenceBatch
 from md2n.errors import UsageError
 from md2n.evaluation.recovery import coverage, r2
 from md2n.methods.base import Recovery
+from md2n.methods.dicmor.config import DiCMoRConfig
+from md2n.methods.dicmor.model import DiCMoR
 from md2n.methods.md2n.config import DiffusionConfig, MD2NConfig
 from md2n.methods.md2n.model import MD2N
 from md2n.methods.parts.calibration import COUNTS, FEWEST, Intervals, Squares, ends_of, needs
-from md2n.methods.parts.config import FusionConfig, LatentConfig
+from md2n.methods.parts.config import CalibrationKind, FusionConfig, LatentConfig
+from md2n.methods.parts.latent import LatentModel
 from md2n.methods.parts.translation import Local, Matched, Translation
 from md2n.missing import incomplete_patterns, pattern_flags
 from md2n.modality import Modality, Schema
 from md2n.nn.config import TransformerConfig
 from md2n.seeding import generator
+from tests.steps import few_steps
 from tests.worlds import CLASSES, WORLDS, every_pattern, make_batch
 
 SCHEMA = Schema((Modality("cause", 4), Modality("effect", 3)), CLASSES)
@@ -56,7 +60,7 @@ def calibrated(training: SequenceBatch, validation: SequenceBatch, **settings: s
     return model
 
 
-def effects(model: MD2N, batch: SequenceBatch, draws: int = 40) -> Recovery:
+def effects(model: LatentModel, batch: SequenceBatch, draws: int = 40) -> Recovery:
     with torch.no_grad():
         shown = batch.hide(torch.tensor([True, False]).expand(batch.size, -1)).poisoned()
         return model.recover(shown, generator(0, "r"), draws=draws)
@@ -165,6 +169,22 @@ def test_draws_of_the_walk_are_scaled_to_what_validation_needs() -> None:
     point = effects(untrained(calibration="none"), test).features["effect"][:, 0].numpy()
     away = scaled - effects(model, test).features["effect"][:, 0].numpy()
     assert away == pytest.approx(factor * (plain - point), abs=1e-4)
+
+
+@pytest.mark.parametrize("calibration", ["walk", "translation"])
+def test_intervals_of_dicmor_hold_what_they_say_once_they_are_calibrated(calibration: CalibrationKind) -> None:
+    torch.manual_seed(0)
+    config = DiCMoRConfig(SMALL.fusion, refiner_blocks=1, flow_steps=1, calibration=calibration)
+    model, training, test = DiCMoR(SCHEMA, config), world(200, 0), world(200, 1)
+    few_steps(model, training, 10, "dicmor", lambda parameters: torch.optim.AdamW(parameters, lr=3e-3))
+    before = effects(model, test)
+    with torch.no_grad():
+        assert not model.calibrate([training], [world(100, 2)])
+    truth, after = test.features["effect"][:, 0].numpy(), effects(model, test)
+    for level in (0.5, 0.8, 0.9):
+        plain, scaled = (coverage(truth, r.draws["effect"][:, :, 0].numpy(), level) for r in (before, after))
+        assert abs(scaled - level) < 0.06 < abs(plain - level)
+    assert r2(truth, after.features["effect"][:, 0].numpy()) >= r2(truth, before.features["effect"][:, 0].numpy())
 
 
 @pytest.mark.parametrize("rows", [1, FEWEST - 1])
@@ -307,7 +327,7 @@ def test_the_factor_that_an_error_needs_brings_it_to_the_end() -> None:
 
 def test_a_device_without_float64_calibrates_nothing_and_refuses_a_calibrated_recovery(monkeypatch) -> None:
     ready, model = calibrated(world(60, 0), world(20, 2)), untrained()
-    monkeypatch.setattr("md2n.methods.md2n.model.NO_FLOAT64", ("cpu",))
+    monkeypatch.setattr("md2n.methods.parts.latent.NO_FLOAT64", ("cpu",))
     with torch.no_grad():
         (note,) = model.calibrate([world(60, 0)], [world(20, 2)])
     assert "no float64" in note

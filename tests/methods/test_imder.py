@@ -162,4 +162,5 @@ def test_the_original_size_is_near_what_was_counted() -> None:
     network = ScoreNet(latent.width, latent.length, settings.network, VarianceExploding(settings.sigma))
     count = sum(p.numel() for p in network.parameters())
     assert (latent.length, latent.width, settings.steps, settings.train_steps) == (48, 32, 100, 100)
+    assert settings.calibration == "none"
     assert count == pytest.approx(3.46e6, rel=0.15)

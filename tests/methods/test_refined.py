@@ -11,11 +11,12 @@ from md2n.methods.dicmor.config import DiCMoRConfig
 from md2n.methods.dicmor.model import DiCMoR
 from md2n.methods.imder.config import IMDerConfig, ScoreNetConfig
 from md2n.methods.imder.model import IMDer
+from md2n.methods.parts.config import CalibrationKind
 from md2n.methods.parts.refined import ENCODERS, RECOVERY, RefinedRecovery
 from md2n.methods.parts.refiner import ChannelAttention, Refiner, refine_missing
 from md2n.missing import draw_available
 from md2n.seeding import generator
-from tests.worlds import WORLDS, make_batch
+from tests.worlds import WORLDS, every_pattern, make_batch
 
 NAMES = ("dicmor", "imder")
 
@@ -146,3 +147,44 @@ def test_a_natural_gap_has_no_truth_to_recover(name: str) -> None:
     losses = model.loss(gappy, generator(0, "loss"))
     assert float(losses.parts["recovery"].detach()) == 0.0
     assert bool(torch.isfinite(losses.total))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_saved_before_there_was_a_calibration_recover_as_they_did(name: str) -> None:
+    before, now = made(name, calibration="none").eval(), made(name).eval()
+    assert set(now.state_dict()) - set(before.state_dict())
+    now.load_state_dict(before.state_dict())
+    batch = every_pattern(make_batch(WORLDS["sequences"]))
+    with torch.no_grad():
+        one, other = (m.recover(batch, generator(0, "r"), draws=3) for m in (now, before))
+    for k, feature in enumerate(WORLDS["sequences"].names):
+        gap = batch.missing[:, k]
+        assert torch.equal(one.features[feature][gap], other.features[feature][gap])
+        assert torch.equal(one.draws[feature][:, gap], other.draws[feature][:, gap])
+
+
+@pytest.mark.parametrize("calibration", ["walk", "translation"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_calibration_changes_recoveries_and_no_prediction(name: str, calibration: CalibrationKind) -> None:
+    model, batch = made(name, calibration=calibration).eval(), every_pattern(make_batch(WORLDS["sequences"], seed=1))
+
+    def answers() -> list[Tensor]:
+        prediction, recovery = model.predict(batch, generator(0, "p"), draws=2), model.recover(batch, generator(0, "r"))
+        return [prediction.output, recovery.draws["text"][:, batch.missing[:, 0]]]
+
+    with torch.no_grad():
+        before = answers()
+        assert not model.calibrate([make_batch(WORLDS["sequences"])], [make_batch(WORLDS["sequences"], seed=2)])
+        after = answers()
+    assert torch.equal(before[0], after[0])
+    assert not torch.allclose(before[1], after[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_method_as_published_calibrates_nothing(name: str) -> None:
+    model = made(name, calibration="none").eval()
+    before = {k: x.clone() for k, x in model.state_dict().items()}
+    with torch.no_grad():
+        assert not model.calibrate([make_batch(WORLDS["sequences"])], [make_batch(WORLDS["sequences"], seed=2)])
+    assert all(torch.equal(x, before[k]) for k, x in model.state_dict().items())
+    assert before.keys() == model.state_dict().keys()

@@ -19,7 +19,7 @@ couplings only, so half of each recovered latent is a copy of an available one. 
 They lie on a sphere, where a density is unbounded, so a little noise is added before the density is computed.  The
 densities give the latents no gradient.  Bits are a mean over modalities; in the public code they are a sum.  Our
 encoders are trained after the first phase, too, and get gradients from generated latents; in the public code neither is
-the case.  We add decoders, which lead back to features.
+the case.  We add decoders, which lead back to features; these are shrunk and scaled as validation samples say.
 """
 
 from collections.abc import Iterable, Sequence
@@ -64,7 +64,8 @@ class DiCMoR(RefinedRecovery):
         "Encoders are trained after the first phase, too (train_encoders). MD2N's fusion, which receives a flag for "
         "recovered modalities, replaces MulT. Any number of modalities. Real labels without a declared range share "
         "one Gaussian. Decoders are added, so features are recovered. The recovered latent is deterministic, so "
-        "draws differ by the error of the decoders only.",
+        "draws differ by the error of the decoders only. After training, recovered features are shrunk and "
+        "their deviation is scaled, as validation samples say (calibration).",
         recovers=True,
     )
 

@@ -16,7 +16,8 @@ noise is not shared, so our condition has no noise.  A training step draws four 
 (``score_draws``), the public code one.  The sampler takes ten steps in training and a hundred in use; the public code
 always takes a hundred.  Squared errors are means over all pairs of a sample and one of its missing modalities; in the
 public code they are sums over modalities.  Our encoders are trained after the first phase, too; those of the public
-code are not.  We add decoders, which lead back to features.
+code are not.  We add decoders, which lead back to features; these are shrunk and scaled as validation
+samples say.
 """
 
 import itertools
@@ -40,6 +41,9 @@ from md2n.shapes import Float, Tensor
 class IMDer(RefinedRecovery):
     """Incomplete multimodality-diffused emotion recognition."""
 
+    views: ClassVar[int] = 4  # few, for a draw takes a hundred calls
+    pairs: ClassVar[int] = 512
+
     card: ClassVar[Card] = Card(
         title="IMDer",
         paper="Wang, Li, Cui: Incomplete Multimodality-Diffused Emotion Recognition. NeurIPS 2023",
@@ -52,8 +56,9 @@ class IMDer(RefinedRecovery):
         "condition has no noise. Encoders are trained after the first phase, too (train_encoders). MD2N's fusion, "
         "which receives a flag for recovered modalities, replaces MulT. AdamW, a cosine schedule and a bound on the "
         "norm of the gradient replace Adam, a rate halved on plateaus and clipped values. Any number of modalities. "
-        "Decoders are added, so features are recovered. The preset 'imder_original' has the sizes, calls and sum of "
-        "the public code.",
+        "Decoders are added, so features are recovered; after training these are shrunk and their draws are scaled, as "
+        "validation samples say (calibration). The preset 'imder_original' has the sizes, calls and sum of the public "
+        "code, and no calibration.",
         recovers=True,
     )
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from md2n.diffusion.stages import Stages
-from md2n.methods.parts.config import FusionConfig
+from md2n.methods.parts.config import CalibrationKind, FusionConfig
 from md2n.nn.config import TransformerConfig
 
 
@@ -101,4 +101,4 @@ class MD2NConfig:
     predict_draws: Annotated[int, Gt(0)] = 1
     recover_steps: Annotated[int, Gt(0)] = 2
     recover_draws: Annotated[int, Gt(0)] = 8
-    calibration: Literal["none", "walk", "translation"] = "translation"
+    calibration: CalibrationKind = "translation"

@@ -16,8 +16,7 @@ what is decoded is combined with a closed-form translation and drawn as widely a
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import torch
@@ -25,21 +24,15 @@ import torch
 from md2n.batch import SequenceBatch
 from md2n.diffusion.objective import duplex_loss
 from md2n.diffusion.process import make_process
-from md2n.errors import UsageError
-from md2n.methods.base import Card, Losses, Prediction, Recovery
+from md2n.methods.base import Card, Losses, Prediction
 from md2n.methods.md2n.config import MD2NConfig
 from md2n.methods.md2n.end_variance import EndVariance
 from md2n.methods.md2n.recovery import DuplexRecovery
-from md2n.methods.parts.features import NO_FLOAT64, FeatureRecovery
-from md2n.methods.parts.latent import LatentModel
-from md2n.missing import draw_available
+from md2n.methods.parts.latent import LatentModel, Recovered
 from md2n.modality import Schema
 from md2n.noise import SampleNoise, SequentialNoise
 from md2n.seeding import generator as seeded
 from md2n.shapes import Float, Int, Tensor
-
-VIEWS = 16  # patterns that a validation row is met under, at most
-PAIRS = 4096  # of validation rows and patterns
 
 
 class MD2N(LatentModel):
@@ -70,8 +63,7 @@ class MD2N(LatentModel):
         process = make_process(d.steps, d.t1, d.t2, d.schedule, d.transfer, d.variance)
         self.recovery = DuplexRecovery(len(schema.modalities), tokens, width, process, d)
         self.add_decoders(config.decoders)
-        calibrated = config.decoders and config.calibration != "none"
-        self.features = FeatureRecovery(schema, config.calibration == "translation") if calibrated else None
+        self.add_calibration(config.calibration)
 
     def loss(self, batch: SequenceBatch, generator: torch.Generator) -> Losses:
         config, available, present = self.config, batch.available, batch.present
@@ -156,82 +148,31 @@ class MD2N(LatentModel):
         output = self.output(filled, available) if config.predict_steps == 1 else each.mean(dim=0)
         return Prediction(output, self.deviation(each, batch))
 
-    def recover(
-        self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
-    ) -> Recovery:
-        """Every missing modality decoded: its best point estimate, and draws for how sure it is.
-
-        The point estimate decodes the one-step estimate, which is the mean of what is plausible and what D_k was
-        trained on (Eq. 16); a mean over a few draws would add their noise to it.  Once calibrated, the decoded estimate
-        is one part of the answer (``features``), and ``steps`` counts only for modalities whose draws are the walk's:
-        long sequences, and all of them where ``calibration`` is not ``translation``.
-
-        Raises:
-            UsageError: the model was trained without decoders; or it is calibrated, and the device has no float64.
-        """
-        if not self.config.decoders:
-            raise UsageError(
-                "this model was trained without decoders, so it recovers latents only", "train with decoders = true"
-            )
-        if self.features is not None and self.features.calibrated and self._device.type in NO_FLOAT64:
-            raise UsageError(
-                f"a calibrated recovery needs float64, which device '{self._device.type}' does not have",
-                "use --device cpu",
-            )
-        count, noise = draws or self.config.recover_draws, batch.noise(generator)
-        if self.features is None or self.features.walks(batch):
-            plain = self._decoded(batch, noise, steps or self.config.recover_steps, count)
-        else:
-            plain = self._decoded(batch, noise, 1, 1)
-        return plain if self.features is None else self.features.answer(batch, plain, count, noise)
-
     @property
-    def _device(self) -> torch.device:
-        return next(self.parameters()).device
+    def recover_draws(self) -> int:
+        return self.config.recover_draws
 
-    def _decoded(self, batch: SequenceBatch, noise: SampleNoise, steps: int, count: int) -> Recovery:
-        """Decoded latents, ``count`` draws of ``steps`` calls."""
-        best, drawn = self.recovery.recover(self.backbone.encode(batch), batch.available, noise, steps, count)
-        return self.decoded(batch, best, drawn, count, noise)
+    def draw_latents(self, batch: SequenceBatch, noise: SampleNoise, steps: int | None, count: int) -> Recovered:
+        """The point estimate is that of one step: the mean of what is plausible, which D_k was trained on (Eq. 16).
+
+        A mean over a few draws would add their noise to it.
+        """
+        calls, latents = steps or self.config.recover_steps, self.backbone.encode(batch)
+        best, drawn = self.recovery.recover(latents, batch.available, noise, calls, count)
+        return best, drawn.view(count, *best.shape)
+
+    def estimate_latents(self, batch: SequenceBatch, noise: SampleNoise, steps: int | None, count: int) -> Recovered:
+        return self.draw_latents(batch, noise, 1, 1)
 
     def calibrate(self, training: Iterable[SequenceBatch], validation: Iterable[SequenceBatch]) -> Sequence[str]:
-        """Fits how decoded features are answered with (``features``), and c^2 where the sampler reads it.
+        """Fits c^2 first, where the sampler reads it: draws are calibrated as they will be.
 
         Predictions of one step stay as they are.
-
-        Args:
-            training: complete batches; rows of them are kept.
-            validation: complete batches; every row is met under up to ``VIEWS`` drawn patterns.
-
-        Returns:
-            What a person should know: which modalities were left as they were.
         """
         batches = list(validation)
-        count = max(1, min(VIEWS, PAIRS // max(1, sum(b.size for b in batches))))
-
-        def views() -> Iterator[SequenceBatch]:
-            for (number, batch), view in product(enumerate(batches), range(count)):
-                hidden = draw_available(batch.present.cpu(), seeded(0, "calibration", number, view))
-                yield batch.hide(hidden.to(batch.device))
-
         if self.recovery.variance is not None:
-            self._fit_variance(self.recovery.variance, views())
-        if self.features is None:
-            return ()
-        if self._device.type in NO_FLOAT64:
-            return (
-                f"not calibrated: device '{self._device.type}' has no float64. Recoveries are those of the decoder "
-                "alone; train with trainer.device=cpu to calibrate them",
-            )
-        self.features.keep(training)
-        walks = not all(map(self.features.matched, range(len(self.schema.modalities))))
-        steps, draws = (self.config.recover_steps, self.config.recover_draws) if walks else (1, 1)
-
-        def decoded() -> Iterator[tuple[SequenceBatch, Recovery]]:
-            for shown in views():
-                yield shown, self._decoded(shown, shown.noise(seeded(0, "calibration")), steps, draws)
-
-        return self.features.fit(decoded)
+            self._fit_variance(self.recovery.variance, self.hidden_views(batches))
+        return super().calibrate(training, batches)
 
     def _fit_variance(self, variance: EndVariance, views: Iterable[SequenceBatch]) -> None:
         """Fits c^2 of the Gaussian sampler on batches with something hidden."""

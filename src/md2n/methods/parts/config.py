@@ -7,6 +7,9 @@ from annotated_types import Ge, Gt, Le
 
 from md2n.nn.config import TransformerConfig
 
+# How recovered features are made after training; ``MD2NConfig`` says what each is.
+CalibrationKind = Literal["none", "walk", "translation"]
+
 
 @dataclass(frozen=True)
 class LatentConfig:

@@ -15,13 +15,13 @@ import torch
 from torch import nn
 
 from md2n.batch import SequenceBatch
-from md2n.methods.base import Losses, Phase, Prediction, Recovery
+from md2n.methods.base import Losses, Phase, Prediction
 from md2n.methods.parts.backbone import given_or_absent
-from md2n.methods.parts.latent import LatentModel
+from md2n.methods.parts.latent import LatentModel, Recovered
 from md2n.methods.parts.refined_config import RefinedConfig
 from md2n.methods.parts.refiner import Refiner, refine_missing
 from md2n.modality import Schema
-from md2n.noise import Noise, SequentialNoise
+from md2n.noise import Noise, SampleNoise, SequentialNoise
 from md2n.shapes import Bool, Float, Tensor
 
 ENCODERS, RECOVERY = "encoders", "recovery"
@@ -44,6 +44,7 @@ class RefinedRecovery(LatentModel, abc.ABC):
         width, count = config.fusion.latent.width, len(schema.modalities)
         self.refiners = nn.ModuleList(Refiner(width, config.refiner_blocks) for _ in range(count))
         self.add_decoders()
+        self.add_calibration(config.calibration)
 
     def phases(self) -> Sequence[Phase]:
         first = self.settings.pretraining
@@ -134,11 +135,12 @@ class RefinedRecovery(LatentModel, abc.ABC):
         each = self.output(drawn, available).view(count, batch.size, *self.tail)
         return Prediction(each.mean(dim=0), self.deviation(each, batch))
 
-    def recover(
-        self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
-    ) -> Recovery:
-        """Decoded features: the point estimate from the mean of the drawn latents, and every draw."""
-        count, noise = draws or self.settings.recover_draws, batch.noise(generator)
+    @property
+    def recover_draws(self) -> int:
+        return self.settings.recover_draws
+
+    def draw_latents(self, batch: SequenceBatch, noise: SampleNoise, steps: int | None, count: int) -> Recovered:
+        """The point estimate is the mean of the draws."""
         drawn, _ = self.repeated(batch, noise, count, steps)
-        best = drawn.view(count, batch.size, *drawn.shape[1:]).mean(dim=0)
-        return self.decoded(batch, best, drawn, count, noise)
+        each = drawn.view(count, batch.size, *drawn.shape[1:])
+        return each.mean(dim=0), each

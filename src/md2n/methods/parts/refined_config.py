@@ -5,7 +5,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Lt
 
-from md2n.methods.parts.config import FusionConfig
+from md2n.methods.parts.config import CalibrationKind, FusionConfig
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class RefinedConfig:
         complete_view_distillation: as in ``MD2NConfig``; 0 is the form of the papers.
         complete_task: as in ``MD2NConfig``; distillation needs it.
         recover_draws: number of draws behind the mean and the standard deviation of a recovery.
+        calibration: as in ``MD2NConfig``, with the draws of the method; ``none`` is the form of the papers.
     """
 
     fusion: FusionConfig = field(default_factory=FusionConfig)
@@ -33,3 +34,4 @@ class RefinedConfig:
     complete_view_distillation: Annotated[float, Ge(0)] = 0.0
     complete_task: Annotated[float, Ge(0)] = 0.0
     recover_draws: Annotated[int, Gt(0)] = 8
+    calibration: CalibrationKind = "walk"
