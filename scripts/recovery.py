@@ -41,7 +41,7 @@ from scripts.recovery_tally import DRAWS, Tally
 OUT = Path(__file__).parents[1] / "results" / "recovery.json"
 ROWS = 1000
 BATCH = 64
-CLOSED = ("mean_fill", "neighbours", "regression_fill")
+CLOSED = ("mean_fill", "neighbours", "factor_analysis", "regression_fill")
 LARGE = ("trainer.steps=800", "trainer.validations=4", "trainer.batch_size=64", "trainer.learning_rate=2e-3")
 MEASURED = "recovery.json"  # in a run folder
 

@@ -12,7 +12,7 @@ from scripts.pages.benchmark import filled
 
 FILE = PROJECT / "results" / "recovery.json"
 OURS, RIDGE, MARGINAL = "md2n", "regression_fill", "mean_fill"
-OPPONENTS = (RIDGE, "neighbours", MARGINAL)
+OPPONENTS = (RIDGE, "neighbours", "factor_analysis", MARGINAL)
 PARTS = ("estimate", "walk", "calibrated walk", "translation", OURS)
 LITTLE, MUCH = 0.05, 0.1  # R² of the ridge above which something, and much, can be recovered
 FEW = 100  # hidden frames below which shares of intervals are not judged
@@ -75,7 +75,7 @@ def demands(places: Mapping[Place, Mapping[str, Mapping[str, float]]], runs: Run
         return places[place][method][measure]
 
     def best(place: Place, measure: str) -> float:
-        return min(of(place, o, measure) for o in OPPONENTS)
+        return min(of(place, o, measure) for o in OPPONENTS if o in places[place])
 
     def gain(p: Place) -> float:
         return of(p, OURS, "r2") - of(p, RIDGE, "r2")
@@ -125,13 +125,16 @@ def recovery_of(data: str, runs: Runs) -> Table:
     rows = []
     for modality in first["measures"][OURS]:
         methods = places[data, modality]
-        for method in (OURS, *OPPONENTS):
+        beside = [o for o in (OURS, *OPPONENTS) if o in methods]
+        for method in beside:
             m = methods[method]
             spread = [r["measures"][method][modality]["crps"] for r in runs if method in r["measures"]]
             gap = first["against"].get(method, {}).get(modality)
 
-            def cell(name: str, method: str = method, methods: Any = methods, digits: int = 3) -> Cell:
-                values = [of[name] for of in (methods[o] for o in (OURS, *OPPONENTS))]
+            def cell(
+                name: str, method: str = method, methods: Any = methods, beside: Sequence[str] = beside, digits: int = 3
+            ) -> Cell:
+                values = [of[name] for of in (methods[o] for o in beside)]
                 target = max(values) if name == "r2" else min(values)
                 return Cell(value=methods[method][name], digits=digits, best=methods[method][name] == target)
 

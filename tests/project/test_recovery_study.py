@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scripts.pages.recovery import demands, page_of
-from scripts.recovery import PARTS, Trained, study
+from scripts.recovery import CLOSED, PARTS, Trained, study
 from scripts.recovery_tally import by_frame, energy_score, margin, variogram_score
 
 from md2n.evaluation.recovery import crps
@@ -44,7 +44,7 @@ def made(r2: float, crps: float, in90: float, ridge: float = 0.5) -> dict:
         measures = {"r2": r2, "crps": crps, "energy": crps, "variogram": 0.1, "n": 200}
         return {"eye": measures | {"in50": 0.5, "in80": 0.8, "in90": in90}}
 
-    others = dict.fromkeys(("regression_fill", "neighbours", "mean_fill", *PARTS), of(ridge, 0.4, 0.9))
+    others = dict.fromkeys((*CLOSED, *PARTS), of(ridge, 0.4, 0.9))
     return {
         "data": "digits", "seed": 0, "duplex": True, "score": 0.5, "cpu_s": 36.0,
         "measures": others | {"md2n": of(r2, crps, in90)},

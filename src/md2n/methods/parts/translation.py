@@ -19,8 +19,6 @@ it weighs those that say something of the target.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-
 from md2n.batch import SequenceBatch
 from md2n.brief import brief
 from md2n.methods.parts.calibration import COUNTS
