@@ -209,7 +209,11 @@ def test_real_labels_and_unlabelled_data_of_strangers(capsys, made: Path, tmp_pa
     assert said.code == 0
     assert "note: the model normalises each subject apart" in said.err
     rows = table(said.out)
-    assert list(rows[0]) == ["id", "prediction", "available"]
+    ends = [f"{end}_{level}" for level in (50, 80, 90) for end in ("low", "high")]
+    assert list(rows[0]) == ["id", "prediction", *ends, "available"]
+    for row in rows:
+        nested = ("low_90", "low_80", "low_50", "prediction", "high_50", "high_80", "high_90")
+        assert [float(row[name]) for name in nested] == sorted(float(row[name]) for name in nested)
     assert "note: no standard deviation: the method draws nothing" in said.err
     assert np.isfinite([float(r["prediction"]) for r in rows]).all()
     assert {r["available"] for r in rows} == {"audio+video+pulse", "audio+pulse"}

@@ -58,7 +58,8 @@ def test_a_large_store_is_compared_in_part_and_that_is_told(tmp_path: Path, monk
     assert f"`md2n data check {data}` compares all" in told[0]
 
 
-FILES = ("config.json", "schema.json", "normaliser.json", "normaliser.safetensors", "model.safetensors")
+NORMALISER = ("normaliser.json", "normaliser.safetensors")
+FILES = ("config.json", "schema.json", *NORMALISER, "certainty.json", "model.safetensors")
 
 
 @pytest.mark.parametrize("name", FILES)

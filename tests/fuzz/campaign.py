@@ -19,7 +19,7 @@ NAMES = (
     "store manifest.json", "store ids.json", "store group.0.json", "store text.values.npy", "store text.offsets.npy",
     "store label.0.npy", "config toml", "config json",
     "run config.json", "run schema.json", "run run.json", "run normaliser.json", "run normaliser.safetensors",
-    "run model.safetensors", "checkpoint state.json", "checkpoint tensors.safetensors", "results",
+    "run certainty.json", "run model.safetensors", "checkpoint state.json", "checkpoint tensors.safetensors", "results",
 )  # fmt: skip
 
 

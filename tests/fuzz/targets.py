@@ -194,7 +194,10 @@ def configurations(folder: Path) -> dict[str, Target]:
 
 def runs(folder: Path) -> dict[str, Target]:
     run = trained(folder, "modality_dropout", sixty_digits())
-    files = ("config.json", "schema.json", "run.json", "normaliser.json", "normaliser.safetensors", "model.safetensors")
+    files = (
+        "config.json", "schema.json", "run.json", "normaliser.json", "normaliser.safetensors", "certainty.json",
+        "model.safetensors",
+    )  # fmt: skip
     return {f"run {name}": Target(run / name, lambda: load_run(run)) for name in files}
 
 

@@ -99,7 +99,7 @@ def test_predictions_do_not_depend_on_the_other_rows(dropout: Predictor, given: 
     order = np.asarray([7, 2, 11, 0])
     some = dropout.predict({k: x[order] for k, x in given.items()}).output
     assert np.allclose(some, whole[order], atol=1e-5)
-    small = Predictor(dropout.model, dropout.schema, dropout.normaliser, batch_size=5)
+    small = Predictor(dropout.model, dropout.schema, dropout.normaliser, batch_size=5, certainty=dropout.certainty)
     assert np.allclose(small.predict(given).output, whole, atol=1e-5)
 
 
@@ -137,7 +137,8 @@ def test_draws_are_a_samples_own(recovering: Predictor, digits: Samples, known: 
     def part(rows: np.ndarray) -> dict | Samples:
         return hidden.select(rows) if known == "ids" else {k: x[rows] for k, x in arrays(hidden).items()}
 
-    other = Predictor(recovering.model, recovering.schema, recovering.normaliser, batch_size=batch_size)
+    parts = recovering.model, recovering.schema, recovering.normaliser
+    other = Predictor(*parts, batch_size=batch_size, certainty=recovering.certainty)
     for whole, chosen in zip(stds(recovering, part(np.arange(12))), stds(other, part(order))):
         np.testing.assert_allclose(chosen, whole[order], rtol=1e-4, atol=1e-6)
 

@@ -47,6 +47,7 @@ def evaluate(
         from md2n.experiment.measuring import RESULTS
         from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation
         from md2n.experiment.results_store import run_facts, run_rows
+        from md2n.report.certainty import certainty_table
         from md2n.report.render import write_report
         from md2n.report.tables import fixed_table, hidden_table, inside_table, rate_table, recovery_table
         from md2n.report.verdict import verdict
@@ -67,7 +68,8 @@ def evaluate(
     named = naming(r.model for r in rows)
     if sentence := verdict(rows, naming=named):
         print_line(sentence)
-    for table in (t(rows, naming=named) for t in (fixed_table, rate_table, hidden_table, inside_table, recovery_table)):
+    kinds = (fixed_table, rate_table, hidden_table, inside_table, certainty_table, recovery_table)
+    for table in (t(rows, naming=named) for t in kinds):
         if table.rows:
             print_table(table)
     say_what_is_left_out()

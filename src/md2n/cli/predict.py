@@ -31,6 +31,9 @@ def predict(
 ) -> None:
     """Predict: one CSV row per sample with id, label, standard deviation, class probabilities and what was available.
 
+    Probabilities are calibrated on validation samples.  A real label has the ends of intervals instead: low_90 and
+    high_90 hold it for 90 % of samples like the validation samples, and so on for 80 and 50.
+
     The column std is the standard deviation over draws of what is missing: 0 where nothing is missing.  There is no
     such column where the method draws nothing, or where a single draw is asked for.
     """
@@ -55,6 +58,7 @@ def predict(
         say(f"note: {note}")
     columns = [csv_cell(f"p_{c}") for c in answer.classes]
     std = answer.std
+    columns += [f"{end}_{level}" for level in answer.intervals for end in ("low", "high")]
     head = ["id", "prediction", *([] if std is None else ["std"]), *columns, "available"]
     lines = []
     for i, label in enumerate(answer.labels):
@@ -63,6 +67,7 @@ def predict(
         # Every digit of a value: how many of them count depends on the label's offset.
         answered = csv_cell(str(label)) if answer.classes else str(label)
         each = [f"{p:.6g}" for p in answer.output[i]] if answer.classes else []
+        each += [str(end) for ends in answer.intervals.values() for end in ends[i]]
         lines.append([csv_cell(str(answer.ids[i])), answered, *width, *each, answer.available[i]])
     if out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([head, *lines])

@@ -20,6 +20,7 @@ from md2n.batch import Dataset
 from md2n.brief import brief
 from md2n.errors import DataError, UsageError
 from md2n.evaluation import metrics
+from md2n.evaluation.certainty import Certainty
 from md2n.evaluation.inference import (
     Meter,
     batches,
@@ -32,6 +33,7 @@ from md2n.evaluation.inference import (
 )
 from md2n.evaluation.protocols import Condition
 from md2n.evaluation.recovery import MOST_FRAMES, LatentTally, RecoveryTally
+from md2n.evaluation.reliability import certainty_measures
 from md2n.evaluation.results import Provenance, ResultRow
 from md2n.methods.base import MultimodalModel, Recovers
 from md2n.missing import incomplete_patterns, pattern_flags
@@ -47,7 +49,7 @@ class ConditionResult:
     Args:
         condition: which modalities were hidden.
         n: samples measured: those that take part and whose label is known.
-        measures: name -> value; see ``metrics.measures``.
+        measures: name -> value; see ``metrics.measures`` and ``reliability.certainty_measures``.
         output: ``[R]`` or ``[R, C]`` of the R samples that take part.
         std: the same shape; standard deviation over draws; None where the method gave none.
         labels: ``[R]``.
@@ -109,6 +111,7 @@ def evaluate(
     seed: int = 0,
     device: torch.device | str = "cpu",
     meter: Meter | None = None,
+    certainty: Certainty | None = None,
 ) -> list[ConditionResult]:
     """Predictions and measures under every condition, in the order given; the data are read once.
 
@@ -121,6 +124,7 @@ def evaluate(
         seed: of everything random.
         device: where the method is.
         meter: counts what the predictions took.
+        certainty: of the model, measured beside; it changes no prediction and no other measure.
 
     Raises:
         UsageError: a condition was made for another number of samples or modalities.
@@ -128,7 +132,7 @@ def evaluate(
     """
     meter = meter or Meter()
     check_conditions(model, dataset, conditions)
-    collected: list[list[tuple[Array, Array | None, Array, Array]]] = [[] for _ in conditions]
+    collected: list[list[tuple[Array, Array | None, Array, Array, Array]]] = [[] for _ in conditions]
     with evaluation_mode(model):
         for positions, loaded in batches(dataset, batch_size, device, conversations_for(model, dataset)):
             for condition, parts in zip(conditions, collected):
@@ -141,11 +145,13 @@ def evaluate(
                     prediction = model.predict(inputs, g, draws=draws)
                 refuse_nan(prediction.output, f"under '{condition.name}'")
                 std = None if prediction.std is None else to_numpy(prediction.std)
-                parts.append((to_numpy(prediction.output), std, to_numpy(whole.labels), to_numpy(whole.rows)))
+                number = to_numpy(inputs.available.sum(dim=1))
+                parts.append((to_numpy(prediction.output), std, to_numpy(whole.labels), to_numpy(whole.rows), number))
     results = []
     for condition, parts in zip(conditions, collected):
-        output, std, labels, rows = _joined(parts, model)
+        output, std, labels, rows, number = _joined(parts, model)
         measures = metrics.measures(model.schema.task, output, labels)
+        measures |= certainty_measures(model.schema.task, output, labels, number, certainty)
         n = int(metrics.known(labels).sum())
         results.append(ConditionResult(condition, n, measures, output, std, labels, rows))
     return results
@@ -319,13 +325,15 @@ def result_rows(results: Sequence[ConditionResult | RecoveryResult], source: Pro
 
 
 def _joined(
-    parts: list[tuple[Array, Array | None, Array, Array]], model: MultimodalModel
-) -> tuple[Array, Array | None, Array, Array]:
+    parts: list[tuple[Array, Array | None, Array, Array, Array]], model: MultimodalModel
+) -> tuple[Array, Array | None, Array, Array, Array]:
     if parts:
-        outputs, stds, labels, rows = zip(*parts)
+        outputs, stds, *others = zip(*parts)
         measured = [s for s in stds if s is not None]
         std = np.concatenate(measured) if len(measured) == len(parts) else None
-        return np.concatenate(outputs), std, np.concatenate(labels), np.concatenate(rows)
+        labels, rows, number = (np.concatenate(column) for column in others)
+        return np.concatenate(outputs), std, labels, rows, number
     classes = model.schema.task.kind == "classification"
     empty = np.zeros((0, model.schema.task.output_dim) if classes else 0, np.float32)
-    return empty, None, np.zeros(0, np.int64 if classes else np.float32), np.zeros(0, np.int64)
+    none = np.zeros(0, np.int64)
+    return empty, None, np.zeros(0, np.int64 if classes else np.float32), none, none

@@ -70,12 +70,32 @@ MEASURES: dict[str, Measure] = {
     "weighted_f1": Measure("weighted F1 (%)", percent=True, digits=1),
     "balanced_accuracy": Measure("balanced accuracy (%)", percent=True, digits=1),
     "cross_entropy": Measure("cross-entropy (nats)", higher_is_better=False),
+    "calibration_error": Measure("calibration error before (%)", higher_is_better=False, percent=True, digits=1),
+    "calibration_error_after": Measure("calibration error (%)", higher_is_better=False, percent=True, digits=1),
+    "cross_entropy_after": Measure("calibrated cross-entropy (nats)", higher_is_better=False),
+    "accuracy_surest80": Measure("accuracy of the surest 80% (%)", percent=True, digits=1),
+    "accuracy_surest50": Measure("accuracy of the surest 50% (%)", percent=True, digits=1),
+    "risk_coverage_area": Measure("area under risk and coverage (%)", higher_is_better=False, percent=True, digits=1),
+    "interval90_coverage": Measure("coverage of the 90% interval (%)", higher_is_better=None, percent=True, digits=1),
+    "interval90_width": Measure("width of the 90% interval", higher_is_better=None),
     "recovery_r2": Measure("R² of recovered features"),
     "recovery_latent_r2": Measure("R² of recovered latents"),
     "recovery_energy": Measure("energy distance", higher_is_better=False),
     "recovery_crps": Measure("CRPS", higher_is_better=False),
     "recovery_coverage90": Measure("coverage of the 90% interval (%)", higher_is_better=None, percent=True, digits=1),
 }
+
+# Of ``md2n.evaluation.reliability``: how sure predictions say they are, and whether they should.
+CERTAINTY_MEASURES = (
+    "calibration_error",
+    "calibration_error_after",
+    "cross_entropy_after",
+    "accuracy_surest80",
+    "accuracy_surest50",
+    "risk_coverage_area",
+    "interval90_coverage",
+    "interval90_width",
+)
 
 
 def primary(task: Task) -> str:

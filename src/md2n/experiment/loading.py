@@ -20,6 +20,7 @@ from md2n.data.ready import load, reading_notes
 from md2n.data.samples import Samples
 from md2n.data.store import checksum, compare_store, is_store
 from md2n.errors import DataError, Md2nError, RunError
+from md2n.evaluation.certainty import Certainty
 from md2n.experiment.config import ExperimentConfig
 from md2n.methods.base import MultimodalModel
 from md2n.methods.catalogue import build
@@ -28,10 +29,12 @@ from md2n.reading import reading
 from md2n.training.device import choose_device, require_precision
 from md2n.training.rundir import (
     CELLS,
+    CERTAINTY,
     CONFIG,
     NORMALISER,
     RESTORE,
     SCHEMA,
+    read_certainty,
     read_config,
     read_run,
     read_schema,
@@ -55,6 +58,7 @@ class LoadedRun:
         model: with the chosen weights, in evaluation mode, on ``device``.
         device: where the model is.
         facts: ``run.json``: seed, data checksum, config hash, versions, validation score.
+        certainty: how sure its predictions may be; None where that was not calibrated.
     """
 
     path: Path
@@ -65,16 +69,20 @@ class LoadedRun:
     model: MultimodalModel
     device: torch.device
     facts: dict[str, Any]
+    certainty: Certainty | None = None
 
     __repr__ = brief
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of its answers: other versions of packages than it was trained with."""
-        changed = changed_versions(self.facts.get("versions"), READING)
-        if not changed:
-            return ()
-        return (f"{self.path} was trained under other versions ({changed}): answers may differ in rounding",)
+        """What a person should know of its answers: no certainty, other versions of packages than in training."""
+        notes = []
+        if self.certainty is None:
+            of = "probabilities are as the method gives them" if self.schema.task.classes else "there are no intervals"
+            notes.append(f"the certainty of predictions is not calibrated in {self.path}: {of}")
+        if changed := changed_versions(self.facts.get("versions"), READING):
+            notes.append(f"{self.path} was trained under other versions ({changed}): answers may differ in rounding")
+        return tuple(notes)
 
 
 def load_run(path: Path, device: str = "cpu") -> LoadedRun:
@@ -104,7 +112,12 @@ def load_run(path: Path, device: str = "cpu") -> LoadedRun:
     model.to(where)
     load_weights(model, weights, str(path))
     model.eval()
-    return LoadedRun(path, config, schema, normaliser, read_cells(path, schema), model, where, read_run(path))
+    with _naming(path / CERTAINTY):
+        certainty = read_certainty(path)
+        if certainty is not None:
+            certainty.check(len(schema.names), schema.task)
+    cells = read_cells(path, schema)
+    return LoadedRun(path, config, schema, normaliser, cells, model, where, read_run(path), certainty)
 
 
 def read_normaliser(path: Path) -> Normaliser:

@@ -177,6 +177,7 @@ class _Bench:
             seed=config.seed,
             device=self.run.device,
             meter=meter,
+            certainty=self.run.certainty,
         )
         for result in results:
             self.save_prediction(protocol, result)

@@ -19,7 +19,8 @@ PACKAGE = Path(__file__).parents[1]
 TRAINING = (
     "training", "data", "nn", "coders", "fusion", "diffusion", "methods/parts", "methods/base.py", "batch.py",
     "missing.py", "modality.py", "noise.py", "seeding.py", "evaluation/inference.py", "evaluation/evaluator.py",
-    "evaluation/metrics.py", "evaluation/pairs.py", "evaluation/sentiment.py", "experiment/loading.py",
+    "evaluation/metrics.py", "evaluation/pairs.py", "evaluation/sentiment.py", "evaluation/certainty.py",
+    "evaluation/reliability.py", "experiment/loading.py",
 )  # fmt: skip
 MEASURING = (*TRAINING, "evaluation", "experiment/measuring.py")
 LEFT_OUT = "data/readers/"  # import writes a store; from there on the data's own checksum is compared

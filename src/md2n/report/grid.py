@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from md2n.brief import brief
 from md2n.errors import DataError, UsageError
-from md2n.evaluation.metrics import MEASURES, Measure
+from md2n.evaluation.metrics import CERTAINTY_MEASURES, MEASURES, Measure
 from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.report.table import rounded
 
@@ -274,9 +274,9 @@ def _code(row: ResultRow) -> str:
 
 
 def metrics_of(rows: Iterable[ResultRow], *, target: str = "") -> tuple[str, ...]:
-    """Measures that occur, in the order of ``MEASURES``."""
+    """Measures that occur, in the order of ``MEASURES``; those of certainty have a table of their own."""
     names = {r.metric for r in rows if r.target == target}
-    return tuple(m for m in MEASURES if m in names)
+    return tuple(m for m in MEASURES if m in names and m not in CERTAINTY_MEASURES)
 
 
 def targets_of(rows: Iterable[ResultRow]) -> tuple[str, ...]:

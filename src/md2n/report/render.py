@@ -16,6 +16,7 @@ from md2n.durable import tidy
 from md2n.errors import DataError
 from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.report import figures, style
+from md2n.report.certainty import certainty_table
 from md2n.report.compare import comparison_table
 from md2n.report.figures import RecoveryExample
 from md2n.report.files import remove_others, write_whole
@@ -273,9 +274,8 @@ def _section(
         if m in ("recovery_r2", "recovery_coverage90")
     ]
     section.tables += [hidden_by_method(grid(hidden, m, naming=naming)) for m in metrics_of(hidden)]
-    recovered = recovery_table(fixed, naming=naming)
-    if recovered.rows:
-        section.tables.append(recovered)
+    beside = (certainty_table(fixed, naming=naming), recovery_table(fixed, naming=naming))
+    section.tables += [table for table in beside if table.rows]
     if facts is not None and dataset in facts.datasets():
         section.tables += [published_table(facts, dataset), published_variants(facts, dataset)]
     return section

@@ -79,7 +79,7 @@ def patterns_by_method(grid: Grid, published: Published | None = None) -> Table:
             else:
                 summary = grid.summary(label, head)
             columns.setdefault(head, {})[label] = summary
-    cells = {head: _cells(grid, column) for head, column in columns.items()}
+    cells = {head: cells_of(grid, column) for head, column in columns.items()}
     rows = [[Cell(label), *(cells[h][label] for h in heads), _seeds(grid, label)] for label in grid.models]
     notes = [_how(grid), f"Samples measured: {_counts(grid)}."]
     extra: list[str] = []
@@ -107,7 +107,7 @@ def rates_by_method(grid: Grid) -> Table:
     high = high_rates(grid)
     columns = {HIGH_HEAD: {m: grid.mean_over(m, high) for m in grid.models}} if high else {}
     columns |= {rate_head(grid, c): {m: grid.summary(m, c) for m in grid.models} for c in grid.conditions}
-    cells = {head: _cells(grid, column) for head, column in columns.items()}
+    cells = {head: cells_of(grid, column) for head, column in columns.items()}
     rows = tuple((Cell(m), *(cells[h][m] for h in columns), _seeds(grid, m)) for m in grid.models)
     return Table(
         f"rates-{_slug(grid.metric)}",
@@ -122,7 +122,7 @@ def rates_by_method(grid: Grid) -> Table:
 def shares_by_method(grid: Grid) -> Table:
     """Protocol ``inside``: methods by the share of single numbers hidden inside modalities that are there."""
     columns = {f"{100 * grid.requested[c]:.0f}%": {m: grid.summary(m, c) for m in grid.models} for c in grid.conditions}
-    cells = {head: _cells(grid, column) for head, column in columns.items()}
+    cells = {head: cells_of(grid, column) for head, column in columns.items()}
     rows = tuple((Cell(m), *(cells[h][m] for h in columns), _seeds(grid, m)) for m in grid.models)
     what = f"{grid.target}, {grid.measure.title}" if grid.target else grid.measure.title
     return Table(
@@ -142,7 +142,7 @@ def hidden_table(rows: Sequence[ResultRow], metric: str = "", *, naming: Naming 
 
 def hidden_by_method(grid: Grid) -> Table:
     """Hidden protocol: methods by what was hidden, at a rate for each modality."""
-    cells = {c: _cells(grid, {m: grid.summary(m, c) for m in grid.models}) for c in grid.conditions}
+    cells = {c: cells_of(grid, {m: grid.summary(m, c) for m in grid.models}) for c in grid.conditions}
     rows = tuple((Cell(m), *(cells[c][m] for c in grid.conditions), _seeds(grid, m)) for m in grid.models)
     realised = ", ".join(f"{c} {100 * grid.realised[c]:.1f}%" for c in grid.conditions)
     return Table(
@@ -189,7 +189,7 @@ def recovery_table(rows: Sequence[ResultRow], *, naming: Naming | None = None) -
     for target in targets:
         grids = {m: grid(rows, m, target=target, naming=naming) for m in names if m in metrics_of(rows, target=target)}
         labels = list(dict.fromkeys(label for g in grids.values() for label in g.models))
-        cells = {m: _cells(g, {k: g.mean_over(k, _held(g, k)) for k in labels}) for m, g in grids.items()}
+        cells = {m: cells_of(g, {k: g.mean_over(k, _held(g, k)) for k in labels}) for m, g in grids.items()}
         first = next(iter(grids.values()))
         for label in points_of(grids):
             cells[CRPS][label] = replace(cells[CRPS][label], mark=POINT)
@@ -332,7 +332,8 @@ def _first_grid(rows: Sequence[ResultRow], protocol: str, metric: str, naming: N
     return grid(chosen, metric or names[0], naming=naming) if names else None
 
 
-def _cells(grid: Grid, column: Mapping[str, Summary | None]) -> dict[str, Cell]:
+def cells_of(grid: Grid, column: Mapping[str, Summary | None]) -> dict[str, Cell]:
+    """Label -> cell of a column of summaries; the best of them are marked."""
     best = grid.best({k: None if s is None else s.mean for k, s in column.items()})
     digits = grid.measure.digits
     cells = {}

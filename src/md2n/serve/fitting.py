@@ -192,7 +192,9 @@ def evaluate(
     }
     if protocol not in conditions:
         raise UsageError(f"no protocol is called '{protocol}'", did_you_mean(protocol, conditions))
-    results = measure(predictor.model, dataset, conditions[protocol](), device=predictor.device)
+    results = measure(
+        predictor.model, dataset, conditions[protocol](), device=predictor.device, certainty=predictor.certainty
+    )
     return Evaluation(
         protocol,
         {r.condition.name: r.measures for r in results},

@@ -5,7 +5,7 @@ sample's array, or by NaN.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from md2n.data.dataset import MultimodalDataset, iterate
 from md2n.data.normalise import Normaliser
 from md2n.data.samples import Array, Ragged, Samples
 from md2n.errors import UsageError
+from md2n.evaluation.certainty import LEVELS, Certainty
 from md2n.evaluation.inference import to_numpy
 from md2n.methods.base import MultimodalModel, Recovers
 from md2n.missing import pattern_name
@@ -41,13 +42,16 @@ class Answer:
 
     Args:
         ids: ``[N]`` text.
-        output: ``[N]`` values in the label's units, or ``[N, C]`` class probabilities; float64 where float32 would
-            blur the label (``Task.double``).
-        std: standard deviation over draws, same shape; zero where nothing was missing.  None where there is no
-            telling: the method draws none, or a single draw was asked for.
+        output: ``[N]`` values in the label's units, or ``[N, C]`` class probabilities, calibrated unless a note says
+            otherwise; float64 where float32 would blur the label (``Task.double``) or make two classes equal.
+        std: standard deviation over draws, of probabilities before calibration, same shape; zero where nothing was
+            missing.  None where there is no telling: the method draws none, or a single draw was asked for.
         classes: class names, empty for real-valued labels.
         available: ``[N]`` what each prediction was made from, as ``audio+text``.
         notes: what a person should know of how the data were taken.
+        intervals: 50, 80 and 90 (percent) -> ``[N, 2]`` ends of the interval that holds that share of real labels of
+            samples like the validation samples (``md2n.evaluation.certainty``); empty for classes, and where not
+            calibrated.
     """
 
     ids: Array
@@ -56,6 +60,7 @@ class Answer:
     classes: tuple[str, ...]
     available: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    intervals: Mapping[int, npt.NDArray[Any]] = field(default_factory=dict)
 
     __repr__ = brief
 
@@ -102,6 +107,7 @@ class Predictor:
         batch_size: samples at a time.
         zeros: modality -> ``padding`` or ``measurement``: what zeros at the ends of its sequences were in training.
         notes: what a person should know of every answer.
+        certainty: how sure predictions may be; not calibrated if not given.
     """
 
     def __init__(
@@ -114,10 +120,12 @@ class Predictor:
         batch_size: int = 64,
         zeros: Mapping[str, str] | None = None,
         notes: Sequence[str] = (),
+        certainty: Certainty | None = None,
     ) -> None:
         self.model, self.schema, self.normaliser = model, schema, normaliser
         self.cells = cells or CellModel.plain({m.name: m.dim for m in schema.modalities})
         self.seed, self.batch_size, self.zeros, self.notes = seed, batch_size, zeros or {}, tuple(notes)
+        self.certainty = certainty
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{m.name} [{m.length}, {m.dim}]" for m in self.schema.modalities)
@@ -155,7 +163,7 @@ class Predictor:
         taken = self._taken(data, groups, check_units)
         own = self.model.predict_draws
         count = draws or (max(own, DRAWS) if own else None)
-        outputs, stds, available = [], [], []
+        outputs, stds, available, numbers = [], [], [], []
         with torch.inference_mode():
             for batch in taken.batches(self.batch_size, self.device, progress):
                 prediction = self.model.predict(batch, generator(self.seed, "predict"), draws=count)
@@ -163,10 +171,17 @@ class Predictor:
                 outputs.append(require_finite("the prediction", to_numpy(prediction.output), ids))
                 if prediction.std is not None:
                     stds.append(require_finite("the deviation of the prediction", to_numpy(prediction.std), ids))
+                numbers.append(to_numpy(batch.available.sum(dim=1)))
                 available += [pattern_name(tuple(row), batch.names) for row in batch.available.tolist()]
         classes = self.schema.task.classes
         std = np.concatenate(stds) if stds else None
-        return Answer(taken.samples.ids, np.concatenate(outputs), std, classes, tuple(available), taken.notes)
+        output, number, certainty = np.concatenate(outputs), np.concatenate(numbers), self.certainty
+        intervals = {}
+        if certainty is not None and classes:
+            output = certainty.probabilities(output, number)
+        elif certainty is not None:
+            intervals = {level: certainty.interval(level, output, number) for level in LEVELS}
+        return Answer(taken.samples.ids, output, std, classes, tuple(available), taken.notes, intervals)
 
     def recover(
         self,
@@ -381,4 +396,4 @@ def load(run: str | Path, *, device: str = "cpu", seed: int = 0) -> Predictor:
     loaded = load_run(Path(run), device=device)
     zeros = zeros_in_training(loaded.facts, loaded.path)
     parts = loaded.model, loaded.schema, loaded.normaliser, loaded.cells
-    return Predictor(*parts, seed=seed, zeros=zeros, notes=loaded.notes)
+    return Predictor(*parts, seed=seed, zeros=zeros, notes=loaded.notes, certainty=loaded.certainty)

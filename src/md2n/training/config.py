@@ -31,6 +31,8 @@ class TrainerConfig:
         select_on: what validation compares, as the mean over incomplete patterns: ``score`` (accuracy, or minus MAE),
             ``balanced`` (balanced accuracy, or minus MAE) or ``loss`` (cross-entropy, or MAE); ``auto`` is balanced
             for such classes, else the score.
+        calibrate_predictions: whether predictions learn from validation samples, once the weights are chosen, how sure
+            they may be: probabilities of classes are calibrated, real labels get intervals.
         checkpoint_s: seconds between checkpoints inside an epoch, on long epochs; one is written after each epoch
             at any rate.
         threads: torch threads; 1 is right for small networks and busy machines.
@@ -53,6 +55,7 @@ class TrainerConfig:
     validate_every: Annotated[int, Gt(0)] = 2
     class_weights: Literal["auto", "none", "root", "balanced"] = "auto"
     select_on: Literal["auto", "score", "balanced", "loss"] = "auto"
+    calibrate_predictions: bool = True
     checkpoint_s: Annotated[float, Gt(0)] = 60.0
     threads: Annotated[int, Gt(0), Le(256)] = 1
     precision: Literal["float32", "bfloat16"] = "float32"

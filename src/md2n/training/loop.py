@@ -24,11 +24,12 @@ import torch
 
 from md2n.batch import Dataset
 from md2n.errors import DivergenceError, InterruptedRun, UsageError
+from md2n.evaluation.certainty import LEAST
 from md2n.evaluation.evaluator import validation_score
 from md2n.evaluation.inference import conversations_for
 from md2n.methods.base import MultimodalModel, Phase
 from md2n.seeding import generator, stream_seed
-from md2n.training.calibration import calibrate
+from md2n.training.calibration import calibrate, predictions_certainty
 from md2n.training.checkpoint import Best, Checkpoint, Progress
 from md2n.training.config import TrainerConfig
 from md2n.training.device import autocast, choose_device, require_precision
@@ -251,6 +252,12 @@ class Loop:
             raise RuntimeError("training ended without a validation")
         for note in calibrate(self.model, self.feed, self.valid_set):
             self.observer.warn(note)
+        if self.config.calibrate_predictions:
+            certainty = predictions_certainty(self.model, self.valid_set, self.seed, self.device)
+            if certainty is None:
+                self.observer.warn(f"predictions get no intervals: these take {LEAST} validation samples with a label")
+            else:
+                self.folder.save_certainty(certainty)
         self.folder.log.flush()
         p = self.progress
         result = {"epoch": best.epoch, "score": best.score, "loss": best.loss, "epochs": p.epoch, "steps": p.step}

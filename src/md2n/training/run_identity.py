@@ -9,7 +9,14 @@ from md2n.config import config_hash, flat
 from md2n.errors import RunError
 
 # Settings that do not make it another experiment: a run may go on under other values of them.
-INCIDENTAL = ("evaluation", "data.root", "trainer.checkpoint_s", "trainer.device", "trainer.threads")
+INCIDENTAL = (
+    "evaluation",
+    "data.root",
+    "trainer.calibrate_predictions",  # changes neither the weights nor what a method answers with them
+    "trainer.checkpoint_s",
+    "trainer.device",
+    "trainer.threads",
+)
 # Of these, the ones that may change rounding.
 ROUNDING = ("trainer.device", "trainer.threads")
 ADDED = {"trainer.steps": 0, "trainer.validations": 20}  # later settings, with what they were before there were they

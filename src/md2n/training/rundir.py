@@ -7,6 +7,7 @@
 ``run.json``              status, data checksum, seed, versions, sha256 of the weights and of the files above
 ``log.jsonl``             steps and epochs; ``timing.jsonl`` when they were done
 ``checkpoints/``          where to go on from, until training is done
+``certainty.json``        how sure predictions may be, once training is done; absent where that is not calibrated
 ``model.safetensors``     the chosen weights, once training is done
 ========================  ===============================================================================
 
@@ -23,8 +24,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from md2n.config import from_mapping, to_mapping
 from md2n.durable import encode_json, make_directory, tidy, write_bytes, write_json
 from md2n.errors import RunError
+from md2n.evaluation.certainty import Certainty
 from md2n.reading import parse_json, read_bytes, read_json, reading
 from md2n.shapes import Tensor
 from md2n.training.checkpoint import CheckpointStore
@@ -35,7 +38,7 @@ from md2n.training.versions import versions
 from md2n.training.weights import decode_tensors, encode_tensors
 
 CONFIG, SCHEMA, RUN, MODEL, LOCK = "config.json", "schema.json", "run.json", "model.safetensors", ".lock"
-CHECKPOINTS, NORMALISER, CELLS = "checkpoints", "normaliser", "cells"
+CHECKPOINTS, NORMALISER, CELLS, CERTAINTY = "checkpoints", "normaliser", "cells", "certainty.json"
 FILES = "files"  # in run.json
 LEAVINGS = {"failed.json", "tensorboard"}  # what md2n may have written before a run began
 LARGEST_BYTES = 1 << 36  # of weights
@@ -146,6 +149,14 @@ class RunDir:
         write_file(self.path, f"{name}.safetensors", encode_tensors(tensors))
         write_file(self.path, f"{name}.json", encode_json(dict(facts)))
 
+    def save_certainty(self, certainty: Certainty) -> None:
+        """Writes how sure the predictions of the chosen weights may be.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        write_file(self.path, CERTAINTY, encode_json(to_mapping(certainty)))
+
     def finish(self, weights: Mapping[str, Tensor], **facts: Any) -> Path:
         """Writes the chosen weights and marks the run done.
 
@@ -216,6 +227,16 @@ def read_schema(path: Path) -> dict[str, Any]:
         RunError: absent, damaged or changed.
     """
     return _read(path, SCHEMA)
+
+
+def read_certainty(path: Path) -> Certainty | None:
+    """How sure the predictions of a run may be; None where that was not calibrated, as in a run of an older md2n.
+
+    Raises:
+        RunError: damaged or changed.
+        ConfigError: another table.
+    """
+    return from_mapping(Certainty, _read(path, CERTAINTY)) if (path / CERTAINTY).exists() else None
 
 
 def read_run(path: Path) -> dict[str, Any]:
