@@ -91,6 +91,15 @@ def test_the_replacement_reaches_the_prediction() -> None:
     assert not torch.isclose(before[half], after[half]).all(dim=1).any()
 
 
+def test_the_task_trains_translations_of_what_is_missing_alone() -> None:
+    """The card says so: it is why recovered features are far from the truth."""
+    model, batch = made(PAIR), turned(PAIR)
+    for shown, trained in ((only(batch, 0), True), (batch, False)):
+        task = model.loss(shown, G).parts["task"]
+        (gradient,) = torch.autograd.grad(task, model._translator(0, 1).out.weight, allow_unused=True)
+        assert (gradient is not None and bool(gradient.any())) == trained
+
+
 def test_heads_that_do_not_divide_the_width_are_refused() -> None:
     with pytest.raises(ConfigError, match="7 heads do not divide width 32"):
         TransMConfig(heads=7)

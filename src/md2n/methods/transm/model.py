@@ -11,6 +11,10 @@ modalities.  Every ``Enc_b.`` reads ``xhat_b`` in place of ``x_b``.  The forward
 modalities with everything in the data, given or hidden.  The backward error compares translations of a replacement with
 the given modalities.  For a complete sample every encoder reads given features, and all errors are forward errors.
 
+*The task trains the translations.*  The head reads encodings of ``xhat_b``, so the gradient of the task reaches
+``Dec_ab``, where it outweighs that of the errors.  ``xhat_b`` becomes what serves the task rather than ``x_b``, so the
+recovery is worse for it (the card has numbers).  MCTN's head reads no translation.
+
 *Differences.*  We know of no code by the authors and rely on descriptions of the paper by others.  The paper reads a
 video as a sequence of utterances; we read one utterance as a sequence of frames, without its neighbours.  The paper's
 joint representation also holds an encoding of each modality, and its backward encoder always reads the translation;
@@ -88,7 +92,11 @@ class TransM(MultimodalModel):
         "available modalities. Decoders have a query for each position, compute all positions at once and do not "
         "read the target. A sequence has 16 positions over the longest sequence in the data (a median text of mosi, "
         "12 words, has 4). A vector is split into tokens and translated as one position. Width 32; dropout of the "
-        "features. The recovery has no standard deviation. Distillation from the complete view is not offered.",
+        "features. Errors are means over features. The task trains the replacements, too: the whole is trained end to "
+        "end. So recovered features serve the task more than they resemble the truth. After 350 steps on rows and "
+        "edges of digits, R² on validation samples is .17 and .10; without any gradient through the replacements .43 "
+        "and .43; with ten times the weight of the errors .43 and .27 (one seed). "
+        "The recovery has no standard deviation. Distillation from the complete view is not offered.",
         recovers=True,
     )
 
