@@ -9,6 +9,7 @@ from typing import Any
 from md2n.report.table import Cell, Table
 from scripts.pages import PROJECT
 from scripts.pages.benchmark import filled
+from scripts.recovery import study
 
 FILE = PROJECT / "results" / "recovery.json"
 OURS, RIDGE, MARGINAL = "md2n", "regression_fill", "mean_fill"
@@ -33,6 +34,7 @@ def page_of(runs: Runs) -> str:
     facts: dict[str, str | Table | list[Table]] = {
         "hours": f"{sum(r['cpu_s'] for r in runs) / 3600:.1f}",
         "seeds": ", ".join(f"`{data}` {len(of)}" for data, of in by_set(both).items()),
+        "left": unmade(runs),
         "demands": "\n".join(f"- {line}" for line in demands(places, both)),
         "tables": [recovery_of(data, of) for data, of in by_set(both).items()],
         "parts": parts_table(both),
@@ -41,6 +43,13 @@ def page_of(runs: Runs) -> str:
         "latents": latents_table(both),
     }
     return filled(PROJECT / "scripts" / "pages" / "recovery.txt", facts)
+
+
+def unmade(runs: Runs) -> str:
+    """Which trainings of the study are still to be made, as a sentence; empty if none."""
+    made = {(r["data"], r["seed"], r["duplex"]) for r in runs}
+    left = [one.name for one in study() if (one.data, one.seed, one.duplex) not in made]
+    return f" Still to be made: {', '.join(f'`{name}`' for name in left)}." if left else ""
 
 
 def by_set(runs: Runs) -> dict[str, list[Mapping[str, Any]]]:

@@ -77,6 +77,7 @@ def test_nothing_to_recover_is_compared_with_the_marginal() -> None:
 
 def test_the_page_has_every_table_of_one_run() -> None:
     page = page_of([made(0.55, 0.3, 0.9)])
+    assert "Still to be made: `ravdess_av-duplex-0`" in page and "`digits-duplex-0`" not in page
     assert "| eye | md2n | **0.550** | **0.300**" in page
     assert "surely lower on 1 of 1 modalities (eye)" in page
     assert not any(f"{{{name}}}" in page for name in ("tables", "parts", "network", "directions", "latents"))
