@@ -333,10 +333,12 @@ def test_report_refuses_by_name(capsys, tmp_path: Path):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "md2n evaluate" in refused(capsys, 5, "holds no results", "report", empty, "--out", out)
-    (empty / "results.jsonl").write_text('{"a": 1}\n')
-    refused(capsys, 3, "is not a result row", "report", empty, "--out", out)
-    (empty / "results.jsonl").write_text("")
-    refused(capsys, 3, "there are no results to report", "report", empty, "--out", out)
+    results = empty / "results.jsonl"
+    results.write_text('{"a": 1}\n')
+    refused(capsys, 5, "holds no results", "report", empty, "--out", out)  # a file alone is no run
+    refused(capsys, 3, "is not a result row", "report", results, "--out", out)
+    results.write_text("")
+    refused(capsys, 3, "there are no results to report", "report", results, "--out", out)
     assert not out.exists()
 
 
