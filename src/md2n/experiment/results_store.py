@@ -147,7 +147,7 @@ def _part(path: Path, notice: Notice) -> Results:
     results.failures = [replace(f, dataset=names.get((f.dataset,), f.dataset)) for f in results.failures]
     if not results.rows:
         lost = f"; {len(results.failures)} runs failed" if results.failures else ""
-        hint = "give the folder of a run after `md2n evaluate`, the folder of a benchmark, or a results file"
+        hint = "give the folder of a run after `md2n evaluate`, that of `md2n benchmark`, or a results file"
         if (path / RUN).exists():
             hint = f"run `md2n evaluate {shlex.quote(str(path))}` first"
         raise RunError(f"{path} holds no results{lost}", hint)
