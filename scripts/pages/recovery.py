@@ -86,6 +86,12 @@ def demands(places: Mapping[Place, Mapping[str, Mapping[str, float]]], runs: Run
     def best(place: Place, measure: str) -> float:
         return min(of(place, o, measure) for o in OPPONENTS if o in places[place])
 
+    def percent(measure: str) -> Callable[[Place], str]:
+        return lambda p: f"{100 * of(p, OURS, measure):.1f}"
+
+    def beside(measure: str) -> Callable[[Place], str]:
+        return lambda p: f"{of(p, OURS, measure):.3f} against {best(p, measure):.3f}"
+
     def gain(p: Place) -> float:
         return of(p, OURS, "r2") - of(p, RIDGE, "r2")
 
@@ -105,16 +111,14 @@ def demands(places: Mapping[Place, Mapping[str, Mapping[str, float]]], runs: Run
         off = [p for p in judged if not least <= 100 * of(p, OURS, name) <= most]
         lines.append(
             f"{name[2:]} % intervals hold {least} to {most} % of the truth on {len(judged) - len(off)} of {len(judged)}"
-            + where(off, lambda p, name=name: f"{100 * of(p, OURS, name):.1f}")  # type: ignore[misc]
+            + where(off, percent(name))
             + "."
         )
     for name, title in (("crps", "CRPS"), ("energy", "The energy score")):
         behind = [p for p in some if of(p, OURS, name) > best(p, name)]
         lines.append(
             f"{title} is the lowest on {len(some) - len(behind)} of the {len(some)} modalities whose ridge has more "
-            f"than {LITTLE} R²"
-            + where(behind, lambda p, name=name: f"{of(p, OURS, name):.3f} against {best(p, name):.3f}")  # type: ignore[misc]
-            + "."
+            f"than {LITTLE} R²" + where(behind, beside(name)) + "."
         )
     above = [p for p in none if of(p, OURS, "crps") > 1.01 * of(p, MARGINAL, "crps")]
     lines.append(

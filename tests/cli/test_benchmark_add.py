@@ -123,7 +123,8 @@ def test_what_is_no_method_is_refused_before_any_work(capsys, tmp_path, mine, na
     out = tmp_path / "bench"
     refused(capsys, 2, message, *COMMAND, file, "--out", out)
     assert not out.exists()
-    sys.modules.pop(file.stem, None) if name.startswith("stranger") else None
+    if name.startswith("stranger"):
+        sys.modules.pop(file.stem, None)
 
 
 def test_a_name_of_md2n_is_not_taken(capsys, tmp_path: Path, mine: Path):

@@ -184,3 +184,12 @@ def test_unknown_numbers_of_the_truth_count_for_nothing() -> None:
     assert measures["recovery_r2"] == pytest.approx(r2(chosen[:, None], guess[known][:, None]))
     assert measures["recovery_crps"] == pytest.approx(crps(chosen[:, None], draws[:, known][:, :, None]))
     assert measures["recovery_coverage90"] == pytest.approx(coverage(chosen[:, None], draws[:, known][:, :, None]))
+
+
+def test_two_draws_have_a_coverage_and_one_has_none() -> None:
+    truth = rng(4).normal(size=(200, 3))
+    for count in (1, 2):
+        tally, draws = RecoveryTally(rng()), rng(5).normal(size=(count, 200, 3))
+        tally.add(truth, draws.mean(axis=0), draws)
+        told = tally.measures().get("recovery_coverage90")
+        assert told == (None if count == 1 else pytest.approx(coverage(truth, draws)))
