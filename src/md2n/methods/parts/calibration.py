@@ -11,7 +11,8 @@ was not trained on say so, and a + b + h below 1 shrinks toward the training mea
 the range of t + e + dev: where all matched rows agree, as on the dark border of an image, so does it.
 
 Draws are ``xhat + s dev``, dev made of d_i = (e_i - e) + h (f_i - f): the residual of a matched row, and with h its own
-answer; where h = c = 1, xhat + d_i is that row's value.  An interval of probability p that dev promises
+answer; where h = c = 1, xhat + d_i is that row's value.  A draw has the ranks of one d_i and lies in the gaps between
+the K values (``rows.between``).  An interval of probability p that dev promises
 holds the truth in p of the validation numbers if s is the p-quantile of what each of them needs: the conformal score of
 Lei et al. (J. Am. Stat. Assoc. 113, 2018), relative to the width that is promised.  s is the geometric mean over
 ``LEVELS``, log s shrunk toward 0 as the weights are.  Where validation rows and new ones are exchangeable, intervals

@@ -26,7 +26,7 @@ from md2n.methods.parts.calibration import (
     normal_ends,
     thin,
 )
-from md2n.methods.parts.rows import choices
+from md2n.methods.parts.rows import between
 from md2n.methods.parts.translation import Local, Translation
 from md2n.modality import Schema
 from md2n.noise import SampleNoise
@@ -227,9 +227,9 @@ class Parts:
         return low, high
 
     def drawn(self, count: int, h: float, noise: SampleNoise, draws: int) -> Float[Tensor, "draw n time dim"]:
-        """Differences of ``draws`` draws from the point, each of a matched row."""
+        """Differences of ``draws`` draws from the point, each of the ranks of a matched row."""
         return self._framed(
-            lambda one: choices(noise.rows(one.members).fork("matched", self.k), one.dev(count, h), draws)
+            lambda one: between(noise.rows(one.members).fork("matched", self.k), one.dev(count, h), draws)
         )
 
     def deviation(self, count: int, h: float) -> Float[Tensor, "n time dim"]:

@@ -216,7 +216,38 @@ class KeptRows(FlatRows, abc.ABC):
 
 def choices(noise: SampleNoise, candidates: Float[Tensor, "batch k q"], count: int) -> Float[Tensor, "draw batch q"]:
     """``count`` of each sample's candidates, each draw any of them: a normal number's own rank is uniform."""
-    size, k = candidates.shape[:2]
-    unit = noise.draws(count).like(candidates.new_zeros(count * size, 1))
-    place = (torch.special.ndtr(unit) * k).long().clamp(max=k - 1).view(count, size)
-    return candidates[torch.arange(size, device=place.device), place]
+    place = (_uniform(noise, candidates, count) * candidates.shape[1]).long().clamp(max=candidates.shape[1] - 1)
+    return candidates[torch.arange(len(candidates), device=place.device), place]
+
+
+def between(noise: SampleNoise, candidates: Float[Tensor, "batch k q"], count: int) -> Float[Tensor, "draw batch q"]:
+    """Draws in the k + 1 gaps that candidates leave, and each as likely: where the next exchangeable value would be.
+
+    A draw is of one candidate: it has that candidate's rank in each of its numbers, so its numbers go together as they
+    do there.  Rank r of 1..k and a uniform v, one for all numbers, are the place (r - v) (k + 1) / k among the sorted
+    values, linear between two of them.  The outer gaps are as wide as their neighbours.  A number whose value several
+    candidates share is drawn as that value in the gaps between them.  So intervals of many draws reach as far as k
+    exchangeable values warrant, where k values drawn again and again fall short (docs/log.md).
+    """
+    k = candidates.shape[1]
+    if k < 2:
+        return choices(noise, candidates, count)
+    unit = _uniform(noise, candidates, count) * k
+    place = unit.long().clamp(max=k - 1)
+    values = candidates.transpose(1, 2).contiguous()
+    ordered, order = values.sort(dim=2, stable=True)
+    ranks = torch.empty_like(order).scatter_(2, order, torch.arange(k, device=order.device).expand_as(order))
+    ends = 2 * ordered[..., :1] - ordered[..., 1:2], 2 * ordered[..., -1:] - ordered[..., -2:-1]
+    ordered = torch.cat([ends[0], ordered, ends[1]], dim=2)
+    rank = ranks.gather(2, place.T[:, None].expand(-1, values.shape[1], -1))
+    where = (rank + (unit - place).clamp(max=1).T[:, None]) * ((k + 1) / k)
+    below = where.long().clamp(max=k)
+    low, high = ordered.gather(2, below), ordered.gather(2, below + 1)
+    return low.lerp(high, (where - below).to(low)).permute(2, 0, 1)
+
+
+def _uniform(noise: SampleNoise, candidates: Float[Tensor, "batch k q"], count: int) -> Float[Tensor, "draw batch"]:
+    """A number in [0, 1] for each draw of each sample."""
+    normal = noise.draws(count).like(candidates.new_zeros(count * len(candidates), 1))
+    unit: Tensor = torch.special.ndtr(normal)
+    return unit.view(count, len(candidates))
