@@ -1,5 +1,6 @@
 """The evaluator: nothing hidden can be read, results repeat, and what is measured is what took part."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from md2n.batch import SequenceBatch
 from md2n.errors import DataError, DivergenceError, UsageError
-from md2n.evaluation import metrics
+from md2n.evaluation import evaluator, metrics
 from md2n.evaluation.evaluator import evaluate, evaluate_recovery, result_rows, validation_score
 from md2n.evaluation.inference import Meter
 from md2n.evaluation.protocols import fixed_conditions, random_conditions
@@ -204,6 +205,33 @@ def test_validation_asks_for_all_patterns_in_as_few_calls_as_fit() -> None:
     assert model.calls == [300]  # 50 samples under six patterns
     validation_score(model, world, batch_size=150)
     assert model.calls[1:] == [150, 150]
+
+
+@pytest.mark.parametrize("batch_size", [17, 256])
+def test_validation_of_many_pairs_gives_every_sample_a_few_patterns_and_every_pattern_its_share(
+    batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, shown = World(n=50), []
+
+    class Watching(Honest):
+        def predict(self, batch, generator, *, draws=None):
+            shown.extend(zip(batch.rows.tolist(), map(tuple, batch.available.tolist())))
+            return super().predict(batch, generator, draws=draws)
+
+    monkeypatch.setattr(evaluator, "PAIRS", 149)  # of the 300; two patterns a sample
+    model = Watching(world.schema)
+    score = validation_score(model, world, batch_size=batch_size)
+    assert len(shown) == len(set(shown)) == 100
+    rows, patterns = zip(*shown)
+    assert set(Counter(rows).values()) == {2}
+    assert all(16 <= patterns.count(p) <= 18 for p in set(patterns))
+    assert len(set(patterns)) == 6
+    every = world.batch(np.arange(50)).rows.tolist()
+    conditions = []
+    for whole in conditions_of(world)[:-1]:
+        taken = [(row, tuple(flags)) in shown for row, flags in zip(every, whole.available.tolist())]
+        conditions.append(replace(whole, available=whole.available & np.array(taken)[:, None]))
+    assert score.loss == pytest.approx(np.mean([r.measures["mae"] for r in evaluate(model, world, conditions)]))
 
 
 def test_validation_is_the_same_at_every_call_and_needs_a_label() -> None:

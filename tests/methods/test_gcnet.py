@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from md2n.batch import SequenceBatch
+from md2n.evaluation import evaluator
 from md2n.evaluation.evaluator import evaluate, validation_score
 from md2n.evaluation.protocols import Condition, fixed_conditions
 from md2n.methods.gcnet.config import GCNetConfig
@@ -138,6 +139,20 @@ def test_validation_has_each_pattern_in_a_world_of_its_own(fixed: list[Condition
     model = made()
     one_by_one = [r.measures["mae"] for r in evaluate(model, Talks(), fixed)]
     assert validation_score(model, Talks()).loss == pytest.approx(np.mean(one_by_one), rel=1e-5)
+
+
+def test_validation_of_a_few_patterns_leaves_conversations_whole(
+    fixed: list[Condition], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluator, "PAIRS", 20)  # one pattern a conversation
+    model, calls = made(), []
+    predict = model.predict
+    monkeypatch.setattr(model, "predict", lambda batch, *a, **k: calls.append(batch) or predict(batch, *a, **k))
+    validation_score(model, Talks())
+    codes = Talks.conversation[torch.cat([batch.place for batch in calls])].tolist()
+    seen = list(zip(codes, map(tuple, torch.cat([batch.available for batch in calls]).tolist())))
+    assert len(seen) == 20
+    assert all(len({a for c, a in seen if c == code}) == 1 for code in (3, 0, 5))
 
 
 def test_predictions_do_not_depend_on_where_batches_end(fixed: list[Condition]) -> None:
