@@ -10,7 +10,10 @@ import pytest
 from tests.project.sources import ROOT, SOURCE, module_name, python_files, told, tree
 
 # Slow to import, or an extra: opened inside the function that needs it.
-HEAVY = {"rich", "matplotlib", "sklearn", "h5py", "pydantic", "tensorboard", "transformers", "jinja2", "optuna"}
+HEAVY = {
+    "rich", "matplotlib", "sklearn", "h5py", "pydantic", "tensorboard", "transformers", "jinja2", "optuna", "wandb",
+    "mlflow",
+}  # fmt: skip
 # Draws progress bars and nothing else, so it is itself imported inside functions only.
 RICH = "md2n.cli.progress"
 
@@ -62,6 +65,8 @@ DOORS: dict[str, str | tuple[str, ...]] = {
     "ai_edge_litert": "md2n.extraction",
     "tensorboard": "md2n.training.tracking",
     "torch.utils.tensorboard": "md2n.training.tracking",
+    "wandb": "md2n.training.tracking",
+    "mlflow": "md2n.training.tracking",
 }
 
 

@@ -38,6 +38,18 @@ def test_markdown_escapes_what_would_be_markup() -> None:
     assert markdown_escape("_x_ y_") == r"\_x\_ y\_"
 
 
+def test_facts_are_for_programs_and_not_rounded() -> None:
+    assert TABLE.facts() == {
+        "name": "nasty",
+        "title": TABLE.title,
+        "rows": [
+            {"method": "zero_fill", NASTY: {"mean": 78.05, "deviation": 0.25}, "seeds": 5.0},
+            {"method": "with, comma", NASTY: -1.26, "seeds": None},
+        ],
+        "notes": ["note & 5%"],
+    }
+
+
 def test_csv_is_for_machines() -> None:
     rows = list(csv.reader(io.StringIO(TABLE.csv())))
     assert rows[0] == ["method", NASTY, f"{NASTY}: deviation", "seeds"]

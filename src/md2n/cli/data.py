@@ -99,7 +99,9 @@ def list_sets(data_root: Root = None, json: AsJson = False) -> None:
     _set_root(data_root)
     sets = describe()
     if json:
-        _print_json([{"name": name, "summary": summary, "here": here} for name, summary, here in sets])
+        from md2n.cli.output import print_json
+
+        print_json([{"name": name, "summary": summary, "here": here} for name, summary, here in sets])
         return
     from md2n.cli.description import plain_table
     from md2n.cli.output import print_table, say
@@ -216,7 +218,7 @@ def check_set(
     from dataclasses import asdict
 
     from md2n.cli.description import findings_table, pattern_facts
-    from md2n.cli.output import print_table, say
+    from md2n.cli.output import print_json, print_table, say
     from md2n.data.check import check
     from md2n.data.store import compare_store, is_store
 
@@ -226,7 +228,7 @@ def check_set(
     findings = check(samples, label=label)
     count = {severity: sum(f.severity == severity for f in findings) for severity in ("error", "warning", "info")}
     if json:
-        _print_json(
+        print_json(
             {
                 "name": samples.name,
                 "samples": len(samples),
@@ -250,11 +252,11 @@ def describe_set(
 ) -> None:
     """What is in a data set."""
     from md2n.cli.description import facts_table, labels_table, modalities_table, patterns_table, set_facts
-    from md2n.cli.output import print_table
+    from md2n.cli.output import print_json, print_table
 
     samples = _open(source, modalities, split, data_root)
     if json:
-        _print_json(set_facts(samples))
+        print_json(set_facts(samples))
         return
     for table in (modalities_table(samples), labels_table(samples), patterns_table(samples), facts_table(samples)):
         if table.rows:
@@ -324,9 +326,3 @@ def label_range(text: str) -> tuple[str, tuple[float, float]]:
             f"--range '{text}' is not LOW,HIGH or COLUMN=LOW,HIGH", "for example: --range -3,3, or --range y_mood=0,10"
         ) from None
     return column if equals else "", (low, high)
-
-
-def _print_json(content: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))

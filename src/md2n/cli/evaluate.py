@@ -12,6 +12,7 @@ Examples:
   md2n evaluate runs/digits --protocol random --masks masks/digits.npz
   md2n evaluate runs/digits --protocol fixed --protocol random --split valid
   md2n evaluate runs/digits --hide edges=0.7
+  md2n evaluate runs/digits --json > measures.json
 """
 
 
@@ -35,11 +36,12 @@ def evaluate(
     recovery: Annotated[bool, typer.Option(help="Measure recovered modalities too.")] = True,
     data: Annotated[str, typer.Option(help="Other data than the run was trained on (name or store).")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
+    json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Measure a run under a protocol; rows are appended to its results.jsonl, tables and figures are written."""
     from md2n.cli.counting import counted
-    from md2n.cli.output import print_line, print_table, say
+    from md2n.cli.output import print_json, print_line, print_table, say
 
     with counted(f"evaluating {run}", quiet) as count:
         from md2n.cli.rates import rates
@@ -66,11 +68,15 @@ def evaluate(
             progress=count,
         )
     named = naming(r.model for r in rows)
-    if sentence := verdict(rows, naming=named):
-        print_line(sentence)
+    sentence = verdict(rows, naming=named)
     kinds = (fixed_table, rate_table, hidden_table, inside_table, certainty_table, recovery_table)
-    for table in (t(rows, naming=named) for t in kinds):
-        if table.rows:
+    tables = [table for table in (t(rows, naming=named) for t in kinds) if table.rows]
+    if json:
+        print_json({"verdict": sentence or None, "tables": [table.facts() for table in tables]})
+    else:
+        if sentence:
+            print_line(sentence)
+        for table in tables:
             print_table(table)
     say_what_is_left_out()
     examples = recovery_examples(loaded, rows[0].dataset, split)

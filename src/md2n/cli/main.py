@@ -29,6 +29,9 @@ COMMANDS: dict[str, Entry] = {
     "recover": Entry("md2n.cli.recover:recover", "Recover missing modalities, with standard deviations."),
     "benchmark": Entry("md2n.cli.benchmark:benchmark", "Run methods x data sets x seeds; resumable."),
     "report": Entry("md2n.cli.report:report", "Make tables and figures from runs."),
+    "methods": Entry("md2n.cli.methods:app", "List methods, and describe one."),
+    "config": Entry("md2n.cli.config:app", "List presets, and show every setting of one."),
+    "doctor": Entry("md2n.cli.doctor:doctor", "Show versions, devices and extras of this machine."),
 }
 
 HEAD = """Usage: md2n [OPTIONS] COMMAND [ARGS]...

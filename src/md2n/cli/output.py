@@ -1,7 +1,7 @@
 """Output of commands: data to stdout, messages to stderr."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from md2n.escape import visible
 
@@ -15,6 +15,28 @@ def say(text: str) -> None:
     """Prints a message on stderr, so that a pipe carries data only."""
     sys.stderr.write(f"{visible(text, lines=True)}\n")
     sys.stderr.flush()
+
+
+def print_json(content: Any) -> None:
+    """Prints facts on stdout for programs."""
+    import json
+
+    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def toml(value: Any) -> str:
+    """A scalar, a list or a table in one line of TOML, whose scalars are those of JSON.
+
+    >>> toml({"image": 0.5}), toml(["a", True])
+    ('{"image" = 0.5}', '["a", true]')
+    """
+    import json
+
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json.dumps(k)} = {toml(v)}' for k, v in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def print_line(text: str) -> None:

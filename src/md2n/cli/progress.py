@@ -1,6 +1,6 @@
 """Progress of training on stderr: a bar with the terms of the loss, the validation score and the remaining time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,14 +92,14 @@ def _loss_parts(report: Report) -> str:
 
 
 @contextmanager
-def watch(out: Path, quiet: bool = False, track: bool = False, title: str = "") -> Iterator[Observer]:
-    """The observer of a training command: a bar unless ``quiet``, and TensorBoard files in ``out`` if ``track``."""
+def watch(out: Path, quiet: bool = False, track: Sequence[str] = (), title: str = "") -> Iterator[Observer]:
+    """The observer of a training command: a bar unless ``quiet``, and trackers by name."""
     console = Console(stderr=True)
     observers: list[Observer] = [Warnings(console) if quiet else Bar(console, title or out.name)]
     if track:
-        from md2n.training.tracking import TensorBoard
+        from md2n.training.tracking import make_tracker
 
-        observers.append(TensorBoard(out / "tensorboard"))
+        observers += [make_tracker(name, out) for name in track]
     together = Together(observers)
     try:
         yield together

@@ -13,6 +13,7 @@ Examples:
   md2n train paper --data mosi_clean --out runs/paper --set trainer.epochs=40
   md2n train my.toml --data my-store --out runs/mine --device cuda
   md2n train --data my-store --hide image=0.7 --out runs/few-images
+  md2n train --data digits --out runs/digits --track tensorboard --track mlflow
 
 Stopped at any moment, the same command goes on where it was.
 """
@@ -36,7 +37,10 @@ def train(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "",
-    track: Annotated[bool, typer.Option(help="Also write TensorBoard files (extra 'track').")] = False,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(help="Also report to tensorboard (extra 'track'), wandb or mlflow; repeatable."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar; what was lost is still said.")] = False,
 ) -> None:
     """Train a method and keep the checkpoint that validation prefers."""
@@ -52,7 +56,7 @@ def train(
         chosen.append(f"trainer.device={device}")
     chosen += [f"data.hide={{{', '.join(f'{json.dumps(k)} = {r}' for k, r in rates(hide).items())}}}"] if hide else []
     resolved = resolve(config, chosen, data=data or None, model=model or None, seed=seed)
-    with watch(out, quiet=quiet, track=track) as observer:
+    with watch(out, quiet=quiet, track=track or ()) as observer:
         run_training(resolved, out, observer)
     typer.echo(str(out))
 

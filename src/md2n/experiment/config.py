@@ -11,9 +11,11 @@ instead.  Presets are the TOML files beside this module; each line says where it
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -90,6 +92,13 @@ class ExperimentConfig:
 def presets() -> tuple[str, ...]:
     """Names of the presets."""
     return tuple(sorted(p.name.removesuffix(".toml") for p in _folder().iterdir() if p.name.endswith(".toml")))
+
+
+def first_comment(preset: str) -> str:
+    """The first sentence that a preset's file says of itself."""
+    lines = (_folder() / f"{preset}.toml").read_text(encoding="utf-8").splitlines()
+    head = " ".join(line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines))
+    return re.split(r"(?<=\.)\s", head)[0].rstrip(".")
 
 
 def resolve(

@@ -9,6 +9,7 @@ import io
 import math
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from md2n.brief import brief
 from md2n.escape import csv_cell, visible
@@ -103,6 +104,17 @@ class Table:
     def numeric(self) -> tuple[bool, ...]:
         """Which columns hold numbers (set flush right)."""
         return tuple(any(row[i].value is not None for row in self.rows) for i in range(len(self.columns)))
+
+    def facts(self) -> dict[str, Any]:
+        """The table for a program: a number as it was measured, with its deviation where it has one, else text."""
+
+        def fact(cell: Cell) -> Any:
+            if cell.value is None:
+                return cell.text or None
+            return cell.value if cell.deviation is None else {"mean": cell.value, "deviation": cell.deviation}
+
+        rows = [{head: fact(cell) for head, cell in zip(self.columns, row)} for row in self.rows]
+        return {"name": self.name, "title": self.title, "rows": rows, "notes": list(self.notes)}
 
     def markdown(self) -> str:
         """A GitHub table under its title in bold; notes as a list below."""
