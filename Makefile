@@ -11,7 +11,7 @@ SETS := digits,mfeat,ravdess_av,ict_mmmo,mosi,mosi_clean,stressid,news3sources
 LITE := digits,ravdess_av,cremad_ratings
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow lint format bench results benchmark benchmark-lite docs clean
+.PHONY: help setup demo test test-slow lint format bench results benchmark benchmark-lite docs dist clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,5 +69,16 @@ docs: setup ## Generated pages, then the site
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	$(BIN)/mkdocs build --strict
 
+dist: setup ## Build wheel and sdist, check them, and try the wheel in an environment of its own
+	$(BIN)/python -m pip install --quiet build twine
+	rm -rf dist && $(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	rm -rf build/try && $(PYTHON) -m venv build/try
+	build/try/bin/python -m pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),--constraint constraints.txt) \
+	  "$$(grep '^torch==' constraints.txt)"
+	build/try/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd build/try && ./bin/md2n doctor && ./bin/md2n train --data digits --set trainer.epochs=1 --out first \
+	  && ./bin/md2n evaluate first --quiet
+
 clean: ## Forget the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build site
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist site
