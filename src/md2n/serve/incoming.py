@@ -75,7 +75,10 @@ def incoming(
             split=np.full(count, UNASSIGNED, np.uint8),
             ids=np.asarray([str(i) for i in range(count)]),
         )
-    samples, notes = treat_zeros_as_trained(samples, zeros or {})
+    notes: tuple[str, ...] = ()
+    # Of arrays, whose zeros nobody has settled before, there is nothing to say where no frame is of zeros alone.
+    if isinstance(data, Samples) or not all(bool(r.values.any(axis=1).all()) for r in whole.values()):
+        samples, notes = treat_zeros_as_trained(samples, zeros or {})
     if groups is not None:
         named = {group or "group": np.asarray([str(g) for g in groups])}
         samples = replace(samples, groups={**samples.groups, **named})
