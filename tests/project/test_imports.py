@@ -11,9 +11,9 @@ from tests.project.sources import ROOT, SOURCE, module_name, python_files, told,
 
 # Slow to import, or an extra: opened inside the function that needs it.
 HEAVY = {
-    "rich", "matplotlib", "sklearn", "h5py", "pydantic", "tensorboard", "transformers", "jinja2", "optuna", "wandb",
-    "mlflow",
-}  # fmt: skip
+    *("rich", "matplotlib", "sklearn", "h5py", "pydantic", "tensorboard", "transformers", "jinja2", "optuna"),
+    *("fastapi", "starlette", "uvicorn", "h11", "prometheus_client", "wandb", "mlflow"),
+}
 # Draws progress bars and nothing else, so it is itself imported inside functions only.
 RICH = "md2n.cli.progress"
 
@@ -67,6 +67,7 @@ DOORS: dict[str, str | tuple[str, ...]] = {
     "torch.utils.tensorboard": "md2n.training.tracking",
     "wandb": "md2n.training.tracking",
     "mlflow": "md2n.training.tracking",
+    **dict.fromkeys(("fastapi", "starlette", "uvicorn", "h11", "prometheus_client"), "md2n.serve.http"),
 }
 
 

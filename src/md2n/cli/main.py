@@ -27,6 +27,7 @@ COMMANDS: dict[str, Entry] = {
     "evaluate": Entry("md2n.cli.evaluate:evaluate", "Measure a run under every missing pattern."),
     "predict": Entry("md2n.cli.predict:predict", "Predict for new data with any missing modalities."),
     "recover": Entry("md2n.cli.recover:recover", "Recover missing modalities, with standard deviations."),
+    "serve": Entry("md2n.cli.serve:serve", "Serve a run over HTTP: an API, metrics, and a page to try it."),
     "benchmark": Entry("md2n.cli.benchmark:benchmark", "Run methods x data sets x seeds; resumable."),
     "report": Entry("md2n.cli.report:report", "Make tables and figures from runs."),
     "methods": Entry("md2n.cli.methods:app", "List methods, and describe one."),

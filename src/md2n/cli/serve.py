@@ -1,0 +1,85 @@
+"""``md2n serve``: a trained run behind HTTP, for programs and for people."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = """
+\b
+Examples:
+  md2n serve runs/digits
+  md2n serve runs/digits --data digits --report report --port 8000
+  MD2N_TOKEN=secret md2n serve runs/digits --host 0.0.0.0
+"""
+
+
+def serve(
+    run: Annotated[Path, typer.Argument(help="A finished run folder.")],
+    host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")] = 8000,
+    data: Annotated[str, typer.Option(help="A store or a ready name, whose samples the page shows.")] = "",
+    split: Annotated[str, typer.Option(help="Which of its samples: train, valid or test.")] = "test",
+    report: Annotated[Path | None, typer.Option(help="A report folder, which the page shows.")] = None,
+    token: Annotated[
+        str, typer.Option(envvar="MD2N_TOKEN", help="What requests have to bear; better in MD2N_TOKEN.")
+    ] = "",
+    max_body: Annotated[int, typer.Option(min=1, max=2048, help="MiB that a request may have.")] = 32,
+    max_rows: Annotated[int, typer.Option(min=1, max=100_000, help="Samples that a request may have.")] = 1024,
+    max_seconds: Annotated[
+        float, typer.Option(min=1, max=3600, help="For a body to arrive, and then for its answer.")
+    ] = 30,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Processor cores for the model.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the address only.")] = False,
+) -> None:
+    """Serve a run: a JSON API, the Open Inference Protocol v2, /metrics, and a page at / to try it out.
+
+    SIGTERM and Ctrl-C end it, after the requests that were begun are answered.
+    """
+    from md2n.cli.output import say
+    from md2n.serve.http.server import listen, require_extra
+    from md2n.serve.http.server import run as run_server
+
+    require_extra()
+    listener = listen(host, port)  # before the model is loaded, not after it
+    address, number = listener.getsockname()[:2]
+    shown = f"http://{f'[{address}]' if ':' in address else address}:{number}"
+    if not quiet:
+        say(f"loading {run} ...")
+    import torch
+
+    from md2n.cli.newdata import open_new
+    from md2n.experiment.loading import load_run
+    from md2n.serve.http.app import create_app
+    from md2n.serve.http.limits import MIB, Limits
+    from md2n.serve.http.report import read_report
+    from md2n.serve.http.served import Served, pattern_scores
+    from md2n.serve.predictor import load
+
+    torch.set_num_threads(threads)
+    predictor = load(run, device=device, seed=seed)
+    limits = Limits(body_bytes=max_body * MIB, rows=max_rows, seconds=max_seconds)
+    local = address in ("127.0.0.1", "::1")
+    served = Served(
+        predictor,
+        name=run.resolve().name,
+        data=load_run(run).config.data.name,
+        limits=limits,
+        samples=open_new(data, predictor.schema.names, split, ()) if data else None,
+        accuracy=pattern_scores(run, predictor),
+        report=None if report is None else read_report(report),
+        token=token,
+        hosts=frozenset({"localhost", "127.0.0.1", "[::1]", host.lower()}) if local else frozenset(),
+    )
+    app = create_app(served)
+    if not local and not token:
+        say("note: everybody who reaches this address may use the model: give a token (--token, MD2N_TOKEN)")
+    say(f"serving {run} at {shown}")
+    run_server(app, listener, limits)
+    if not quiet:
+        say("stopped")
+
+
+serve.__doc__ = f"{serve.__doc__}\n{EXAMPLES}"
