@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import tests.serve.http.asking  # noqa: F401 - skips without the extra
 from md2n.serve.http.app import create_app
 from md2n.serve.http.served import Served
 from md2n.serve.http.server import configured, listen

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from starlette.testclient import TestClient
 
 from md2n.data.samples import Samples
 from md2n.serve.http.batching import listed
@@ -17,7 +16,7 @@ from md2n.serve.http.limits import Limits
 from md2n.serve.http.report import read_report
 from md2n.serve.http.served import PICTURES, pattern_scores
 from md2n.serve.predictor import Predictor
-from tests.serve.http.conftest import JSON, asked, serving
+from tests.serve.http.asking import JSON, TestClient, asked, serving
 from tests.serve.trained import trained
 
 

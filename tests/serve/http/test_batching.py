@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tests.serve.http.asking  # noqa: F401 - skips without the extra
 from md2n.data.samples import Samples
 from md2n.errors import DataError, DivergenceError
 from md2n.serve.http.abilities import PREDICT, RECOVER

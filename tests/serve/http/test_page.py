@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tests.serve.http.asking  # noqa: F401 - skips without the extra
 from md2n.data.samples import Samples
 from md2n.serve.http.report import Report
 from md2n.serve.predictor import Predictor

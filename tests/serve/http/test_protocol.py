@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from starlette.testclient import TestClient
 
 from md2n.data.samples import Samples
 from md2n.serve.predictor import Predictor
+from tests.serve.http.asking import TestClient
 from tests.serve.http.live import LOCAL, live
 
 ROWS = 5

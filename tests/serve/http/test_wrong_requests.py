@@ -5,9 +5,8 @@ import random
 from collections import Counter
 
 from scripts.wrong_requests import complaint, right_features, wrong_requests
-from starlette.testclient import TestClient
 
-from tests.serve.http.conftest import asked
+from tests.serve.http.asking import TestClient, asked
 
 COUNT = 200
 
