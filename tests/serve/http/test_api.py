@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 from md2n.data.samples import Samples
+from md2n.serve.http import api
 from md2n.serve.http.batching import listed
 from md2n.serve.http.encoding import encode
-from md2n.serve.http.limits import Limits
+from md2n.serve.http.limits import SMALL, Limits
 from md2n.serve.http.report import read_report
 from md2n.serve.http.served import PICTURES, pattern_scores
 from md2n.serve.predictor import Predictor
@@ -166,6 +168,22 @@ def test_a_body_that_is_too_large_is_refused_however_it_is_sent(dropout: Predict
         for content in (b"x" * 1001, (b"x" * 100 for _ in range(11))):
             refused = client.post("/api/predict", content=content, headers=JSON)
             assert (refused.status_code, refused.json()["kind"]) == (413, "too-large")
+
+
+def test_others_are_heard_while_a_large_body_is_parsed(dropout: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    read = api.read_upload
+
+    def noted(*arguments: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return read(*arguments)
+
+    monkeypatch.setattr(api, "read_upload", noted)
+    with serving(dropout) as client:
+        for size in (10, SMALL + 1):
+            assert client.post("/api/predict", content=b"x" * size, headers=JSON).json()["kind"] == "bad-json"
+    assert threads[1] != threads[0]
+    assert threads[1].startswith("asyncio_")
 
 
 def test_the_description_names_the_models_modalities(client: TestClient) -> None:

@@ -1,12 +1,13 @@
 """The JSON API: a path for each ability, reading of files, facts about the model, metrics."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from md2n.serve.http.abilities import Ability
 from md2n.serve.http.batching import Batcher
 from md2n.serve.http.documentation import request_body, response_of
 from md2n.serve.http.encoding import encode
-from md2n.serve.http.limits import read_body
+from md2n.serve.http.limits import parsed, read_body
 from md2n.serve.http.query import Query, check_size
 from md2n.serve.http.served import Served
 from md2n.serve.http.upload import read_upload
@@ -26,7 +27,8 @@ def add_api(app: "FastAPI", served: Served, batcher: Batcher) -> None:
 
     async def query_from(request: Request) -> Query:
         content = await read_body(request.headers, request.stream(), served.limits)
-        return read_upload(content, request.headers.get("content-type", ""), schema, group)
+        kind = request.headers.get("content-type", "")
+        return await parsed(lambda: read_upload(content, kind, schema, group), len(content))
 
     def reply(content: Any) -> Response:
         return Response(encode(content), media_type="application/json")
@@ -50,7 +52,7 @@ def add_api(app: "FastAPI", served: Served, batcher: Batcher) -> None:
     async def read(request: Request) -> Response:
         query = await query_from(request)
         check_size(query, served.limits)
-        features, rows, notes = batcher.checked(query)
+        features, rows, notes = await asyncio.to_thread(batcher.checked, query)
         return reply({"rows": rows, "features": features, "groups": query.groups, "notes": notes})
 
     @app.get("/api/model", summary="The model: modalities, task, abilities, limits, scores by pattern.")

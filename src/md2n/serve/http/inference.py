@@ -6,7 +6,7 @@ from md2n.errors import did_you_mean
 from md2n.serve.http.abilities import Ability
 from md2n.serve.http.batching import Batcher
 from md2n.serve.http.encoding import encode
-from md2n.serve.http.limits import read_body
+from md2n.serve.http.limits import parsed, read_body
 from md2n.serve.http.protocol import HEAD_LENGTH, model_metadata, read_request, server_metadata, write_response
 from md2n.serve.http.refusals import Refusal
 from md2n.serve.http.served import Served
@@ -54,7 +54,8 @@ def add_inference(app: "FastAPI", served: Served, batcher: Batcher) -> None:
     async def infer(request: Request, name: str, version: str = VERSION) -> Response:
         ability = ability_of(name, version)
         body = await read_body(request.headers, request.stream(), served.limits)
-        query, head = read_request(body, request.headers.get(HEAD_LENGTH, ""), served.predictor.schema)
+        length = request.headers.get(HEAD_LENGTH, "")
+        query, head = await parsed(lambda: read_request(body, length, served.predictor.schema), len(body))
         tensors = ability.tensors(await batcher.ask(ability, query), served.predictor.schema)
         content, head_bytes = write_response(ability, tensors, head)
         if not head_bytes:

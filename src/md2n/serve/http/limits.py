@@ -1,12 +1,16 @@
 """How much one request may ask for, and reading its body within these limits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from md2n.serve.http.refusals import Refusal
 
+T = TypeVar("T")
+
 MIB = 1 << 20
+SMALL = 1 << 16  # bytes that are parsed where they are received; more are parsed in a thread, while others are heard
 FRAMES = 4  # times the longest sequence of the training data
 
 
@@ -64,6 +68,11 @@ async def read_body(headers: Mapping[str, str], stream: AsyncIterator[bytes], li
             "slow-body", f"the body did not arrive within {limits.seconds:g} seconds", "send less, or over a faster way"
         ) from None
     return bytes(body)
+
+
+async def parsed(work: Callable[[], T], size: int) -> T:
+    """What ``work`` gives, which parses a body of so many bytes."""
+    return work() if size <= SMALL else await asyncio.to_thread(work)
 
 
 def _too_large(limits: Limits) -> Refusal:
