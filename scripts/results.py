@@ -22,7 +22,7 @@ from md2n.evaluation.results import PROTOCOLS, STANDING, ResultRow
 from md2n.experiment.job import Job
 from md2n.experiment.plan import plan
 from md2n.experiment.results_store import Results, collect, read_archive, write_archive
-from md2n.methods.catalogue import MODELS
+from md2n.methods.catalogue import compared
 from md2n.report.grid import COMPLETE, Naming, grid, measured, metrics_of
 from md2n.report.runs import Failure, RunFacts
 from md2n.report.samples import groups_of, scores_by_label
@@ -187,7 +187,7 @@ def main() -> None:
         write_archive(FILE, merged(read_archive(FILE), new))
         generate.write()
         return
-    jobs = plan(SETS, MODELS.names(), SEEDS, OUT)
+    jobs = plan(SETS, compared(), SEEDS, OUT)
     todo = missing(read_archive(FILE).rows, jobs)
     print("\n".join([f"# {len(todo)} of {len(jobs)} runs are to be made", *commands(todo)]))
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from md2n.experiment.results_store import Results, read_archive
-from md2n.methods.catalogue import MODELS
+from md2n.methods.catalogue import MODELS, compared
 from md2n.report.grid import Naming
 from md2n.report.runs import cost_table
 from md2n.report.summary import (
@@ -56,7 +56,7 @@ def page_of(results: Results) -> str:
     margins = margins_of(plain, runs, OURS)
     facts: dict[str, str | Table | list[Table]] = {
         "commits": ", ".join(sorted({r.git_commit for r in rows})),
-        "seeds": seeds(plain, MODELS.names(), first_grids(rows, "random")),
+        "seeds": seeds(plain, compared(), first_grids(rows, "random")),
         "states": states(plain),
         "hours": f"{training + answering:.1f}",
         "imder_hours": f"{sum(hours([r for r in runs if r.model == 'imder'])):.1f}",

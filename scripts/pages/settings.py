@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from scripts.pages import NOTICE, cell
 
-TYPES = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+TYPES = {int: "whole number", float: "number", bool: "true or false", str: "text", Any: "any setting"}
 INTRODUCTION = """
 Every setting, by the path that `--set path=value` and a TOML file take:
 `md2n train --set trainer.epochs=20`. [Choose settings](../choose-settings.md) says which are worth changing.

@@ -54,7 +54,7 @@ def benchmark(
         from md2n.experiment.plan import check_options, options, plan, plan_table, record_options
         from md2n.experiment.tuning import settled, trials_of
         from md2n.methods.added import name_of
-        from md2n.methods.catalogue import MODELS
+        from md2n.methods.catalogue import compared
 
         own = tuple(name_of(path) for path in add or ())
         protocols = _words(protocol)
@@ -64,7 +64,7 @@ def benchmark(
         common = options(tune, preset, sets or ())
         check_options(out, common)
         named = (*_words(models), *(name for name in own if name not in _words(models)))
-        jobs = plan(_words(data), MODELS.names() if "all" in named else named, seeds, out, preset, sets or (), folds)
+        jobs = plan(_words(data), compared() if "all" in named else named, seeds, out, preset, sets or (), folds)
         if not jobs:
             raise UsageError("there is nothing to run", "name data sets and methods, for instance --data digits")
         trials = trials_of(jobs, tune) if tune else []

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from md2n.methods.added import files
-from md2n.methods.catalogue import MODELS
+from md2n.methods.catalogue import COMPOSED, MODELS
 
 PACKAGE = Path(__file__).parents[1]
 # Below md2n/: folders with all that is in them, and files, which have a part in every run.
@@ -59,13 +59,15 @@ def shared_code() -> str:
 
 
 def own_folder(model: str) -> str:
-    """Where a method's own source is, below md2n/; the file of a method from outside.
+    """Where a method's own source is, below md2n/; the file of a method from outside; all methods of a composed one.
 
     >>> own_folder("dccae")
     'methods/dcca'
     """
     if model in (outside := files()):
         return str(outside[model])
+    if model in COMPOSED:
+        return "methods"
     return "/".join(MODELS.module(model).split(".")[1:3])
 
 

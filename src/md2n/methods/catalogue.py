@@ -36,7 +36,10 @@ METHODS = {
     "mctn": ("mctn.model:MCTN", "mctn.config:MCTNConfig"),
     "transm": ("transm.model:TransM", "transm.config:TransMConfig"),
     "icdn": ("icdn.model:ICDN", "icdn.config:ICDNConfig"),
+    "with_recovery": ("with_recovery.model:WithRecovery", "with_recovery.config:WithRecoveryConfig"),
 }
+# Made of other methods: configured for a study, not compared as a method of its own.
+COMPOSED = ("with_recovery",)
 
 MODELS = Registry("model", {name: f"md2n.methods.{model}" for name, (model, _) in METHODS.items()})
 CONFIGS = Registry("model", {name: f"md2n.methods.{config}" for name, (_, config) in METHODS.items()})
@@ -57,6 +60,11 @@ def add(name: str, path: Path) -> None:
 
 for _name, _path in files().items():
     add(_name, _path)
+
+
+def compared() -> tuple[str, ...]:
+    """The methods that a benchmark of all methods compares."""
+    return tuple(name for name in MODELS.names() if name not in COMPOSED)
 
 
 def config_class(name: str) -> type[Any]:

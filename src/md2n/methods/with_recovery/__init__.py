@@ -1,0 +1,1 @@
+"""``with_recovery``: the model and its settings."""
