@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from md2n.errors import DataError, UnsafeFileError, UsageError
 from md2n.evaluation.protocols import (
+    MOST,
     RATES,
+    every_conditions,
+    every_pattern,
     fixed_conditions,
     hidden_condition,
     load_masks,
@@ -195,3 +198,32 @@ def test_the_hidden_protocol_is_one_condition_named_by_what_it_hides() -> None:
         hidden_condition(complete(3), NAMES, ids[:3], {}, 0)
     with pytest.raises(DataError, match="hold no modality"):
         hidden_condition(np.zeros((3, 3), bool), NAMES, ids[:3], {"text": 0.5}, 0)
+
+
+def test_every_pattern_is_every_proper_subset_up_to_seven_modalities() -> None:
+    for m in (2, 3, 6, 7):
+        names = tuple("abcdefg"[:m])
+        conditions = every_conditions(complete(2, m), names, 0)
+        assert [c.name for c in conditions][-1] == "complete"
+        sets = {frozenset(c.name.split("+")) for c in conditions[:-1]}
+        assert len(sets) == len(conditions) - 1 == 2**m - 2
+    fixed = [c.name for c in fixed_conditions(complete(2), NAMES)]
+    assert [c.name for c in every_conditions(complete(2), NAMES, 0)] == fixed
+
+
+def test_too_many_patterns_are_drawn_alike_from_every_size_and_saved(tmp_path: Path) -> None:
+    names = tuple("abcdefghij")
+    drawn = every_pattern(names, 0)
+    assert len(set(drawn)) == len(drawn) == MOST
+    counts = {size: sum(len(p) == size for p in drawn) for size in range(1, 10)}
+    assert counts[1] == counts[9] == 10
+    assert max(counts[size] for size in range(2, 9)) - min(counts[size] for size in range(2, 9)) <= 1
+    assert every_pattern(names, 0) == drawn
+    assert every_pattern(names, 1) != drawn
+    path, present = tmp_path / "every.npz", complete(3, 10)
+    belongs = {"data_checksum": "abc", "split": "test", "protocol": "every"}
+    first = shared_masks(path, present, names, 0, **belongs)
+    again = shared_masks(path, present, names, 1, **belongs)  # as saved, not drawn anew
+    assert [c.name for c in again] == [c.name for c in first]
+    with pytest.raises(DataError, match="are for protocol 'every@1', not 'random@1'"):
+        load_masks(path, names=names, data_checksum="abc", split="test")

@@ -12,6 +12,9 @@ exactly, not the 60.6% that a published implementation realises where it prints 
 nested: what is hidden at 0.1 is hidden at 0.2, so a curve shows the rate and not eight drawings.  ``nested=False``
 draws each afresh.
 
+``every@1``: every incomplete pattern of any number of modalities, 62 of six and 126 of seven, then ``complete``; where
+there are more than ``MOST``, so many of them, as many of each size as can be, drawn once and saved like masks.
+
 ``hidden@1``: chosen modalities are hidden, each at a rate of its own, as ``md2n.missing.hide_at_rates`` tells: from
 whom depends on the seed and the samples' ids alone.  One condition, named by what is hidden: ``image=0.7``.
 
@@ -22,8 +25,9 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +47,7 @@ from md2n.seeding import numpy_generator
 Flags = npt.NDArray[np.bool_]
 
 COMPLETE = "complete"
+MOST = 126  # patterns of ``every@1``: all of seven modalities
 RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 
@@ -89,10 +94,56 @@ def fixed_conditions(present: Flags, names: tuple[str, ...]) -> tuple[Condition,
 
     Paper: Sec. 4.1.
     """
+    return _pattern_conditions(present, names, incomplete_patterns(names))
+
+
+def every_conditions(present: Flags, names: tuple[str, ...], seed: int) -> tuple[Condition, ...]:
+    """``every@1``: every non-empty proper subset, smaller ones first, then ``complete``; at most ``MOST``, drawn.
+
+    Args:
+        present: ``[N, M]``; what the data hold.
+        names: modality names, in the order of the columns.
+        seed: of the drawing, where there are too many.
+
+    Raises:
+        DataError: a sample has no modality, or a modality is called ``complete``.
+    """
+    return _pattern_conditions(present, names, every_pattern(names, seed))
+
+
+def every_pattern(names: tuple[str, ...], seed: int) -> tuple[tuple[str, ...], ...]:
+    """The available sets of ``every@1``: all of them, or ``MOST`` with as many of each size as can be.
+
+    Args:
+        names: modality names, in their order.
+        seed: of the drawing.
+    """
+    sizes = range(1, len(names))
+    if 2 ** len(names) - 2 <= MOST:
+        return tuple(subset for size in sizes for subset in combinations(names, size))
+    rng = numpy_generator(seed, PROTOCOLS["every"])
+    room, wanted = MOST, {}
+    # The sizes with the fewest subsets first, so that what they leave goes to the others.
+    for left, size in enumerate(sorted(sizes, key=lambda size: math.comb(len(names), size))):
+        wanted[size] = min(math.comb(len(names), size), room // (len(sizes) - left))
+        room -= wanted[size]
+    drawn: list[tuple[str, ...]] = []
+    for size in sizes:
+        chosen: set[tuple[int, ...]] = set()
+        while len(chosen) < wanted[size]:
+            chosen.add(tuple(sorted(rng.permutation(len(names))[:size].tolist())))
+        drawn += [tuple(names[k] for k in subset) for subset in sorted(chosen)]
+    return tuple(drawn)
+
+
+def _pattern_conditions(
+    present: Flags, names: tuple[str, ...], subsets: Iterable[tuple[str, ...]]
+) -> tuple[Condition, ...]:
+    """A condition for each available set, then ``complete``."""
     _check(present, names)
     if COMPLETE in names:
         raise DataError(f"a modality is called '{COMPLETE}', as is the condition that hides nothing", "rename it")
-    patterns = {set_name(p): np.array(pattern_flags(p, names)) for p in incomplete_patterns(names)}
+    patterns = {set_name(p): np.array(pattern_flags(p, names)) for p in subsets}
     patterns[COMPLETE] = np.ones(len(names), bool)
     return tuple(_condition(name, present & flags, present, None) for name, flags in patterns.items())
 
@@ -151,9 +202,15 @@ def hidden_condition(
 
 
 def save_masks(
-    path: Path, conditions: tuple[Condition, ...], *, names: tuple[str, ...], data_checksum: str, split: str
+    path: Path,
+    conditions: tuple[Condition, ...],
+    *,
+    names: tuple[str, ...],
+    data_checksum: str,
+    split: str,
+    protocol: str = "random",
 ) -> None:
-    """Writes random conditions atomically, with what they belong to and a checksum of their own.
+    """Writes drawn conditions atomically, with what they belong to and a checksum of their own.
 
     Raises:
         StorageError: the file could not be written; what stood there before is untouched.
@@ -161,7 +218,8 @@ def save_masks(
     available = np.stack([c.available for c in conditions])
     requested = np.array([np.nan if c.requested_rate is None else c.requested_rate for c in conditions])
     realised = np.array([c.realised_rate for c in conditions])
-    head = json.dumps(_head(names, data_checksum, split, [c.name for c in conditions]) | {"digest": _digest(available)})
+    facts = _head(names, data_checksum, split, [c.name for c in conditions], protocol)
+    head = json.dumps(facts | {"digest": _digest(available)})
     content = io.BytesIO()
     np.savez_compressed(
         content,
@@ -175,8 +233,10 @@ def save_masks(
     write_bytes(path, content.getvalue())
 
 
-def load_masks(path: Path, *, names: tuple[str, ...], data_checksum: str, split: str) -> tuple[Condition, ...]:
-    """Random conditions as saved.
+def load_masks(
+    path: Path, *, names: tuple[str, ...], data_checksum: str, split: str, protocol: str = "random"
+) -> tuple[Condition, ...]:
+    """Drawn conditions as saved.
 
     Raises:
         DataError: the file is absent or damaged, or belongs to other data, another split, other modalities or
@@ -184,7 +244,7 @@ def load_masks(path: Path, *, names: tuple[str, ...], data_checksum: str, split:
     """
     remedy = "remove it to draw new masks (earlier random results then no longer compare)"
     if not exists(path):
-        raise DataError(f"there is no masks file at '{path}'", "draw them with random_conditions, then save")
+        raise DataError(f"there is no masks file at '{path}'", "draw them, then save")
     held = load_npz(path, ("head", "shape", "available", "requested", "realised"), remedy)
     with reading(path, hint=remedy, state="is no masks file, or a damaged one"):
         head = _facts(str(held["head"]))
@@ -194,7 +254,7 @@ def load_masks(path: Path, *, names: tuple[str, ...], data_checksum: str, split:
             raise ValueError(f"{count} flags are promised, {8 * held['available'].size} are there")
         available = np.unpackbits(held["available"], count=count).astype(bool).reshape(shape)
         requested, realised = (np.asarray(held[key], np.float64) for key in ("requested", "realised"))
-    expected = _head(names, data_checksum, split, [])
+    expected = _head(names, data_checksum, split, [], protocol)
     for key in ("protocol", "data_checksum", "split", "modalities"):
         if head.get(key) != expected[key]:
             raise DataError(f"masks '{path.name}' are for {key} {head.get(key)!r}, not {expected[key]!r}", remedy)
@@ -215,19 +275,41 @@ def _facts(text: str) -> dict[str, Any]:
     return facts
 
 
+DRAWN: dict[str, Callable[[Flags, tuple[str, ...], int], tuple[Condition, ...]]] = {
+    "random": random_conditions,
+    "every": every_conditions,
+}
+
+
 def shared_masks(
-    path: Path, present: Flags, names: tuple[str, ...], seed: int, *, data_checksum: str, split: str
+    path: Path,
+    present: Flags,
+    names: tuple[str, ...],
+    seed: int,
+    *,
+    data_checksum: str,
+    split: str,
+    protocol: str = "random",
 ) -> tuple[Condition, ...]:
-    """``random@1`` as every method gets it: loaded from ``path``, or drawn and saved there the first time.
+    """A drawn protocol as every method gets it: loaded from ``path``, or drawn and saved there the first time.
+
+    Args:
+        path: of the masks.
+        present: ``[N, M]``; what the data hold.
+        names: modality names, in the order of the columns.
+        seed: of the drawing.
+        data_checksum: the masks belong to.
+        split: likewise.
+        protocol: ``random`` or ``every``.
 
     Raises:
-        DataError: as ``load_masks`` and ``random_conditions``.
+        DataError: as ``load_masks`` and the protocol's conditions.
         StorageError: as ``save_masks``.
     """
     if not exists(path):
-        drawn = random_conditions(present, names, seed)
-        save_masks(path, drawn, names=names, data_checksum=data_checksum, split=split)
-    conditions = load_masks(path, names=names, data_checksum=data_checksum, split=split)
+        drawn = DRAWN[protocol](present, names, seed)
+        save_masks(path, drawn, names=names, data_checksum=data_checksum, split=split, protocol=protocol)
+    conditions = load_masks(path, names=names, data_checksum=data_checksum, split=split, protocol=protocol)
     if any(c.available.shape != present.shape or bool((c.available & ~present).any()) for c in conditions):
         raise DataError(f"masks '{path.name}' show modalities that the data do not hold", "remove it to draw new masks")
     return conditions
@@ -256,9 +338,11 @@ def _check(present: Flags, names: tuple[str, ...]) -> None:
         raise DataError(f"{len(empty)} samples hold no modality (first: row {empty[0]})", "drop them from the data")
 
 
-def _head(names: tuple[str, ...], data_checksum: str, split: str, conditions: list[str]) -> dict[str, object]:
+def _head(
+    names: tuple[str, ...], data_checksum: str, split: str, conditions: list[str], protocol: str
+) -> dict[str, object]:
     return {
-        "protocol": PROTOCOLS["random"],
+        "protocol": PROTOCOLS[protocol],
         "data_checksum": data_checksum,
         "split": split,
         "modalities": list(names),

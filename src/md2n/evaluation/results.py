@@ -26,8 +26,9 @@ PROTOCOLS: dict[str, str] = {
     "random": "random@1",
     "inside": "inside@1",
     "hidden": "hidden@1",
+    "every": "every@1",
 }
-STANDARD = ("fixed", "random", "inside")  # need nothing said besides their name; "hidden" needs rates
+STANDARD = ("fixed", "random", "inside", "every")  # need nothing said besides their name; "hidden" needs rates
 STANDING = ("fixed", "random")  # what the standing benchmark measures under
 LARGEST = 1e300  # of a number in a row
 LARGEST_BYTES = 1 << 32  # of a results file

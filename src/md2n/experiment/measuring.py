@@ -71,12 +71,12 @@ def run_evaluation(
 
     Args:
         run: a run folder, or a loaded run.
-        protocols: ``fixed``, ``random``; the configuration's if neither they nor ``hide`` are given.
+        protocols: of ``STANDARD``; the configuration's if neither they nor ``hide`` are given.
         split: train, valid or test.
         masks: the random protocol's masks, drawn and saved there the first time; in the run folder if not given.
         hide: modality -> rate in [0, 1] at which it is hidden; one condition of the protocol ``hidden``.
         draws: averaged for a prediction; the configuration's if not given.
-        recovery: whether recovered modalities are measured, where the method recovers.
+        recovery: whether recovered modalities are measured, where the method recovers; never under ``every``.
         data: other data than the run was trained on.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``; of no account for a loaded run.
         notice: receives sentences that a person should read.
@@ -113,7 +113,7 @@ def run_evaluation(
             if condition.excluded:
                 notice(f"{condition.name}: {condition.excluded} of {len(dataset)} samples hold none of it")
         rows += bench.predictions(name, conditions)
-        if recovery and isinstance(loaded.model, Recovers):
+        if recovery and name != "every" and isinstance(loaded.model, Recovers):
             try:
                 rows += bench.recoveries(name, conditions)
             except UsageError as error:  # a method that recovers in principle, but not as it was configured
@@ -157,9 +157,10 @@ class _Bench:
                     gone, held = int((present & ~condition.available)[:, k].sum()), int(present[:, k].sum())
                     self.notice(f"{condition.name}: '{name}' is hidden from {gone} of the {held} samples that have it")
             return (condition,)
-        path = masks or run_masks(self.run.path, self.samples.name, self.split)
-        seed = self.run.config.evaluation.seed
-        return shared_masks(path, present, names, seed, data_checksum=self.checksum, split=self.split)
+        own = run_masks(self.run.path, self.samples.name, self.split, protocol)
+        belongs = {"data_checksum": self.checksum, "split": self.split, "protocol": protocol}
+        path = (masks or own) if protocol == "random" else own
+        return shared_masks(path, present, names, self.run.config.evaluation.seed, **belongs)
 
     def predictions(self, protocol: str, conditions: Sequence[Condition]) -> list[ResultRow]:
         config = self.run.config.evaluation
@@ -289,9 +290,9 @@ def predictions_folder(run: Path, dataset: str) -> Path:
     return run / PREDICTIONS / _plain(dataset)
 
 
-def run_masks(run: Path, dataset: str, split: str) -> Path:
-    """The random protocol's masks of a run that was not given any."""
-    return run / f"masks-{_plain(dataset)}-{split}.npz"
+def run_masks(run: Path, dataset: str, split: str, protocol: str = "random") -> Path:
+    """The masks of a drawn protocol, of a run that was not given any."""
+    return run / f"{'masks' if protocol == 'random' else protocol}-{_plain(dataset)}-{split}.npz"
 
 
 def recovery_examples(run: Path | LoadedRun, dataset: str, split: str = "test") -> list[RecoveryExample]:
