@@ -21,7 +21,8 @@ def evaluate(
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            help="fixed (every pattern), random (rates 0 to 0.7) or inside (single numbers hidden); repeatable."
+            help="fixed (patterns as in the paper), random (rates 0 to 0.7), inside (single numbers hidden) or every "
+            "(all patterns of any number of modalities, without recovery); repeatable."
         ),
     ] = None,
     split: Annotated[str, typer.Option(help="test or valid.")] = "test",
@@ -50,6 +51,7 @@ def evaluate(
         from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation
         from md2n.experiment.results_store import run_facts, run_rows
         from md2n.report.certainty import certainty_table
+        from md2n.report.patterns import every_table
         from md2n.report.render import write_report
         from md2n.report.tables import fixed_table, hidden_table, inside_table, rate_table, recovery_table
         from md2n.report.verdict import verdict
@@ -69,7 +71,7 @@ def evaluate(
         )
     named = naming(r.model for r in rows)
     sentence = verdict(rows, naming=named)
-    kinds = (fixed_table, rate_table, hidden_table, inside_table, certainty_table, recovery_table)
+    kinds = (fixed_table, rate_table, hidden_table, inside_table, every_table, certainty_table, recovery_table)
     tables = [table for table in (t(rows, naming=named) for t in kinds) if table.rows]
     if json:
         print_json({"verdict": sentence or None, "tables": [table.facts() for table in tables]})

@@ -22,6 +22,7 @@ from md2n.training.rundir import LOCK, is_begun, read_config, read_run
 EVALUATED = "evaluated.json"
 FAILED = ".failed.json"
 ASIDE = ".aside-"
+VARIANTS = "variants"  # in a benchmark's folder: runs of variants of methods, which its report leaves out
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Job:
         trial: number of a trial of the search; None for a run that is measured.
         fold: which fold of the data is the test split; None: the data's own split.
         folds: how many there are; None with ``fold``.
+        variant: of the method, in a folder of its own; empty: the method as it is compared with others.
+        recovery: whether what is recovered is measured, too.
     """
 
     data: str
@@ -49,6 +52,8 @@ class Job:
     trial: int | None = None
     fold: int | None = None
     folds: int | None = None
+    variant: str = ""
+    recovery: bool = True
 
     @property
     def dataset(self) -> str:
@@ -60,6 +65,7 @@ class Job:
         """The run folder."""
         kind, name = ("runs", f"seed-{self.seed}") if self.trial is None else ("trials", f"trial-{self.trial:02}")
         part = "" if self.fold is None else f"-fold-{self.fold}-of-{self.folds}"
+        kind = f"{VARIANTS}/{self.variant}" if self.variant else kind
         return self.out / kind / self.dataset / self.model / f"{name}{part}"
 
     @property
@@ -70,7 +76,7 @@ class Job:
     @property
     def title(self) -> str:
         """The job in a line, for messages."""
-        return f"{self.data} {self.model} {self.run.name.replace('-', ' ')}"
+        return f"{self.data} {self.variant or self.model} {self.run.name.replace('-', ' ')}"
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -151,16 +157,19 @@ class Job:
 
         What was recovered is measured under one protocol, the fixed one where it is asked for: there each pattern
         is measured alone, and tables of recovery are made of it.  IMDer takes 800 network calls for each recovered
-        sample.
+        sample.  Under ``every`` none is measured.
         """
         sets = [part for s in self.overrides for part in ("--set", s)]
         train = ["train", self.preset, "--data", self.data, "--model", self.model, "--seed", str(self.seed)]
         train += ["--out", str(self.run), *sets, "--quiet"]
         if self.trial is not None:
             return [train]
+        able = [p for p in protocols if p != "every"]
         if not MODELS.get(self.model).card.recovers:
             return [train, self._evaluate(*protocols)]
-        under = "fixed" if "fixed" in protocols else protocols[0]
+        if not self.recovery or not able:
+            return [train, [*self._evaluate(*protocols), "--no-recovery"]]
+        under = "fixed" if "fixed" in able else able[0]
         others = [p for p in protocols if p != under]
         return [train, self._evaluate(under), *([[*self._evaluate(*others), "--no-recovery"]] if others else [])]
 

@@ -126,7 +126,9 @@ def plan_table(jobs: Sequence[Job], protocols: Sequence[str]) -> Table:
     """
     groups: dict[tuple[str, str, str], list[Job]] = {}
     for job in jobs:
-        groups.setdefault((job.data, job.model, "runs" if job.trial is None else "trials"), []).append(job)
+        groups.setdefault((job.data, job.variant or job.model, "runs" if job.trial is None else "trials"), []).append(
+            job
+        )
     rows = []
     for names, group in groups.items():
         done = [job for job in group if job.done(protocols if job.trial is None else ())]

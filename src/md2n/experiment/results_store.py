@@ -21,7 +21,7 @@ from md2n.durable import make_directory, write_bytes
 from md2n.errors import DataError, RunError
 from md2n.evaluation.results import PROTOCOLS, Entry, ResultRow, read_entries
 from md2n.experiment.costs import read_cost
-from md2n.experiment.job import ASIDE, FAILED
+from md2n.experiment.job import ASIDE, FAILED, VARIANTS
 from md2n.experiment.measuring import RESULTS, predictions_folder, run_masks
 from md2n.experiment.plan import options_of
 from md2n.methods.catalogue import MODELS
@@ -137,7 +137,8 @@ def _part(path: Path, notice: Notice) -> Results:
         rows = run_rows(path, notice)
         return Results(rows, run_facts(rows, path.parent))
     results = Results(failures=_failures(path))
-    files = [f for f in path.rglob(RESULTS) if (f.parent / RUN).exists() and ASIDE not in f.parent.name]
+    own = [f for f in path.rglob(RESULTS) if VARIANTS not in f.relative_to(path).parts]
+    files = [f for f in own if (f.parent / RUN).exists() and ASIDE not in f.parent.name]
     for file in sorted(files, key=lambda f: _place(f.parent)):
         rows = run_rows(file, notice, file.parent.relative_to(path).as_posix())
         results.rows += rows
@@ -192,7 +193,8 @@ def run_facts(rows: Sequence[ResultRow], place: Path) -> list[RunFacts]:
 def _failures(place: Path) -> list[Failure]:
     """Runs with a record of failure."""
     failures = []
-    for record in sorted(place.rglob(f"seed-*{FAILED}")):
+    records = [r for r in place.rglob(f"seed-*{FAILED}") if VARIANTS not in r.relative_to(place).parts]
+    for record in sorted(records):
         dataset, model, name = record.parts[-3:]
         try:
             with reading(record):

@@ -22,6 +22,7 @@ from md2n.report.figures import RecoveryExample
 from md2n.report.files import remove_others, write_whole
 from md2n.report.grid import Grid, Naming, grid, measured, metrics_of, targets_of
 from md2n.report.page import filled
+from md2n.report.patterns import heat_map, missing_table, number_table
 from md2n.report.published import Published, published
 from md2n.report.runs import (
     PLACE,
@@ -231,8 +232,9 @@ def _section(
     random = measured(rows, dataset, "random", split=split)
     inside = measured(rows, dataset, "inside", split=split)
     hidden = measured(rows, dataset, "hidden", split=split)
-    by_protocol = {"fixed": fixed, "random": random, "inside": inside, "hidden": hidden}
-    either = fixed or random or inside or hidden
+    every = measured(rows, dataset, "every", split=split)
+    by_protocol = {"fixed": fixed, "random": random, "inside": inside, "hidden": hidden, "every": every}
+    either = fixed or random or inside or hidden or every
     section.facts = [
         f"split: {split}; data {either[0].data_checksum[:12]}",
         f"protocols: {', '.join(PROTOCOLS[p] for p, rows_of in by_protocol.items() if rows_of)}",
@@ -266,6 +268,12 @@ def _section(
             drawing = figures.rate_curves(curves, emphasis=_label(curves[0], reference))
             caption = "by realised missing rate, means over seeds with bands of one standard deviation"
             section.pictures.append(Picture("rates", caption, drawing))
+    if metrics_of(every):
+        grids = [grid(every, m, naming=naming) for m in metrics_of(every)]
+        section.tables += [table for g in grids for table in (number_table(g), missing_table(g))]
+        if drawable:
+            caption = f"{grids[0].measure.title} under every pattern, means over seeds"
+            section.pictures.append(Picture("patterns", caption, heat_map(grids[0])))
     section.tables += [shares_by_method(grid(inside, m, naming=naming)) for m in metrics_of(inside)]
     section.tables += [
         shares_by_method(grid(inside, m, target=t, naming=naming))
