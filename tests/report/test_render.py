@@ -16,8 +16,9 @@ from md2n.errors import DataError, install_hint
 from md2n.evaluation.results import PROTOCOLS
 from md2n.report.figures import RecoveryExample, recovered_images
 from md2n.report.grid import Naming
-from md2n.report.render import Picture, inline_svg, write_report
+from md2n.report.render import write_report
 from md2n.report.runs import Failure, RunFacts
+from md2n.report.sections import Picture, inline_svg
 from tests.report.made import fixed_rows, random_rows, recovery_rows, scores
 
 pytest.importorskip("matplotlib", reason="extra 'plot'")

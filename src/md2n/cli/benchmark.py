@@ -57,14 +57,14 @@ def benchmark(
         from md2n.methods.catalogue import compared
 
         own = tuple(name_of(path) for path in add or ())
-        protocols = _words(protocol)
+        protocols = words(protocol)
         if not protocols:
             raise UsageError("no protocol is named", "give --protocol fixed, random, or both with a comma")
         check_protocols(protocols)
         common = options(tune, preset, sets or ())
         check_options(out, common)
-        named = (*_words(models), *(name for name in own if name not in _words(models)))
-        jobs = plan(_words(data), compared() if "all" in named else named, seeds, out, preset, sets or (), folds)
+        named = (*words(models), *(name for name in own if name not in words(models)))
+        jobs = plan(words(data), compared() if "all" in named else named, seeds, out, preset, sets or (), folds)
         if not jobs:
             raise UsageError("there is nothing to run", "name data sets and methods, for instance --data digits")
         trials = trials_of(jobs, tune) if tune else []
@@ -80,8 +80,8 @@ def benchmark(
     page = None
     with FolderLock(out / LOCK, "benchmarking in"), counted(f"benchmark in {out}", quiet, every=True) as count:
         record_options(out, common)
-        failed = run_benchmark(trials, (), workers or _cores(), say, count) if trials else []
-        failed += run_benchmark(settled(jobs, trials), protocols, workers or _cores(), say, count)
+        failed = run_benchmark(trials, (), workers or cores(), say, count) if trials else []
+        failed += run_benchmark(settled(jobs, trials), protocols, workers or cores(), say, count)
         try:
             page = report_of([out], out / "report")
         except RunError as error:
@@ -113,11 +113,12 @@ def _offer(paths: list[Path]) -> None:
             add(path.stem, path.resolve())
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words(text: str) -> tuple[str, ...]:
+    """What commas set apart."""
     return tuple(w.strip() for w in text.split(",") if w.strip())
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores this process may use."""
     import os
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from md2n.report.render import Picture
+    from md2n.report.sections import Picture
 
 METHODS = ("zero_fill", "modality_dropout", "md2n")
 HIDDEN = "rows"
@@ -72,7 +72,7 @@ def _recover(out: Path, seed: int, quiet: bool) -> "list[Picture]":
     from md2n.cli.newdata import open_new
     from md2n.data.store import write_store
     from md2n.report.figures import recovered_images
-    from md2n.report.render import Picture
+    from md2n.report.sections import Picture
     from md2n.report.style import undrawable
     from md2n.serve.predictor import load
 

@@ -29,6 +29,7 @@ COMMANDS: dict[str, Entry] = {
     "recover": Entry("md2n.cli.recover:recover", "Recover missing modalities, with standard deviations."),
     "serve": Entry("md2n.cli.serve:serve", "Serve a run over HTTP: an API, metrics, and a page to try it."),
     "benchmark": Entry("md2n.cli.benchmark:benchmark", "Run methods x data sets x seeds; resumable."),
+    "reproduce": Entry("md2n.cli.reproduce:reproduce", "Make a table or figure of the paper; resumable."),
     "report": Entry("md2n.cli.report:report", "Make tables and figures from runs."),
     "methods": Entry("md2n.cli.methods:app", "List methods, and describe one."),
     "config": Entry("md2n.cli.config:app", "List presets, and show every setting of one."),

@@ -120,6 +120,7 @@ class _Crew:
                 self.notice(message)
         except Md2nError as error:  # somebody trains there, or it cannot be renamed
             return _recorded(job, [], error.exit_code, f"error: {error.message}\nnext: {error.hint}")
+        before = job.measured() or []
         for command in job.commands(protocols):
             code, output = (STOPPED, "") if self.stopped else self.call(command)
             if self.stopped or code == STOPPED:
@@ -127,8 +128,9 @@ class _Crew:
             if code:
                 return _recorded(job, command, code, output)
         job.failed.unlink(missing_ok=True)
-        facts = {"version": job.version, "protocols": [PROTOCOLS[p] for p in protocols]}
-        write_json(job.run / EVALUATED, facts | {"wall_s": round(time.monotonic() - begun, 1)})
+        known = [*dict.fromkeys([*before, *(PROTOCOLS[p] for p in protocols)])]
+        wall = round(time.monotonic() - begun, 1)
+        write_json(job.run / EVALUATED, {"version": job.version, "protocols": known, "wall_s": wall})
         return ""
 
     def call(self, command: Sequence[str]) -> tuple[int, str]:

@@ -107,14 +107,16 @@ class Job:
         Args:
             protocols: that it is to be measured under; none: that it is trained is enough.
         """
+        measured = self.measured()
+        return measured is not None and {PROTOCOLS[p] for p in protocols} <= set(measured) and not self.outdated()
+
+    def measured(self) -> list[str] | None:
+        """The protocols it was measured under, by these settings and the installed code; None where it was not made."""
         try:
             record = read_json(self.run / EVALUATED)
-            measured = record["version"] == self.version and {PROTOCOLS[p] for p in protocols} <= set(
-                record["protocols"]
-            )
+            return list(map(str, record["protocols"])) if record["version"] == self.version else None
         except (OSError, ValueError, KeyError, TypeError):  # no record, or a damaged one
-            return False
-        return measured and not self.outdated()
+            return None
 
     def outdated(self) -> list[str]:
         """Why what is in the run folder cannot be gone on with; empty where it can, or where there is nothing."""

@@ -42,12 +42,13 @@ class RecoveryExample:
     __repr__ = brief
 
 
-def radar(grid: Grid, *, emphasis: str = "") -> Figure:
+def radar(grid: Grid, *, emphasis: str = "", bands: bool = False) -> Figure:
     """Fig. 1: one spoke per available set, one outline per method, further out is better.
 
     Args:
         grid: of one measure under the fixed protocol.
         emphasis: label of the method drawn strongest; the first where empty.
+        bands: fills one deviation between runs around every outline, instead of the strongest one's inside.
 
     Raises:
         UsageError: fewer than three conditions: no outline has an inside.
@@ -59,12 +60,15 @@ def radar(grid: Grid, *, emphasis: str = "") -> Figure:
     if len(spokes) < 3:
         raise UsageError(f"a radar of {len(spokes)} conditions has no inside", "evaluate under the fixed protocol")
     series: dict[str, list[float]] = {}
+    widths: dict[str, list[float]] = {}
     for label in grid.models:
         summaries = [grid.summary(label, c) for c in spokes]
         held = [s.mean * grid.scale for s in summaries if s is not None]
         if len(held) == len(spokes):
             series[label] = held
-    everything = [v for values in series.values() for v in values]
+            widths[label] = [(s.deviation or 0.0) * grid.scale * bands for s in summaries if s is not None]
+    edges = [(v - w, v + w) for label, values in series.items() for v, w in zip(values, widths[label])]
+    everything = [v for pair in edges for v in pair]
     rings = _ticks(min(everything), max(everything))
     inward = grid.measure.higher_is_better is False
     centre, rim = (rings[-1], rings[0]) if inward else (rings[0], rings[-1])
@@ -102,7 +106,12 @@ def radar(grid: Grid, *, emphasis: str = "") -> Figure:
                 continue
             points = [place(i, v) for i, v in enumerate(series[label])]
             xs, ys = zip(*[*points, points[0]])
-            if style["strong"]:
+            if bands:
+                colour, spread = style["line"]["color"], zip(series[label], widths[label])
+                inner, outer = zip(*((place(i, v - w), place(i, v + w)) for i, (v, w) in enumerate(spread)))
+                there, back = [*outer, outer[0]], [inner[0], *inner[::-1]]
+                axes.fill(*zip(*there, *back), color=colour, alpha=0.12, linewidth=0, zorder=2)
+            elif style["strong"]:
                 axes.fill(xs, ys, color=style["line"]["color"], alpha=0.12, linewidth=0, zorder=2)
             axes.plot(xs, ys, label=label, markersize=5, zorder=5 if style["strong"] else 4, **style["line"])
         for ring in rings:

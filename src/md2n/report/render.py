@@ -8,10 +8,9 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from md2n.brief import brief
 from md2n.durable import tidy
 from md2n.errors import DataError
 from md2n.evaluation.results import PROTOCOLS, ResultRow
@@ -19,9 +18,7 @@ from md2n.report import figures, style
 from md2n.report.certainty import certainty_table
 from md2n.report.compare import comparison_table
 from md2n.report.figures import RecoveryExample
-from md2n.report.files import remove_others, write_whole
 from md2n.report.grid import Grid, Naming, grid, measured, metrics_of, targets_of
-from md2n.report.page import filled
 from md2n.report.patterns import heat_map, missing_table, number_table
 from md2n.report.published import Published, published
 from md2n.report.runs import (
@@ -35,6 +32,7 @@ from md2n.report.runs import (
     with_failures,
 )
 from md2n.report.samples import groups_of, scores_by_label
+from md2n.report.sections import Picture, Section, write_sections
 from md2n.report.summary import (
     difference_table,
     equity_overview,
@@ -58,47 +56,6 @@ from md2n.report.verdict import verdict_of
 
 ALL = "all data sets"
 CURVES = 3  # panels of the rate figure: ACC2, F1 and ACC7 in the paper's Fig. 3
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure on the page: its file name, what it shows in words, and the drawing."""
-
-    name: str
-    caption: str
-    figure: style.Figure
-
-
-@dataclass
-class Section:
-    """What a report says of one data set and split."""
-
-    dataset: str
-    split: str
-    facts: list[str] = field(default_factory=list)
-    verdict: str = ""
-    tables: list[Table] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
-    runs: Table | None = None
-    commands: list[str] = field(default_factory=list)
-
-    __repr__ = brief
-
-    @property
-    def name(self) -> str:
-        """Anchor on the page and beginning of file names."""
-        plain = self.dataset if self.split == "test" else f"{self.dataset}-{self.split}"
-        return re.sub(r"[^A-Za-z0-9_-]+", "-", plain)
-
-    def name_tables(self) -> None:
-        """A table's name is its files' and its LaTeX label: made unique in the whole report."""
-        self.tables = [replace(t, name=f"{self.name}-{t.name}") for t in self.tables]
-        self.runs = None if self.runs is None else replace(self.runs, name=f"{self.name}-{self.runs.name}")
-
-    @property
-    def every_table(self) -> list[Table]:
-        """Those of the numbers, and that of the runs."""
-        return self.tables + ([] if self.runs is None else [self.runs])
 
 
 def write_report(
@@ -151,8 +108,7 @@ def write_report(
     naming = naming or Naming()
     facts = published() if beside_published else None
     placed = [r for r in runs if r.folder]  # an archive does not say where its runs were
-    left_out = style.undrawable()
-    shown = [] if left_out else list(examples)
+    shown = [] if style.undrawable() else list(examples)
     sections = []
     for dataset, split in dict.fromkeys((r.dataset, r.split) for r in rows):
         pairs = dict.fromkeys((r.model, r.config_hash) for r in rows if r.dataset == dataset)
@@ -172,30 +128,18 @@ def write_report(
         sections.append(section)
     if len({r.dataset for r in rows if r.split == "test"}) > 1:
         sections.insert(0, _overall(rows, naming, reference, (chance, upper_bound), runs, failures, notes))
-    written: list[Path] = []
-    drawings: dict[tuple[str, str], str] = {}
-    for section in sections:
-        for picture in section.pictures:
-            name = f"{section.name}-{picture.name}"
-            drawn, small = style.save(picture.figure, folder / "figures", name)
-            written += [drawn, small]
-            drawings[section.name, picture.name] = inline_svg(drawn.read_text(encoding="utf-8"), f"{name}-")
-    origins, failed = _origins(rows, naming), failure_table(failures, naming)
+    origins, failed = origins_table(rows, naming), failure_table(failures, naming)
     others = [origins, failed] if failures else [origins]
-    for table in [t for section in sections for t in section.every_table] + others:
-        forms = {"md": table.markdown(), "csv": table.csv(), "tex": table.latex()}
-        written += [write_whole(folder / "tables" / f"{table.name}.{end}", text) for end, text in forms.items()]
+    scripts: dict[str, str] = {}
     way = shlex.quote(_way_back(folder)) if any(not Path(r.folder).is_absolute() for r in placed) else ""
     for section in sections:
         if section.commands:
             # Given to a shell line by line it has no name of its own, and stays where the reader is.
             go = [f'case "$0" in *.sh) cd "$(dirname "$0")" && cd {way} || exit 1;; esac'] if way else []
             lines = [f"# {PLACE}", *go, *section.commands]
-            written.append(write_whole(folder / f"from-a-number-{section.name}.sh", "\n".join(lines) + "\n"))
+            scripts[f"from-a-number-{section.name}.sh"] = "\n".join(lines) + "\n"
             section.commands = [f"# {PLACE}{f': from this page, {way}' if way else ''}", *section.commands]
-    page = write_whole(folder / "index.html", _page(title, sections, drawings, others, left_out))
-    remove_others(folder, [*written, page])
-    return page
+    return write_sections(folder, title, sections, others, scripts)
 
 
 def _way_back(folder: Path) -> str:
@@ -205,15 +149,6 @@ def _way_back(folder: Path) -> str:
         return Path(os.path.relpath(here, folder.resolve())).as_posix()
     except ValueError:  # another drive
         return here.as_posix()
-
-
-def inline_svg(document: str, prefix: str) -> str:
-    """An SVG document as an element of a page: no prologue, no metadata, its ids made its own by ``prefix``."""
-    element = document[document.index("<svg") :]
-    element = re.sub(r"\s*<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
-    element = re.sub(r'(\bid=")', rf"\g<1>{prefix}", element)
-    element = re.sub(r'(\bhref="#|url\(#)', rf"\g<1>{prefix}", element)
-    return element.strip()
 
 
 def _section(
@@ -361,7 +296,7 @@ def _example(example: RecoveryExample, naming: Naming) -> Picture:
     return Picture(name.strip("-"), caption, figures.recovery_figure(example))
 
 
-def _origins(rows: Sequence[ResultRow], naming: Naming) -> Table:
+def origins_table(rows: Sequence[ResultRow], naming: Naming) -> Table:
     """Which runs, configurations and versions the numbers come from."""
     groups: dict[tuple[str, ...], set[int]] = {}
     for r in rows:
@@ -376,9 +311,3 @@ def _origins(rows: Sequence[ResultRow], naming: Naming) -> Table:
         ("data set", "method", "configuration", "protocol", "data", "md2n", "packages", "seeds"),
         tuple((*map(Cell, key), Cell(", ".join(map(str, sorted(seeds))))) for key, seeds in groups.items()),
     )
-
-
-def _page(
-    title: str, sections: list[Section], drawings: dict[tuple[str, str], str], others: list[Table], left_out: str
-) -> str:
-    return filled("page.html", title=title, sections=sections, drawings=drawings, others=others, left_out=left_out)

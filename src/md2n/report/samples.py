@@ -162,8 +162,51 @@ def margin(
     Returns:
         None where there are no two seeds or two groups in common, or where the samples are not the same.
     """
+    if len(first.keys() & second.keys()) < 2 or (parts := _variance(first, second, groups)) is None:
+        return None
+    variance, freedom = parts
+    if variance == 0:
+        return 0.0
+    from scipy import stats  # comes with scikit-learn; half a second to import
+
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(variance))
+
+
+def clustered_test(
+    first: Mapping[int, Scores], second: Mapping[int, Scores], groups: Mapping[int, int] | None = None
+) -> tuple[float, float | None] | None:
+    """The margin of a paired difference, and the probability of one as large if there were none, by the same variance.
+
+    Of one seed both are of its test samples alone.
+
+    Args:
+        first: seed -> sample -> score.
+        second: seed -> sample -> score.
+        groups: sample -> its group; a sample that is not among them is a group of its own.
+
+    Returns:
+        None where there are no two groups, or where the samples are not the same; no probability where every group
+        differs alike.
+    """
+    if (parts := _variance(first, second, groups)) is None:
+        return None
+    variance, freedom = parts
+    if variance == 0:
+        return 0.0, None
+    from scipy import stats
+
     seeds = sorted(first.keys() & second.keys())
-    if len(seeds) < 2 or any(first[s].keys() != second[s].keys() for s in seeds):
+    mean = np.mean([np.mean([first[s][row] - second[s][row] for row in first[s]]) for s in seeds])
+    t = float(abs(mean) / np.sqrt(variance))
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(variance)), float(2 * stats.t.sf(t, freedom))
+
+
+def _variance(
+    first: Mapping[int, Scores], second: Mapping[int, Scores], groups: Mapping[int, int] | None
+) -> tuple[float, float] | None:
+    """The variance of the mean difference and its degrees of freedom; None where it cannot be known."""
+    seeds = sorted(first.keys() & second.keys())
+    if not seeds or any(first[s].keys() != second[s].keys() for s in seeds):
         return None
     by_row: dict[int, list[float]] = defaultdict(list)
     for s in seeds:
@@ -176,14 +219,11 @@ def margin(
     if len(sums) < LEAST_SAMPLES:
         return None
     parts, freedom = [(sums**2).sum() / len(d) ** 2 * len(sums) / (len(sums) - 1)], [len(sums) - 1]
-    if all(len(values) == len(seeds) for values in by_row.values()):
+    if len(seeds) > 1 and all(len(values) == len(seeds) for values in by_row.values()):
         means = [np.mean([first[s][row] - second[s][row] for row in by_row]) for s in seeds]
         parts.append(np.var(means, ddof=1) / len(seeds))
         freedom.append(len(seeds) - 1)
-    variance = sum(parts)
+    variance = float(sum(parts))
     if variance == 0:
-        return 0.0
-    from scipy import stats  # comes with scikit-learn; half a second to import
-
-    satterthwaite = variance**2 / sum(part**2 / n for part, n in zip(parts, freedom))
-    return float(stats.t.ppf((1 + LEVEL) / 2, satterthwaite) * np.sqrt(variance))
+        return 0.0, 1.0
+    return variance, float(variance**2 / sum(part**2 / n for part, n in zip(parts, freedom)))
