@@ -7,6 +7,7 @@ python -m scripts.generate --check    write nothing; exit 1 and name the pages t
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from scripts.pages import (
     PROJECT,
@@ -19,6 +20,7 @@ from scripts.pages import (
     recovery,
     results,
     settings,
+    studies,
 )
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -31,6 +33,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/cli.md": command_line.page,
     "docs/reference/methods.md": methods.page,
     "docs/reference/settings.md": settings.page,
+    **{f"docs/studies/{study}.md": partial(studies.page, study) for study in studies.WHAT},
 }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts.pages.studies import WHAT
 from scripts.results import FILE, INCOMPLETE, commands, merged, missing, trimmed
 
 from md2n.config import to_mapping
@@ -26,7 +27,8 @@ ROW = ResultRow(
     git_commit="e" * 40, created="now", condition="rows", rate_requested=None, rate_realised=0.5, n=10,
     metric="accuracy", value=0.5,
 )  # fmt: skip
-PAGES = {"docs/benchmark.md", "docs/results.md", "docs/recovery.md"}  # made from the file
+# Made from the file.
+PAGES = {"docs/benchmark.md", "docs/results.md", "docs/recovery.md", *(f"docs/studies/{s}.md" for s in WHAT)}
 
 
 def predicted(model: str, seed: int, values: dict[str, float], dataset: str = "digits") -> list[ResultRow]:
@@ -173,4 +175,5 @@ def test_a_commit_of_results_has_nothing_else_but_the_pages_made_from_them() -> 
     ).stdout
     for commit in filter(None, log.split("\0")):
         digest, *names = commit.split()
-        assert {n for n in names if not n.startswith("results/")} <= PAGES, f"{digest}: commit results/ alone"
+        others = {n for n in names if not n.startswith(("results/", "docs/pictures/studies/"))}
+        assert others <= PAGES, f"{digest}: commit results/ alone"
