@@ -44,7 +44,7 @@ def page_of(study: str, studies: Sequence[Reproduced]) -> str:
     else:
         hours = sum(one.cpu_s for one in studies) / 3600
         by = "Ours and the paper's values are apart: other data, other features."
-        blocks += [f"Measured in {hours:.1f} CPU-hours, shared with other tables that show the same runs. {by}"]
+        blocks += [f"Measured in {hours:.2f} CPU-hours, shared with other tables that show the same runs. {by}"]
         blocks += ["## What agrees with the paper", *(agreement(one) for one in studies)]
     for one in studies:
         blocks += [f"## {one.dataset}", _block([command_of(one)])]

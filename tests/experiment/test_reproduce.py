@@ -112,7 +112,7 @@ def test_table_3_from_the_command_to_its_report_and_not_twice(data, tmp_path, mo
     text = capsys.readouterr().out
     assert "mctn with MD²N's recovery" in text
     assert "Published: Table 3" in text
-    assert "pairs" in text
+    assert "Mean difference" in text
     folder = out / "reports" / f"table3-{data}"
     one = from_json(json.loads((folder / "reproduced.json").read_text()))
     assert [len(one.first.seeds(label)) for label in one.first.models] == [1, 1]

@@ -41,7 +41,7 @@ def test_a_report_replaces_one_of_no_more_runs(tmp_path: Path) -> None:
 def test_a_page_says_what_agrees_and_keeps_the_published_values_apart() -> None:
     text = page_of("table2", [of(0.02)])
     ours, published = text.split("## Published")
-    assert "3 has the same direction, but may be chance: (ii) with VP-SDE over (i) base model (+2.0)" in ours
+    assert "*same direction, may be chance*: (ii) with VP-SDE over (i) base model (+2.0)" in ours
     assert "| (iv) MD²N | 56.0 ± 1.0 |" in ours.replace("**", "")
     assert "76.5" in published
     assert "76.5" not in ours

@@ -65,16 +65,18 @@ def test_ours_and_the_published_values_are_never_in_one_table() -> None:
 @pytest.mark.parametrize(
     ("gain", "half", "words"),
     [
-        (0.05, 0.01, "1 holds: (iv) MD²N over (i) base model (+5.0 ± 1.0)"),
-        (0.01, 0.02, "1 has the same direction, but may be chance"),
-        (-0.01, 0.02, "1 is not seen"),
-        (-0.05, 0.01, "1 is reversed"),
-        (0.05, None, "1 has the same direction, but may be chance"),
+        (0.05, 0.01, "*holds*: (iv) MD²N over (i) base model (+5.0 ± 1.0)"),
+        (0.01, 0.02, "*same direction, may be chance*"),
+        (-0.01, 0.02, "*not seen*"),
+        (-0.05, 0.01, "*reversed*"),
+        (0.05, None, "*same direction, may be chance*"),
     ],
 )
 def test_what_is_said_of_the_papers_order_is_no_more_than_the_margin_allows(gain, half, words) -> None:
     one = replace(table2(), differences=(Difference("(iv) MD²N", "(i) base model", gain, half, None, 3, None),))
     assert words in agreement(one)
+    (only,) = one.differences
+    assert not replace(only, pairs=1).sure
 
 
 def test_what_is_kept_makes_the_same_tables() -> None:

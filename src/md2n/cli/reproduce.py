@@ -59,7 +59,7 @@ def reproduce(
         return
     from md2n.cli.reporting import say_what_is_left_out
     from md2n.durable import make_directory
-    from md2n.report.reproduced import own_tables, paired_tests, reproduced
+    from md2n.report.reproduced import agreement, own_tables, paired_tests, reproduced
     from md2n.report.reproduction import published_tables, write_reproduction
     from md2n.training.lock import FolderLock
     from md2n.training.rundir import LOCK
@@ -89,9 +89,7 @@ def reproduce(
     notes = [f"failed: {job.title}" for job in failed]
     page = write_reproduction(out / "reports" / f"{study}-{samples.name}", one, rows, named, notes)
     say(f"report: {page}")
-    from md2n.report.reproduced import agreement
-
-    print_line(agreement(one))
+    print_line(agreement(one).replace("`", "").replace("*", ""))
     for job in failed:
         say(f"failed: {job.title}; the command and what it said are in {job.failed}")
     if failed:

@@ -50,8 +50,8 @@ class Difference:
 
     @property
     def sure(self) -> bool:
-        """Whether 0 is outside the margin."""
-        return self.margin is not None and abs(self.gain) > self.margin
+        """Whether 0 is outside the margin; never of one run, whose margin is of its test samples alone."""
+        return self.pairs > 1 and self.margin is not None and abs(self.gain) > self.margin
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def _paper_layout(one: Reproduced) -> Table:
         f"{one.dataset}: {heads}",
         ("method", *one.first.incomplete),
         tuple(rows),
-        (f"Means over {one.runs} runs, one model for all sets; columns say what is available.",),
+        (f"Means over runs ({one.runs}), one model for all sets; columns say what is available.",),
         across="available",
     )
 
@@ -330,6 +330,7 @@ def paired_tests(one: Reproduced) -> Table | None:
     notes = (
         f"Positive: the paper's order holds. ± is the 95 % margin over test samples ({by}) and runs; p is of the same "
         "variance, two-sided, then corrected by Holm over the rows. The last p is Student's over runs alone.",
+        *(("One run: the margin is of its test samples alone, and nothing is called sure.",) if one.runs == 1 else ()),
     )
     heads = ("better in the paper", "worse in the paper", "difference", "±", "p", "p (Holm)", "runs", "p over runs")
     return Table(f"{one.study}-tests", f"{one.dataset}: paired tests, {g.measure.title}", heads, rows, notes)
@@ -348,14 +349,15 @@ def agreement(one: Reproduced) -> str:
 
     groups = {
         "holds": [d for d in one.differences if d.sure and d.gain > 0],
-        "has the same direction, but may be chance": [d for d in one.differences if not d.sure and d.gain > 0],
-        "is not seen": [d for d in one.differences if not d.sure and d.gain <= 0],
-        "is reversed": [d for d in one.differences if d.sure and d.gain < 0],
+        "same direction, may be chance": [d for d in one.differences if not d.sure and d.gain > 0],
+        "not seen": [d for d in one.differences if not d.sure and d.gain <= 0],
+        "reversed": [d for d in one.differences if d.sure and d.gain < 0],
     }
-    parts = [f"{len(of)} {kind}: {', '.join(map(shown, of))}" for kind, of in groups.items() if of]
+    parts = [f"*{kind}*: {', '.join(map(shown, of))}" for kind, of in groups.items() if of]
     title = g.measure.title.partition(" (")[0].partition(",")[0]
     mean = fmean(d.gain for d in one.differences) * g.scale
+    runs = "one run" if one.runs == 1 else f"{one.runs} runs"
     return (
-        f"On `{one.dataset}` ({title}, {one.runs} run{'s' if one.runs > 1 else ''} of each row) the paper's order of "
-        f"{len(one.differences)} pairs: {'; '.join(parts)}. The mean gain is {mean:+.{digits}f}{unit}."
+        f"On `{one.dataset}` ({title}, {runs} of each row), of what the paper says is better: {'; '.join(parts)}. "
+        f"Mean difference {mean:+.{digits}f}{unit}."
     )

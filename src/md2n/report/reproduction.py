@@ -71,7 +71,7 @@ def write_reproduction(
     Raises:
         StorageError: a file could not be written.
     """
-    section = Section(one.dataset, "test", verdict=agreement(one).replace("`", ""))
+    section = Section(one.dataset, "test", verdict=agreement(one).replace("`", "").replace("*", ""))
     section.facts = [one.title, f"{one.cpu_s / 3600:.2f} CPU hours", *(one.sets and [f"with {' '.join(one.sets)}"])]
     theirs = published_tables(one.study)
     section.facts += [] if theirs else [NO_VALUES]
