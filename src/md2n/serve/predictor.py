@@ -4,7 +4,7 @@
 sample's array, or by NaN.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,6 @@ import torch
 from md2n.batch import SequenceBatch
 from md2n.brief import brief
 from md2n.data.cell_model import CellModel
-from md2n.data.dataset import MultimodalDataset, iterate
 from md2n.data.normalise import Normaliser
 from md2n.data.samples import Array, Ragged, Samples
 from md2n.errors import UsageError
@@ -28,6 +27,7 @@ from md2n.modality import Schema
 from md2n.seeding import generator
 from md2n.serve.finite import require_finite
 from md2n.serve.incoming import Given, check_units, content_keys, group_notes, incoming
+from md2n.serve.taken import Taken
 
 if TYPE_CHECKING:
     from md2n.serve.fitting import Evaluation
@@ -160,7 +160,7 @@ class Predictor:
             DivergenceError: a prediction that is not a finite number.
             UsageError: another number of groups than of samples.
         """
-        taken = self._taken(data, groups, check_units)
+        taken = self.take(data, groups, check_units)
         own = self.model.predict_draws
         count = draws or (max(own, DRAWS) if own else None)
         outputs, stds, available, numbers = [], [], [], []
@@ -217,7 +217,7 @@ class Predictor:
             raise UsageError(
                 f"'{self.model.card.title}' does not recover modalities", "train 'md2n' or another recovery method"
             )
-        taken = self._taken(data, groups, check_units)
+        taken = self.take(data, groups, check_units)
         features: dict[str, list[Floats]] = {k: [] for k in self.schema.names}
         std: dict[str, list[Floats]] = {k: [] for k in self.schema.names}
         known: dict[str, list[npt.NDArray[np.bool_]]] = {k: [] for k in self.schema.names}
@@ -295,14 +295,20 @@ class Predictor:
         """Where the model is."""
         return next(self.model.parameters()).device
 
-    def _taken(self, data: Mapping[str, Given] | Samples, groups: Sequence[str] | None, units: bool) -> "_Taken":
+    def take(self, data: Mapping[str, Given] | Samples, groups: Sequence[str] | None, units: bool) -> Taken:
+        """New data as the model takes them, of which what does not fit is refused.
+
+        Raises:
+            DataError: as for ``predict``.
+            UsageError: another number of groups than of samples.
+        """
         samples, notes = incoming(data, groups, self.schema, self.normaliser.group, self.zeros)
         if units:
             check_units(samples, self.normaliser)
         adapted = self.normaliser.adapt(samples)
         notes = (*self.notes, *notes, *group_notes(samples, adapted, groups is not None))
         keys = None if isinstance(data, Samples) else content_keys(samples)
-        return _Taken(samples, adapted, self.schema, notes, keys)
+        return Taken(samples, adapted, self.schema, notes, keys)
 
     def _frames(self, batch: SequenceBatch) -> npt.NDArray[np.int64]:
         """``[B, M]`` how many frames a recovered modality gets."""
@@ -317,60 +323,6 @@ class Predictor:
             known = np.minimum(known, longest.max())[:, None]
             frames = np.where(sequences & (known > 0), known, frames)
         return frames
-
-
-@dataclass(frozen=True)
-class _Taken:
-    """New data as the model takes them: samples of its schema, and the normalisation adapted to them."""
-
-    samples: Samples
-    normaliser: Normaliser
-    schema: Schema
-    notes: tuple[str, ...]
-    keys: npt.NDArray[np.int64] | None
-
-    __repr__ = brief
-
-    def batches(
-        self,
-        size: int,
-        device: torch.device,
-        progress: Callable[[int, int], None],
-        least: Mapping[str, int] | None = None,
-    ) -> Iterator[SequenceBatch]:
-        """All samples in order; labels, which the data may well have under other names, are left out."""
-        unlabelled = replace(self.samples, labels={}, default_label="")
-        rows = np.arange(len(unlabelled))
-        dataset = MultimodalDataset(unlabelled, rows, self.normaliser, schema=self.schema, keys=self.keys)
-        done = 0
-        for batch in iterate(dataset, size, minimum=least):
-            yield batch.to(device)
-            done += batch.size
-            progress(done, len(dataset))
-
-    def filled(self, name: str, row: int, cells: CellModel) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
-        """``[T, d]`` as it was given, what is unknown recovered; deviations, zero where given; which were given."""
-        ragged = self.samples.modalities[name]
-        frames = np.array(ragged.sample(row), np.float32)
-        known = ragged.known(slice(int(ragged.offsets[row]), int(ragged.offsets[row + 1])))
-        if known.all():
-            return frames, np.zeros_like(frames), known
-        groups = self.normaliser.groups_of(self.samples)
-        x = self.normaliser.apply(name, np.where(known, frames, 0), None if groups is None else str(groups[row]))
-        value, width = self.in_own_units(name, row, *cells.fill(name, x, known))
-        return np.where(known, frames, value), np.where(known, np.float32(0), width), known
-
-    def in_own_units(self, name: str, row: int, value: Floats, width: Floats) -> tuple[Floats, Floats]:
-        """Recovered frames and their standard deviation: half the image of one deviation to either side."""
-        members, limit = self.normaliser.groups_of(self.samples), self.normaliser.limit
-        member = None if members is None else str(members[row])
-
-        def own(x: Floats) -> Floats:
-            # What networks see lies within the limit; beyond it the way back may leave the range of float32.
-            inside = x if self.normaliser.kind == "none" else np.clip(x, -limit, limit)
-            return self.normaliser.invert(name, inside, member)
-
-        return own(value), np.asarray((own(value + width) - own(value - width)) / 2, np.float32)
 
 
 def _array(x: torch.Tensor) -> Floats:
