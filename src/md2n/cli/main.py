@@ -28,6 +28,7 @@ COMMANDS: dict[str, Entry] = {
     "predict": Entry("md2n.cli.predict:predict", "Predict for new data with any missing modalities."),
     "recover": Entry("md2n.cli.recover:recover", "Recover missing modalities, with standard deviations."),
     "serve": Entry("md2n.cli.serve:serve", "Serve a run over HTTP: an API, metrics, and a page to try it."),
+    "explain": Entry("md2n.cli.explain:explain", "Say what each modality adds to each prediction."),
     "benchmark": Entry("md2n.cli.benchmark:benchmark", "Run methods x data sets x seeds; resumable."),
     "reproduce": Entry("md2n.cli.reproduce:reproduce", "Make a table or figure of the paper; resumable."),
     "report": Entry("md2n.cli.report:report", "Make tables and figures from runs."),

@@ -1,6 +1,10 @@
 """Output of commands: data to stdout, messages to stderr."""
 
+import csv
+import io
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from md2n.escape import visible
@@ -37,6 +41,22 @@ def toml(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(toml, value))}]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def write_rows(rows: Sequence[Sequence[str]], out: Path | None) -> None:
+    """Writes rows of cells as CSV: to a file, which is whole or not there, or to stdout.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    from md2n.durable import write_bytes
+
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    if out is None:
+        sys.stdout.write(text.getvalue())
+    else:
+        write_bytes(out, text.getvalue().encode())
 
 
 def print_line(text: str) -> None:

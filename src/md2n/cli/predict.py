@@ -1,7 +1,5 @@
 """``md2n predict``: predictions for new data, whatever each sample misses."""
 
-import csv
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -38,9 +36,8 @@ def predict(
     such column where the method draws nothing, or where a single draw is asked for.
     """
     from md2n.cli.counting import counted
-    from md2n.cli.output import say
+    from md2n.cli.output import say, write_rows
     from md2n.data.places import check_apart
-    from md2n.durable import write_bytes
     from md2n.escape import csv_cell
 
     if out is not None:
@@ -69,14 +66,7 @@ def predict(
         each = [f"{p:.6g}" for p in answer.output[i]] if answer.classes else []
         each += [str(end) for ends in answer.intervals.values() for end in ends[i]]
         lines.append([csv_cell(str(answer.ids[i])), answered, *width, *each, answer.available[i]])
-    if out is None:
-        csv.writer(sys.stdout, lineterminator="\n").writerows([head, *lines])
-    else:
-        import io
-
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([head, *lines])
-        write_bytes(out, text.getvalue().encode())
+    write_rows([head, *lines], out)
     if std is None:
         why = "a single draw has none" if predictor.model.predict_draws else "the method draws nothing"
         say(f"note: no standard deviation: {why}")

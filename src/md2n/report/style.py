@@ -8,7 +8,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from md2n.errors import install_hint
+from md2n.errors import UsageError, install_hint
 from md2n.report.files import write_whole
 
 Figure = Any  # matplotlib.figure.Figure; the name would import it
@@ -82,3 +82,24 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """
     drawn = write_whole(folder / f"{name}.svg", svg(figure))
     return drawn, write_whole(folder / f"{name}.png", png(figure))
+
+
+def check_drawable(path: Path) -> None:
+    """Refuses a figure that could not be written, before the work.
+
+    Raises:
+        UsageError: neither .png nor .svg, or matplotlib is not installed.
+    """
+    if path.suffix not in (".png", ".svg"):
+        raise UsageError(f"a figure cannot be written to '{path}'", "give a name that ends in .png or .svg")
+    if undrawable():
+        raise UsageError("a figure needs matplotlib, which is not installed", install_hint("plot"))
+
+
+def write_figure(figure: Figure, path: Path) -> Path:
+    """Writes a figure as its name says, .svg or .png, whole or not at all.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    return write_whole(path, svg(figure) if path.suffix == ".svg" else png(figure))

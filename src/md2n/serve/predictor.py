@@ -30,6 +30,7 @@ from md2n.serve.incoming import Given, check_units, content_keys, group_notes, i
 from md2n.serve.taken import Taken
 
 if TYPE_CHECKING:
+    from md2n.serve.explaining import Explanation
     from md2n.serve.fitting import Evaluation
 
 Floats = npt.NDArray[np.float32]
@@ -289,6 +290,30 @@ class Predictor:
         from md2n.serve.fitting import evaluate
 
         return evaluate(self, data, label, protocol=protocol, split=split, **options)
+
+    def explain(self, data: Mapping[str, Given] | Samples, **options: Any) -> "Explanation":
+        """What each modality adds to each prediction: Shapley values over the sets of modalities a sample has.
+
+        >>> model.explain(arrays).own                                   # doctest: +SKIP
+
+        Args:
+            data: as for ``predict``.
+            **options: ``groups``, ``draws``, ``check_units`` and ``progress`` as for ``predict``, but draws of the
+                model's own number if not given; ``orders``, how many are drawn for samples with more than six
+                modalities (32).
+
+        Returns:
+            ``md2n.serve.explaining.Explanation``: the prediction from nothing and contributions, which together are
+            the prediction.
+
+        Raises:
+            DataError: as for ``predict``.
+            DivergenceError: as for ``predict``.
+            UsageError: as for ``predict``, or fewer than two orders.
+        """
+        from md2n.serve.explaining import explain
+
+        return explain(self, data, **options)
 
     @property
     def device(self) -> torch.device:
