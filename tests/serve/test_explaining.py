@@ -123,3 +123,9 @@ def test_what_cannot_be_explained_is_refused() -> None:
         predictor.explain(numbers("ab"), orders=1)
     with pytest.raises(DataError, match="knows no modality 'z'"):
         predictor.explain(numbers("az"))
+
+
+def test_an_order_comes_with_its_reverse() -> None:
+    """So a pair that is worth something together only is shared evenly, however few orders are drawn."""
+    predictor = ruled(MANY, lambda x, there: (there["a"] & there["b"]).float())
+    assert (predictor.explain(numbers(MANY), orders=2).contributions[:, :2] == 0.5).all()
