@@ -8,7 +8,7 @@ import torch
 from md2n.batch import SequenceBatch
 from md2n.data.affine import Affine
 from md2n.data.normalise import Normaliser
-from md2n.methods.base import Card, Losses, MultimodalModel, Prediction
+from md2n.methods.base import Card, Losses, MultimodalModel, Prediction, Recovery
 from md2n.modality import Modality, Schema, Task
 from md2n.serve.predictor import Predictor
 
@@ -35,8 +35,22 @@ class Ruled(MultimodalModel):
         return Prediction(self.rule(values, there))
 
 
-def ruled(names: str, rule: Rule, centre: float = 0.0) -> Predictor:
+class Echo(Ruled):
+    """Recovers every missing modality as the mean of the available ones, with one standard deviation for all."""
+
+    deviation = 0.5
+
+    def recover(
+        self, batch: SequenceBatch, generator: torch.Generator, *, draws: int | None = None, steps: int | None = None
+    ) -> Recovery:
+        values = torch.stack([batch.readable(name) for name in batch.names])
+        mean = values.sum(dim=0) / batch.available.sum(dim=1)[:, None, None]
+        features = {k: torch.where(batch.frames(k)[..., None], batch.readable(k), mean) for k in batch.names}
+        return Recovery(features, {k: torch.full_like(x, self.deviation) for k, x in features.items()}, {})
+
+
+def ruled(names: str, rule: Rule, centre: float = 0.0, kind: type[Ruled] = Ruled) -> Predictor:
     """A predictor of a real label from modalities of one number, one letter each."""
     schema = Schema(tuple(Modality(n, 1) for n in names), Task("regression", centre=centre))
     plain = {n: Affine(np.zeros(1, np.float32), np.ones(1, np.float32)) for n in names}
-    return Predictor(Ruled(schema, rule), schema, Normaliser("none", 10.0, "", plain))
+    return Predictor(kind(schema, rule), schema, Normaliser("none", 10.0, "", plain))

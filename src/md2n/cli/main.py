@@ -29,6 +29,7 @@ COMMANDS: dict[str, Entry] = {
     "recover": Entry("md2n.cli.recover:recover", "Recover missing modalities, with standard deviations."),
     "serve": Entry("md2n.cli.serve:serve", "Serve a run over HTTP: an API, metrics, and a page to try it."),
     "explain": Entry("md2n.cli.explain:explain", "Say what each modality adds to each prediction."),
+    "inspect": Entry("md2n.cli.inspect:inspect", "Score how badly a modality fits the others, per sample."),
     "benchmark": Entry("md2n.cli.benchmark:benchmark", "Run methods x data sets x seeds; resumable."),
     "reproduce": Entry("md2n.cli.reproduce:reproduce", "Make a table or figure of the paper; resumable."),
     "report": Entry("md2n.cli.report:report", "Make tables and figures from runs."),

@@ -10,6 +10,7 @@ EXAMPLES = """
 Examples:
   md2n predict runs/digits --data my-store > predictions.csv
   md2n predict runs/digits --data digits --split test --hide rows --out predictions.csv
+  md2n predict runs/digits --data my-store --distrust 0.01 > predictions.csv
 """
 
 
@@ -22,6 +23,10 @@ def predict(
     draws: Annotated[
         int | None, typer.Option(help="Draws behind std; the model's own number, but at least 8, if not given.")
     ] = None,
+    distrust: Annotated[
+        float | None,
+        typer.Option(metavar="LEVEL", help="Take modalities as missing that contradict the others: 0.01 is a level."),
+    ] = None,
     any_units: Annotated[bool, typer.Option("--any-units", help="Skip the check of units.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
@@ -31,6 +36,9 @@ def predict(
 
     Probabilities are calibrated on validation samples.  A real label has the ends of intervals instead: low_90 and
     high_90 hold it for 90 % of samples like the validation samples, and so on for 80 and 50.
+
+    With --distrust a modality that does not fit the others is taken as missing, where `md2n inspect` gives a p of LEVEL
+    or less; the column distrusted names it.
 
     The column std is the standard deviation over draws of what is missing: 0 where nothing is missing.  There is no
     such column where the method draws nothing, or where a single draw is asked for.
@@ -49,7 +57,11 @@ def predict(
         predictor = load(run, device=device, seed=seed)
         samples = open_new(data, predictor.schema.names, split, tuple(hide or ()))
         answer = predictor.predict(
-            samples, draws=draws, check_units=not any_units, progress=lambda done, total: count(done, total, "samples")
+            samples,
+            draws=draws,
+            distrust=distrust,
+            check_units=not any_units and distrust is None,
+            progress=lambda done, total: count(done, total, "samples"),
         )
     for note in answer.notes:
         say(f"note: {note}")
@@ -57,6 +69,7 @@ def predict(
     std = answer.std
     columns += [f"{end}_{level}" for level in answer.intervals for end in ("low", "high")]
     head = ["id", "prediction", *([] if std is None else ["std"]), *columns, "available"]
+    head += ["distrusted"] if distrust is not None else []
     lines = []
     for i, label in enumerate(answer.labels):
         best = (int(answer.output[i].argmax()),) if answer.classes else ()
@@ -66,6 +79,7 @@ def predict(
         each = [f"{p:.6g}" for p in answer.output[i]] if answer.classes else []
         each += [str(end) for ends in answer.intervals.values() for end in ends[i]]
         lines.append([csv_cell(str(answer.ids[i])), answered, *width, *each, answer.available[i]])
+        lines[-1] += [answer.distrusted[i]] if distrust is not None else []
     write_rows([head, *lines], out)
     if std is None:
         why = "a single draw has none" if predictor.model.predict_draws else "the method draws nothing"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from md2n.config import to_mapping
+from md2n.data.dataset import MultimodalDataset
 from md2n.data.leaks import identity_columns
 from md2n.data.readers.arrays import from_arrays
 from md2n.data.ready import load as load_data
@@ -26,6 +27,7 @@ from md2n.evaluation.protocols import COMPLETE
 from md2n.experiment.config import resolve
 from md2n.experiment.pipeline import run_training
 from md2n.extraction.splits import assign_splits
+from md2n.serve.inspecting import fit_reference
 from md2n.serve.predictor import Predictor, load
 from md2n.training.observer import EpochReport, Silent
 
@@ -94,9 +96,18 @@ def fit(
     config = replace(config, data=replace(config.data, name=samples.name))
     observer = Lines() if progress else Silent()
     if out is not None:
-        return load(run_training(config, Path(out), observer, samples), seed=seed)
-    with tempfile.TemporaryDirectory(prefix="md2n-") as folder:
-        return load(run_training(config, Path(folder) / "run", observer, samples), seed=seed)
+        predictor = load(run_training(config, Path(out), observer, samples), seed=seed)
+    else:
+        with tempfile.TemporaryDirectory(prefix="md2n-") as folder:
+            predictor = load(run_training(config, Path(folder) / "run", observer, samples), seed=seed)
+    valid = samples.select(samples.rows("valid")).only(predictor.schema.names)
+    predictor.measure = lambda model: fit_reference(model, validation_set(model, valid))
+    return predictor
+
+
+def validation_set(predictor: Predictor, samples: Samples) -> MultimodalDataset:
+    """Samples as the predictor's model saw its validation samples."""
+    return MultimodalDataset(samples, np.arange(len(samples)), predictor.normaliser, schema=predictor.schema)
 
 
 def samples_of(
@@ -173,7 +184,6 @@ def evaluate(
     seed: int = 0,
 ) -> Evaluation:
     """See ``Predictor.evaluate``."""
-    from md2n.data.dataset import MultimodalDataset
     from md2n.evaluation.evaluator import evaluate as measure
     from md2n.evaluation.inside import inside_conditions
     from md2n.evaluation.protocols import fixed_conditions, random_conditions

@@ -4,8 +4,8 @@
 sample's array, or by NaN.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ import numpy.typing as npt
 import torch
 
 from md2n.batch import SequenceBatch
-from md2n.brief import brief
 from md2n.data.cell_model import CellModel
 from md2n.data.normalise import Normaliser
 from md2n.data.samples import Array, Ragged, Samples
@@ -25,6 +24,7 @@ from md2n.methods.base import MultimodalModel, Recovers
 from md2n.missing import pattern_name
 from md2n.modality import Schema
 from md2n.seeding import generator
+from md2n.serve.answers import Answer, Recovered
 from md2n.serve.finite import require_finite
 from md2n.serve.incoming import Given, check_units, content_keys, group_notes, incoming
 from md2n.serve.taken import Taken
@@ -32,67 +32,10 @@ from md2n.serve.taken import Taken
 if TYPE_CHECKING:
     from md2n.serve.explaining import Explanation
     from md2n.serve.fitting import Evaluation
+    from md2n.serve.inspecting import Inspection, Reference
 
 Floats = npt.NDArray[np.float32]
 DRAWS = 8  # behind a prediction's standard deviation, unless more are asked for: as many as behind a recovery's
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Predictions for N samples.
-
-    Args:
-        ids: ``[N]`` text.
-        output: ``[N]`` values in the label's units, or ``[N, C]`` class probabilities, calibrated unless a note says
-            otherwise; float64 where float32 would blur the label (``Task.double``) or make two classes equal.
-        std: standard deviation over draws, of probabilities before calibration, same shape; zero where nothing was
-            missing.  None where there is no telling: the method draws none, or a single draw was asked for.
-        classes: class names, empty for real-valued labels.
-        available: ``[N]`` what each prediction was made from, as ``audio+text``.
-        notes: what a person should know of how the data were taken.
-        intervals: 50, 80 and 90 (percent) -> ``[N, 2]`` ends of the interval that holds that share of real labels of
-            samples like the validation samples (``md2n.evaluation.certainty``); empty for classes, and where not
-            calibrated.
-    """
-
-    ids: Array
-    output: npt.NDArray[np.float32] | npt.NDArray[np.float64]
-    std: npt.NDArray[np.float32] | npt.NDArray[np.float64] | None
-    classes: tuple[str, ...]
-    available: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    intervals: Mapping[int, npt.NDArray[Any]] = field(default_factory=dict)
-
-    __repr__ = brief
-
-    @property
-    def labels(self) -> npt.NDArray[Any]:
-        """``[N]`` the most probable class name, or the value."""
-        return np.asarray(self.classes)[self.output.argmax(axis=1)] if self.classes else self.output
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """Every modality of N samples in its own units: as given where given, recovered where not.
-
-    Args:
-        features: name -> one ``[T_i, d_k]`` array per sample, without a NaN; a number that was given is as it was.
-        std: name -> the same shapes, standard deviation over draws; zero where given.  Empty for a method that draws
-            none.
-        was_given: name -> ``[N]`` bool, True where the sample has the modality.
-        known: name -> one ``[T_i, d_k]`` bool array per sample, True at the numbers that were given.
-        samples: the same as a data set, ready for a store.
-        notes: what a person should know of how the data were taken.
-    """
-
-    features: Mapping[str, list[npt.NDArray[np.float32]]]
-    std: Mapping[str, list[npt.NDArray[np.float32]]]
-    was_given: Mapping[str, npt.NDArray[np.bool_]]
-    known: Mapping[str, list[npt.NDArray[np.bool_]]]
-    samples: Samples
-    notes: tuple[str, ...] = ()
-
-    __repr__ = brief
 
 
 class Predictor:
@@ -109,6 +52,7 @@ class Predictor:
         zeros: modality -> ``padding`` or ``measurement``: what zeros at the ends of its sequences were in training.
         notes: what a person should know of every answer.
         certainty: how sure predictions may be; not calibrated if not given.
+        measure: gives the ``Reference`` that ``inspect`` compares with, when it is first needed.
     """
 
     def __init__(
@@ -122,11 +66,13 @@ class Predictor:
         zeros: Mapping[str, str] | None = None,
         notes: Sequence[str] = (),
         certainty: Certainty | None = None,
+        measure: "Callable[[Predictor], Reference] | None" = None,
     ) -> None:
         self.model, self.schema, self.normaliser = model, schema, normaliser
         self.cells = cells or CellModel.plain({m.name: m.dim for m in schema.modalities})
         self.seed, self.batch_size, self.zeros, self.notes = seed, batch_size, zeros or {}, tuple(notes)
-        self.certainty = certainty
+        self.certainty, self.measure = certainty, measure
+        self._reference: Reference | None = None
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{m.name} [{m.length}, {m.dim}]" for m in self.schema.modalities)
@@ -140,6 +86,7 @@ class Predictor:
         *,
         groups: Sequence[str] | None = None,
         draws: int | None = None,
+        distrust: float | None = None,
         check_units: bool = True,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Answer:
@@ -153,20 +100,27 @@ class Predictor:
             draws: behind ``std``, and behind the prediction where that is a mean over draws (IMDer's; MD2N's with
                 ``predict_steps > 1``).  If not given, 8 or the model's own setting, whichever is more.  Ignored by a
                 method that draws none.
+            distrust: take a modality as missing whose p (``inspect``) is at most this, e.g. 0.01; none if not given.
             check_units: refuse data whose values lie far outside what the model was trained on.
             progress: told, after every batch, how many samples are answered for, of how many.
 
         Raises:
             DataError: unknown modality, wrong feature size, nothing available in a sample, or foreign units.
             DivergenceError: a prediction that is not a finite number.
-            UsageError: another number of groups than of samples.
+            UsageError: another number of groups than of samples; or as for ``inspect``, where something may be
+                distrusted.
         """
+        if distrust is not None:
+            self._check_level(distrust)
         taken = self.take(data, groups, check_units)
         own = self.model.predict_draws
         count = draws or (max(own, DRAWS) if own else None)
-        outputs, stds, available, numbers = [], [], [], []
+        outputs, stds, available, numbers, distrusted = [], [], [], [], []
         with torch.inference_mode():
             for batch in taken.batches(self.batch_size, self.device, progress):
+                if distrust is not None:
+                    batch, left_out = self._trusted(batch, taken.samples.ids, distrust)
+                    distrusted += left_out
                 prediction = self.model.predict(batch, generator(self.seed, "predict"), draws=count)
                 ids = taken.samples.ids[batch.rows.cpu().numpy()]
                 outputs.append(require_finite("the prediction", to_numpy(prediction.output), ids))
@@ -182,7 +136,9 @@ class Predictor:
             output = certainty.probabilities(output, number)
         elif certainty is not None:
             intervals = {level: certainty.interval(level, output, number) for level in LEVELS}
-        return Answer(taken.samples.ids, output, std, classes, tuple(available), taken.notes, intervals)
+        notes = taken.notes if distrust is None else (*taken.notes, *self._distrust_notes(distrusted, distrust))
+        answered = taken.samples.ids, output, std, classes, tuple(available), notes
+        return Answer(*answered, intervals, tuple(distrusted))
 
     def recover(
         self,
@@ -214,10 +170,8 @@ class Predictor:
             DataError: as for ``predict``.
             DivergenceError: a recovered value that is not a finite number.
         """
-        if not isinstance(self.model, Recovers):
-            raise UsageError(
-                f"'{self.model.card.title}' does not recover modalities", "train 'md2n' or another recovery method"
-            )
+        self._require_recovery()
+        assert isinstance(self.model, Recovers)
         taken = self.take(data, groups, check_units)
         features: dict[str, list[Floats]] = {k: [] for k in self.schema.names}
         std: dict[str, list[Floats]] = {k: [] for k in self.schema.names}
@@ -315,6 +269,66 @@ class Predictor:
 
         return explain(self, data, **options)
 
+    def inspect(self, data: Mapping[str, Given] | Samples, **options: Any) -> "Inspection":
+        """How well each modality of each sample fits the sample's other modalities; a wrong one fits badly.
+
+        >>> model.inspect(arrays).p                                     # doctest: +SKIP
+
+        Args:
+            data: as for ``predict``.
+            **options: ``groups`` and ``progress`` as for ``predict``; ``check_units``, which is False if not given.
+
+        Returns:
+            ``md2n.serve.inspecting.Inspection``: a score for each sample and modality, and its rank among validation
+            samples as a p-value.
+
+        Raises:
+            DataError: as for ``predict``; or the validation samples are needed and cannot be read.
+            UsageError: the method recovers nothing, or there are no validation samples to compare with.
+        """
+        from md2n.serve.inspecting import inspect
+
+        return inspect(self, data, **options)
+
+    def reference(self) -> "Reference":
+        """What ``inspect`` compares with; measured on validation samples when it is first needed.
+
+        Raises:
+            UsageError: as for ``inspect``.
+        """
+        self._require_recovery()
+        if self._reference is None:
+            if self.measure is None:
+                raise UsageError("there are no validation samples to compare with", "use md2n.load or md2n.fit")
+            self._reference = self.measure(self)
+        return self._reference
+
+    def _trusted(self, batch: SequenceBatch, ids: Array, level: float) -> tuple[SequenceBatch, list[str]]:
+        """The batch without what is distrusted, and names of that."""
+        from md2n.serve.inspecting import trusted
+
+        left = torch.from_numpy(trusted(self, batch, ids, level)).to(batch.device)
+        names = [pattern_name(tuple(row), batch.names) for row in (batch.available & ~left).tolist()]
+        return batch.hide(left), names
+
+    def _check_level(self, level: float) -> None:
+        self._require_recovery()
+        if not 0 < level < 1:
+            raise UsageError(f"a level of {level:g} is no probability", "give one between 0 and 1, like 0.01")
+
+    def _distrust_notes(self, distrusted: Sequence[str], level: float) -> Iterator[str]:
+        finest = self.reference().finest
+        if level < finest:
+            yield f"level {level:g} is finer than the validation samples allow: {finest:.3g} was used"
+        count = sum(map(bool, distrusted))
+        yield f"{count} of {len(distrusted)} samples have a modality that was distrusted and taken as missing"
+
+    def _require_recovery(self) -> None:
+        if not isinstance(self.model, Recovers):
+            raise UsageError(
+                f"'{self.model.card.title}' does not recover modalities", "train 'md2n' or another recovery method"
+            )
+
     @property
     def device(self) -> torch.device:
         """Where the model is."""
@@ -369,8 +383,16 @@ def load(run: str | Path, *, device: str = "cpu", seed: int = 0) -> Predictor:
         RunError: no finished run there.
     """
     from md2n.experiment.loading import load_run, zeros_in_training
+    from md2n.serve.inspecting import run_reference
 
     loaded = load_run(Path(run), device=device)
     zeros = zeros_in_training(loaded.facts, loaded.path)
     parts = loaded.model, loaded.schema, loaded.normaliser, loaded.cells
-    return Predictor(*parts, seed=seed, zeros=zeros, notes=loaded.notes, certainty=loaded.certainty)
+    return Predictor(
+        *parts,
+        seed=seed,
+        zeros=zeros,
+        notes=loaded.notes,
+        certainty=loaded.certainty,
+        measure=lambda predictor: run_reference(predictor, loaded),
+    )
