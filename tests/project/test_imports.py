@@ -12,7 +12,7 @@ from tests.project.sources import ROOT, SOURCE, module_name, python_files, told,
 # Slow to import, or an extra: opened inside the function that needs it.
 HEAVY = {
     *("rich", "matplotlib", "sklearn", "h5py", "pydantic", "tensorboard", "transformers", "jinja2", "optuna"),
-    *("fastapi", "starlette", "uvicorn", "h11", "prometheus_client", "wandb", "mlflow"),
+    *("fastapi", "starlette", "uvicorn", "h11", "prometheus_client", "wandb", "mlflow", "faiss"),
 }
 # Draws progress bars and nothing else, so it is itself imported inside functions only.
 RICH = "md2n.cli.progress"
@@ -59,6 +59,7 @@ DOORS: dict[str, str | tuple[str, ...]] = {
     "av": "md2n.extraction.media",
     "pydantic": "md2n.config",
     "sklearn": ("md2n.data", "md2n.methods.boosted_trees.fitting"),
+    "faiss": "md2n.serve.nearest_items",
     "transformers": "md2n.extraction",
     "pocketsphinx": "md2n.extraction",
     "afx_audio": "md2n.extraction",

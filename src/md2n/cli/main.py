@@ -30,6 +30,7 @@ COMMANDS: dict[str, Entry] = {
     "serve": Entry("md2n.cli.serve:serve", "Serve a run over HTTP: an API, metrics, and a page to try it."),
     "explain": Entry("md2n.cli.explain:explain", "Say what each modality adds to each prediction."),
     "inspect": Entry("md2n.cli.inspect:inspect", "Score how badly a modality fits the others, per sample."),
+    "retrieve": Entry("md2n.cli.retrieve:retrieve", "Find the nearest items across modalities, with gaps."),
     "benchmark": Entry("md2n.cli.benchmark:benchmark", "Run methods x data sets x seeds; resumable."),
     "reproduce": Entry("md2n.cli.reproduce:reproduce", "Make a table or figure of the paper; resumable."),
     "report": Entry("md2n.cli.report:report", "Make tables and figures from runs."),

@@ -20,7 +20,7 @@ may have the highest.  So the one to distrust is the one without which the other
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +38,7 @@ from md2n.evaluation.inference import to_numpy
 from md2n.methods.base import Recovers
 from md2n.reading import read_json, reading
 from md2n.seeding import generator, numpy_generator
+from md2n.serve.answers import Answer
 from md2n.serve.finite import require_finite
 from md2n.serve.incoming import Given
 
@@ -89,6 +90,14 @@ class Reference:
         """The least p that every modality can have beside all others, of those that have any; 1 where none has."""
         counts = [len(self.of(k, len(self.scores) - 1)) for k in range(len(self.scores))]
         return 1 / (min((n for n in counts if n), default=0) + 1)
+
+    def noted(self, answer: Answer, level: float) -> Answer:
+        """The answer with notes on what was distrusted at this level."""
+        count = sum(map(bool, answer.distrusted))
+        notes = [f"{count} of {len(answer.ids)} samples have a modality that was distrusted and taken as missing"]
+        if level < self.finest:
+            notes.insert(0, f"level {level:g} is finer than the validation samples allow: {self.finest:.3g} was used")
+        return replace(answer, notes=(*answer.notes, *notes))
 
 
 @dataclass(frozen=True)

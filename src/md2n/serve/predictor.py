@@ -4,7 +4,7 @@
 sample's array, or by NaN.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +27,13 @@ from md2n.seeding import generator
 from md2n.serve.answers import Answer, Recovered
 from md2n.serve.finite import require_finite
 from md2n.serve.incoming import Given, check_units, content_keys, group_notes, incoming
-from md2n.serve.taken import Taken
+from md2n.serve.taken import Taken, recovered_frames
 
 if TYPE_CHECKING:
     from md2n.serve.explaining import Explanation
     from md2n.serve.fitting import Evaluation
     from md2n.serve.inspecting import Inspection, Reference
+    from md2n.serve.retrieving import Retrieved
 
 Floats = npt.NDArray[np.float32]
 DRAWS = 8  # behind a prediction's standard deviation, unless more are asked for: as many as behind a recovery's
@@ -110,8 +111,8 @@ class Predictor:
             UsageError: another number of groups than of samples; or as for ``inspect``, where something may be
                 distrusted.
         """
-        if distrust is not None:
-            self._check_level(distrust)
+        if distrust is not None and not 0 < distrust < 1:
+            raise UsageError(f"a level of {distrust:g} is no probability", "give one between 0 and 1, like 0.01")
         taken = self.take(data, groups, check_units)
         own = self.model.predict_draws
         count = draws or (max(own, DRAWS) if own else None)
@@ -136,9 +137,9 @@ class Predictor:
             output = certainty.probabilities(output, number)
         elif certainty is not None:
             intervals = {level: certainty.interval(level, output, number) for level in LEVELS}
-        notes = taken.notes if distrust is None else (*taken.notes, *self._distrust_notes(distrusted, distrust))
-        answered = taken.samples.ids, output, std, classes, tuple(available), notes
-        return Answer(*answered, intervals, tuple(distrusted))
+        of = taken.samples.ids, output, std, classes, tuple(available), taken.notes, intervals
+        answer = Answer(*of, distrusted=tuple(distrusted))
+        return answer if distrust is None else self.reference().noted(answer, distrust)
 
     def recover(
         self,
@@ -180,7 +181,7 @@ class Predictor:
         with torch.inference_mode():
             for batch in taken.batches(self.batch_size, self.device, progress, least):
                 recovery = self.model.recover(batch, generator(self.seed, "recover"), draws=draws, steps=steps)
-                frames = self._frames(batch)
+                frames = recovered_frames(batch, self.schema)
                 for k, name in enumerate(self.schema.names):
                     values = _array(recovery.features[name])
                     widths = _array(recovery.std[name]) if recovery.std else np.zeros_like(values)
@@ -290,6 +291,30 @@ class Predictor:
 
         return inspect(self, data, **options)
 
+    def retrieve(
+        self, query: Mapping[str, Given] | Samples, index: Mapping[str, Given] | Samples, **options: Any
+    ) -> "Retrieved":
+        """The items nearest to each query, whatever modalities either side misses.
+
+        >>> model.retrieve({"audio": audio}, {"text": text}).ids        # doctest: +SKIP
+
+        Args:
+            query: samples, as for ``predict``.
+            index: items, as for ``predict``.
+            **options: ``count`` of items per query (10); ``approximate`` (needs the extra ``search``); ``check_units``
+                and ``progress`` as for ``predict``.
+
+        Returns:
+            ``md2n.serve.retrieving.Retrieved``: ids and distances, and recall where queries and items share ids.
+
+        Raises:
+            DataError: as for ``predict``; or the two sides have no modality in common and the method recovers none.
+            UsageError: no item wanted, or an approximate search without the extra.
+        """
+        from md2n.serve.retrieving import retrieve
+
+        return retrieve(self, query, index, **options)
+
     def reference(self) -> "Reference":
         """What ``inspect`` compares with; measured on validation samples when it is first needed.
 
@@ -310,18 +335,6 @@ class Predictor:
         left = torch.from_numpy(trusted(self, batch, ids, level)).to(batch.device)
         names = [pattern_name(tuple(row), batch.names) for row in (batch.available & ~left).tolist()]
         return batch.hide(left), names
-
-    def _check_level(self, level: float) -> None:
-        self._require_recovery()
-        if not 0 < level < 1:
-            raise UsageError(f"a level of {level:g} is no probability", "give one between 0 and 1, like 0.01")
-
-    def _distrust_notes(self, distrusted: Sequence[str], level: float) -> Iterator[str]:
-        finest = self.reference().finest
-        if level < finest:
-            yield f"level {level:g} is finer than the validation samples allow: {finest:.3g} was used"
-        count = sum(map(bool, distrusted))
-        yield f"{count} of {len(distrusted)} samples have a modality that was distrusted and taken as missing"
 
     def _require_recovery(self) -> None:
         if not isinstance(self.model, Recovers):
@@ -348,20 +361,6 @@ class Predictor:
         notes = (*self.notes, *notes, *group_notes(samples, adapted, groups is not None))
         keys = None if isinstance(data, Samples) else content_keys(samples)
         return Taken(samples, adapted, self.schema, notes, keys)
-
-    def _frames(self, batch: SequenceBatch) -> npt.NDArray[np.int64]:
-        """``[B, M]`` how many frames a recovered modality gets."""
-        longest = np.asarray([m.length for m in self.schema.modalities])
-        frames = np.broadcast_to(longest, batch.available.shape).copy()
-        sequences = longest > 1
-        if len(set(longest[sequences].tolist())) == 1:
-            # Up to the last valid frame: there may be invalid ones before it.
-            ends = [(v.flip(1).cumsum(dim=1) > 0).sum(dim=1) for v in batch.valid.values()]
-            counts = np.stack([e.cpu().numpy() for e in ends], axis=1)
-            known = np.where(batch.available.cpu().numpy() & sequences, counts, 0).max(axis=1)
-            known = np.minimum(known, longest.max())[:, None]
-            frames = np.where(sequences & (known > 0), known, frames)
-        return frames
 
 
 def _array(x: torch.Tensor) -> Floats:

@@ -78,3 +78,18 @@ class Taken:
             return self.normaliser.invert(name, inside, member)
 
         return own(value), np.asarray((own(value + width) - own(value - width)) / 2, np.float32)
+
+
+def recovered_frames(batch: SequenceBatch, schema: Schema) -> npt.NDArray[np.int64]:
+    """``[B, M]`` how many frames a recovered modality gets."""
+    longest = np.asarray([m.length for m in schema.modalities])
+    frames = np.broadcast_to(longest, batch.available.shape).copy()
+    sequences = longest > 1
+    if len(set(longest[sequences].tolist())) == 1:
+        # Up to the last valid frame: there may be invalid ones before it.
+        ends = [(v.flip(1).cumsum(dim=1) > 0).sum(dim=1) for v in batch.valid.values()]
+        counts = np.stack([e.cpu().numpy() for e in ends], axis=1)
+        known = np.where(batch.available.cpu().numpy() & sequences, counts, 0).max(axis=1)
+        known = np.minimum(known, longest.max())[:, None]
+        frames = np.where(sequences & (known > 0), known, frames)
+    return frames
