@@ -12,7 +12,7 @@ from tests.project.sources import ROOT, SOURCE, module_name, python_files, told,
 # Slow to import, or an extra: opened inside the function that needs it.
 HEAVY = {
     *("rich", "matplotlib", "sklearn", "h5py", "pydantic", "tensorboard", "transformers", "jinja2", "optuna"),
-    *("fastapi", "starlette", "uvicorn", "h11", "prometheus_client", "wandb", "mlflow", "faiss"),
+    *("fastapi", "starlette", "uvicorn", "h11", "prometheus_client", "wandb", "mlflow", "faiss", "pyarrow", "pandas"),
 }
 # Draws progress bars and nothing else, so it is itself imported inside functions only.
 RICH = "md2n.cli.progress"
@@ -54,6 +54,8 @@ DOORS: dict[str, str | tuple[str, ...]] = {
     "jinja2": "md2n.report",
     "optuna": "md2n.experiment.tuning",
     "h5py": "md2n.data.readers",
+    "pyarrow": "md2n.data.readers.table_file",
+    "pandas": (),  # tables are known by what they can do
     "pickle": "md2n.data.readers.unpickle",
     "joblib": "md2n.data.readers.unpickle",
     "av": "md2n.extraction.media",

@@ -199,7 +199,8 @@ def test_pandas_own_missing_values():
     words = pd.Series(["joy", None, "sad"], dtype="string")
     assert column(words).tolist() == ["joy", None, "sad"]
     kinds = pd.Series(["joy", None, "sad"], dtype="category")
-    assert from_arrays({"a": X, "b": X}, kinds.cat.codes).label().task.classes == ("0", "1")
+    codes = kinds.cat.codes  # -1 where a value is missing: a number means nothing by itself
+    assert from_arrays({"a": X, "b": X}, codes, unknown=(-1,)).label().task.classes == ("0", "1")
     shuffled = pd.DataFrame(X).sample(frac=1, random_state=1)
     with pytest.raises(DataError, match="are not the same"):
         from_arrays({"a": shuffled, "b": X}, pd.Series([0, 1, 1]))

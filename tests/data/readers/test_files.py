@@ -244,7 +244,7 @@ def test_a_pickle_is_known_by_its_first_bytes(tmp_path):
         ("x.npy", b"\x93NUMPY....", "is a NumPy array.*\n.*samples.csv"),
         ("x.mat", b"MATLAB 5.0 MAT-file", "is a MATLAB file.*\n.*md2n reads: an MMSA pickle"),
         ("x.pt", b"PK\x03\x04....", "is a zip archive"),
-        ("x.csv", b"id,y\n", "is a file with the suffix '.csv'"),
+        ("x.csv", b"id,y\n", "has a header but no row"),
         ("x", b"....", "is a file without a known signature or suffix"),
         ("x.pkl", b"<!DOCTYPE html>", "is a web page"),
         ("x.pkl", b"version https://git-lfs.github.com/spec/v1", "is a Git LFS pointer"),

@@ -16,5 +16,6 @@ READERS = Registry(
         "folder": "md2n.data.readers.folder:read_folder",
         "clips": "md2n.data.readers.clips:read_clip_features",
         "tables": "md2n.data.readers.tables:read_tables",
+        "table": "md2n.data.readers.wide_table:read_table",
     },
 )

@@ -13,7 +13,9 @@ from md2n.data.readers.clips import LABELS
 from md2n.data.readers.files import UNDERSTOOD, kind_of, require_file, what_is
 from md2n.data.readers.folder import TABLE
 from md2n.data.readers.sample_table import Options
+from md2n.data.readers.table_file import is_table_file
 from md2n.data.readers.tables import SAMPLE_TABLES, table_files
+from md2n.data.readers.wide import Wanted
 from md2n.data.samples import Samples
 from md2n.data.store import is_store, open_store
 from md2n.errors import DataError, UsageError
@@ -26,6 +28,7 @@ ACCEPTS: Mapping[str, frozenset[str]] = {
     "folder": frozenset({"split", "kinds", "classes"}),
     "clips": frozenset({"split", "kinds", "classes", "align", "tier", "modalities"}),
     "tables": frozenset({"split", "kinds", "classes"}),
+    "table": frozenset({"split", "kinds", "classes", "columns", "groups"}),
 }
 RECOGNISE = frozenset({"mmsa", "sdk"})  # readers that know a set by its content, and more of it than its labels
 
@@ -44,6 +47,8 @@ def read(
     known: str | None = None,
     ranges: Mapping[str, tuple[float, float]] | None = None,
     sentiment: Sequence[str] = (),
+    columns: Wanted | None = None,
+    groups: Sequence[str] = (),
     **options: Unpack[Options],
 ) -> Samples:
     """Read whatever is at a path: a store, pickle or ``data.npz``, or a folder of ``.csd``, ``.npy``, clips or tables.
@@ -61,6 +66,8 @@ def read(
             recognises it (pickle, ``.csd``), ``""`` declares nothing.
         ranges: label column ("" for the default one) -> least and greatest value.
         sentiment: label columns ("" for the default one) whose sign carries the meaning and whose zero is neutral.
+        columns: modality -> its columns in one table with all modalities (``readers.wide``).
+        groups: the columns of such a table that say who a sample is from.
         **options: see ``Options``; ``kinds`` and ``classes`` for ``data.npz``, ``samples.csv`` and ``labels.csv``.
 
     Raises:
@@ -71,8 +78,8 @@ def read(
     path = Path(source)
     unknown = options.pop("unknown", ())
     drop_empty = options.pop("drop_empty", False)
-    special = {"split": split, "align": align, "tier": tier, **options}
-    settings: dict[str, Any] = {k: v for k, v in special.items() if v not in (None, "", {})}
+    special = {"split": split, "align": align, "tier": tier, "columns": columns, "groups": groups, **options}
+    settings: dict[str, Any] = {k: v for k, v in special.items() if v not in (None, "", {}, ())}
     if is_store(path) and not reader:
         return _stored(path, name, label, modalities, settings, Meaning(known or "", ranges or {}, sentiment, unknown))
     chosen = READERS.check(reader) if reader else detect(path)
@@ -125,6 +132,8 @@ def detect(path: Path) -> str:
         return "mmsa"
     if kind == "npz":
         return "npz"
+    if is_table_file(path):
+        return "table"
     hints = {
         "hdf5": "one .csd file is one sequence; give the folder that holds the labels and the modalities",
         "npy": f"one .npy is one array; give a folder of them with {TABLE}, or a data.npz",

@@ -15,7 +15,7 @@ Kind = Literal["pickle", "npz", "npy", "hdf5", "other"]
 UNDERSTOOD = (
     "md2n reads: an MMSA pickle (.pkl), a data.npz, CMU SDK .csd files (a folder of them), "
     "a folder with samples.csv and .npy files, a folder with labels.csv and a sub-folder of files or a table "
-    "(.csv with ids) per modality, "
+    "(.csv with ids) per modality, one table (.parquet, .csv) with the columns of all modalities, "
     "and its own stores"
 )
 

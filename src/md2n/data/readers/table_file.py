@@ -1,0 +1,126 @@
+"""One file that holds a table with all modalities side by side: Parquet, or CSV with a header.
+
+Parquet is read some rows at a time (the extra ``tables``), so a file of any size takes little memory; CSV at once.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from md2n.data.readers.files import require_file, signature
+from md2n.data.readers.text_table import open_table
+from md2n.data.readers.wide_cells import TextColumns
+from md2n.errors import UsageError, install_hint
+from md2n.reading import reading
+
+TEXT = {".csv": ",", ".tsv": "\t"}
+PARQUET = ".parquet"
+NUMBERS_AT_ONCE = 1 << 21
+"""Cells of a Parquet file that are in memory at a time; 16 MiB of numbers."""
+MOST_ROWS = 1 << 14
+LIST_LENGTH = 256
+"""Numbers that a cell with a list is taken for, where it is decided how many rows are read at a time."""
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether the content, or the name of what is to be written, is Parquet's."""
+    return signature(path) == "Parquet file" if path.is_file() else path.suffix.lower() == PARQUET
+
+
+def is_table_file(path: Path) -> bool:
+    """Whether it is a file that ``TableFile`` opens."""
+    return path.is_file() and (path.suffix.lower() in TEXT or is_parquet(path))
+
+
+def arrow() -> Any:
+    """The modules ``pyarrow`` and ``pyarrow.parquet``.
+
+    Raises:
+        UsageError: not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UsageError("Parquet files need pyarrow", install_hint("tables")) from error
+    return pyarrow
+
+
+class TableFile:
+    """A table in a file.
+
+    Args:
+        path: of a Parquet or CSV file.
+
+    Raises:
+        DataError: no file, or one that is damaged.
+        UsageError: Parquet without pyarrow.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = require_file(path)
+        self._parquet: Any = None
+        self._text = TextColumns()
+        if is_parquet(path):
+            library = arrow()
+            with reading(path, hint="write the file again"):
+                self._parquet = library.parquet.ParquetFile(path)
+            return
+        table = open_table(path)
+        if not table.header:
+            raise table.no_header("its columns")
+        self._text = TextColumns(zip(table.header, map(list, zip(*table.rows))))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, in order."""
+        return list(self._text) if self._parquet is None else list(self._parquet.schema_arrow.names)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        if self._parquet is not None:
+            return int(self._parquet.metadata.num_rows)
+        return len(next(iter(self._text.values())))
+
+    def chunks(self, names: Sequence[str] | None = None, rows: int = 0) -> Iterator[Any]:
+        """The table some rows at a time: tables of Arrow; a CSV's columns at once.
+
+        Args:
+            names: of the columns; all if not given.
+            rows: at a time, at most; as many as take little memory if not given.
+
+        Raises:
+            DataError: the file is damaged further on.
+        """
+        names = self.names if names is None else names
+        if self._parquet is None:
+            yield TextColumns({name: self._text[name] for name in names})
+            return
+        library = arrow()
+        with reading(self.path, hint="write the file again"):
+            for batch in self._parquet.iter_batches(rows or self._rows_at_once(names), columns=list(names)):
+                yield library.Table.from_batches([batch])
+
+    def with_floats(self, chunk: Any) -> Any:
+        """A chunk whose whole numbers are floats where some row of the file lacks one: they are to be filled."""
+        if self._parquet is None:
+            return chunk
+        library = arrow()
+        for i, field in enumerate(chunk.schema):
+            if library.types.is_integer(field.type) and self._has_gaps(field.name):
+                # What pandas noted of the columns would make whole numbers of them again.
+                chunk = chunk.set_column(i, field.name, chunk[field.name].cast(library.float64()))
+                chunk = chunk.replace_schema_metadata(None)
+        return chunk
+
+    def _has_gaps(self, name: str) -> bool:
+        place = self._parquet.schema.names.index(name)
+        groups = (self._parquet.metadata.row_group(g) for g in range(self._parquet.metadata.num_row_groups))
+        facts = (group.column(place).statistics for group in groups)
+        return any(one is None or not one.has_null_count or one.null_count > 0 for one in facts)
+
+    def _rows_at_once(self, names: Sequence[str]) -> int:
+        schema = self._parquet.schema_arrow
+        width = sum(LIST_LENGTH if "list" in str(schema.field(name).type) else 1 for name in names)
+        return min(MOST_ROWS, max(1, NUMBERS_AT_ONCE // max(1, width)))
