@@ -31,6 +31,28 @@ def write_bytes(path: Path, content: bytes) -> None:
         flush_directory(place.parent)
 
 
+@contextmanager
+def written(path: Path) -> Iterator[IO[bytes]]:
+    """An open file to write piece by piece; it takes its place when the block ends, and not at all after an error.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    place = target(path)
+    beside = place.with_name(place.name + BESIDE)
+    with _refusals(path, beside), _held(beside):
+        try:
+            with beside.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(place)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        flush_directory(place.parent)
+
+
 def write_json(path: Path, value: Any) -> None:
     """``write_bytes`` of readable JSON."""
     write_bytes(path, encode_json(value))

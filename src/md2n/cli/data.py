@@ -54,6 +54,7 @@ SRC is one of
     COVAREP .mat; .csv, .tsv or .txt of OpenFace, py-feat, FACET, openSMILE, or start_s,end_s and numbers;
     .npy; .npz; a modality may also be one .csd file; words/ holds .csv, .TextGrid or .align for --align words
   a folder with labels.csv or samples.csv and one table per modality (.csv, .tsv), joined by their columns 'id'
+  one table (.parquet, .csv, .tsv) with the columns of all modalities (--modality), labels and groups (--group)
   a ready name
   a store: to declare its labels, or to take some of its modalities
 
@@ -62,6 +63,7 @@ Examples:
   md2n data import unaligned_50.pkl --out mosei --known mosei
   md2n data import csd-folder --out mosi-words --align words
   md2n data import data.npz --out mine --label y_mood --kind y_age=regression
+  md2n data import table.parquet --modality acc=acc_* --modality heart=hr,hrv --label y --group subject --out mine
   md2n data import my-folder --out mine --classes y=no,yes --drop-empty
   md2n data import my-clips --out mine --align words --label arousal
   md2n data import my-clips --out mine --align words --tier tokens
@@ -139,8 +141,15 @@ def import_source(
     range_: Ranges = None,
     sentiment: Sentiment = False,
     reader: Annotated[
-        str, typer.Option(help="mmsa, sdk, npz, folder, clips or tables; chosen by content if not given.")
+        str, typer.Option(help="mmsa, sdk, npz, folder, clips, tables or table; chosen by content if not given.")
     ] = "",
+    modality: Annotated[
+        list[str] | None,
+        typer.Option(help="Of one table: NAME=COLUMNS, a pattern (acc=acc_*) or names (acc=x,y,z); repeatable."),
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Of one table: a column that says who a sample is from; repeatable.")
+    ] = None,
     drop_empty: Annotated[bool, typer.Option("--drop-empty", help="Leave out samples without any modality.")] = False,
     data_root: Root = None,
 ) -> None:
@@ -189,8 +198,14 @@ def import_source(
             kinds=dict(pair(k, "--kind", "y=regression") for k in kind or ()),
             classes={c: _words(names) for c, names in (pair(k, "--classes", "y=no,yes") for k in classes or ())},
             drop_empty=drop_empty,
+            columns={k: _wanted(v) for k, v in (pair(m, "--modality", "acc=acc_*") for m in modality or ())},
+            groups=tuple(group or ()),
             **meant,
         )
+        if samples.source.get("reader") == "table" and samples.labels:
+            from md2n.serve.fitting import with_splits
+
+            samples = with_splits(samples)
     if is_store(out) and not (known or any(meant.values())):
         with suppress(DataError):  # an older store that cannot be read is replaced like any other
             samples, notes = keep_meaning(samples, open_store(out))
@@ -290,6 +305,11 @@ def _set_root(root: Path | None) -> None:
     if not root.is_dir():
         raise UsageError(f"--data-root '{root}' is no folder", "give the folder that holds the ready sets")
     os.environ[ENVIRONMENT] = str(root)
+
+
+def _wanted(text: str) -> str | tuple[str, ...]:
+    """A pattern, or names of columns."""
+    return _words(text) if "," in text else text
 
 
 def _words(text: str) -> tuple[str, ...]:

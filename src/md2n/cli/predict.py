@@ -11,13 +11,16 @@ Examples:
   md2n predict runs/digits --data my-store > predictions.csv
   md2n predict runs/digits --data digits --split test --hide rows --out predictions.csv
   md2n predict runs/digits --data my-store --distrust 0.01 > predictions.csv
+  md2n predict runs/mine --data table.parquet --out predicted.parquet
 """
 
 
 def predict(
     run: Annotated[Path, typer.Argument(help="A finished run folder.")],
     data: Annotated[str, typer.Option(help="A store, a ready name, or any file `md2n data import` reads.")],
-    out: Annotated[Path | None, typer.Option(help="A CSV file; stdout if not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A CSV file, stdout if not given; for a table, one of its kind.")
+    ] = None,
     split: Annotated[str, typer.Option(help="Only this split (train, valid, test).")] = "",
     hide: Annotated[list[str] | None, typer.Option(help="Hide a modality from the model; repeatable.")] = None,
     draws: Annotated[
@@ -42,14 +45,19 @@ def predict(
 
     The column std is the standard deviation over draws of what is missing: 0 where nothing is missing.  There is no
     such column where the method draws nothing, or where a single draw is asked for.
+
+    A table with the columns of all modalities (Parquet, CSV) and an --out of its kind: the table with these columns.
     """
     from md2n.cli.counting import counted
     from md2n.cli.output import say, write_rows
+    from md2n.cli.tables import answer_table
     from md2n.data.places import check_apart
     from md2n.escape import csv_cell
 
     if out is not None:
         check_apart(out, data)
+        if answer_table(run, data, out, split, hide, "predict", draws, any_units, seed, device, quiet):
+            return
     with counted(f"predicting with {run}", quiet) as count:
         from md2n.cli.newdata import open_new
         from md2n.serve.predictor import load

@@ -10,13 +10,14 @@ EXAMPLES = """
 Examples:
   md2n recover runs/digits --data my-store --out my-store-filled
   md2n recover runs/digits --data digits --split test --hide rows --out digits-filled --draws 16
+  md2n recover runs/mine --data table.parquet --out filled.parquet
 """
 
 
 def recover(
     run: Annotated[Path, typer.Argument(help="A finished run folder of a method that recovers.")],
     data: Annotated[str, typer.Option(help="A store, a ready name, or any file `md2n data import` reads.")],
-    out: Annotated[Path, typer.Option(help="The store to write; NAME_std has the standard deviation of NAME, if any.")],
+    out: Annotated[Path, typer.Option(help="The store or table to write; NAME_std has the deviation of NAME.")],
     split: Annotated[str, typer.Option(help="Only this split (train, valid, test).")] = "",
     hide: Annotated[list[str] | None, typer.Option(help="Hide a modality from the model; repeatable.")] = None,
     draws: Annotated[int | None, typer.Option(help="Draws for mean and standard deviation.")] = None,
@@ -26,15 +27,23 @@ def recover(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Recover missing modalities in their own units into a new store; what was there stays as it was."""
+    """Recover missing modalities in their own units into a new store; what was there stays as it was.
+
+    A table with the columns of all modalities (Parquet, CSV) and an --out of its kind: the table with nothing missing,
+    and a column NAME_std beside each column NAME.
+    """
     from dataclasses import replace
 
     from md2n.cli.counting import counted
     from md2n.cli.output import say
-    from md2n.data.places import check_store_place
+    from md2n.cli.tables import answer_table
+    from md2n.data.places import check_apart, check_store_place
     from md2n.data.samples import Ragged
     from md2n.data.store import write_store
 
+    check_apart(out, data)
+    if answer_table(run, data, out, split, hide, "recover", draws, any_units, seed, device, quiet, steps):
+        return
     check_store_place(out, data)  # before the work, not after it
     with counted(f"recovering with {run}", quiet) as count:
         from md2n.cli.newdata import open_new

@@ -10,6 +10,7 @@ from md2n.data.cell_model import CellModel
 from md2n.data.hide import hidden_counts, hide_for_good
 from md2n.data.places import check_one_meaning
 from md2n.data.readers.padding import ZEROS, zeros_of
+from md2n.data.readers.wide import COLUMNS
 from md2n.data.ready import load, load_datasets, reading_notes
 from md2n.data.samples import Samples
 from md2n.data.store import checksum, is_store
@@ -107,6 +108,8 @@ def run_training(
         watcher.notice(f"'{name}' is hidden for good from {shares}")
     if zeros := zeros_of(samples.source):
         facts[ZEROS] = zeros
+    if COLUMNS in samples.source:
+        facts[COLUMNS] = samples.source[COLUMNS]
     tell_findings(whole, config.data, watcher.warn)
     code = training_code(config.model.name)
     with RunDir(out, mapping, watcher.warn) as run:

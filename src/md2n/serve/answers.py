@@ -1,4 +1,4 @@
-"""What a predictor gives: predictions, and recovered modalities."""
+"""What a trained model answers: predictions, and data with nothing missing, as arrays or the kind of table given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.brief import brief
+from md2n.data.readers.wide import Columns
 from md2n.data.samples import Array, Samples
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,27 @@ class Answer:
         """``[N]`` the most probable class name, or the value."""
         return np.asarray(self.classes)[self.output.argmax(axis=1)] if self.classes else self.output
 
+    def columns(self) -> dict[str, Array]:
+        """Column name -> ``[N]``: prediction, std, probabilities or ends of intervals, what was available."""
+        best = self.output.argmax(axis=1) if self.classes else np.zeros(len(self.ids), np.int64)
+        columns: dict[str, Array] = {"prediction": self.labels}
+        if self.std is not None:
+            columns["std"] = self.std[np.arange(len(best)), best] if self.classes else self.std
+        columns |= {f"p_{name}": self.output[:, k] for k, name in enumerate(self.classes)}
+        for level, ends in self.intervals.items():
+            columns |= {f"low_{level}": ends[:, 0], f"high_{level}": ends[:, 1]}
+        return {**columns, "available": np.asarray(self.available)}
+
+    def into(self, table: Any) -> Any:
+        """The table that was predicted from, with the ``columns`` of the answer beside its own.
+
+        Raises:
+            DataError: it has a column of such a name.
+        """
+        from md2n.serve.tables import with_columns
+
+        return with_columns(table, {}, self.columns())
+
 
 @dataclass(frozen=True)
 class Recovered:
@@ -59,6 +83,7 @@ class Recovered:
         known: name -> one ``[T_i, d_k]`` bool array per sample, True at the numbers that were given.
         samples: the same as a data set, ready for a store.
         notes: what a person should know of how the data were taken.
+        columns: modality -> columns of the table that was given, if it was one.
     """
 
     features: Mapping[str, list[npt.NDArray[np.float32]]]
@@ -67,5 +92,20 @@ class Recovered:
     known: Mapping[str, list[npt.NDArray[np.bool_]]]
     samples: Samples
     notes: tuple[str, ...] = ()
+    columns: Columns = field(default_factory=dict)
 
     __repr__ = brief
+
+    def into(self, data: Any) -> Any:
+        """The data that were given, with nothing missing; no known cell is changed.
+
+        Args:
+            data: the same table, which gets a column ``NAME_std`` beside each, if the method draws; or the same list of
+                ``[N, d]`` arrays.
+
+        Raises:
+            DataError: another table, or one with a column of such a name.
+        """
+        from md2n.serve.tables import filled_arrays, filled_table
+
+        return filled_arrays(data, self) if isinstance(data, list | tuple) else filled_table(data, self)

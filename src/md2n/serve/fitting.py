@@ -18,6 +18,9 @@ from md2n.config import to_mapping
 from md2n.data.dataset import MultimodalDataset
 from md2n.data.leaks import identity_columns
 from md2n.data.readers.arrays import from_arrays
+from md2n.data.readers.wide import Wanted
+from md2n.data.readers.wide_cells import is_wide
+from md2n.data.readers.wide_table import from_table
 from md2n.data.ready import load as load_data
 from md2n.data.samples import SPLITS, UNASSIGNED, Samples
 from md2n.errors import UsageError, did_you_mean
@@ -31,7 +34,10 @@ from md2n.serve.inspecting import fit_reference
 from md2n.serve.predictor import Predictor, load
 from md2n.training.observer import EpochReport, Silent
 
-Data = Samples | str | Path | Mapping[str, Any]
+Data = Samples | str | Path | Mapping[str, Any] | Sequence[Any] | Any
+
+
+BLOCK = "block"  # what the arrays of a list are called: block1, block2, ...
 
 
 class Lines(Silent):
@@ -55,8 +61,9 @@ def fit(
     *,
     method: str = "md2n",
     splits: Sequence[Any] | None = None,
-    groups: Mapping[str, Any] | None = None,
+    groups: Mapping[str, Any] | Sequence[str] | str | None = None,
     ids: Sequence[Any] | None = None,
+    modalities: Wanted | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     preset: str = "default",
@@ -70,12 +77,15 @@ def fit(
 
     Args:
         data: modality name -> ``[N, d]`` or ``[N, T, d]`` array, list of arrays or data frame (NaN or None where
-            something is missing); or ``Samples``; or a ready name, a store or a feature file.
+            something is missing); or a list of such arrays; or one table with the columns of all modalities (pandas,
+            polars, Arrow, Hugging Face's ``datasets``); or ``Samples``; or a ready name, a store or a feature file.
         label: with arrays the labels, ``[N]`` or column name -> ``[N]``; else the name of the label column.
         method: a name of ``md2n.methods.catalogue.MODELS``.
         splits: ``[N]`` words train, valid, test; made 70/15/15 % if nothing says, whole people or videos on one side.
-        groups: column name -> ``[N]``: speaker, subject, video; with arrays.
+        groups: column name -> ``[N]``: speaker, subject, video; with arrays.  With a table the names of its columns.
         ids: ``[N]``; with arrays.
+        modalities: with a table, modality -> its columns: a list, a pattern (``acc_*``) or first letters; guessed from
+            the names of columns if not given, which is said.
         seed: of everything random.
         out: a run folder to keep, which goes on where it was stopped; nothing is kept if not given.
         preset: name of the configuration that the settings change.
@@ -88,7 +98,7 @@ def fit(
         ConfigError: a value out of its range.
         UsageError: no such method, label or setting.
     """
-    samples = samples_of(data, label, splits=splits, groups=groups, ids=ids, seed=seed)
+    samples = samples_of(data, label, splits=splits, groups=groups, ids=ids, modalities=modalities, seed=seed)
     known = to_mapping(resolve(preset, data=samples.name, model=method))
     sets = [f"{_path_of(name, known)}={_literal(value)}" for name, value in settings.items()]
     column = label if isinstance(label, str) else ""
@@ -115,27 +125,47 @@ def samples_of(
     label: Any = "",
     *,
     splits: Sequence[Any] | None = None,
-    groups: Mapping[str, Any] | None = None,
+    groups: Mapping[str, Any] | Sequence[str] | str | None = None,
     ids: Sequence[Any] | None = None,
+    modalities: Wanted | None = None,
     seed: int = 0,
 ) -> Samples:
     """The data as ``fit`` takes them, every row in a split.
 
     Raises:
         DataError: the data cannot be used.
-        UsageError: groups, ids or splits beside data that have their own.
+        UsageError: groups, ids or splits beside data that have their own, or columns of what is no table.
     """
+    if modalities and not is_wide(data):
+        raise UsageError("modalities are named for one table of them all", "arrays have names: {'acc': acc, ...}")
+    if isinstance(data, list | tuple):
+        data = {f"{BLOCK}{i}": part for i, part in enumerate(data, start=1)}
     if isinstance(data, Mapping):
         if isinstance(label, str):
             raise UsageError("arrays come without labels", "give them: fit(arrays, labels)")
+        if not (groups is None or isinstance(groups, Mapping)):
+            raise UsageError("arrays have no columns to name as groups", "give them: groups={'subject': subjects}")
         samples = from_arrays(data, label, splits=splits, groups=groups, ids=ids, name="arrays", drop_empty=True)
+    elif is_wide(data):
+        if not (splits is None and ids is None) or isinstance(groups, Mapping):
+            raise UsageError(
+                "splits, ids and groups of a table are columns of it",
+                "call them 'split' and 'id', and name the groups: groups=['subject']",
+            )
+        samples = from_table(data, label, modalities=modalities, groups=groups or (), drop_empty=True)
     else:
         if not (splits is None and groups is None and ids is None):
             raise UsageError("splits, groups and ids belong to arrays", "the data have their own: leave them out")
         samples = data if isinstance(data, Samples) else load_data(str(data))
+    return with_splits(samples, seed)
+
+
+def with_splits(samples: Samples, seed: int = 0) -> Samples:
+    """The same samples; 70/15/15 % train, valid and test where none has a split, whole people on one side."""
     if (samples.split != UNASSIGNED).any():
         return samples
-    people = next(iter(identity_columns(samples)), None)
+    named = samples.groups if samples.source.get("reader") == "table" else ()  # a person named each of them
+    people = next(iter([*identity_columns(samples), *named]), None)
     group = None if people is None else (people, [str(m) for m in samples.groups[people]])
     parts, rule = assign_splits([str(i) for i in samples.ids], group, seed)
     codes = np.array([SPLITS.index(part) for part in parts], np.uint8)
@@ -179,7 +209,7 @@ def evaluate(
     protocol: str = "fixed",
     split: str = "test",
     splits: Sequence[Any] | None = None,
-    groups: Mapping[str, Any] | None = None,
+    groups: Mapping[str, Any] | Sequence[str] | str | None = None,
     ids: Sequence[Any] | None = None,
     seed: int = 0,
 ) -> Evaluation:
@@ -189,7 +219,9 @@ def evaluate(
     from md2n.evaluation.protocols import fixed_conditions, random_conditions
     from md2n.experiment.loading import check_fits
 
-    samples = samples_of(data, label, splits=splits, groups=groups, ids=ids, seed=seed).only(predictor.schema.names)
+    modalities = predictor.columns if is_wide(data) else None
+    samples = samples_of(data, label, splits=splits, groups=groups, ids=ids, modalities=modalities, seed=seed)
+    samples = samples.only(predictor.schema.names)
     check_fits(samples, predictor.schema)
     rows = samples.rows(split)
     if not len(rows):

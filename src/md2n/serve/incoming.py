@@ -11,9 +11,11 @@ import numpy.typing as npt
 from md2n.data.normalise import Normaliser
 from md2n.data.readers.dataframes import check_rows, plain
 from md2n.data.readers.padding import treat_zeros_as_trained
+from md2n.data.readers.wide import Columns
 from md2n.data.samples import UNASSIGNED, Array, Ragged, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.modality import Modality, Schema
+from md2n.serve.tables import taken_apart
 from md2n.shapes import Tensor
 
 # Per sample an array, nested lists or None; a tensor or a table of pandas, polars or Arrow serves as an array.
@@ -24,11 +26,12 @@ SHOWN = 5  # ids named in a message
 
 
 def incoming(
-    data: Mapping[str, Given] | Samples,
+    data: Mapping[str, Given] | Samples | Any,
     groups: Sequence[str] | None,
     schema: Schema,
     group: str,
     zeros: Mapping[str, str] | None = None,
+    columns: Columns | None = None,
 ) -> tuple[Samples, tuple[str, ...]]:
     """The data with every modality of the schema, in its order, and notes on how they were taken.
 
@@ -36,17 +39,21 @@ def incoming(
 
     Args:
         data: modality name -> ``[N, d]`` or ``[N, T, d]`` array, a table, or one array or ``None`` per sample, or
-            ``None``; or a data set.
+            ``None``; or a data set; or one table of all modalities, or a list with an array of each.
         groups: the member of each sample, or ``None``.
         schema: of the model.
         group: the column that ``groups`` belongs to.
         zeros: modality -> ``padding`` or ``measurement``: what zeros at the ends of sequences were in training.
+        columns: modality -> columns of the table of training, if that was one.
 
     Raises:
         UsageError: groups of another number.
         DataError: an unknown modality, another feature size, frames where the model takes vectors, ``[T, d]`` arrays
             that may be one clip or many samples, differing numbers of samples, or nothing at all.
     """
+    if not isinstance(data, Samples):
+        data, members = taken_apart(data, schema, columns or {}, group)
+        groups = members if groups is None else groups
     features = dict(data.modalities) if isinstance(data, Samples) else dict(data)
     for name in features:
         if name not in schema.names:

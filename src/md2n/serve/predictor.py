@@ -16,7 +16,8 @@ import torch
 from md2n.batch import SequenceBatch
 from md2n.data.cell_model import CellModel
 from md2n.data.normalise import Normaliser
-from md2n.data.samples import Array, Ragged, Samples
+from md2n.data.readers.wide import Columns
+from md2n.data.samples import Ragged, Samples
 from md2n.errors import UsageError
 from md2n.evaluation.certainty import LEVELS, Certainty
 from md2n.evaluation.inference import to_numpy
@@ -24,9 +25,10 @@ from md2n.methods.base import MultimodalModel, Recovers
 from md2n.missing import pattern_name
 from md2n.modality import Schema
 from md2n.seeding import generator
-from md2n.serve.answers import Answer, Recovered
+from md2n.serve.answers import Answer, Floats, Recovered
 from md2n.serve.finite import require_finite
 from md2n.serve.incoming import Given, check_units, content_keys, group_notes, incoming
+from md2n.serve.tables import columns_in, columns_in_training
 from md2n.serve.taken import Taken, recovered_frames
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from md2n.serve.inspecting import Inspection, Reference
     from md2n.serve.retrieving import Retrieved
 
-Floats = npt.NDArray[np.float32]
 DRAWS = 8  # behind a prediction's standard deviation, unless more are asked for: as many as behind a recovery's
 
 
@@ -53,6 +54,7 @@ class Predictor:
         zeros: modality -> ``padding`` or ``measurement``: what zeros at the ends of its sequences were in training.
         notes: what a person should know of every answer.
         certainty: how sure predictions may be; not calibrated if not given.
+        columns: modality -> columns of the table it was trained on, if that was one.
         measure: gives the ``Reference`` that ``inspect`` compares with, when it is first needed.
     """
 
@@ -67,12 +69,13 @@ class Predictor:
         zeros: Mapping[str, str] | None = None,
         notes: Sequence[str] = (),
         certainty: Certainty | None = None,
+        columns: Columns | None = None,
         measure: "Callable[[Predictor], Reference] | None" = None,
     ) -> None:
         self.model, self.schema, self.normaliser = model, schema, normaliser
         self.cells = cells or CellModel.plain({m.name: m.dim for m in schema.modalities})
         self.seed, self.batch_size, self.zeros, self.notes = seed, batch_size, zeros or {}, tuple(notes)
-        self.certainty, self.measure = certainty, measure
+        self.certainty, self.columns, self.measure = certainty, columns or {}, measure
         self._reference: Reference | None = None
 
     def __repr__(self) -> str:
@@ -83,7 +86,7 @@ class Predictor:
 
     def predict(
         self,
-        data: Mapping[str, Given] | Samples,
+        data: Mapping[str, Given] | Samples | Any,
         *,
         groups: Sequence[str] | None = None,
         draws: int | None = None,
@@ -95,8 +98,8 @@ class Predictor:
 
         Args:
             data: modality name -> ``[N, d]`` or ``[N, T, d]`` array, a table of pandas, polars or Arrow, or one array
-                (or ``None``) per sample; a modality may be left out or ``None``.  Or a data set as
-                ``md2n.data.store.open_store`` gives it.
+                (or ``None``) per sample; a modality may be left out or ``None``.  Or one table with the columns of all
+                modalities, a list with an array of each modality, or a data set of ``md2n.data.store.open_store``.
             groups: the group (actor, subject) of each sample, for models normalised by group.
             draws: behind ``std``, and behind the prediction where that is a mean over draws (IMDer's; MD2N's with
                 ``predict_steps > 1``).  If not given, 8 or the model's own setting, whichever is more.  Ignored by a
@@ -143,7 +146,7 @@ class Predictor:
 
     def recover(
         self,
-        data: Mapping[str, Given] | Samples,
+        data: Mapping[str, Given] | Samples | Any,
         *,
         groups: Sequence[str] | None = None,
         draws: int | None = None,
@@ -192,10 +195,8 @@ class Predictor:
                             std[name].append(width)
                             known[name].append(flags)
                             continue
-                        own, raw = (
-                            taken.samples.ids[row : row + 1],
-                            (values[i, : frames[i, k]], widths[i, : frames[i, k]]),
-                        )
+                        own = taken.samples.ids[row : row + 1]
+                        raw = values[i, : frames[i, k]], widths[i, : frames[i, k]]
                         for part in raw:  # before the way back, on which an infinity may become the limit
                             require_finite(f"the recovered '{name}'", part[None], own)
                         value, width = taken.in_own_units(name, row, *raw)
@@ -218,7 +219,8 @@ class Predictor:
             notes=(*taken.samples.notes, *notes),
             source=source,
         )
-        return Recovered(features, std if recovery.std else {}, was_given, known, filled, taken.notes)
+        columns = columns_in(data, self.schema, self.columns)
+        return Recovered(features, std if recovery.std else {}, was_given, known, filled, taken.notes, columns)
 
     def evaluate(
         self, data: Any, label: Any = "", *, protocol: str = "fixed", split: str = "test", **options: Any
@@ -347,14 +349,14 @@ class Predictor:
         """Where the model is."""
         return next(self.model.parameters()).device
 
-    def take(self, data: Mapping[str, Given] | Samples, groups: Sequence[str] | None, units: bool) -> Taken:
+    def take(self, data: Mapping[str, Given] | Samples | Any, groups: Sequence[str] | None, units: bool) -> Taken:
         """New data as the model takes them, of which what does not fit is refused.
 
         Raises:
             DataError: as for ``predict``.
             UsageError: another number of groups than of samples.
         """
-        samples, notes = incoming(data, groups, self.schema, self.normaliser.group, self.zeros)
+        samples, notes = incoming(data, groups, self.schema, self.normaliser.group, self.zeros, self.columns)
         if units:
             check_units(samples, self.normaliser)
         adapted = self.normaliser.adapt(samples)
@@ -393,5 +395,6 @@ def load(run: str | Path, *, device: str = "cpu", seed: int = 0) -> Predictor:
         zeros=zeros,
         notes=loaded.notes,
         certainty=loaded.certainty,
+        columns=columns_in_training(loaded.facts),
         measure=lambda predictor: run_reference(predictor, loaded),
     )

@@ -1,0 +1,236 @@
+"""Tables given to a trained model, and the same kind of table given back: pandas', polars', Arrow's, Hugging Face's.
+
+None of these libraries is imported: what a table can do says which it is of.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from md2n.data.readers.dataframes import column
+from md2n.data.readers.wide import COLUMNS, Columns
+from md2n.data.readers.wide_cells import (
+    TextColumns,
+    cells,
+    features_of,
+    frames_of,
+    is_nothing,
+    is_wide,
+    names_of,
+    real_table,
+)
+from md2n.data.samples import Array
+from md2n.errors import DataError
+from md2n.modality import Schema
+
+if TYPE_CHECKING:
+    from md2n.serve.answers import Recovered
+
+STD = "_std"
+
+
+def columns_in_training(facts: Mapping[str, Any]) -> Columns:
+    """Modality -> columns of the table a run was trained on; empty where it was none."""
+    data = facts.get("data")
+    table = data.get(COLUMNS, {}) if isinstance(data, Mapping) else {}
+    return {modality: tuple(own) for modality, own in table.items()}
+
+
+def columns_in(data: Any, schema: Schema, trained: Columns) -> Columns:
+    """Modality -> columns of a table for a model; empty where the data are no table.
+
+    Without columns of training, a modality's are the one of its name, or those whose names begin with it.
+
+    Args:
+        data: a table, or anything else.
+        schema: of the model.
+        trained: modality -> columns in training.
+
+    Raises:
+        DataError: the table has a part of a modality's columns, or none of any.
+    """
+    if not (is_wide(data) or isinstance(data, TextColumns)):
+        return {}
+    names = names_of(data)
+    columns: dict[str, tuple[Any, ...]] = {}
+    for modality in schema.names:
+        own = trained.get(modality) or ((modality,) if modality in names else _beginning(names, modality))
+        absent = [name for name in own if name not in names]
+        if absent and len(absent) < len(own):
+            raise DataError(
+                f"the table lacks {len(absent)} of {len(own)} columns of modality '{modality}', such as '{absent[0]}'",
+                "give all of them, with empty cells where a number is unknown, or none",
+            )
+        if own and not absent:
+            columns[modality] = own
+    if not columns:
+        expected = ", ".join(str(name) for own in trained.values() for name in own[:2]) or ", ".join(schema.names)
+        raise DataError("the table has no column of any modality", f"the model knows columns such as {expected}")
+    return columns
+
+
+def _beginning(names: Sequence[Any], modality: str) -> tuple[Any, ...]:
+    return tuple(n for n in names if str(n).startswith((f"{modality}_", f"{modality}.")))
+
+
+def taken_apart(data: Any, schema: Schema, trained: Columns, group: str) -> tuple[Any, Sequence[str] | None]:
+    """A table, or a list of ``[N, d]`` arrays, as modality -> features; and the members of a group column, if any.
+
+    Anything else comes back as it is.
+
+    Raises:
+        DataError: as ``columns_in``, a cell that is no number, or another number of arrays than of modalities.
+    """
+    if isinstance(data, list | tuple):
+        if len(data) != len(schema.names):
+            raise DataError(
+                f"{len(data)} arrays were given for {len(schema.names)} modalities",
+                f"give one of each, None where it is missing: {', '.join(schema.names)}",
+            )
+        return dict(zip(schema.names, data)), None
+    columns = columns_in(data, schema, trained)
+    if not columns:
+        return data, None
+    table = real_table(data)
+    members = [str(m) for m in column(table[group])] if group and group in names_of(table) else None
+    return features_of(table, columns, {m.name: m.dim for m in schema.modalities}), members
+
+
+def without(table: Any, hidden: Sequence[str], schema: Schema, trained: Columns) -> Any:
+    """The table with empty cells in all columns of some modalities.
+
+    Args:
+        table: of Arrow, or of a CSV file.
+        hidden: modalities.
+        schema: of the model.
+        trained: modality -> columns in training.
+    """
+    columns = columns_in(table, schema, trained) if hidden else {}
+    for name in (name for modality in hidden for name in columns.get(modality, ())):
+        if isinstance(table, TextColumns):
+            table = TextColumns({**table, name: [""] * len(table[name])})
+        else:
+            place = table.column_names.index(name)
+            empty = type(table).from_pydict({name: [None] * len(table)}, schema=table.select([name]).schema)
+            table = table.set_column(place, table.schema.field(name), empty[name])
+    return table
+
+
+def filled_arrays(arrays: Sequence[Any], recovered: "Recovered") -> list[Array]:
+    """``[N, d]`` arrays with what is not known in them recovered."""
+    blocks = [np.concatenate(rows).astype(np.float64) for rows in recovered.features.values()]
+    filled = []
+    for array, block in zip(arrays, blocks):
+        own = block if array is None else np.asarray(array, np.float64)
+        filled.append(np.where(np.isfinite(own), own, block))
+    return filled
+
+
+def filled_table(table: Any, recovered: "Recovered") -> Any:
+    """The table with its empty cells recovered, and the standard deviation of each in ``NAME_std``.
+
+    Raises:
+        DataError: another table than was given, or a column of such a name is there.
+    """
+    real = real_table(table)
+    filled: dict[Any, Any] = {}
+    widths: dict[Any, Any] = {}
+    for modality, own in recovered.columns.items():
+        arrays = [cells(real, name) for name in own]
+        values, std = recovered.features[modality], recovered.std.get(modality)
+        if len(arrays[0]) != len(values):
+            raise DataError(f"the table has {len(arrays[0])} rows, {len(values)} were recovered", "give the same table")
+        if all(a.dtype.kind in "iufb" for a in arrays) and all(v.shape == (1, len(own)) for v in values):
+            block = np.concatenate(values)
+            filled |= {n: _filled(a, block[:, j]) for j, (n, a) in enumerate(zip(own, arrays)) if _gaps(a).any()}
+            widths |= {} if std is None else {f"{n}{STD}": np.concatenate(std)[:, j] for j, n in enumerate(own)}
+            continue
+        nested = len(own) == 1 and _is_nested(arrays[0], own[0], values)
+        for j, (name, array) in enumerate(zip(own, arrays)):
+            part = slice(None) if len(own) == 1 else slice(j, j + 1)
+            parts = [_own_where_known(cell, v[:, part], name) for cell, v in zip(array, values)]
+            filled[name] = [_listed(v, nested) for v in parts]
+            if std is not None:
+                widths[f"{name}{STD}"] = [_listed(w[:, part], nested) for w in std]
+    return with_columns(table, filled, widths)
+
+
+def _gaps(array: Array) -> Array:
+    return ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(len(array), bool)
+
+
+def _filled(array: Array, recovered: Array) -> Array:
+    return np.where(_gaps(array), recovered, array).astype(array.dtype)
+
+
+def _is_nested(array: Array, name: Any, values: Sequence[Array]) -> bool:
+    """Whether a column of lists holds frames; a column of empty cells does where sequences have several numbers."""
+    first = next((v for v in array if not is_nothing(v)), None) if array.dtype.kind == "O" else None
+    if first is not None:
+        return frames_of(first, name).ndim == 2
+    return values[0].shape[1] > 1 and max(len(v) for v in values) > 1
+
+
+def _own_where_known(cell: Any, recovered: Array, name: Any) -> Array:
+    """``[T, d]`` of one cell: its own numbers where they are known."""
+    if is_nothing(cell):
+        return recovered
+    own = frames_of(cell, name).reshape(-1, recovered.shape[1])
+    # Zeros at the ends may have been taken for padding and cut off: then there is nothing beside these frames.
+    return np.where(np.isfinite(own), own, recovered) if len(own) == len(recovered) else own
+
+
+def _listed(frames: Array, nested: bool) -> list[Any]:
+    return list(frames.tolist() if nested else frames.reshape(-1).tolist())
+
+
+def with_columns(table: Any, changed: Mapping[Any, Any], added: Mapping[Any, Any]) -> Any:
+    """The same kind of table with some columns replaced and others added at its end.
+
+    Raises:
+        DataError: a column that is to be added is there.
+    """
+    twice = [name for name in added if name in names_of(table)]
+    if twice:
+        raise DataError(f"the table has a column '{twice[0]}' already", "drop it, or give it another name")
+    if isinstance(table, TextColumns):
+        texts = {name: _texts(values, table.get(name)) for name, values in {**changed, **added}.items()}
+        return TextColumns({**table, **texts})
+    if hasattr(table, "with_format"):
+        return type(table)(with_columns(real_table(table), changed, added))
+    if hasattr(table, "iloc"):
+        # Joined at once: pandas warns of tables that grow by single columns.
+        whole = table.copy()
+        for name, values in changed.items():
+            whole[name] = _series(table[name], values)
+        return whole.join(type(table)({name: _cells(values) for name, values in added.items()}, index=table.index))
+    if hasattr(table, "with_columns"):
+        own = type(table)({str(n): _cells(v) for n, v in {**changed, **added}.items()})
+        return table.with_columns(own.get_columns())
+    own = type(table).from_pydict({n: _cells(v) for n, v in {**changed, **added}.items()})
+    for name in changed:
+        table = table.set_column(table.column_names.index(name), name, own[name])
+    for name in added:
+        table = table.append_column(name, own[name])
+    return table
+
+
+def _series(before: Any, values: Any) -> Any:
+    if isinstance(values, list):
+        return type(before)(values, index=before.index, dtype=object)
+    return values.astype(before.dtype) if getattr(before.dtype, "name", "") == "float32" else values
+
+
+def _cells(values: Any) -> Any:
+    """A column as constructors of tables take it: words as a list, which every one of them reads as words."""
+    return values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind in "US" else values
+
+
+def _texts(values: Any, before: Sequence[str] | None) -> list[str]:
+    """Cells of a CSV file; those that hold a number stay as they are written."""
+    after = [str(v) for v in values]
+    if before is None:
+        return after
+    known = np.isfinite(cells(TextColumns({"": list(before)}), ""))
+    return [old if keep else new for old, new, keep in zip(before, after, known)]
