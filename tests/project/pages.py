@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from md2n.data.readers.arrays import from_arrays
 from md2n.data.store import write_store
@@ -130,6 +131,17 @@ def pickled(path: Path) -> None:
     path.write_bytes(pickle.dumps(content()))
 
 
+def wide(path: Path) -> None:
+    """A Parquet file with the columns of two modalities."""
+    arrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+    rng = np.random.default_rng(3)
+    columns = {name: rng.normal(size=COUNT) for name in ("acc_x", "acc_y", "hr_mean", "hr_std")}
+    columns["acc_x"][::5] = columns["acc_y"][::5] = np.nan
+    facts = {"y": ["low", "high"] * (COUNT // 2), "subject": [f"s{i // 4}" for i in range(COUNT)]}
+    arrow.parquet.write_table(arrow.table({**columns, **facts}), path)
+
+
 def csd(folder: Path) -> None:
     """CMU SDK files."""
     folder.mkdir()
@@ -142,6 +154,7 @@ BROUGHT: dict[str, Callable[[Path], None]] = {
     "new-store": store,
     "my-sentiment": lambda path: store(path, known="mosi"),
     "data.npz": npz,
+    "table.parquet": wide,
     "mine": tables,
     "my-clips": clips,
     "unaligned_50.pkl": pickled,

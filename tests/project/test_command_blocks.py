@@ -24,6 +24,7 @@ BRINGS = {
     "bring-your-own-data.md": (*SOURCES, "new-store", "data"),
     "choose-settings.md": ("my-store", "my-sentiment"),
     "compare-methods.md": ("my-store",),
+    "tables-and-scikit-learn.md": ("table.parquet",),
 }
 SHORTER = {"train": ["--quiet", "--set", "trainer.epochs=1"]}
 WRITTEN = {page.name: list(commands(page.read_text(encoding="utf-8"))) for page in PAGES}

@@ -63,7 +63,7 @@ Examples:
   md2n data import unaligned_50.pkl --out mosei --known mosei
   md2n data import csd-folder --out mosi-words --align words
   md2n data import data.npz --out mine --label y_mood --kind y_age=regression
-  md2n data import table.parquet --modality acc=acc_* --modality heart=hr,hrv --label y --group subject --out mine
+  md2n data import table.parquet --modality 'acc=acc_*' --modality heart=hr,hrv --label y --group subject --out mine
   md2n data import my-folder --out mine --classes y=no,yes --drop-empty
   md2n data import my-clips --out mine --align words --label arousal
   md2n data import my-clips --out mine --align words --tier tokens

@@ -63,7 +63,7 @@ def _columns(names: Sequence[Any], modality: str, which: Any) -> tuple[Any, ...]
     if not own:
         raise UsageError(
             f"no column belongs to the modality '{modality}': {which!r} fits none",
-            f"give names, a pattern ('acc_*') or first letters; {did_you_mean(str(which), names)}",
+            f"give names, a pattern ('acc_*') or first letters; {did_you_mean(str(which), map(str, names))}",
         )
     return own
 
@@ -77,7 +77,9 @@ def _one(names: Sequence[Any], modality: str, which: Any) -> Any:
         return which
     if isinstance(which, int | np.integer) and -len(names) <= which < len(names):
         return names[int(which)]
-    raise UsageError(f"there is no column {which!r} for the modality '{modality}'", did_you_mean(str(which), names))
+    raise UsageError(
+        f"there is no column {which!r} for the modality '{modality}'", did_you_mean(str(which), map(str, names))
+    )
 
 
 def guessed_columns(names: Iterable[Any], lists: Collection[Any] = ()) -> tuple[dict[str, tuple[Any, ...]], str]:
@@ -100,7 +102,7 @@ def guessed_columns(names: Iterable[Any], lists: Collection[Any] = ()) -> tuple[
     if not 2 <= len(groups) <= MOST_GUESSED:
         raise DataError(
             f"the columns make {len(groups)} modalities by what their names begin with: {first_few(groups, 6)}",
-            "say which columns belong together: --modality acc=acc_* --modality gyro=g1,g2, or in Python "
+            "say which columns belong together: --modality 'acc=acc_*' --modality gyro=g1,g2, or in Python "
             "modalities={'acc': 'acc_*', 'gyro': ['g1', 'g2']}",
         )
     shown = "; ".join(f"{modality}: {_counted(own)}" for modality, own in groups.items())

@@ -129,7 +129,7 @@ class _Wide:
         named = (*self.groups, *self._labelled(), *([self.split] if self.split != SPLIT else []))
         for one in named:
             if one not in self.names:
-                raise UsageError(f"the table has no column '{one}'", did_you_mean(str(one), self.names))
+                raise UsageError(f"the table has no column '{one}'", did_you_mean(str(one), map(str, self.names)))
 
     def _labelled(self) -> list[str]:
         own = [self.label] if isinstance(self.label, str) and self.label else []
