@@ -21,7 +21,7 @@ def columns() -> dict[str, list[Any]]:
     cause = rng.normal(size=N)
     held: dict[str, list[Any]] = {f"acc_{c}": (cause + rng.normal(size=N) / 9).tolist() for c in "xy"}
     held["acc_x"][4] = held["acc_x"][6] = held["acc_y"][6] = None
-    held["step_1"] = [None if i % 7 == 5 else int(100 * c) for i, c in enumerate(cause)]
+    held["step_1"] = [None if i > 30 and i % 7 == 5 else int(100 * c) for i, c in enumerate(cause)]
     held["seq"] = [None if i % 3 == 2 else np.full((2 + i % 2, 2), c).tolist() for i, c in enumerate(cause)]
     held["seq"][1] = [[cause[1], None], [None, None]]
     return held | {"y": ["low" if c < 0 else "high" for c in cause], "note": ["="] * N}

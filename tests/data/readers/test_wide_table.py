@@ -79,7 +79,7 @@ def test_parquet_in_pieces_gives_what_the_table_gives(tmp_path: Path, monkeypatc
     held["seq"][1] = [[None, None], [1.0, 2.0]]
     whole = table("pyarrow", held)
     parquet.write_table(whole, tmp_path / "t.parquet", row_group_size=6)
-    monkeypatch.setattr("md2n.data.readers.table_file.MOST_ROWS", 4)
+    monkeypatch.setattr("md2n.data.readers.table_file.MOST_ROWS", 1)
     samples = read(tmp_path / "t.parquet", columns=CHOICE, groups=("who",), label="y")
     same(samples, from_table(whole, "y", modalities=CHOICE, groups=["who"]))
     assert all(isinstance(r.values, np.memmap) for r in samples.modalities.values())
