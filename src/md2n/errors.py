@@ -66,6 +66,12 @@ class StorageError(Md2nError):
     exit_code = 7
 
 
+class LostProcess(Md2nError):  # noqa: N818 - it says what happened
+    """Another process of the same training ended; the last checkpoint is whole and the same command goes on."""
+
+    exit_code = 8
+
+
 class InterruptedRun(Md2nError):  # noqa: N818 - not an error of the program: the person asked for it
     """Ctrl-C or a termination signal; the state is saved and the same command goes on."""
 

@@ -15,6 +15,7 @@ from md2n.errors import (
     DataError,
     DivergenceError,
     InterruptedRun,
+    LostProcess,
     Md2nError,
     RunError,
     StorageError,
@@ -140,6 +141,7 @@ def test_completion_is_installed_for_the_shell_one_is_in(tmp_path):
         (RunError, 5),
         (DivergenceError, 6),
         (StorageError, 7),
+        (LostProcess, 8),
         (InterruptedRun, 130),
     ],
 )
