@@ -28,6 +28,7 @@ from md2n.evaluation.certainty import LEAST
 from md2n.evaluation.evaluator import validation_score
 from md2n.evaluation.inference import conversations_for
 from md2n.methods.base import MultimodalModel, Phase
+from md2n.parallel.group import agreed, from_first
 from md2n.seeding import generator, stream_seed
 from md2n.training.calibration import calibrate, predictions_certainty
 from md2n.training.checkpoint import Best, Checkpoint, Progress
@@ -118,7 +119,7 @@ def train(
     with torch.random.fork_rng(devices=devices), stop_requests() as stop_wanted:
         torch.set_num_threads(config.threads)
         try:
-            return loop.run(stop_wanted)
+            return loop.run(agreed(stop_wanted))
         except DivergenceError as error:
             run.log.flush()
             run.record("failed", reason=error.message)
@@ -330,7 +331,8 @@ class Loop:
         """Score and loss of the averaged weights, and whether they are the best of the phase."""
         p = self.progress
         with self.parts.average.shown(self.model):
-            score, loss = self.validate(self.model, self.valid_set, self.seed, self.device)
+            measured = self.validate(self.model, self.valid_set, self.seed, self.device)
+        score, loss = from_first(lambda: measured)  # another processor may differ in the last digit
         self.require_finite(score, "the validation score")
         self.require_finite(loss, "the validation loss")
         by_loss = self.config.select_on == "loss"

@@ -13,6 +13,7 @@ from torch import nn
 
 from md2n.errors import UsageError
 from md2n.methods.base import MultimodalModel, Phase
+from md2n.parallel.group import mean_gradients
 from md2n.shapes import Float, Tensor
 from md2n.training.checkpoint import Checkpoint, Progress
 from md2n.training.config import TrainerConfig
@@ -58,8 +59,9 @@ class OptimizerState:
                 load_optimizer(self._optimizer, self.parameters, checkpoint.optimizer)
 
     def backward(self, loss: Float[Tensor, ""]) -> float:
-        """Computes the gradients of a loss and clips them; returns their norm before that."""
+        """Computes the gradients of a loss, of all processes, and clips them; returns their norm before that."""
         loss.backward()  # type: ignore[no-untyped-call]
+        mean_gradients(self.parameters.values())
         return float(clip_gradient(self.parameters, self.config.gradient_clip, self.model.independent_parts()))
 
     def step(self, number: int) -> float:
