@@ -1,5 +1,6 @@
 """``md2n train``: one method on one data set into one run folder."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ Examples:
   md2n train my.toml --data my-store --out runs/mine --device cuda
   md2n train --data my-store --hide image=0.7 --out runs/few-images
   md2n train --data digits --out runs/digits --track tensorboard --track mlflow
+  torchrun --nproc-per-node 2 -m md2n train --data digits --out runs/two
 
 Stopped at any moment, the same command goes on where it was.
 """
@@ -50,15 +52,20 @@ def train(
     from md2n.cli.rates import rates
     from md2n.experiment.config import resolve
     from md2n.experiment.pipeline import run_training
+    from md2n.parallel.group import is_first, joined
+    from md2n.training.device import choose_device
+    from md2n.training.observer import Silent
 
     chosen = list(sets or [])
     if device:
         chosen.append(f"trainer.device={device}")
     chosen += [f"data.hide={{{', '.join(f'{json.dumps(k)} = {r}' for k, r in rates(hide).items())}}}"] if hide else []
     resolved = resolve(config, chosen, data=data or None, model=model or None, seed=seed)
-    with watch(out, quiet=quiet, track=track or ()) as observer:
-        run_training(resolved, out, observer)
-    typer.echo(str(out))
+    with joined(choose_device(resolved.trainer.device).type):
+        with watch(out, quiet=quiet, track=track or ()) if is_first() else nullcontext(Silent()) as observer:
+            run_training(resolved, out, observer)
+        if is_first():
+            typer.echo(str(out))
 
 
 train.__doc__ = f"{train.__doc__}\n{EXAMPLES}"

@@ -1,13 +1,16 @@
 """From a configuration to a run folder, and from a run folder to its results: what the commands call."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from md2n.brief import brief
 from md2n.config import from_mapping, to_mapping
 from md2n.data.cell_model import CellModel
 from md2n.data.hide import hidden_counts, hide_for_good
+from md2n.data.normalise import Normaliser
 from md2n.data.places import check_one_meaning
 from md2n.data.readers.padding import ZEROS, zeros_of
 from md2n.data.readers.wide import COLUMNS
@@ -21,9 +24,12 @@ from md2n.experiment.costs import TrainingMeter
 from md2n.experiment.findings import tell_findings
 from md2n.experiment.loading import LoadedRun, data_checksum, load_run, read_normaliser
 from md2n.experiment.measuring import recovery_examples, run_evaluation
+from md2n.experiment.shared_run import open_run
 from md2n.experiment.source import UNKNOWN, training_code
 from md2n.methods.catalogue import build
-from md2n.modality import Schema
+from md2n.modality import Schema, Task
+from md2n.parallel.group import count, from_first, is_first
+from md2n.parallel.rows import rows_divided
 from md2n.training.device import autocast, choose_device
 from md2n.training.loop import train
 from md2n.training.observer import Observer, Silent, Together
@@ -32,7 +38,6 @@ from md2n.training.rundir import (
     CELLS,
     CONFIG,
     NORMALISER,
-    RunDir,
     is_begun,
     is_finished,
     read_config,
@@ -41,6 +46,8 @@ from md2n.training.rundir import (
     tidy_finished,
     write_file,
 )
+
+PROCESSES = "processes"  # in run.json, of a training in several
 
 __all__ = ["LoadedRun", "load_run", "recovery_examples", "run_evaluation", "run_training"]
 
@@ -73,29 +80,25 @@ def run_training(
     autocast(config.trainer.precision, choose_device(config.trainer.device))
     if data_set is not None and config.data.fold is not None:
         raise UsageError("data.fold splits data that are read by name", "give the samples the split they shall have")
-    begun = is_begun(out)
-    if begun:
-        check_same(out, read_config(out), mapping)
-        if is_finished(out):
-            check_one_meaning(config.data.name)
-            if data_set is not None or is_store(Path(config.data.name)):  # that of anything else takes reading it
-                now = {"name": config.data.name, "checksum": checksum(data_set or Path(config.data.name))}
-                check_same_data(out, read_run(out).get("data"), now)
-            tidy_finished(out)
-            # How it is to be measured may have changed, and belongs to no training.
-            if (settings := read_config(out))["evaluation"] != mapping["evaluation"]:
-                write_file(out, CONFIG, encode_json(settings | {"evaluation": mapping["evaluation"]}))
-            result = read_run(out)["result"]
-            watcher.notice(f"{out} is done: validation {result['score']:.4g} after epoch {result['epoch']}")
-            return out
+    before = from_first(lambda: _before(config, out, data_set))
+    if before.result is not None:
+        score, epoch = before.result["score"], before.result["epoch"]
+        watcher.notice(f"{out} is done: validation {score:.4g} after epoch {epoch}")
+        return out
+    begun = before.begun
     whole = load(config.data.name, config.data) if data_set is None else data_set
     for note in reading_notes(config.data.name, whole):
         watcher.notice(f"note: {note}")
     samples = hide_for_good(whole, config.data.hide, config.seed)
     hidden = hidden_counts(whole, samples)
     # What was measured then rather than anew: the same bits even under another version of numpy.
-    before = (read_normaliser(out), from_mapping(Schema, read_schema(out)).task) if begun else (None, None)
-    data = load_datasets(samples, config.data, *before)
+    data = load_datasets(samples, config.data, before.normaliser, before.task)
+    rows = min(config.trainer.batch_size, len(data.train))
+    if count() > rows > 0:
+        raise UsageError(
+            f"{count()} processes cannot share a batch of {rows} samples",
+            f"give torchrun --nproc-per-node {rows} at most, or raise trainer.batch_size",
+        )
     model = build(config.model.name, data.schema, config.model.settings, config.seed)
     facts: dict[str, Any] = {
         "name": samples.name,
@@ -112,19 +115,27 @@ def run_training(
         facts[COLUMNS] = samples.source[COLUMNS]
     tell_findings(whole, config.data, watcher.warn)
     code = training_code(config.model.name)
-    with RunDir(out, mapping, watcher.warn) as run:
-        if begun and read_run(out).get("code") != code:
-            code = UNKNOWN
+    if begun and before.code != code:
+        code = UNKNOWN
+    if begun and before.processes != count():
+        watcher.warn(f"begun in {before.processes} processes, going on in {count()}: bits may differ from here on")
+    with open_run(out, mapping, watcher.warn) as run, rows_divided(model) as divided:
+        if count() > 1:
+            watcher.notice(f"{count()} processes share the rows of every batch")
+            if not divided:
+                watcher.warn(f"no part of '{config.model.name}' works by row: it is no faster than in one process")
         run.describe(to_mapping(data.schema), facts)
-        run.record("running", code=code)
+        run.record("running", code=code, **({PROCESSES: count()} if count() > 1 else {}))
         if not begun:
             arrays, kind = data.normaliser.to_state()
             run.save_tensors(NORMALISER, {name: torch.from_numpy(a) for name, a in arrays.items()}, kind)
             arrays, kind = CellModel.fit(data.samples, data.train.rows, data.normaliser).to_state()
             run.save_tensors(CELLS, {name: torch.from_numpy(a) for name, a in arrays.items()}, kind)
-        meter = TrainingMeter(out, sum(p.numel() for p in model.parameters()), begun)
+        watchers = [watcher]
+        if is_first():
+            watchers.append(TrainingMeter(out, sum(p.numel() for p in model.parameters()), begun))
         try:
-            train(model, data.train, data.valid, config.trainer, config.seed, run, Together([watcher, meter]))
+            train(model, data.train, data.valid, config.trainer, config.seed, run, Together(watchers))
         # Of covariances that are no numbers any more, or singular.
         except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # documented, not in its __all__
             raise DivergenceError(
@@ -134,3 +145,47 @@ def run_training(
         # They hold ten times what the chosen weights do; a damaged model is trained again to the same bits.
         run.checkpoints.clear()
     return out
+
+
+@dataclass(frozen=True)
+class Before:
+    """What is in the run folder when a training begins, or goes on.
+
+    Args:
+        begun: whether there is something to go on from.
+        result: of a training that is done.
+        normaliser: of a training that goes on.
+        task: likewise.
+        code: which trained it.
+        processes: which trained it.
+    """
+
+    begun: bool = False
+    result: dict[str, Any] | None = None
+    normaliser: Normaliser | None = None
+    task: Task | None = None
+    code: str | None = None
+    processes: int = 1
+
+    __repr__ = brief
+
+
+def _before(config: ExperimentConfig, out: Path, data_set: Samples | None) -> Before:
+    if not is_begun(out):
+        return Before()
+    mapping = to_mapping(config)
+    check_same(out, read_config(out), mapping)
+    facts = read_run(out)
+    if not is_finished(out):
+        task = from_mapping(Schema, read_schema(out)).task
+        processes = int(facts.get(PROCESSES, 1))
+        return Before(True, None, read_normaliser(out), task, facts.get("code"), processes)
+    check_one_meaning(config.data.name)
+    if data_set is not None or is_store(Path(config.data.name)):  # that of anything else takes reading it
+        now = {"name": config.data.name, "checksum": checksum(data_set or Path(config.data.name))}
+        check_same_data(out, facts.get("data"), now)
+    tidy_finished(out)
+    # How it is to be measured may have changed, and belongs to no training.
+    if (settings := read_config(out))["evaluation"] != mapping["evaluation"]:
+        write_file(out, CONFIG, encode_json(settings | {"evaluation": mapping["evaluation"]}))
+    return Before(True, read_run(out)["result"])
