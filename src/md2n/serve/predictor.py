@@ -17,7 +17,7 @@ from md2n.batch import SequenceBatch
 from md2n.data.cell_model import CellModel
 from md2n.data.normalise import Normaliser
 from md2n.data.readers.wide import Columns
-from md2n.data.samples import Ragged, Samples
+from md2n.data.samples import Array, Ragged, Samples
 from md2n.errors import UsageError
 from md2n.evaluation.certainty import LEVELS, Certainty
 from md2n.evaluation.inference import to_numpy

@@ -12,8 +12,9 @@ import numpy as np
 from md2n.data.samples import Array
 from md2n.methods.base import Recovers
 from md2n.modality import Schema
+from md2n.serve.answers import Answer, Recovered
 from md2n.serve.http.query import Query
-from md2n.serve.predictor import Answer, Predictor, Recovered
+from md2n.serve.predictor import Predictor
 
 Reply = dict[str, Any]  # what is sent: arrays, lists of arrays, texts and tables of these
 Tensors = dict[str, Array]
