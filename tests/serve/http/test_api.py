@@ -51,9 +51,21 @@ def test_recoveries(client: TestClient, recovering: Predictor, three: dict[str, 
     assert reply["was_given"]["rows"] == [True, False, True]
 
 
+def test_explanations_add_up(client: TestClient, recovering: Predictor, three: dict[str, list[Any]]) -> None:
+    reply, explanation = asked(client, "/api/explain", three), recovering.explain(three)
+    for k, name in enumerate(explanation.names):
+        np.testing.assert_allclose(reply["adds"][name], explanation.own[:, k], atol=1e-6)
+    assert reply["adds"]["rows"][1] == 0
+    assert reply["labels"] == explanation.labels.tolist()
+    best = explanation.output.argmax(axis=1)
+    probability = np.asarray(asked(client, "/api/predict", three)["output"])[range(3), best]
+    np.testing.assert_allclose(reply["value"], probability, atol=1e-6)
+    np.testing.assert_allclose(reply["baseline"] + np.sum(list(reply["adds"].values()), axis=0), probability, atol=1e-6)
+
+
 def test_a_method_that_recovers_nothing_has_no_such_path(dropout: Predictor, three: dict[str, list[Any]]) -> None:
     with serving(dropout) as client:
-        assert client.get("/api/model").json()["abilities"] == ["predict"]
+        assert client.get("/api/model").json()["abilities"] == ["predict", "explain"]
         assert client.post("/api/recover", content=encode({"features": three}), headers=JSON).status_code == 404
         assert asked(client, "/api/predict", three)["std"] is None
 

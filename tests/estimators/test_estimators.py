@@ -16,7 +16,7 @@ from md2n.sklearn import MD2NClassifier, MD2NImputer, MD2NRegressor
 from md2n.sklearn.blocks import missing_together
 from md2n.sklearn.imputer import first_component
 from md2n.sklearn.training import QUICK_STEPS, Trained
-from tests.sklearn.conftest import NAMES, gappy
+from tests.estimators.conftest import NAMES, gappy
 
 BLOCKS = {"acc": slice(0, 3), "hr": [3, 4]}
 QUICK: dict[str, Any] = {"method": "modality_dropout", "epochs": 3}
