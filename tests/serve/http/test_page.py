@@ -80,6 +80,10 @@ def test_a_switch_hides_a_modality_and_shows_it_recovered(
     answer = recovering.predict(shown)
     assert page.inner_text("#result strong") == answer.labels[0]
     assert f"{100 * answer.output[0].max():.1f}" in page.inner_html("#result svg")
+    adds = page.locator("#explained svg text").all_text_contents()
+    assert adds[::2] == ["edges", "fourier", "moments"]
+    own = recovering.explain(shown).own[0, 1:]
+    assert [float(t.replace("−", "-")) for t in adds[1::2]] == pytest.approx(own.tolist(), rel=0.006, abs=0.0006)
     switch(page, "edges").click()
     page.wait_for_selector("#recovered .card:nth-child(2)")
     assert page.locator("#recovered svg g rect.model").count() == 48

@@ -13,6 +13,7 @@ from md2n.data.samples import Array
 from md2n.methods.base import Recovers
 from md2n.modality import Schema
 from md2n.serve.answers import Answer, Recovered
+from md2n.serve.explaining import Explanation
 from md2n.serve.http.query import Query
 from md2n.serve.predictor import Predictor
 
@@ -43,7 +44,7 @@ class Ability:
 
 def abilities_of(predictor: Predictor) -> dict[str, Ability]:
     """Name -> ability, of a predictor."""
-    every = [PREDICT, *([RECOVER] if isinstance(predictor.model, Recovers) else [])]
+    every = [PREDICT, EXPLAIN, *([RECOVER] if isinstance(predictor.model, Recovers) else [])]
     return {ability.name: ability for ability in every}
 
 
@@ -87,6 +88,35 @@ def _prediction_outputs(predictor: Predictor) -> list[dict[str, Any]]:
 
         outputs += [{"name": f"interval_{level}", "datatype": "FP64", "shape": [-1, 2]} for level in LEVELS]
     return outputs
+
+
+# --- explain ---------------------------------------------------------------------------------------------------------
+
+
+def _explain(predictor: Predictor, features: Mapping[str, Any], query: Query) -> Explanation:
+    return predictor.explain(features, groups=query.groups, draws=query.draws, check_units=False)
+
+
+def _explanations(explanation: Explanation, rows: slice) -> Reply:
+    own, value = explanation.own[rows], explanation.output[rows]
+    if explanation.classes:
+        value = value.max(axis=1)
+    return {
+        "labels": explanation.labels[rows],
+        "value": value,
+        "baseline": value - own.sum(axis=1),
+        "adds": {name: own[:, k] for k, name in enumerate(explanation.names)},
+    }
+
+
+def _explanation_tensors(reply: Reply, schema: Schema) -> Tensors:
+    tensors = {key: np.asarray(reply[key], np.float64) for key in ("value", "baseline")}
+    return tensors | {"adds": np.stack([np.asarray(reply["adds"][name], np.float64) for name in schema.names], axis=1)}
+
+
+def _explanation_outputs(predictor: Predictor) -> list[dict[str, Any]]:
+    plain = [{"name": name, "datatype": "FP64", "shape": [-1]} for name in ("value", "baseline")]
+    return [*plain, {"name": "adds", "datatype": "FP64", "shape": [-1, len(predictor.schema.names)]}]
 
 
 # --- recover ---------------------------------------------------------------------------------------------------------
@@ -142,6 +172,14 @@ PREDICT = Ability(
     _predictions,
     _prediction_tensors,
     _prediction_outputs,
+)
+EXPLAIN = Ability(
+    "explain",
+    "What each modality adds to the value, or to the probability of the predicted class: baseline + adds = value.",
+    _explain,
+    _explanations,
+    _explanation_tensors,
+    _explanation_outputs,
 )
 RECOVER = Ability(
     "recover",

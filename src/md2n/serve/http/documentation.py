@@ -77,6 +77,12 @@ def response_of(ability: str, predictor: Predictor) -> dict[int | str, dict[str,
             "intervals": {"type": "object", "additionalProperties": _list(_list(NUMBER))},
             "available": _list({"type": "string"}, description="What each prediction was made from."),
         },
+        "explain": {
+            "labels": _list({"type": "string"} if schema.task.classes else NUMBER),
+            "value": _list(NUMBER, description="The value, or the probability of the predicted class."),
+            "baseline": _list(NUMBER, description="The same from nothing."),
+            "adds": {"type": "object", "properties": {m.name: _list(NUMBER) for m in schema.modalities}},
+        },
         "recover": {
             key: {"type": "object", "properties": {m.name: _features(m, NUMBER) for m in schema.modalities}}
             for key in ("features", "std")

@@ -143,6 +143,27 @@ export function probabilities(classes, values, std, truth) {
   return svg;
 }
 
+// What each of some names adds to a value or takes from it, as bars to the right or the left of nothing.
+export function contributions(adds) {
+  const names = Math.min(150, 12 + 8 * Math.max(...adds.map(([name]) => name.length)));
+  const values = adds.map(([, v]) => v);
+  const low = Math.min(0, ...values), high = Math.max(0, ...values);
+  const width = room(), end = width - 60;
+  const svg = canvas(width, adds.length * 24 + 4, "What each modality adds");
+  const x = (v) => names + (end - names) * (v - low) / (high - low || 1);
+  adds.forEach(([full, v], row) => {
+    const y = row * 24 + 4;
+    const name = full.length > 18 ? `${full.slice(0, 17)}…` : full;
+    svg.append(
+      element("text", { x: names - 8, y: y + 13, "text-anchor": "end" }, name),
+      element("rect", { x: Math.min(x(0), x(v)), y, width: Math.max(1, Math.abs(x(v) - x(0))), height: 17, class: v < 0 ? "less" : "model" }),
+      element("text", { x: end + 8, y: y + 13 }, `${v < 0 ? "−" : "+"}${shown(Math.abs(v))}`),
+    );
+  });
+  svg.append(element("line", { x1: x(0), x2: x(0), y1: 2, y2: adds.length * 24 + 2, class: "axis" }));
+  return svg;
+}
+
 // A value with its intervals, one in another, and the truth.
 export function intervals(value, levels, truth) {
   const ends = Object.values(levels).flat();

@@ -1,10 +1,11 @@
 // The page: a sample, switches for its modalities, and at once what the model says without those that are off.
 
-import { bars, element, intervals, lines, picture, probabilities, shown } from "./charts.js";
+import { bars, contributions, element, intervals, lines, picture, probabilities, shown } from "./charts.js";
 import { showApi, showReport } from "./report.js";
 
 const $ = (id) => document.getElementById(id);
 const MIB = 2 ** 20;
+const EXPLAINED = 6; // modalities up to which every set of them is looked at
 const TYPES = { csv: "text/csv", json: "application/json", npz: "application/x-npz" };
 const state = { model: null, sample: null, uploads: null, row: 0, off: new Set(), asked: 0, feature: {} };
 
@@ -126,11 +127,13 @@ async function answer() {
   const features = Object.fromEntries(read.map((m) => [m.name, [sample.features[m.name]]]));
   const content = { features, ...(sample.group ? { groups: [sample.group] } : {}) };
   const some = read.length < model.modalities.length && model.abilities.includes("recover");
-  const [prediction, recovery] = await Promise.all([
-    post("api/predict", content), some ? post("api/recover", content) : Promise.resolve(null),
+  const explained = read.length > 1 && read.length <= EXPLAINED;
+  const [prediction, recovery, explanation] = await Promise.all([
+    post("api/predict", content), some ? post("api/recover", content) : null, explained ? post("api/explain", content) : null,
   ]);
   if (asked !== state.asked) return; // a later click was quicker
   drawPrediction(prediction, read);
+  drawExplanation(explanation, read);
   drawRecovery(recovery, read);
   const notes = [...new Set([...prediction.notes, ...(recovery ? recovery.notes : [])])];
   $("notes").replaceChildren(...notes.map((note) => element("li", {}, note)));
@@ -164,6 +167,20 @@ function drawPrediction(prediction, read) {
     element("div", {}, element("h2", {}, model.task.label),
       element("strong", {}, classes ? label : shown(label)), ...words),
     element("div", {}, chart, element("p", { class: "key" }, key))));
+}
+
+function drawExplanation(explanation, read) {
+  if (!explanation) {
+    $("explained").replaceChildren();
+    return;
+  }
+  const adds = read.map((m) => [m.name, explanation.adds[m.name][0]]);
+  const of = state.model.task.classes ? `the probability of ${explanation.labels[0]}` : "the value";
+  $("explained").replaceChildren(element("div", { class: "card" },
+    element("h2", {}, "What each modality adds"),
+    contributions(adds),
+    element("p", { class: "key" }, `To ${of}: ${shown(explanation.baseline[0])} from nothing, and these make ` +
+      `${shown(explanation.value[0])}. The mean over all orders in which they could arrive.`)));
 }
 
 function drawRecovery(recovery, read) {
