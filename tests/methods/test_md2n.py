@@ -1,5 +1,7 @@
 """MD2N: which latents each term of the loss reads, and which parts it trains."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -89,3 +91,23 @@ def test_the_task_moves_what_recovers_only_where_it_is_told_to(world: str, detac
     moved = [p.grad is not None and bool(p.grad.any()) for p in model.recovery.parameters()]
     assert any(moved) == (not detach)
     assert any(p.grad is not None and bool(p.grad.any()) for p in model.backbone.encoders.parameters())
+
+
+@pytest.mark.parametrize("absent", range(4))
+def test_what_no_sample_holds_trains_nothing_that_would_make_it(absent: int) -> None:
+    """A loss is taken only where there is a truth: what is absent is recovered, but neither right nor wrong."""
+    torch.manual_seed(0)
+    schema = WORLDS["mixed"]
+    model = MD2N(schema, MD2NConfig()).train()
+    batch = make_batch(schema)
+    name = schema.names[absent]
+    present = batch.present.clone()
+    present[:, absent] = False
+    nothing = torch.full_like(batch.features[name], float("nan"))
+    batch = replace(batch, present=present, available=present, features={**batch.features, name: nothing})
+    seen = batch.hide(draw_available(present, generator(0, "patterns")))
+    model.loss(seen, generator(0, "loss")).total.backward()
+    for parts_of in (model.decoders, model.recovery.own):
+        for k, part in enumerate(parts_of):
+            moved = any(p.grad is not None and bool(p.grad.any()) for p in part.parameters())
+            assert moved == (k != absent)

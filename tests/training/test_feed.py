@@ -3,17 +3,21 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
 from md2n.data.dataset import MultimodalDataset, epoch_order
+from md2n.errors import UsageError
 from md2n.evaluation.inference import conversations_for
 from md2n.methods.base import Phase
+from md2n.methods.boosted_trees.config import BoostedTreesConfig
+from md2n.methods.boosted_trees.model import BoostedTrees
 from md2n.methods.gcnet.config import GCNetConfig
 from md2n.methods.gcnet.model import GCNet
 from md2n.methods.modality_dropout.model import ModalityDropout
 from md2n.methods.parts.config import FusionConfig
 from md2n.training.config import TrainerConfig
-from md2n.training.feed import Feed, split_batches
+from md2n.training.feed import Feed, check_weights, split_batches
 from tests.data.sets import small
 
 SAMPLES = replace(small(), groups={"video": np.asarray([f"v{i % 6}" for i in range(30)])})
@@ -56,3 +60,27 @@ def test_a_batch_holds_whole_conversations() -> None:
     batch = feed.batch(fed[0], Phase(), 0)
     assert batch.conversation is not None
     assert batch.conversation.tolist() == DATA.conversation[fed[0]].tolist()
+
+
+WEIGHTED = MultimodalDataset(SAMPLES, np.arange(30), label="mood", weights=np.repeat([0.2, 1.8], 15))
+
+
+def test_weights_say_how_often_an_epoch_has_a_sample() -> None:
+    feed = Feed(WEIGHTED, CONFIG, 5, CPU)
+    epochs = [np.concatenate(list(feed.epoch(n, 0))) for n in range(200)]
+    assert {len(order) for order in epochs} == {30}
+    counts = np.mean([np.bincount(order, minlength=30) for order in epochs], axis=0)
+    np.testing.assert_allclose(counts, WEIGHTED.weights, atol=0.12)
+    again = list(Feed(WEIGHTED, CONFIG, 5, CPU).epoch(7, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(list(feed.epoch(7, 0))[2:], again, strict=True))
+    assert sum(batch.size for batch in feed.complete()) == 30
+
+
+def test_weights_that_a_method_could_not_follow_are_refused() -> None:
+    torch.manual_seed(0)
+    reads, trees = GCNet(DATA.schema, GCNetConfig(hidden=4)), BoostedTrees(DATA.schema, BoostedTreesConfig())
+    for model, reason in ((reads, "reads whole conversations"), (trees, "is fitted in closed form")):
+        check_weights(model, DATA)
+        with pytest.raises(UsageError, match=reason):
+            check_weights(model, WEIGHTED)
+    check_weights(ModalityDropout(DATA.schema, FusionConfig()), WEIGHTED)

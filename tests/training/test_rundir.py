@@ -8,6 +8,7 @@ import torch
 
 from md2n.config import to_mapping
 from md2n.errors import RunError
+from md2n.experiment.config import resolve
 from md2n.training.log import RunLog, read_log
 from md2n.training.run_identity import differences, identity_hash
 from md2n.training.rundir import RunDir, is_finished, read_config, read_run, read_tensors, read_weights
@@ -68,6 +69,16 @@ def test_the_hash_names_the_experiment_not_the_machine(tmp_path: Path) -> None:
             run.describe({}, DATA)
             hashes.add(read_run(run.path)["config_hash"])
     assert len(hashes) == 2
+
+
+def test_a_later_setting_at_rest_makes_no_other_experiment() -> None:
+    now = to_mapping(resolve())
+    before = {**now, "data": {k: v for k, v in now["data"].items() if k != "cases"}}
+    assert identity_hash(before) == identity_hash(now)
+    assert differences(before, now) == []
+    other = to_mapping(resolve(sets=["data.cases=complete"]))
+    assert identity_hash(other) != identity_hash(now)
+    assert differences(before, other) == ['data.cases is absent in the folder and "complete" now']
 
 
 def test_changed_data_are_refused(tmp_path: Path) -> None:

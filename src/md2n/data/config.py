@@ -29,6 +29,9 @@ class DataConfig:
         root: folder of the ready sets, where it is not found by itself.
         hide: modality -> rate at which it is hidden from training and validation samples for good, drawn once per
             sample by its id and the run's seed.
+        cases: which training samples are learned from.  ``all``; ``complete``: those that have every modality;
+            ``weighted``: those, each drawn as often as it takes to stand for the incomplete ones that are like it in
+            the modalities that every sample has (``md2n.data.propensity``).
     """
 
     name: str = "digits"
@@ -43,6 +46,7 @@ class DataConfig:
     root: str = ""
     # A table that is empty leaves no trace in a configuration's hash: runs of before there was it are the same.
     hide: Mapping[str, Annotated[float, Ge(0), Le(1)]] = field(default_factory=dict)
+    cases: Literal["all", "complete", "weighted"] = "all"
 
     def __post_init__(self) -> None:
         if (self.fold is None) != (self.folds is None):

@@ -31,6 +31,7 @@ class MultimodalDataset:
         schema: of the model, for new data; that of the samples if not given.  Without a column of its task labels are
             unknown.
         keys: ``[N]`` of all samples, for their random draws; made from their ids if not given.
+        weights: ``[len(rows)]``: how often training draws each row, relative to the others; all alike if not given.
 
     Raises:
         UsageError: ``label`` is no column, or there is neither a schema nor a label.
@@ -44,9 +45,11 @@ class MultimodalDataset:
         label: str = "",
         schema: Schema | None = None,
         keys: npt.NDArray[np.int64] | None = None,
+        weights: npt.NDArray[np.float64] | None = None,
     ) -> None:
         self.samples = samples
         self.rows = np.asarray(rows, np.int64)
+        self.weights = weights
         self.normaliser = normaliser
         self.schema = samples.schema(label) if schema is None else schema
         self.present = samples.present[self.rows]

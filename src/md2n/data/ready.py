@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from md2n.brief import brief, first_few
+from md2n.data.cases import cases_of, complete_rows
 from md2n.data.config import DataConfig
 from md2n.data.dataset import MultimodalDataset
 from md2n.data.folds import split_anew
@@ -81,7 +82,7 @@ def preferred_normalisation(samples: Samples, config: DataConfig) -> str:
 
 @dataclass(frozen=True)
 class Datasets:
-    """What a training needs: schema, normaliser fitted on the training split, and the three splits."""
+    """What a training needs: schema, normaliser fitted on the training rows, the three splits, and what to say."""
 
     samples: Samples
     schema: Schema
@@ -89,6 +90,7 @@ class Datasets:
     train: MultimodalDataset
     valid: MultimodalDataset
     test: MultimodalDataset
+    notes: tuple[str, ...] = ()
 
     __repr__ = brief
 
@@ -111,7 +113,7 @@ def load_datasets(
 
     Args:
         samples: with the splits train and valid at least.
-        config: label, groups, kind of normalisation.
+        config: label, groups, kind of normalisation, and which training samples are learned from.
         normaliser: of a run that goes on.
         task: of a run that goes on: whose centre and scale of the label, or counts of classes, hold.
 
@@ -123,16 +125,20 @@ def load_datasets(
     schema = samples.schema(config.label)
     _check_modalities(samples)
     _check_labels(samples, schema)
+    learned = complete_rows(samples, config)
     if task is None:
-        task = measure_labels(schema.task, samples.label(schema.task.label).values[samples.rows("train")])
+        task = measure_labels(schema.task, samples.label(schema.task.label).values[learned])
     task = replace(schema.task, centre=task.centre, scale=task.scale, counts=task.counts)
     schema = replace(schema, task=task)
     group = samples.normalise_by if config.group == "auto" else config.group
     if normaliser is None:
         kind = preferred_normalisation(samples, config)
-        normaliser = Normaliser.fit(samples, samples.rows("train"), group, kind, config.limit)
-    sets = [MultimodalDataset(samples, samples.rows(s), normaliser, config.label, schema) for s in SPLITS]
-    return Datasets(samples, schema, normaliser, *sets)
+        normaliser = Normaliser.fit(samples, learned, group, kind, config.limit)
+    train, valid, test = (MultimodalDataset(samples, samples.rows(s), normaliser, config.label, schema) for s in SPLITS)
+    cases = cases_of(train, config)
+    if config.cases != "all":
+        train = MultimodalDataset(samples, cases.rows, normaliser, config.label, schema, weights=cases.weights)
+    return Datasets(samples, schema, normaliser, train, valid, test, cases.notes)
 
 
 def _check_modalities(samples: Samples) -> None:

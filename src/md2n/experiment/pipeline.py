@@ -31,6 +31,7 @@ from md2n.modality import Schema, Task
 from md2n.parallel.group import count, from_first, is_first
 from md2n.parallel.rows import rows_divided
 from md2n.training.device import autocast, choose_device
+from md2n.training.feed import check_weights
 from md2n.training.loop import train
 from md2n.training.observer import Observer, Silent, Together
 from md2n.training.run_identity import check_same, check_same_data
@@ -100,6 +101,7 @@ def run_training(
             f"give torchrun --nproc-per-node {rows} at most, or raise trainer.batch_size",
         )
     model = build(config.model.name, data.schema, config.model.settings, config.seed)
+    check_weights(model, data.train)
     facts: dict[str, Any] = {
         "name": samples.name,
         "checksum": checksum(whole) if data_set else data_checksum(whole, config.data.name, watcher.warn),
@@ -109,6 +111,8 @@ def run_training(
     for name, parts in hidden.items():
         shares = " and ".join(f"{n} of {of} {split} samples" for split, (n, of) in parts.items())
         watcher.notice(f"'{name}' is hidden for good from {shares}")
+    for note in data.notes:
+        watcher.notice(note)
     if zeros := zeros_of(samples.source):
         facts[ZEROS] = zeros
     if COLUMNS in samples.source:

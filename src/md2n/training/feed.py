@@ -10,10 +10,12 @@ import torch
 from md2n.batch import Dataset, SequenceBatch
 from md2n.data.conversation import conversation_order, cuts
 from md2n.data.dataset import epoch_order
+from md2n.data.propensity import weighted_order
 from md2n.errors import UsageError
-from md2n.methods.base import Phase
+from md2n.evaluation.inference import conversations_for
+from md2n.methods.base import MultimodalModel, Phase
 from md2n.missing import draw_available
-from md2n.seeding import generator
+from md2n.seeding import generator, numpy_generator
 from md2n.training.config import TrainerConfig
 
 
@@ -27,6 +29,9 @@ class Feed:
         device: where batches go.
         conversation: ``[N]`` codes of conversations, where the method reads them: a batch holds whole ones, so its
             size is near to what is asked for, and only one as long as an even batch is cut.
+
+    Where the data set has ``weights``, an epoch draws each sample as often as its weight says instead of once: so
+    every term of every method's loss is weighted on average.  Closed-form fits see each sample once.
     """
 
     def __init__(
@@ -39,11 +44,15 @@ class Feed:
     ) -> None:
         self.dataset, self.config, self.seed, self.device = dataset, config, seed, device
         self.conversation = conversation
+        self.weights: npt.NDArray[np.float64] | None = getattr(dataset, "weights", None)
         self.batches = -(-len(dataset) // config.batch_size)
 
     def epoch(self, epoch: int, position: int) -> Iterator[npt.NDArray[np.int64]]:
         """Positions in the data set, batch by batch, of an epoch of which ``position`` batches are done."""
-        if self.conversation is None:
+        if self.weights is not None:
+            order = weighted_order(self.weights, numpy_generator(self.seed, "order", epoch))
+            batches = split_batches(order, self.config.batch_size)
+        elif self.conversation is None:
             batches = split_batches(epoch_order(len(self.dataset), self.seed, epoch), self.config.batch_size)
         else:
             order = conversation_order(self.conversation, self.seed, epoch)
@@ -68,6 +77,26 @@ class Feed:
         """Every sample once, in the order of the data, with everything present available: for a closed-form fit."""
         for positions in split_batches(np.arange(len(self.dataset), dtype=np.int64), self.config.batch_size):
             yield self.dataset.batch(positions).complete().to(self.device)
+
+
+def check_weights(model: MultimodalModel, dataset: Dataset) -> None:
+    """Refuses weights of samples where the method could not follow them.
+
+    Raises:
+        UsageError: it has no steps that draw samples, or it reads whole conversations.
+    """
+    if getattr(dataset, "weights", None) is None:
+        return
+    if all(phase.fit is not None for phase in model.phases()):
+        reason = "this method is fitted in closed form"
+    elif conversations_for(model, dataset) is not None:
+        reason = "this method reads whole conversations"
+    else:
+        return
+    raise UsageError(
+        f"data.cases = 'weighted' draws samples for the steps of training, but {reason}",
+        "choose data.cases = 'all' or 'complete', or another method",
+    )
 
 
 def epochs_of(phases: Sequence[Phase], epochs: int) -> tuple[int, ...]:

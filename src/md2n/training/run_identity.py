@@ -19,7 +19,8 @@ INCIDENTAL = (
 )
 # Of these, the ones that may change rounding.
 ROUNDING = ("trainer.device", "trainer.threads")
-ADDED = {"trainer.steps": 0, "trainer.validations": 20}  # later settings, with what they were before there were they
+# Later settings, with what they were before there were they.
+ADDED = {"trainer.steps": 0, "trainer.validations": 20, "data.cases": "all"}
 REPEATED = ("seed", "data.fold")  # runs that differ in these alone repeat one experiment
 
 
