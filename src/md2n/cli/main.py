@@ -25,6 +25,7 @@ COMMANDS: dict[str, Entry] = {
     "extract": Entry("md2n.cli.extract:extract", "Extract words, voices and faces from raw clips to a store."),
     "train": Entry("md2n.cli.train:train", "Train a method into a run folder, or resume a training."),
     "evaluate": Entry("md2n.cli.evaluate:evaluate", "Measure a run under every missing pattern."),
+    "value": Entry("md2n.cli.value:value", "Measure what each modality is worth, gaps or not."),
     "predict": Entry("md2n.cli.predict:predict", "Predict for new data with any missing modalities."),
     "recover": Entry("md2n.cli.recover:recover", "Recover missing modalities, with standard deviations."),
     "serve": Entry("md2n.cli.serve:serve", "Serve a run over HTTP: an API, metrics, and a page to try it."),
