@@ -106,6 +106,15 @@ def npz(path: Path) -> None:
     np.savez(path, **features, y=y, y_mood=(y + 1) % 2, y_age=np.arange(COUNT) + 20, split=split)
 
 
+def xor(path: Path) -> None:
+    """``xor.npz``: two vectors, of which the second is there mostly where the first says so."""
+    rng = np.random.default_rng(3)
+    a, b = rng.integers(0, 2, (2, 10 * COUNT))
+    x_a, x_b = (np.stack([c, 1 - c], axis=1) + 0.1 * rng.normal(size=(len(c), 2)) for c in (a, b))
+    x_b[rng.random(len(a)) > np.where(a == 1, 0.9, 0.1)] = np.nan
+    np.savez(path, x_a=x_a, x_b=x_b, y=a ^ b, split=np.arange(len(a)) % 3)
+
+
 def tables(folder: Path) -> None:
     """``labels.csv`` and a table for each of two modalities."""
     folder.mkdir()
@@ -155,6 +164,7 @@ BROUGHT: dict[str, Callable[[Path], None]] = {
     "my-sentiment": lambda path: store(path, known="mosi"),
     "data.npz": npz,
     "table.parquet": wide,
+    "xor.npz": xor,
     "mine": tables,
     "my-clips": clips,
     "unaligned_50.pkl": pickled,

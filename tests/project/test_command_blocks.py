@@ -25,6 +25,7 @@ BRINGS = {
     "choose-settings.md": ("my-store", "my-sentiment"),
     "compare-methods.md": ("my-store",),
     "tables-and-scikit-learn.md": ("table.parquet",),
+    "train-with-gaps.md": ("xor.npz",),
 }
 SHORTER = {"train": ["--quiet", "--set", "trainer.epochs=1"]}
 WRITTEN = {page.name: list(commands(page.read_text(encoding="utf-8"))) for page in PAGES}

@@ -119,9 +119,12 @@ def value_weights(
         alone = gap_weights(inputs, own, groups, seed)
         both = alone if bool((beside == own).all()) else gap_weights(inputs, beside, groups, seed)
         weights[name] = (alone, both)
-        if whole and alone.without and not alone.uneven:
-            by = ", ".join(n for n in whole if n != name)
-            notice(f"note: who has '{name}' is not surely predictable from {by}: its weights are all equal")
         for note in alone.notes(f"samples with '{name}'"):
             notice(f"note: {note}")
+    even = [name for name, (alone, _) in weights.items() if alone.without and not alone.uneven]
+    if whole and even:
+        notice(
+            f"note: who has {', '.join(even)} cannot be predicted from what every sample has ({', '.join(whole)}): "
+            "weights are all equal"
+        )
     return weights
