@@ -53,8 +53,8 @@ def test_the_summary_begins_as_a_linear_reading_of_what_is_given() -> None:
 
 
 class Untouched(torch.nn.Module):
-    def forward(self, tokens: torch.Tensor, readable: torch.Tensor) -> torch.Tensor:
-        return tokens
+    def forward(self, tokens: torch.Tensor, readable: torch.Tensor, first: int) -> torch.Tensor:
+        return tokens[:, :first]
 
 
 def test_seven_class_head_gives_the_expectation() -> None:

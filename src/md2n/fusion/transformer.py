@@ -85,8 +85,8 @@ class JointTransformer(FusionTransformer):
         summary = (self.summary + self.reading(self.dropout(known.flatten(1))))[:, None]
         always = torch.ones(len(latents), 1, dtype=torch.bool, device=latents.device)
         sequence = torch.cat([summary, tokens.flatten(1, 2)], dim=1)
-        fused: Tensor = self.transformer(sequence, torch.cat([always, readable.flatten(1)], dim=1))[:, 0]
-        return fused
+        fused: Tensor = self.transformer(sequence, torch.cat([always, readable.flatten(1)], dim=1), first=1)
+        return fused[:, 0]
 
 
 class CrossmodalTransformer(FusionTransformer):

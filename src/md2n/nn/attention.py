@@ -1,11 +1,32 @@
 """Attention that reads only what it may: keys are flagged; a query with nothing to read gets zero."""
 
+from typing import cast
+
 import torch.nn.functional as F
 from torch import nn
 
 from md2n.shapes import Bool, Float, Tensor
 
 KeysValues = tuple[Float[Tensor, "batch head key dim"], Float[Tensor, "batch head key dim"]]
+
+
+def drop_first(
+    dropout: nn.Dropout, x: Float[Tensor, "batch first width"], length: int | None
+) -> Float[Tensor, "batch first width"]:
+    """Drops of the first tokens of a sequence what ``dropout`` would drop of them in the whole sequence.
+
+    So a model that reads only the first tokens trains as one that reads all of them.
+
+    Args:
+        dropout: in use it drops nothing.
+        x: the first tokens.
+        length: of the whole sequence; None where ``x`` is the whole.
+    """
+    if length in (None, x.shape[1]) or not dropout.training:
+        whole: Tensor = dropout(x)
+        return whole
+    factor: Tensor = dropout(x.new_ones(len(x), length, x.shape[2]))
+    return x * factor[:, : x.shape[1]]
 
 
 class Attention(nn.Module):
@@ -37,6 +58,7 @@ class Attention(nn.Module):
         queries: Float[Tensor, "batch query width"],
         keys_values: KeysValues,
         readable: Bool[Tensor, "batch key"] | None = None,
+        of: int | None = None,
     ) -> Float[Tensor, "batch query width"]:
         """Attention to keys and values from ``keys_values``.
 
@@ -44,9 +66,10 @@ class Attention(nn.Module):
             queries: what asks.
             keys_values: of the source.
             readable: True at keys that may be read; all if not given.  A row without any gets zeros.
+            of: length of the sequence whose first tokens ask (``drop_first``).
         """
-        batch, length, width = queries.shape
-        q = self.query(queries).view(batch, length, self.heads, -1).transpose(1, 2)
+        batch, count, width = queries.shape
+        q = self.query(queries).view(batch, count, self.heads, -1).transpose(1, 2)
         k, v = keys_values
         if readable is None:
             mixed = F.scaled_dot_product_attention(q, k, v)
@@ -55,7 +78,7 @@ class Attention(nn.Module):
             some = readable.any(dim=1)
             allowed = readable | ~some[:, None]
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed[:, None, None, :])
-        result: Tensor = self.dropout(self.out(mixed.transpose(1, 2).reshape(batch, length, width)))
+        result = drop_first(self.dropout, self.out(mixed.transpose(1, 2).reshape(batch, count, width)), of)
         return result if readable is None else result * some[:, None, None]
 
     def forward(
@@ -63,9 +86,10 @@ class Attention(nn.Module):
         queries: Float[Tensor, "batch query width"],
         source: Float[Tensor, "batch key source_width"],
         readable: Bool[Tensor, "batch key"] | None = None,
+        of: int | None = None,
     ) -> Float[Tensor, "batch query width"]:
         """Attention to a source as it is; unreadable keys must be finite, for zero weight times NaN is NaN."""
-        return self.attend(queries, self.keys_values(source), readable)
+        return self.attend(queries, self.keys_values(source), readable, of)
 
 
 class FeedForward(nn.Sequential):
@@ -75,3 +99,10 @@ class FeedForward(nn.Sequential):
         super().__init__(
             nn.Linear(width, factor * width), nn.GELU(), nn.Linear(factor * width, width), nn.Dropout(dropout)
         )
+
+    def forward(
+        self, x: Float[Tensor, "batch first width"], of: int | None = None
+    ) -> Float[Tensor, "batch first width"]:
+        """The two maps of every token; ``of``: length of the sequence whose first tokens they are (``drop_first``)."""
+        widen, bend, narrow, dropout = self
+        return drop_first(cast(nn.Dropout, dropout), narrow(bend(widen(x))), of)

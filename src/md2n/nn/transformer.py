@@ -26,12 +26,20 @@ class Block(nn.Module):
         x: Float[Tensor, "batch query width"],
         readable: Bool[Tensor, "batch key"] | None = None,
         source: Float[Tensor, "batch key width"] | None = None,
-    ) -> Float[Tensor, "batch query width"]:
-        """``readable`` flags the keys: of ``source`` where it is given, else of ``x``."""
-        queries = self.norm(x)
+        first: int | None = None,
+    ) -> Float[Tensor, "batch _first width"]:
+        """The tokens after the block.
+
+        Args:
+            x: tokens.
+            readable: flags the keys: of ``source`` where it is given, else of ``x``.
+            source: what is attended to.
+            first: how many tokens to give, from the first on; None for all.  The others are keys only.
+        """
+        queries, length = self.norm(x), x.shape[1]
         keys = queries if source is None or self.source_norm is None else self.source_norm(source)
-        x = x + self.attention(queries, keys, readable)
-        result: Tensor = x + self.feed(self.feed_norm(x))
+        x = x[:, :first] + self.attention(queries[:, :first], keys, readable, length)
+        result: Tensor = x + self.feed(self.feed_norm(x), length)
         return result
 
 
@@ -48,9 +56,12 @@ class Transformer(nn.Module):
         x: Float[Tensor, "batch query width"],
         readable: Bool[Tensor, "batch key"] | None = None,
         source: Float[Tensor, "batch key width"] | None = None,
-    ) -> Float[Tensor, "batch query width"]:
-        """See ``Block``."""
-        for block in self.blocks:
+        first: int | None = None,
+    ) -> Float[Tensor, "batch _first width"]:
+        """See ``Block``; the last block alone gives no more than the ``first`` tokens."""
+        *blocks, last = self.blocks
+        for block in blocks:
             x = block(x, readable, source)
+        x = last(x, readable, source, first)
         result: Tensor = self.norm(x)
         return result
