@@ -111,3 +111,17 @@ def test_what_no_sample_holds_trains_nothing_that_would_make_it(absent: int) -> 
         for k, part in enumerate(parts_of):
             moved = any(p.grad is not None and bool(p.grad.any()) for p in part.parameters())
             assert moved == (k != absent)
+
+
+def test_a_complete_sample_is_fused_once_and_an_incomplete_one_with_every_draw_too() -> None:
+    model, batch = MD2N(WORLDS["mixed"], MD2NConfig()).eval(), make_batch(WORLDS["mixed"])
+    seen = batch.hide(draw_available(batch.present, generator(0, "patterns"), 0.3))
+    gap = seen.missing.any(dim=1)
+    assert 0 < int(gap.sum()) < seen.size
+    rows: list[int] = []
+    model.backbone.fusion.register_forward_pre_hook(lambda module, inputs: rows.append(len(inputs[0])))
+    with torch.inference_mode():
+        prediction = model.predict(seen, generator(1, "draws"), draws=5)
+    assert sum(rows) == seen.size + 5 * int(gap.sum())
+    assert prediction.std is not None
+    assert torch.equal(prediction.std.view(seen.size, -1).sum(dim=1) > 0, gap)

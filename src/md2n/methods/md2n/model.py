@@ -144,9 +144,13 @@ class MD2N(LatentModel):
             return Prediction(output)
         steps = config.recover_steps if config.predict_steps == 1 else config.predict_steps
         filled, drawn = self.recovery.recover(latents, available, noise, steps, count)
-        each = self.output(drawn, available.repeat(count, 1)).view(count, batch.size, *self.tail)
-        output = self.output(filled, available) if config.predict_steps == 1 else each.mean(dim=0)
-        return Prediction(output, self.deviation(each, batch))
+        # The draws of a complete sample are its latents again: fusion reads them once, and all else in one call.
+        gap = batch.missing.any(dim=1).nonzero()[:, 0]
+        many = drawn.view(count, *filled.shape)[:, gap].flatten(0, 1)
+        flags = torch.cat([available, available[gap].repeat(count, 1)])
+        output, outputs = torch.split(self.output(torch.cat([filled, many]), flags), [batch.size, len(many)])
+        each = output.expand(count, *output.shape).index_copy(1, gap, outputs.view(count, len(gap), *self.tail))
+        return Prediction(output if config.predict_steps == 1 else each.mean(dim=0), self.deviation(each, batch))
 
     @property
     def recover_draws(self) -> int:
