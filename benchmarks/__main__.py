@@ -3,6 +3,7 @@
 python -m benchmarks               everything but what needs a trained run
 python -m benchmarks step recovery imder size help frontends
 python -m benchmarks longclip      voice and face over ten minutes: CPU-seconds, memory (three minutes)
+python -m benchmarks performance   what docs/performance.md is made from (four CPU-minutes)
 python -m benchmarks calls RUN     recovery quality and accuracy against network calls, for a trained run
 """
 
@@ -11,7 +12,7 @@ import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from benchmarks import calls, costs, extraction, size
+from benchmarks import calls, costs, extraction, performance, size
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
         "imder": costs.beside_imder,
         "size": size.epoch,
         "frontends": extraction.front_end_costs,
+        "performance": performance.report,
         "longclip": extraction.long_clip,
     }
     for name in names:

@@ -36,13 +36,14 @@ SCHEMA = Schema(
 )
 
 
-def random_batch() -> SequenceBatch:
+def random_batch(schema: Schema = SCHEMA, rows: int = BATCH) -> SequenceBatch:
+    """A complete batch of random numbers."""
     g = generator(0, "bench")
-    features = {m.name: torch.randn(BATCH, m.length, m.dim, generator=g) for m in SCHEMA.modalities}
-    valid = {m.name: torch.ones(BATCH, m.length, dtype=torch.bool) for m in SCHEMA.modalities}
-    present = torch.ones(BATCH, len(SCHEMA.modalities), dtype=torch.bool)
-    labels = torch.randn(BATCH, generator=g).clamp(-3, 3)
-    return SequenceBatch(features, valid, present, present, labels, torch.arange(BATCH))
+    features = {m.name: torch.randn(rows, m.length, m.dim, generator=g) for m in schema.modalities}
+    valid = {m.name: torch.ones(rows, m.length, dtype=torch.bool) for m in schema.modalities}
+    present = torch.ones(rows, len(schema.modalities), dtype=torch.bool)
+    labels = torch.randn(rows, generator=g).clamp(-3, 3)
+    return SequenceBatch(features, valid, present, present, labels, torch.arange(rows))
 
 
 def cpu_seconds(task: Callable[[], object], repeats: int = 11, warm: int = 2) -> float:
