@@ -3,6 +3,7 @@
 python -m benchmarks               everything but what needs a trained run
 python -m benchmarks step recovery imder size help frontends
 python -m benchmarks longclip      voice and face over ten minutes: CPU-seconds, memory (three minutes)
+python -m benchmarks gpu           every method on CUDA beside the CPU, and its speed there (--help says more)
 python -m benchmarks performance   what docs/performance.md is made from (four CPU-minutes)
 python -m benchmarks calls RUN     recovery quality and accuracy against network calls, for a trained run
 """
@@ -12,7 +13,7 @@ import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from benchmarks import calls, costs, extraction, performance, size
+from benchmarks import calls, costs, extraction, gpu, performance, size
 
 
 def main() -> None:
@@ -20,6 +21,8 @@ def main() -> None:
     if names[0] == "calls":
         calls.report(names[1])
         return
+    if names[0] == "gpu":
+        sys.exit(gpu.main(names[1:]))
     known = {
         "help": costs.help_time,
         "step": costs.training_step,

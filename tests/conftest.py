@@ -4,7 +4,8 @@ import os
 import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ["CUDA_VISIBLE_DEVICES"] = ""
+if os.environ.get("MD2N_TEST_GPU") != "1":  # a card is for the tests that ask for one
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 from jaxtyping import install_import_hook
 
