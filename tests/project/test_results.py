@@ -28,7 +28,13 @@ ROW = ResultRow(
     metric="accuracy", value=0.5,
 )  # fmt: skip
 # Made from the file.
-PAGES = {"docs/benchmark.md", "docs/results.md", "docs/recovery.md", *(f"docs/studies/{s}.md" for s in WHAT)}
+PAGES = {
+    "docs/benchmark.md",
+    "docs/results.md",
+    "docs/recovery.md",
+    "docs/performance.md",
+    *(f"docs/studies/{s}.md" for s in WHAT),
+}
 
 
 def predicted(model: str, seed: int, values: dict[str, float], dataset: str = "digits") -> list[ResultRow]:
