@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from md2n.modality import Schema
     from md2n.serve.fitting import fit
     from md2n.serve.predictor import load
+    from md2n.serve.pretrained import from_pretrained
 
 __version__ = "0.2.0"
-__all__ = ["MD2N", "DuplexProcess", "Schema", "__version__", "fit", "load"]
+__all__ = ["MD2N", "DuplexProcess", "Schema", "__version__", "fit", "from_pretrained", "load"]
 
 # Lazy, so that `import md2n` and `md2n --help` do not import torch.
 _PLACES = {
     "fit": "md2n.serve.fitting",
     "load": "md2n.serve.predictor",
+    "from_pretrained": "md2n.serve.pretrained",
     "MD2N": "md2n.methods.md2n.model",
     "DuplexProcess": "md2n.diffusion.process",
     "Schema": "md2n.modality",

@@ -13,7 +13,7 @@ from tests.project.sources import ROOT, SOURCE, module_name, python_files, told,
 HEAVY = {
     *("rich", "matplotlib", "sklearn", "h5py", "pydantic", "tensorboard", "transformers", "jinja2", "optuna"),
     *("fastapi", "starlette", "uvicorn", "h11", "prometheus_client", "wandb", "mlflow", "faiss", "pyarrow", "pandas"),
-    *("onnxruntime", "onnxscript"),
+    *("onnxruntime", "onnxscript", "huggingface_hub"),
 }
 # Draws progress bars and nothing else, so it is itself imported inside functions only.
 RICH = "md2n.cli.progress"
@@ -74,6 +74,7 @@ DOORS: dict[str, str | tuple[str, ...]] = {
     "torch.utils.tensorboard": "md2n.training.tracking",
     "wandb": "md2n.training.tracking",
     "mlflow": "md2n.training.tracking",
+    "huggingface_hub": "md2n.serve.pretrained",
     **dict.fromkeys(("onnxruntime", "onnxscript"), "md2n.export.files"),
     **dict.fromkeys(("fastapi", "starlette", "uvicorn", "h11", "prometheus_client"), "md2n.serve.http"),
 }

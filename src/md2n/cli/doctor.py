@@ -24,6 +24,7 @@ GIVES = {
     "track": "training in TensorBoard",
     "wandb": "training in Weights & Biases",
     "mlflow": "training in MLflow",
+    "hub": "models from and to the Hugging Face hub",
     "onnx": "md2n export to ONNX",
     "tune": "md2n benchmark --tune",
     "video": "reading of video and sound files",

@@ -32,6 +32,7 @@ COMMANDS: dict[str, Entry] = {
     "explain": Entry("md2n.cli.explain:explain", "Say what each modality adds to each prediction."),
     "inspect": Entry("md2n.cli.inspect:inspect", "Score how badly a modality fits the others, per sample."),
     "retrieve": Entry("md2n.cli.retrieve:retrieve", "Find the nearest items across modalities, with gaps."),
+    "share": Entry("md2n.cli.share:share", "Write a model as a folder to pass on; push it to a hub."),
     "export": Entry("md2n.cli.export:export", "Export a network to ONNX or torch.export."),
     "benchmark": Entry("md2n.cli.benchmark:benchmark", "Run methods x data sets x seeds; resumable."),
     "reproduce": Entry("md2n.cli.reproduce:reproduce", "Make a table or figure of the paper; resumable."),

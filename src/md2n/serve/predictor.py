@@ -28,6 +28,7 @@ from md2n.seeding import generator
 from md2n.serve.answers import Answer, Floats, Recovered
 from md2n.serve.finite import require_finite
 from md2n.serve.incoming import Given, check_units, content_keys, group_notes, incoming
+from md2n.serve.pretrained import Pretrained, RunFiles
 from md2n.serve.tables import columns_in, columns_in_training
 from md2n.serve.taken import Taken, recovered_frames
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 DRAWS = 8  # behind a prediction's standard deviation, unless more are asked for: as many as behind a recovery's
 
 
-class Predictor:
+class Predictor(Pretrained):
     """A trained model with the schema and normalisation it was trained with.
 
     Args:
@@ -264,9 +265,7 @@ class Predictor:
             the prediction.
 
         Raises:
-            DataError: as for ``predict``.
-            DivergenceError: as for ``predict``.
-            UsageError: as for ``predict``, or fewer than two orders.
+            Md2nError: as for ``predict``; a ``UsageError`` for fewer than two orders.
         """
         from md2n.serve.explaining import explain
 
@@ -316,6 +315,10 @@ class Predictor:
         from md2n.serve.retrieving import retrieve
 
         return retrieve(self, query, index, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy does without the validation samples: it inspects only if its original has done so before."""
+        return {**self.__dict__, "measure": None}
 
     def reference(self) -> "Reference":
         """What ``inspect`` compares with; measured on validation samples when it is first needed.
@@ -372,8 +375,7 @@ def _array(x: torch.Tensor) -> Floats:
 def load(run: str | Path, *, device: str = "cpu", seed: int = 0) -> Predictor:
     """The trained model of a run folder, ready for new data.
 
-    >>> model = md2n.load("runs/first")                              # doctest: +SKIP
-    >>> model.predict({"audio": audio, "text": None}).labels         # doctest: +SKIP
+    >>> md2n.load("runs/first").predict({"audio": audio, "text": None}).labels  # doctest: +SKIP
 
     Args:
         run: a folder written by ``md2n train``.
@@ -389,7 +391,7 @@ def load(run: str | Path, *, device: str = "cpu", seed: int = 0) -> Predictor:
     loaded = load_run(Path(run), device=device)
     zeros = zeros_in_training(loaded.facts, loaded.path)
     parts = loaded.model, loaded.schema, loaded.normaliser, loaded.cells
-    return Predictor(
+    predictor = Predictor(
         *parts,
         seed=seed,
         zeros=zeros,
@@ -398,3 +400,5 @@ def load(run: str | Path, *, device: str = "cpu", seed: int = 0) -> Predictor:
         columns=columns_in_training(loaded.facts),
         measure=lambda predictor: run_reference(predictor, loaded),
     )
+    predictor.files = RunFiles.of(loaded.path)
+    return predictor
