@@ -18,7 +18,7 @@ from md2n.evaluation.results import ResultRow, append_results, provenance
 from md2n.experiment.loading import load_run
 from md2n.serve.card import wilson
 from md2n.serve.predictor import Predictor
-from md2n.serve.pretrained import CARD, NEEDED, OPTIONAL, last_part
+from md2n.serve.pretrained import CARD, NEEDED, OPTIONAL, last_part, without_places
 from tests.cli.commands import ask
 from tests.serve.trained import people, sixty_digits, trained
 
@@ -225,3 +225,8 @@ def test_the_command_shares_and_pushes(run: Path, hub: Hub, tmp_path: Path, caps
     assert "30 training samples" in said.err
     assert "no licence" in said.err
     assert hub.private is False
+
+
+def test_paths_are_cut_wherever_they_stand() -> None:
+    tables = {"trainer": {"places": ["/home/me/a", 3, None]}, "text": "a / b", "more": "~/c"}
+    assert without_places(tables) == {"trainer": {"places": ["a", 3, None]}, "text": "a / b", "more": "c"}
