@@ -187,8 +187,8 @@ class Predictor(Pretrained):
                 recovery = self.model.recover(batch, generator(self.seed, "recover"), draws=draws, steps=steps)
                 frames = recovered_frames(batch, self.schema)
                 for k, name in enumerate(self.schema.names):
-                    values = _array(recovery.features[name])
-                    widths = _array(recovery.std[name]) if recovery.std else np.zeros_like(values)
+                    values = to_numpy(recovery.features[name].float())
+                    widths = to_numpy(recovery.std[name].float()) if recovery.std else np.zeros_like(values)
                     for i, row in enumerate(batch.rows.tolist()):
                         if bool(batch.available[i, k]):
                             value, width, flags = taken.filled(name, row, self.cells)
@@ -366,10 +366,6 @@ class Predictor(Pretrained):
         notes = (*self.notes, *notes, *group_notes(samples, adapted, groups is not None))
         keys = None if isinstance(data, Samples) else content_keys(samples)
         return Taken(samples, adapted, self.schema, notes, keys)
-
-
-def _array(x: torch.Tensor) -> Floats:
-    return np.asarray(x.float().cpu().numpy(), np.float32)
 
 
 def load(run: str | Path, *, device: str = "cpu", seed: int = 0) -> Predictor:
