@@ -233,8 +233,8 @@ class Parts:
         )
 
     def deviation(self, count: int, h: float) -> Float[Tensor, "n time dim"]:
-        """Their standard deviation."""
-        return self._framed(lambda one: one.dev(count, h).std(dim=1, correction=0))
+        """Their standard deviation; their mean is zero."""
+        return self._framed(lambda one: one.dev(count, h).square().mean(dim=1).sqrt())
 
     def _framed(self, of: Callable[[Local], Float[Tensor, "*lead n q"]]) -> Float[Tensor, "*lead m time dim"]:
         values = [of(one) for one in self.near]

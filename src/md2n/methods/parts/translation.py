@@ -18,6 +18,7 @@ it weighs those that say something of the target.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from md2n.batch import SequenceBatch
 from md2n.brief import brief
@@ -84,23 +85,33 @@ class Matched:
 
     __repr__ = brief
 
+    @cached_property
+    def variance(self) -> float:
+        """v_t: of the leave-one-out answers."""
+        return float(self.honest.double().var(dim=0, correction=0).mean())
+
+    @cached_property
+    def squares(self) -> Float[Tensor, " n"]:
+        """``|f_i|^2``, in float64."""
+        return self.honest.double().square().sum(1)
+
     def __call__(self, query: Query) -> Float[Tensor, "n q"]:
         """t(x)."""
         return self.ridge(query.inputs)
 
     def candidates(self, query: Query) -> tuple[Float[Tensor, "n q"], Float[Tensor, "n k q"]]:
         """t(x), and t(x) with the residual of each matched row added."""
-        mean, near = self(query), self.near(query)
+        mean = self(query)
+        near = self.near(query, mean)
         return mean, mean[:, None] + self.ridge.residuals[near]
 
-    def near(self, query: Query) -> Int[Tensor, "n k"]:
-        """The best ``MOST`` rows, the best first."""
-        honest, answer = self.honest.double(), self(query).double()
+    def near(self, query: Query, mean: Float[Tensor, "n q"]) -> Int[Tensor, "n k"]:
+        """The best ``MOST`` rows, the best first; ``mean`` is t(x)."""
+        answer = mean.double()
         distance = query.between(self.usable) / (2 * max(self.std, LEAST))
-        variance = float(honest.var(dim=0, correction=0).mean())
-        if variance > LEAST:
-            gap = answer.square().sum(1)[:, None] - 2 * answer @ honest.T + honest.square().sum(1)
-            distance = distance + gap / (2 * variance * honest.shape[1])
+        if self.variance > LEAST:
+            gap = answer.square().sum(1)[:, None] - 2 * answer @ self.honest.double().T + self.squares
+            distance = distance + gap / (2 * self.variance * answer.shape[1])
         near = closest(distance, MOST)
         order = distance.round(decimals=DECIMALS).gather(1, near).sort(dim=1, stable=True).indices
         return near.gather(1, order)
@@ -136,8 +147,9 @@ class Translation(KeptRows):
                     continue
                 answer, members = self.answer(query.available, k), query.members.nonzero()[:, 0]
                 if isinstance(answer, Matched):
-                    near = answer.near(query)
-                    yield Local(members, k, answer(query), answer.ridge.residuals[near], answer.honest[near])
+                    mean = answer(query)
+                    near = answer.near(query, mean)
+                    yield Local(members, k, mean, answer.ridge.residuals[near], answer.honest[near])
                 else:  # nothing is known but values; some of them, evenly chosen
                     mean, values = answer.candidates(query)
                     values = values[:, :: max(1, -(-values.shape[1] // MOST))]
