@@ -24,6 +24,7 @@ BRINGS = {
     "bring-your-own-data.md": (*SOURCES, "new-store", "data"),
     "choose-settings.md": ("my-store", "my-sentiment"),
     "compare-methods.md": ("my-store",),
+    "scale.md": ("table.parquet",),
     "tables-and-scikit-learn.md": ("table.parquet",),
     "train-with-gaps.md": ("xor.npz",),
 }

@@ -14,6 +14,7 @@ HEAVY = {
     *("rich", "matplotlib", "sklearn", "h5py", "pydantic", "tensorboard", "transformers", "jinja2", "optuna"),
     *("fastapi", "starlette", "uvicorn", "h11", "prometheus_client", "wandb", "mlflow", "faiss", "pyarrow", "pandas"),
     *("onnxruntime", "onnxscript", "huggingface_hub"),
+    "ray",
 }
 # Draws progress bars and nothing else, so it is itself imported inside functions only.
 RICH = "md2n.cli.progress"
@@ -66,6 +67,7 @@ DOORS: dict[str, str | tuple[str, ...]] = {
     "pydantic": "md2n.config",
     "sklearn": ("md2n.data", "md2n.methods.boosted_trees.fitting", "md2n.sklearn"),
     "faiss": "md2n.serve.nearest_items",
+    "ray": "md2n.serve.ray_engine",
     "transformers": "md2n.extraction",
     "pocketsphinx": "md2n.extraction",
     "afx_audio": "md2n.extraction",

@@ -27,6 +27,7 @@ GIVES = {
     "hub": "models from and to the Hugging Face hub",
     "onnx": "md2n export to ONNX",
     "tune": "md2n benchmark --tune",
+    "ray": "predictions and recoveries on a Ray cluster",
     "video": "reading of video and sound files",
     "text": "words to vectors, in md2n extract",
     "audio": "eGeMAPS voices, in md2n extract",

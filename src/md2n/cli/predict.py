@@ -12,6 +12,7 @@ Examples:
   md2n predict runs/digits --data digits --split test --hide rows --out predictions.csv
   md2n predict runs/digits --data my-store --distrust 0.01 > predictions.csv
   md2n predict runs/mine --data table.parquet --out predicted.parquet
+  md2n predict runs/mine --data tables/ --out predicted --parts 4096
 """
 
 
@@ -30,6 +31,11 @@ def predict(
         float | None,
         typer.Option(metavar="LEVEL", help="Take modalities as missing that contradict the others: 0.01 is a level."),
     ] = None,
+    parts: Annotated[
+        int | None, typer.Option(metavar="ROWS", help="Write a folder of Parquet files of so many rows; resumable.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="In parts, on: local (this process) or ray (a cluster).")] = "",
+    batch: Annotated[int | None, typer.Option(help="In parts: rows that the model sees at a time (64).")] = None,
     any_units: Annotated[bool, typer.Option("--any-units", help="Skip the check of units.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
@@ -47,13 +53,24 @@ def predict(
     such column where the method draws nothing, or where a single draw is asked for.
 
     A table with the columns of all modalities (Parquet, CSV) and an --out of its kind: the table with these columns.
+
+    With --parts or --engine, data of any size: a store, a Parquet file or a folder of them is answered part by part
+    into a folder of Parquet files.  The same command goes on where it was stopped.
     """
+    from md2n.cli.bulk import answer_parts
     from md2n.cli.counting import counted
     from md2n.cli.output import say, write_rows
     from md2n.cli.tables import answer_table
     from md2n.data.places import check_apart
+    from md2n.errors import UsageError
     from md2n.escape import csv_cell
 
+    if distrust is not None and (parts is not None or engine):
+        raise UsageError("answers in parts distrust nothing", "leave --distrust out, or --parts and --engine")
+    options = {"split": split, "hide": hide, "draws": draws, "check_units": not any_units, "seed": seed}
+    work = {"what": "predict", "run": run, "data": data, "out": out, **options, "device": device, "quiet": quiet}
+    if answer_parts(parts, engine, batch, **work):
+        return
     if out is not None:
         check_apart(out, data)
         if answer_table(run, data, out, split, hide, "predict", draws, any_units, seed, device, quiet):

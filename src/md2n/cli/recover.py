@@ -11,6 +11,7 @@ Examples:
   md2n recover runs/digits --data my-store --out my-store-filled
   md2n recover runs/digits --data digits --split test --hide rows --out digits-filled --draws 16
   md2n recover runs/mine --data table.parquet --out filled.parquet
+  md2n recover runs/mine --data tables/ --out filled --parts 4096
 """
 
 
@@ -22,6 +23,11 @@ def recover(
     hide: Annotated[list[str] | None, typer.Option(help="Hide a modality from the model; repeatable.")] = None,
     draws: Annotated[int | None, typer.Option(help="Draws for mean and standard deviation.")] = None,
     steps: Annotated[int | None, typer.Option(help="Network calls per draw, where draws are the diffusion's.")] = None,
+    parts: Annotated[
+        int | None, typer.Option(metavar="ROWS", help="Write a folder of Parquet files of so many rows; resumable.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="In parts, on: local (this process) or ray (a cluster).")] = "",
+    batch: Annotated[int | None, typer.Option(help="In parts: rows that the model sees at a time (64).")] = None,
     any_units: Annotated[bool, typer.Option("--any-units", help="Skip the check of units.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
@@ -31,9 +37,13 @@ def recover(
 
     A table with the columns of all modalities (Parquet, CSV) and an --out of its kind: the table with nothing missing,
     and a column NAME_std beside each column NAME.
+
+    With --parts or --engine, data of any size: a store, a Parquet file or a folder of them is answered part by part
+    into a folder of Parquet files.  The same command goes on where it was stopped.
     """
     from dataclasses import replace
 
+    from md2n.cli.bulk import answer_parts
     from md2n.cli.counting import counted
     from md2n.cli.output import say
     from md2n.cli.tables import answer_table
@@ -41,6 +51,10 @@ def recover(
     from md2n.data.samples import Ragged
     from md2n.data.store import write_store
 
+    options = {"split": split, "hide": hide, "draws": draws, "steps": steps, "check_units": not any_units}
+    work = {"what": "recover", "run": run, "data": data, "out": out, **options, "seed": seed}
+    if answer_parts(parts, engine, batch, **work, device=device, quiet=quiet):
+        return
     check_apart(out, data)
     if answer_table(run, data, out, split, hide, "recover", draws, any_units, seed, device, quiet, steps):
         return
