@@ -34,6 +34,7 @@ COMMANDS: dict[str, Entry] = {
     "retrieve": Entry("md2n.cli.retrieve:retrieve", "Find the nearest items across modalities, with gaps."),
     "share": Entry("md2n.cli.share:share", "Write a model as a folder to pass on; push it to a hub."),
     "export": Entry("md2n.cli.export:export", "Export a network to ONNX or torch.export."),
+    "plan": Entry("md2n.cli.plan:plan", "Say what training and recovering many rows will cost."),
     "benchmark": Entry("md2n.cli.benchmark:benchmark", "Run methods x data sets x seeds; resumable."),
     "reproduce": Entry("md2n.cli.reproduce:reproduce", "Make a table or figure of the paper; resumable."),
     "report": Entry("md2n.cli.report:report", "Make tables and figures from runs."),
