@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import metrics as reference
 
 from md2n.errors import DataError
 from md2n.evaluation import metrics
 from md2n.modality import Task
-from sklearn import metrics as reference
 
 SENTIMENT = Task("regression", low=-3, high=3, sentiment=True)
 SIMS = Task("regression", low=-1, high=1, sentiment=True)

@@ -84,7 +84,8 @@ def test_what_is_loaded_is_what_was_chosen(trained: tuple[str, Path], data: Path
     assert run.config == short(data, name)
     assert run.schema.names == ("video", "pulse")
     assert not run.model.training
-    scores = [r["score"] for r in lines(path / "log.jsonl") if r["kind"] == "epoch" and "score" in r]
+    epochs = [r for r in lines(path / "log.jsonl") if r["kind"] == "epoch"]
+    scores = [r["score"] for r in epochs if "score" in r and r["phase"] == epochs[-1]["phase"]]
     fitted = lines(path / "log.jsonl")[-1]["score"]  # of a method without epochs
     assert run.facts["result"]["score"] == max(scores, default=fitted)
     assert run.facts["data"]["samples"] == {"train": 48, "valid": 24, "test": 18}

@@ -5,13 +5,15 @@ import io
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from md2n.data.readers.table_file import PARQUET, TEXT, TableFile, arrow, is_parquet
 from md2n.data.readers.wide_cells import TextColumns, rows_of
 from md2n.durable import written
 from md2n.errors import DataError, UsageError
-from md2n.serve.predictor import Predictor
+
+if TYPE_CHECKING:
+    from md2n.serve.predictor import Predictor
 
 ROWS = 2048
 """Rows answered for at a time, and in a row group of what is written."""
@@ -41,7 +43,7 @@ def answers_table(data: str, out: Path | None) -> bool:
 
 
 def answer_file(
-    predictor: Predictor,
+    predictor: "Predictor",
     source: Path,
     out: Path,
     answer: Callable[[Any, Callable[[int, int], None]], Any],
