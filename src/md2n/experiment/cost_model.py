@@ -215,10 +215,26 @@ def _recovery(runs: Sequence[Measured], rows: int, calls: int, read: float, writ
     return RecoveryCost(start, slope - calls * call, call, few.mib, part_row, read, write)
 
 
+# md2n in a process that notes its own peak of memory.  What the system notes of a child (ru_maxrss) is at least what
+# its parent has.
+WATCHED = """
+import atexit, re, sys
+
+def note():
+    with open("/proc/self/status") as status, open(sys.argv[1], "w") as peak:
+        peak.write(re.search(r"VmHWM:\\s+(\\d+)", status.read())[1])
+
+if sys.platform == "linux":
+    atexit.register(note)
+from md2n.cli.main import run
+run(sys.argv[2:])
+"""
+
+
 def _run(words: Sequence[Any]) -> Measured:
     """``md2n WORDS`` in a process of its own, with one thread."""
-    with tempfile.TemporaryFile() as errors:
-        command = [sys.executable, "-m", "md2n", *map(str, words)]
+    with tempfile.TemporaryFile() as errors, tempfile.NamedTemporaryFile() as peak:
+        command = [sys.executable, "-c", WATCHED, peak.name, *map(str, words)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
@@ -231,8 +247,9 @@ def _run(words: Sequence[Any]) -> Measured:
             )
             error.exit_code = max(1, process.returncode)
             raise error
+        noted = peak.read()
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    return Measured(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
+    return Measured(usage.ru_utime + usage.ru_stime, int(noted or usage.ru_maxrss) / unit)
 
 
 def _features(sizes: Sizes, rows: int) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
