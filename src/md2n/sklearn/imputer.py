@@ -68,7 +68,8 @@ class MD2NImputer(OneToOneFeatureMixin, TransformerMixin, Trained):
         """``[N, d]`` standard deviation of what ``transform`` fills in; zero where a cell is known.
 
         Raises:
-            As ``transform``.
+            ValueError: as ``transform``.
+            DataError: as ``transform``.
         """
         return self._filled(X)[1]
 
