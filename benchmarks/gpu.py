@@ -12,6 +12,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,7 @@ def main(words: Sequence[str]) -> int:
         return LIMIT_S - (time.monotonic() - begun)
 
     checks: dict[str, Callable[[], dict[str, Any]]] = {
-        **{f"agreement of {name}": lambda name=name: agreement(name, device) for name in chosen.methods.split(",")},  # type: ignore[misc]
+        **{f"agreement of {name}": partial(agreement, name, device) for name in chosen.methods.split(",")},
         "bfloat16 step": lambda: bfloat16(device),
         "throughput of recovery": lambda: gpu_speed.throughput(device, tiny),
         "MOSEI-size epoch": lambda: gpu_speed.epoch(device, tiny, min(90.0, left())),

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from statistics import median
 from typing import Any
 from unittest import mock
@@ -114,7 +115,7 @@ def tasks() -> dict[str, Callable[[], object]]:
         flags = torch.rand(many.present.shape, generator=generator(0, "hidden")) < 0.5
         flags[~flags.any(dim=1)] = True
         hidden = many.hide(flags)
-        chosen[f"validation of {VALIDATION}, {where}"] = use(model, lambda m=model, h=hidden: validated(m, h))  # type: ignore[misc]
+        chosen[f"validation of {VALIDATION}, {where}"] = use(model, partial(validated, model, hidden))
         fitted = made("md2n", schema)
         assert isinstance(fitted, MD2N)
         fitted.eval()
@@ -123,6 +124,7 @@ def tasks() -> dict[str, Callable[[], object]]:
         shown = first_hidden(batch)
         chosen[f"recovery of {batch.size}, {DRAWS} draws, {where}"] = use(
             fitted,
+            # mypy infers no type of a lambda with a default
             lambda m=fitted, b=shown: m.recover(b, generator(0, "b"), draws=DRAWS),  # type: ignore[misc]
         )
     return chosen

@@ -227,6 +227,7 @@ def _here(
 ) -> Iterator[tuple[Part, tuple[str, ...]]]:
     for part in parts:
         before = done
+        # mypy infers no type of a lambda with a default
         yield part, answerer.write(part, lambda inside, _, before=before: progress(before + inside, total))  # type: ignore[misc]
         done += part.rows
 

@@ -186,7 +186,7 @@ def from_pretrained(
         folder = _hub().snapshot_download(str(name), revision=revision, allow_patterns=wanted)
     except UsageError:
         raise
-    except Exception as error:
+    except Exception as error:  # of many kinds, as in a push
         raise _refusal(str(name), error) from error
     return load(folder, device=device, seed=seed)
 

@@ -161,7 +161,7 @@ class Batcher:
         features = {k: [a for job in jobs for a in job.query.features[k]] for k in self.predictor.schema.names}
         try:
             answer = first.ability.run(self.predictor, features, first.query)
-        except Exception as error:
+        except Exception as error:  # of any kind: it is the reply to who asked, and must not stop the others
             if len(jobs) > 1:
                 return [reply for job in jobs for reply in self._answer([job])]
             return [error]

@@ -64,7 +64,7 @@ class Guard:
             try:
                 self._admit(scope)
                 await self.app(scope, receive, sent)
-            except Exception as error:
+            except Exception as error:  # of any kind: it becomes a named refusal, never a traceback
                 if status:  # the response has begun; its connection is closed by the server
                     raise
                 await self._refuse(error, sent)
