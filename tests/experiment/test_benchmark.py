@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from md2n.errors import InterruptedRun, UsageError
 from md2n.evaluation.results import PROTOCOLS, read_results
-from md2n.experiment import benchmark, measuring, pipeline
+from md2n.experiment import benchmark, measuring, pipeline, worker
 from md2n.experiment import job as job_module
 from md2n.experiment.benchmark import run_benchmark
 from md2n.experiment.job import Job
@@ -106,22 +107,17 @@ def test_a_failure_says_so_stops_nothing_and_is_mended_by_the_next_try(here, mon
     assert not jobs[0].failed.exists()
 
 
-def waiting_worker(out: Path, monkeypatch: pytest.MonkeyPatch, answer: str) -> Path:
-    """Real processes that stand in for the commands and wait for the signal; the file will hold the first's number."""
-    started = out / "started"
-    out.mkdir()
-    code = (
-        "import os, signal, sys, time, pathlib\n"
-        f"signal.signal(signal.SIGINT, {answer})\n"
-        f"pathlib.Path({str(started) + '.new'!r}).write_text(str(os.getpid()))\n"
-        f"os.rename({str(started) + '.new'!r}, {str(started)!r})\n"
-        "time.sleep(60)\n"
-    )
-    fake = out / "python"
-    fake.write_text(f"#!/bin/sh\nexec {benchmark.sys.executable} -c '{code.replace(chr(39), chr(34))}'\n")
-    fake.chmod(0o755)
-    monkeypatch.setattr(benchmark.sys, "executable", str(fake))
-    return started
+def ends_well(*_: object) -> None:
+    sys.exit(130)
+
+
+def wait_for_a_signal(command: list[str], environment: dict[str, str], *_: object) -> None:
+    """Stands in for a command; the file will hold the number of the first process that does."""
+    signal.signal(signal.SIGINT, ends_well if environment["ANSWER"] == "end" else signal.SIG_IGN)
+    started = Path(environment["STARTED"])
+    started.with_suffix(".new").write_text(str(os.getpid()))
+    started.with_suffix(".new").rename(started)
+    time.sleep(60)
 
 
 def send(number: int, started: Path) -> None:
@@ -135,10 +131,13 @@ def send(number: int, started: Path) -> None:
     threading.Thread(target=act, daemon=True).start()
 
 
-@pytest.mark.parametrize(("answer", "patience"), [("lambda *_: sys.exit(130)", 30.0), ("signal.SIG_IGN", 0.2)])
+@pytest.mark.parametrize(("answer", "patience"), [("end", 30.0), ("ignore", 0.2)])
 def test_a_stop_ends_what_is_under_way_and_begins_nothing_new(here, monkeypatch, answer: str, patience: float):
     data, out = here
-    started = waiting_worker(out, monkeypatch, answer)
+    started = out.parent / "started"
+    monkeypatch.setenv("ANSWER", answer)
+    monkeypatch.setenv("STARTED", str(started))
+    monkeypatch.setattr(worker, "perform", wait_for_a_signal)
     monkeypatch.setattr(benchmark, "PATIENCE_S", patience)
     jobs = plan([data], METHODS, 3, out)
     said: list[str] = []

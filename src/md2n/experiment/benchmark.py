@@ -5,10 +5,6 @@ the two commands.  What is done is not done again; what was interrupted goes on;
 What other code made, or other settings of the same preset, is renamed aside and made again.
 """
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -18,6 +14,7 @@ from md2n.errors import Md2nError, UsageError, did_you_mean
 from md2n.evaluation.results import PROTOCOLS, STANDARD
 from md2n.experiment.job import EVALUATED, Job
 from md2n.experiment.measuring import Progress
+from md2n.experiment.worker import Worker, warm_up
 
 KILLED = (137, -9, -15, 143)
 STOPPED = 130
@@ -54,6 +51,7 @@ def run_benchmark(
         tidy(folder)
     begun = time.monotonic()
     crew = _Crew(notice)
+    warm_up()
     failed, ended = [], 0
 
     def work(job: Job) -> str:
@@ -96,20 +94,20 @@ class _Crew:
     def __init__(self, notice: Callable[[str], None]) -> None:
         self.notice = notice
         self.stopped = False
-        self.under_way: set[subprocess.Popen[str]] = set()
+        self.under_way: set[Worker] = set()
 
     def stop(self) -> None:
         """As Ctrl-C would: a training saves its state; what does not end in time, or at a second signal, is killed."""
         self.stopped = True
-        for process in tuple(self.under_way):
-            process.send_signal(signal.SIGINT)
+        for worker in tuple(self.under_way):
+            worker.interrupt()
         patience = time.monotonic() + PATIENCE_S
         try:
             while self.under_way and time.monotonic() < patience:
                 time.sleep(0.05)
         finally:
-            for process in tuple(self.under_way):
-                process.kill()
+            for worker in tuple(self.under_way):
+                worker.kill()
 
     def work(self, job: Job, protocols: tuple[str, ...]) -> str:
         """One run; empty where all went well, else what went wrong and the next step."""
@@ -135,24 +133,19 @@ class _Crew:
 
     def call(self, command: Sequence[str]) -> tuple[int, str]:
         """Exit code and stderr of one command."""
-        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        with subprocess.Popen(
-            [sys.executable, "-m", "md2n.cli.main", *command],
-            env={**os.environ, **threads},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # Ctrl-C reaches it once, from us: a second one would not let it save
-        ) as process:
-            self.under_way.add(process)
-            try:
-                if self.stopped:  # between the start and its entry in the list
-                    process.send_signal(signal.SIGINT)
-                output = process.communicate()[1]
-            finally:
-                self.under_way.discard(process)
-        return process.returncode, output
+        worker = self.start(command)
+        try:
+            return worker.wait()
+        finally:
+            self.under_way.discard(worker)
+
+    def start(self, command: Sequence[str]) -> Worker:
+        """A command in a process of its own, which is stopped with the others."""
+        worker = Worker(command)
+        self.under_way.add(worker)
+        if self.stopped:  # between the start and its entry in the list
+            worker.interrupt()
+        return worker
 
 
 def _recorded(job: Job, command: Sequence[str], code: int, output: str) -> str:
