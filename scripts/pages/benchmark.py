@@ -10,10 +10,10 @@ from md2n.methods.catalogue import MODELS, compared
 from md2n.report.grid import Naming
 from md2n.report.runs import cost_table
 from md2n.report.summary import (
+    clustered_tests,
     difference_table,
     equity_overview,
     first_grids,
-    margins_of,
     overview_table,
 )
 from md2n.report.table import Table
@@ -53,7 +53,7 @@ def page_of(results: Results) -> str:
     fixed, random = first_grids(rows, "fixed", called), first_grids(rows, "random", called)
     plain = first_grids(rows, "fixed")
     training, answering = hours(runs)
-    margins = margins_of(plain, runs, OURS)
+    tests = clustered_tests(plain, runs, OURS)
     facts: dict[str, str | Table | list[Table]] = {
         "commits": ", ".join(sorted({r.git_commit for r in rows})),
         "seeds": seeds(plain, compared(), first_grids(rows, "random")),
@@ -64,8 +64,8 @@ def page_of(results: Results) -> str:
         "answering": f"{answering:.1f}",
         "uncounted": uncounted(rows, runs),
         "fixed": overview_table(fixed, "fixed", called, results.failures),
-        "differences": difference_table(fixed, OURS, margins_of(fixed, runs, OURS)),
-        "short": "\n".join(shortfalls(plain, margins)),
+        "differences": difference_table(fixed, OURS, clustered_tests(fixed, runs, OURS)),
+        "short": "\n".join(shortfalls(plain, tests)),
         "random": overview_table(random, "random", called, results.failures),
         "equity": equity_overview(fixed, CHANCE, BOUND),
         "recovery": recoveries(results, list(fixed)),

@@ -7,7 +7,7 @@ from statistics import fmean
 from md2n.evaluation.results import ResultRow
 from md2n.report.grid import Grid, grid, measured, points_of, targets_of
 from md2n.report.runs import RunFacts
-from md2n.report.summary import Margins, plus_minus
+from md2n.report.summary import Tests, plus_minus
 from md2n.report.tables import equity_table
 from scripts.results import INCOMPLETE, RECOVERY, SETS
 
@@ -85,7 +85,7 @@ def gaps(g: Grid) -> dict[str, list[float]]:
     return {m: values for m, values in pairs.items() if values}
 
 
-def shortfalls(grids: Mapping[str, Grid], margins: Margins) -> list[str]:
+def shortfalls(grids: Mapping[str, Grid], tests: Tests) -> list[str]:
     """Where MD2N is not what it should be, as list items."""
     items = []
     for d, g in grids.items():
@@ -100,10 +100,10 @@ def shortfalls(grids: Mapping[str, Grid], margins: Margins) -> list[str]:
             if gap.get(m, 0.0) < 0:
                 n = g.fewer.get(m)
                 few = f" ({n} seed{'s' if n > 1 else ''})" if n else ""
-                behind.append(f"`{m}` by {-gap[m] * g.scale:.{digits}f}{plus_minus(g, margins.get((d, m)))}{few}")
+                behind.append(f"`{m}` by {-gap[m] * g.scale:.{digits}f}{margin_of(g, tests, m)}{few}")
         parts = [f"behind {', '.join(behind)}"] if behind else []
         if g.measure.percent and 0 <= gap.get("imder", 1.0) < POINTS_OVER_IMDER:
-            margin = plus_minus(g, margins.get((d, "imder")))
+            margin = margin_of(g, tests, "imder")
             parts.append(f"over `imder` by {gap['imder'] * 100:.2f}{margin} points only")  # 1.96 is not 2.0
         absent = [f"`{m}`" for m in rivals if m not in gap]
         parts += [f"not measured: {', '.join(absent)}"] if absent else []
@@ -115,6 +115,12 @@ def shortfalls(grids: Mapping[str, Grid], margins: Margins) -> list[str]:
         if parts:
             items.append(f"- `{d}`: {'; '.join(parts)}")
     return items or ["- nowhere"]
+
+
+def margin_of(g: Grid, tests: Tests, label: str) -> str:
+    """The margin of MD2N's difference to a method; empty where it is not known."""
+    test = tests.get((g.dataset, label))
+    return plus_minus(g, test[0] if test else None)
 
 
 def equity_ranges(g: Grid) -> dict[str, float]:

@@ -34,10 +34,10 @@ from md2n.report.runs import (
 from md2n.report.samples import groups_of, scores_by_label
 from md2n.report.sections import Picture, Section, write_sections
 from md2n.report.summary import (
+    clustered_tests,
     difference_table,
     equity_overview,
     first_grids,
-    margins_of,
     overview_table,
     standing_table,
 )
@@ -244,7 +244,7 @@ def _overall(
             section.facts.append(PROTOCOLS[protocol])
     labels = [next((_label(g, m) for g in fixed.values() if m in g.models.values()), m) for m in (reference, *bounds)]
     if any(labels[0] in g.models for g in fixed.values()):
-        section.tables.append(difference_table(fixed, labels[0], margins_of(fixed, runs, labels[0])))
+        section.tables.append(difference_table(fixed, labels[0], clustered_tests(fixed, runs, labels[0])))
         if (table_over := standing_table(fixed, labels[0])) is not None:
             section.tables.append(table_over)
     if any({*labels[1:]} <= g.models.keys() for g in fixed.values()):

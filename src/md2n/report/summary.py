@@ -7,17 +7,18 @@ import numpy as np
 
 from md2n.evaluation.results import ResultRow
 from md2n.report import standing
-from md2n.report.compare import LEAST_PAIRS, comparison_table
+from md2n.report.compare import LEAST_PAIRS, comparison_table, holm
 from md2n.report.grid import Grid, Naming, grid, measured, metrics_of
 from md2n.report.runs import Failure, RunFacts
-from md2n.report.samples import groups_of, margin, scores_by_label
+from md2n.report.samples import clustered_test, groups_of, scores_by_label
 from md2n.report.table import Cell, Table
 from md2n.report.tables import equity_table
 
 SIGNIFICANT = 0.05
 LEAST_SETS = 3  # for a table over data sets
-# (data set, label) -> 95 % margin of the difference, over seeds and test samples.
-Margins = Mapping[tuple[str, str], float]
+# (data set, label) -> 95 % margin of the difference, over seeds and test samples, and the probability of one as large
+# if there were none.
+Tests = Mapping[tuple[str, str], tuple[float, float | None]]
 
 
 def first_grids(rows: Sequence[ResultRow], protocol: str, naming: Naming | None = None) -> dict[str, Grid]:
@@ -37,7 +38,9 @@ def first_grids(rows: Sequence[ResultRow], protocol: str, naming: Naming | None 
     return grids
 
 
-def margins_of(grids: Mapping[str, Grid], runs: Sequence[RunFacts], reference: str) -> dict[tuple[str, str], float]:
+def clustered_tests(
+    grids: Mapping[str, Grid], runs: Sequence[RunFacts], reference: str
+) -> dict[tuple[str, str], tuple[float, float | None]]:
     """How far a method's differences hold for other seeds and other test samples, where samples' scores are known.
 
     Args:
@@ -45,17 +48,18 @@ def margins_of(grids: Mapping[str, Grid], runs: Sequence[RunFacts], reference: s
         runs: behind them.
         reference: label of the method.
     """
-    margins = {}
+    tests = {}
     for dataset, g in grids.items():
         # Every method has one configuration here, or several that the grid tells apart.
         own = [r for r in runs if r.dataset == dataset]
         labels = {(r.model, r.config_hash): _label(g, r) for r in own}
         scores, groups = scores_by_label(own, g, labels, "test"), groups_of(own, g, "test")
         for label in g.models:
-            value = margin(scores.get(reference, {}), scores.get(label, {}), groups) if label != reference else None
-            if value is not None:
-                margins[dataset, label] = value
-    return margins
+            pair = scores.get(reference, {}), scores.get(label, {})
+            test = clustered_test(*pair, groups) if label != reference else None
+            if test is not None:
+                tests[dataset, label] = test
+    return tests
 
 
 def overview_table(
@@ -99,40 +103,54 @@ def overview_table(
     )
 
 
-def difference_table(grids: Mapping[str, Grid], reference: str, margins: Margins | None = None) -> Table:
-    """What one method has more than each other, paired by seed.
+def difference_table(grids: Mapping[str, Grid], reference: str, tests: Tests | None = None) -> Table:
+    """What one method has more than each other, paired by seed or fold.
 
     Args:
         grids: from ``first_grids``.
         reference: label of the method.
-        margins: from ``margins_of``.
+        tests: from ``clustered_tests``.
     """
-    margins = margins or {}
+    tests = tests or {}
     cells: dict[tuple[str, str], Cell] = {}
     for dataset, g in grids.items():
         table = comparison_table(g, reference) if reference in g.models else None
-        for against, difference, *_, p in () if table is None else table.rows:
-            codes = g.codes[reference] | g.codes[against.text]
-            star = "*" if p.value is not None and p.value < SIGNIFICANT and len(codes) == 1 and not g.folded else ""
-            gain = (difference.value or 0.0) * (1 if g.measure.higher_is_better else -1)
-            text = f"{gain:+.{_digits(g)}f}{star}{plus_minus(g, margins.get((dataset, against.text)))}"
-            cells[against.text, dataset] = Cell(text)
+        by_run = {} if table is None else {row[0].text: row for row in table.rows}
+        clustered = {label: tests[dataset, label][1] for label in by_run if (dataset, label) in tests}
+        # Training sets of folds overlap, so a test over folds alone would be too bold.
+        p = {label: None if g.folded else row[-1].value for label, row in by_run.items()} | _corrected(clustered)
+        for label, row in by_run.items():
+            one_code = len(g.codes[reference] | g.codes[label]) == 1
+            star = "*" if (value := p[label]) is not None and value < SIGNIFICANT and one_code else ""
+            gain = (row[1].value or 0.0) * (1 if g.measure.higher_is_better else -1)
+            margin = tests[dataset, label][0] if label in clustered else None
+            cells[label, dataset] = Cell(f"{gain:+.{_digits(g)}f}{star}{plus_minus(g, margin)}")
     rows = [
         (Cell(label), *(cells.get((label, d), Cell()) for d in grids))
         for label in _labels(grids)
         if any(key[0] == label for key in cells)
     ]
     notes = [
-        f"Positive: {reference} is better, in points or in MAE. A star: Student's paired t over seeds, p < .05 after "
-        f"Holm's correction within the set; none for fewer than {LEAST_PAIRS} common seeds, nor across states of the "
-        "shared code."
+        f"Positive: {reference} is better, in points or in MAE. A star: p < .05 after Holm's correction within the "
+        "set; none between states of the shared code."
     ]
-    if margins:
+    if tests:
         notes.append(
-            "±: 95 % margin of the difference for other seeds and other samples of the same kind, the test samples "
-            "counting as independent; where there is none, what each sample gives is not known."
+            "±: 95 % margin of the difference for other seeds and other samples of the same kind, by whole people, "
+            "videos or days where they are known; p is by the same variance."
+        )
+    if any((label, d) in cells and (d, label) not in tests for d in grids for label in _labels(grids)):
+        notes.append(
+            "Without ±, what each sample gives is not known: p is Student's paired t over seeds, none for fewer than "
+            f"{LEAST_PAIRS} of them or for folds."
         )
     return Table("differences", f"{reference} minus each method", ("against", *grids), tuple(rows), tuple(notes))
+
+
+def _corrected(p: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Probabilities after Holm's correction; what has none keeps none."""
+    known = {label: value for label, value in p.items() if value is not None}
+    return {**p, **dict(zip(known, holm(list(known.values()))))}
 
 
 def standing_table(grids: Mapping[str, Grid], reference: str) -> Table | None:
@@ -162,13 +180,11 @@ def standing_table(grids: Mapping[str, Grid], reference: str) -> Table | None:
             row.append(_with_interval(numbers, scale))
     for label, row in zip(labels, cells):
         both = [g for g in grids.values() if {label, reference} <= g.models.keys()]
-        pairs = [
-            [[_sign(g) * v for v in g.seed_means(m, g.incomplete).values()] for g in both] for m in (reference, label)
-        ]
-        if label == reference or not both or not all(runs for side in pairs for runs in side):
+        by_set = [] if label == reference else [_better(g, reference, label) for g in both]
+        shares = np.array([[share] for share in by_set if np.isfinite(share)])
+        if not len(shares):
             row.append(Cell())
             continue
-        shares = standing.improvement(*pairs)[:, None]
         ends = standing.interval(shares, lambda x: np.mean(x, axis=0))
         row.append(_with_interval([float(shares.mean()), *(float(end[0]) for end in ends)], 100))
     heads = ("method", "mean rank", "win rate (%)", "improvability (%)", f"{reference} better (%)")
@@ -178,6 +194,19 @@ def standing_table(grids: Mapping[str, Grid], reference: str) -> Table | None:
         f"set does not make. Last: the probability that a run of {reference} is better than a run of the method."
     )
     return Table("standing", "Over all data sets", heads, tuple(map(tuple, cells)), (note,))
+
+
+def _better(g: Grid, first: str, second: str) -> float:
+    """The share of pairs of runs in which the first method's is better; NaN where there is no pair."""
+    ours, theirs = (
+        {n: _sign(g) * v for n, v in g.seed_means(label, g.incomplete).items()} for label in (first, second)
+    )
+    if g.folded:  # runs of two folds are measured on other samples
+        folds = [n for n in ours if n in theirs]
+        pairs = [([ours[n]], [theirs[n]]) for n in folds]
+    else:
+        pairs = [([*ours.values()], [*theirs.values()])] if ours and theirs else []
+    return float(np.mean(standing.improvement(*zip(*pairs)))) if pairs else float("nan")
 
 
 def _sign(g: Grid) -> int:
