@@ -7,11 +7,10 @@ TORCH_INDEX ?=
 JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-SETS := digits,mfeat,ravdess_av,ict_mmmo,mosi,mosi_clean,stressid,news3sources
 LITE := digits,ravdess_av,cremad_ratings
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow lint format bench results benchmark benchmark-lite docs dist clean
+.PHONY: help setup demo test test-slow lint format bench benchmark benchmark-lite docs dist clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,14 +49,8 @@ format: setup ## Let ruff mend what it can
 bench: setup ## Speed and size (benchmarks/); prints, asserts only counts and bytes
 	$(BIN)/python -m benchmarks
 
-results: setup ## Only what docs/results.md shows: MD2N and its reference methods (four hours; resumable)
-	$(BIN)/md2n benchmark --data $(SETS) --models zero_fill,regression_fill,neighbours,modality_dropout,md2n --seeds 5 \
-	  --protocol fixed,random --out runs/benchmark
-	$(BIN)/python -m scripts.results add runs/benchmark
-
-benchmark: setup ## Train and measure everything in docs/benchmark.md (some sixteen hours on two cores; resumable)
-	$(BIN)/md2n benchmark --data $(SETS) --models all --seeds 5 --protocol fixed,random --out runs/benchmark
-	$(BIN)/python -m scripts.results add runs/benchmark
+benchmark: setup ## Train and measure everything in docs/benchmark.md (some sixteen CPU-hours; resumable)
+	$(BIN)/python -m scripts.results run
 
 benchmark-lite: setup ## Three methods on three sets, one split each, for contributors (about three minutes on two cores)
 	$(BIN)/md2n benchmark --data $(LITE) --models md2n,modality_dropout,regression_fill --seeds 1 --folds 0 \

@@ -19,14 +19,12 @@ from scripts.pages import (
     paper_map,
     performance,
     recovery,
-    results,
     settings,
     studies,
 )
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/benchmark.md": benchmark.page,
-    "docs/results.md": results.page,
     "docs/recovery.md": recovery.page,
     "docs/performance.md": performance.page,
     "docs/method.md": method.page,

@@ -1,24 +1,27 @@
-"""The project's own results, ``results/results.json.xz``, from which docs/benchmark.md and docs/results.md are made.
+"""The project's own results, ``results/results.json.xz``, from which docs/benchmark.md is made.
 
-    python -m scripts.results add runs/benchmark    puts what one or more benchmarks measured into the file
-    python -m scripts.results missing               prints the commands that measure what is missing or out of date
+    python -m scripts.results missing                   prints the commands that measure what is missing or out of date
+    python -m scripts.results run [SET ...]             runs them, and adds a set's numbers as soon as they are there
+    python -m scripts.results add runs/benchmark-...    puts what benchmarks measured into the file
 
-``make benchmark`` runs the benchmark itself first (hours; resumable).  The file holds what the pages need: of
+What is run is in ``BUDGETS``.  ``make benchmark`` is ``run``: hours; resumable.  The file holds what the pages need: of
 predictions two measures under every condition, of recoveries means over the incomplete conditions that hide the
 modality, what every test sample gives, costs, and failures.  Everything else is in the run folders, which the same
 command makes again.  Commit the file and the pages alone, without code.
 """
 
 import argparse
+import shlex
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
 from md2n.config import to_mapping
-from md2n.evaluation.results import PROTOCOLS, STANDING, ResultRow
+from md2n.evaluation.results import PROTOCOLS, STANDING, ResultRow, repeat_of
 from md2n.experiment.job import Job
 from md2n.experiment.plan import plan
 from md2n.experiment.results_store import Results, collect, read_archive, write_archive
@@ -29,9 +32,51 @@ from md2n.report.samples import groups_of, scores_by_label
 from md2n.training.run_identity import identity_hash
 
 FILE = Path(__file__).resolve().parents[1] / "results" / "results.json.xz"
-SETS = ("digits", "mfeat", "ravdess_av", "ict_mmmo", "mosi", "mosi_clean", "stressid", "news3sources")
-SEEDS = 5
-OUT = Path("runs/benchmark")
+OUT = Path("runs")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long all methods learn on some sets, whatever their presets say.
+
+    Args:
+        name: of the benchmark's folder, behind ``benchmark-``.
+        data: ready sets.
+        steps: of training.
+        validations: in those steps.
+        imder: sets on which IMDer is run, too; it takes a third of the time of all methods together.
+    """
+
+    name: str
+    data: tuple[str, ...]
+    steps: int
+    validations: int
+    imder: tuple[str, ...] = ()
+
+    @property
+    def out(self) -> Path:
+        """Folder of the runs: those of two budgets do not compare."""
+        return OUT / f"benchmark-{self.name}"
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """Overrides for every run."""
+        return f"trainer.steps={self.steps}", f"trainer.validations={self.validations}"
+
+    def jobs(self, data: str) -> list[Job]:
+        """Every run on a set: five folds, or two seeds where 1,500 rows or more are tested."""
+        models = [m for m in compared() if m != "imder" or data in self.imder]
+        return plan([data], models, None, self.out, "", self.sets)
+
+
+SMALL = ("ravdess_av", "stressid", "ict_mmmo", "news3sources", "mosi_clean")
+# By the number of training samples: below 1,000, below 2,000, more.
+BUDGETS = (
+    Budget("small", SMALL, 600, 10, ("ravdess_av", "ict_mmmo", "news3sources")),
+    Budget("middle", ("digits", "mfeat"), 1000, 8),
+    Budget("large", ("cremad_ratings", "beijing_air", "extrasensory"), 2000, 8),
+)
+SETS = tuple(name for budget in BUDGETS for name in budget.data)
 SPLIT, INCOMPLETE = "test", "incomplete"
 PREDICTION = (("accuracy", "macro_f1"), ("acc2_nonzero", "mae"), ("mae",))  # a set has the first that it can have
 RECOVERY = ("recovery_r2", "recovery_crps", "recovery_coverage90")
@@ -83,13 +128,18 @@ def trimmed(results: Results) -> Results:
 
 
 def merged(old: Results, new: Results) -> Results:
-    """Both: new rows of a method on a data set under a protocol replace the old ones, if they are of as many seeds.
+    """Both: new rows of a method on a data set under a protocol replace the old ones, if they are of as many runs.
 
+    Runs of folds and of the split that there is do not mix: of a set measured the other way now, all old rows go.
     A run's cost and samples go with its rows under the fixed protocol.  A failure stays until its run has results.
 
     Raises:
         DataError: a data set's numbers would be of two versions of the data, or of two sets of masks.
     """
+    folds = {r.dataset: bool(r.fold) for r in new.rows}
+    old = replace(old, rows=[r for r in old.rows if folds.get(r.dataset, bool(r.fold)) == bool(r.fold)])
+    here = {(r.dataset, r.model) for r in old.rows}
+    old = replace(old, runs=[r for r in old.runs if (r.dataset, r.model) in here])
     before, now = _groups(old.rows), _groups(new.rows)
     newer = {key for key, rows in now.items() if len(_seeds(rows)) >= len(_seeds(before.get(key, ())))}
     groups = before | {key: now[key] for key in newer}
@@ -111,18 +161,19 @@ def missing(rows: Iterable[ResultRow], jobs: Sequence[Job]) -> list[Job]:
 
     def measured_now(job: Job) -> bool:
         version = identity_hash(to_mapping(job.config))[:DIGITS], job.version["measuring"]
-        return all(((job.dataset, job.model, job.seed), PROTOCOLS[p], *version) in known for p in STANDING)
+        fold = "" if job.fold is None else f"{job.fold}/{job.folds}"
+        run = job.dataset, job.model, repeat_of(job.seed, fold)
+        return all((run, PROTOCOLS[p], *version) in known for p in STANDING)
 
     return [job for job in jobs if not measured_now(job)]
 
 
-def commands(jobs: Sequence[Job], out: Path = OUT) -> list[str]:
-    """A command for every data set; runs that are done in ``out`` are not made again."""
-    together: dict[str, dict[str, None]] = defaultdict(dict)
-    for job in jobs:
-        together[job.data][job.model] = None
-    end = f"--seeds {SEEDS} --protocol {','.join(STANDING)} --out {out}"
-    return [f"md2n benchmark --data {data} --models {','.join(models)} {end}" for data, models in together.items()]
+def command(jobs: Sequence[Job]) -> list[str]:
+    """The words of ``md2n benchmark`` that make these runs of one set; what is done in the folder is not made again."""
+    models = dict.fromkeys(job.model for job in jobs)
+    sets = [word for value in jobs[0].sets for word in ("--set", value)]
+    what = ["benchmark", "--data", jobs[0].data, "--models", ",".join(models), *sets]
+    return [*what, "--protocol", ",".join(STANDING), "--out", str(jobs[0].out)]
 
 
 def _line(r: ResultRow, condition: str, value: float) -> ResultRow:
@@ -173,23 +224,41 @@ def _order(r: ResultRow) -> tuple[object, ...]:
     return *_run(r), r.protocol, r.condition, r.target, r.metric
 
 
+def add(folders: Sequence[Path]) -> None:
+    """Puts what benchmarks measured into the file, and makes the pages."""
+    from scripts import generate
+
+    new = trimmed(collect(folders, lambda text: print(text, file=sys.stderr)))
+    write_archive(FILE, merged(read_archive(FILE), new))
+    generate.write()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=("add", "missing"))
-    parser.add_argument("folders", nargs="*", type=Path, help="of benchmarks; of one, or made in several sittings")
+    parser.add_argument("action", choices=("missing", "run", "add"))
+    parser.add_argument("what", nargs="*", help="data sets; of `add`, folders of benchmarks")
     options = parser.parse_args()
     if options.action == "add":
-        from scripts import generate
-
-        if not options.folders:
+        if not options.what:
             parser.error("give the folder of a benchmark")
-        new = trimmed(collect(options.folders, lambda text: print(text, file=sys.stderr)))
-        write_archive(FILE, merged(read_archive(FILE), new))
-        generate.write()
+        add([Path(folder) for folder in options.what])
         return
-    jobs = plan(SETS, compared(), SEEDS, OUT)
-    todo = missing(read_archive(FILE).rows, jobs)
-    print("\n".join([f"# {len(todo)} of {len(jobs)} runs are to be made", *commands(todo)]))
+    if unknown := set(options.what) - set(SETS):
+        parser.error(f"no set of the benchmark: {', '.join(sorted(unknown))}; known: {', '.join(SETS)}")
+    rows = read_archive(FILE).rows
+    for budget in BUDGETS:
+        for data in budget.data:
+            if options.what and data not in options.what:
+                continue
+            jobs = budget.jobs(data)
+            todo = missing(rows, jobs)
+            print(f"# {data}: {len(todo)} of {len(jobs)} runs are to be made")
+            if not todo:
+                continue
+            print(f"md2n {shlex.join(command(todo))}", flush=True)
+            if options.action == "run":
+                subprocess.run([sys.executable, "-m", "md2n", *command(todo)], check=True)
+                add([budget.out])
 
 
 if __name__ == "__main__":

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from md2n.evaluation.results import ResultRow
+from md2n.report.equity import equity_table
 from md2n.report.grid import Grid, grid, measured, points_of, targets_of
 from md2n.report.runs import RunFacts
 from md2n.report.summary import Tests, plus_minus
-from md2n.report.tables import equity_table
-from scripts.results import INCOMPLETE, RECOVERY, SETS
+from scripts.results import BUDGETS, INCOMPLETE, RECOVERY, SETS
 
 OURS, CHANCE, BOUND, REFERENCE = "md2n", "majority", "dedicated", "modality_dropout"
 NINE = ("dcca", "dccae", "mctn", "transm", "icdn", "mmin", "gcnet", "dicmor", "imder")
+IMDER_SETS = tuple(d for budget in BUDGETS for d in budget.imder)
 POINTS_OVER_IMDER = 0.02
 DRAWING = {
     "mean_fill": "which draws from the training mean and deviation and knows nothing of the sample",
@@ -31,32 +32,35 @@ def hours(runs: Sequence[RunFacts]) -> tuple[float, float]:
 
 def uncounted(rows: Sequence[ResultRow], runs: Sequence[RunFacts]) -> str:
     """How many of the runs behind the numbers have no cost, and on which data sets."""
-    with_cost = {(r.dataset, r.model, r.config_hash, r.seed) for r in runs if r.cost}
-    keys = {(r.dataset, r.model, r.config_hash, r.seed) for r in rows}
+    with_cost = {(r.dataset, r.model, r.config_hash, r.repeat) for r in runs if r.cost}
+    keys = {(r.dataset, r.model, r.config_hash, r.repeat) for r in rows}
     lost = Counter(key[0] for key in keys - with_cost)
     where = ", ".join(f"`{d}` {lost[d]}" for d in SETS if lost[d])
     return f" the {lost.total()} of {len(keys)} runs whose cost is not known ({where})," if lost else ""
 
 
-def seeds(grids: Mapping[str, Grid], models: Sequence[str], random: Mapping[str, Grid] | None = None) -> str:
-    """How many seeds there are, and where there are fewer under the fixed protocol, or under the random one."""
-    most = max((len(g.seeds(m)) for g in grids.values() for m in g.models), default=0)
-
-    def counts(of: Mapping[str, Grid], d: str) -> dict[str, int]:
-        return {m: len(of[d].seeds(m)) if d in of else 0 for m in models}
-
-    def listed(d: str, numbers: Mapping[str, int]) -> list[str]:
-        less = [f"{m} {n or 'none'}" for m, n in numbers.items() if n < most]
-        return [f"`{d}` ({', '.join(less)})"] if less else []
-
+def repeats(grids: Mapping[str, Grid], models: Sequence[str], random: Mapping[str, Grid] | None = None) -> str:
+    """How often each set was measured, and where less often under the fixed protocol, or under the random one."""
+    kinds: dict[str, list[str]] = {}
     fewer, others = [], []
-    for d in SETS:
-        fixed = counts(grids, d)
-        fewer += listed(d, fixed) if d in grids else [f"`{d}` not at all"]
+    for d, g in grids.items():
+        wanted = [m for m in models if m != "imder" or d in IMDER_SETS or m in g.models]
+        counts = {m: len(g.seeds(m)) for m in wanted}
+        most = max(counts.values(), default=0)
+        number = ("No", "One", "Two", "Three", "Four", "Five")[most] if most <= 5 else str(most)
+        kind = f"{number} folds, one seed each" if g.folded else f"{number} seeds on the split that there is"
+        kinds.setdefault(kind, []).append(f"`{d}`")
+        less = [f"{m} {n or 'none'}" for m, n in counts.items() if n < most]
+        fewer += [f"`{d}` ({', '.join(less)})"] if less else []
         if random:
-            others += listed(d, {m: n for m, n in counts(random, d).items() if n != fixed[m]})
-    text = f"{most} seeds" + (f", but fewer so far on {'; '.join(fewer)}" if fewer else "")
-    return text + (f". Under `random@1` others than these: {'; '.join(others)}" if others else "") + "."
+            drawn = {m: len(random[d].seeds(m)) if d in random else 0 for m in wanted}
+            less = [f"{m} {n or 'none'}" for m, n in drawn.items() if n != counts[m]]
+            others += [f"`{d}` ({', '.join(less)})"] if less else []
+    parts = [f"{kind}: {', '.join(sets)}." for kind, sets in kinds.items()]
+    parts += [f"Fewer so far: {'; '.join(fewer)}."] if fewer else []
+    parts += [f"Under `random@1` others than these: {'; '.join(others)}."] if others else []
+    absent = [f"`{d}`" for d in SETS if d not in grids]
+    return " ".join([*parts, *([f"Not measured yet: {', '.join(absent)}."] if absent else [])])
 
 
 def states(grids: Mapping[str, Grid]) -> str:
@@ -105,7 +109,7 @@ def shortfalls(grids: Mapping[str, Grid], tests: Tests) -> list[str]:
         if g.measure.percent and 0 <= gap.get("imder", 1.0) < POINTS_OVER_IMDER:
             margin = margin_of(g, tests, "imder")
             parts.append(f"over `imder` by {gap['imder'] * 100:.2f}{margin} points only")  # 1.96 is not 2.0
-        absent = [f"`{m}`" for m in rivals if m not in gap]
+        absent = [f"`{m}`" for m in rivals if m not in gap and (m != "imder" or d in IMDER_SETS)]
         parts += [f"not measured: {', '.join(absent)}"] if absent else []
         ranges = equity_ranges(g)
         evener = sorted((m for m in rivals if ranges.get(m, 9.0) < ranges.get(OURS, 9.0)), key=lambda m: ranges[m])

@@ -46,6 +46,7 @@ def table(text: str, corner: str) -> dict[tuple[str, str], str]:
 def test_the_results_are_those_of_the_benchmark() -> None:
     shown = table(README.read_text(encoding="utf-8"), "method")
     benchmark = (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    benchmark = benchmark[benchmark.index("## Every available set") :]
     kept, differences = table(benchmark, "method"), table(benchmark, "against")
     assert len(shown) > 20
     for (row, column), cell in shown.items():

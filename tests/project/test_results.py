@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scripts.pages.studies import WHAT
-from scripts.results import FILE, INCOMPLETE, commands, merged, missing, trimmed
+from scripts.results import BUDGETS, FILE, INCOMPLETE, SETS, Budget, command, merged, missing, trimmed
 
 from md2n.config import to_mapping
 from md2n.errors import DataError
@@ -30,7 +30,7 @@ ROW = ResultRow(
 # Made from the file.
 PAGES = {
     "docs/benchmark.md",
-    "docs/results.md",
+    "docs/results.md",  # until it became a part of the benchmark's
     "docs/recovery.md",
     "docs/performance.md",
     *(f"docs/studies/{s}.md" for s in WHAT),
@@ -154,14 +154,43 @@ def test_a_run_is_missing_without_numbers_of_these_settings_and_this_code_under_
     assert missing(trimmed(Results(rows)).rows, jobs) == [half, edited, older, none]
 
 
-def test_what_is_missing_is_printed_as_a_command_for_every_set(tmp_path: Path) -> None:
-    jobs = plan(["digits", "mosi"], ["dcca", "imder"], 5, tmp_path)
-    todo = [j for j in jobs if j.seed > 2 and (j.data, j.model) != ("mosi", "dcca")]
-    end = "--seeds 5 --protocol fixed,random --out b"
-    assert commands(todo, Path("b")) == [
-        f"md2n benchmark --data digits --models dcca,imder {end}",
-        f"md2n benchmark --data mosi --models imder {end}",
+def test_a_fold_is_missing_by_itself(tmp_path: Path) -> None:
+    jobs = plan(["digits"], ["dcca"], 1, tmp_path, folds=2)
+    own = {"config_hash": identity_hash(to_mapping(jobs[1].config))}
+    settings = {"code": jobs[1].version, "fold": "1/2"}
+    rows = [
+        replace(r, protocol=PROTOCOLS[p], settings=settings, **own)
+        for p in ("fixed", "random")
+        for r in predicted("dcca", 0, {"rows": 0.5})
     ]
+    assert missing(trimmed(Results(rows)).rows, jobs) == [jobs[0]]
+
+
+def test_numbers_of_folds_take_the_place_of_all_that_a_set_had() -> None:
+    old = merged(benched(seeds=(0, 1)), benched("zero_fill", seeds=(0, 1)))
+    now = merged(old, benched("gcnet", settings={"fold": "0/5"}))
+    assert values(now) == {("gcnet", 0): 0.5} and [r.model for r in now.runs] == ["gcnet"]
+    other = benched("gcnet", dataset="mfeat", settings={"fold": "0/5"})
+    assert {(r.dataset, r.model) for r in merged(old, other).rows} == {
+        ("digits", "md2n"),
+        ("digits", "zero_fill"),
+        ("mfeat", "gcnet"),
+    }
+
+
+def test_a_budget_holds_for_every_method_and_imder_runs_where_it_says() -> None:
+    budget = Budget("some", ("digits", "mfeat"), 30, 3, ("mfeat",))
+    with_imder, without = budget.jobs("mfeat"), budget.jobs("digits")
+    assert {j.model for j in with_imder} - {j.model for j in without} == {"imder"}
+    assert {(j.config.trainer.steps, j.config.trainer.validations) for j in with_imder} == {(30, 3)}
+    assert {j.folds for j in without} == {5}
+    assert len(SETS) == len(set(SETS)) and {d for b in BUDGETS for d in b.imder} <= set(SETS)
+
+
+def test_what_is_missing_is_a_command(tmp_path: Path) -> None:
+    jobs = plan(["digits"], ["dcca", "mctn"], 2, tmp_path, sets=["trainer.steps=9"])
+    text = f"benchmark --data digits --models dcca,mctn --set trainer.steps=9 --protocol fixed,random --out {tmp_path}"
+    assert command(jobs) == text.split()
 
 
 def test_results_are_in_one_small_file_that_reads_back_equal(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_make_test_lints_and_tests() -> None:
         assert tool in recipe("lint")
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "test-slow", "lint", "bench", "results", "benchmark", "docs"])
+@pytest.mark.parametrize("target", ["demo", "test", "test-slow", "lint", "bench", "benchmark", "docs"])
 def test_every_target_sets_itself_up(target: str) -> None:
     assert {"setup", "lint"} & set(recipe(target).partition("##")[0].split())
 

@@ -1,16 +1,17 @@
 """Tables over data sets: what is bold, what failed, where code differs, and how far a difference is sure."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from md2n.evaluation.results import ResultRow
+from md2n.report.equity import equity_overview
 from md2n.report.grid import Naming
 from md2n.report.runs import Failure, RunFacts
 from md2n.report.summary import (
     clustered_tests,
     difference_table,
-    equity_overview,
     first_grids,
     overview_table,
     standing_table,
@@ -109,7 +110,24 @@ def test_there_is_no_equity_where_chance_or_upper_bound_leave_none() -> None:
     assert "mosi: no equity, no pattern that both have leaves a gap." in flat.notes
     assert cells(flat, "md2n") == ["–"]
     table = overview(imder=0.6, gcnet=0.55, majority=0.5, dedicated=0.7)
-    assert (cells(table, "imder"), cells(table, "gcnet")) == (["**0.50 / 0.00**"], ["0.25 / 0.00"])
+    assert (cells(table, "imder"), cells(table, "gcnet")) == (
+        ["**0.50 [0.50, 0.50] / 0.50**"],
+        ["0.25 [0.25, 0.25] / 0.25"],
+    )
+
+
+def test_equity_is_the_worst_mean_over_runs_and_the_mean_over_patterns() -> None:
+    """Text alone is the worst at .3 of the way; the other five patterns are at .5."""
+    rows = [r for m, v in (("majority", 0.0), ("dedicated", 1.0)) for r in of(m, v, seeds=4)]
+    uneven = scores(0.5, 0.5, 0.9) | {"text": 0.3}
+    rows += fixed_rows("md2n", uneven, shifts=(-0.1, 0.0, 0.0, 0.1)) + of("gcnet", 0.4, seeds=4)
+    table = equity_overview(first_grids(rows, "fixed"), "majority", "dedicated")
+    (cell,) = cells(table, "md2n")
+    worst, low, high, area = map(float, re.fullmatch(r"(\S+) \[(\S+), (\S+)\] / (\S+)", cell).groups())
+    assert (worst, area) == (0.30, round(2.8 / 6, 2)) and 0.2 <= low < worst < high <= 0.4
+    assert cells(table, "gcnet") == ["**0.40 [0.40, 0.40] / 0.40**"]
+    two = [r for r in rows if r.seed < 2]
+    assert "[" not in cells(equity_overview(first_grids(two, "fixed"), "majority", "dedicated"), "md2n")[0]
 
 
 def test_two_configurations_of_one_method_have_rows_of_their_own() -> None:

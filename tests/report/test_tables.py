@@ -6,11 +6,11 @@ import pytest
 
 from md2n.errors import DataError, UsageError
 from md2n.evaluation.results import ResultRow
+from md2n.report.equity import equity_table
 from md2n.report.grid import Naming, Summary, grid, measured
 from md2n.report.published import published
 from md2n.report.table import Table
 from md2n.report.tables import (
-    equity_table,
     fixed_table,
     hidden_table,
     inside_table,

@@ -17,6 +17,7 @@ from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.report import figures, style
 from md2n.report.certainty import certainty_table
 from md2n.report.compare import comparison_table
+from md2n.report.equity import equity_overview, equity_table
 from md2n.report.figures import RecoveryExample
 from md2n.report.grid import Grid, Naming, grid, measured, metrics_of, targets_of
 from md2n.report.patterns import heat_map, missing_table, number_table
@@ -36,14 +37,12 @@ from md2n.report.sections import Picture, Section, write_sections
 from md2n.report.summary import (
     clustered_tests,
     difference_table,
-    equity_overview,
     first_grids,
     overview_table,
     standing_table,
 )
 from md2n.report.table import Cell, Table
 from md2n.report.tables import (
-    equity_table,
     hidden_by_method,
     patterns_by_method,
     published_table,

@@ -12,7 +12,6 @@ from md2n.report.grid import Grid, Naming, grid, measured, metrics_of
 from md2n.report.runs import Failure, RunFacts
 from md2n.report.samples import clustered_test, groups_of, scores_by_label
 from md2n.report.table import Cell, Table
-from md2n.report.tables import equity_table
 
 SIGNIFICANT = 0.05
 LEAST_SETS = 3  # for a table over data sets
@@ -76,7 +75,7 @@ def overview_table(
     naming = naming or Naming()
     lost = {(naming.label(f.model), f.dataset) for f in failures}
     rows = []
-    for label in _labels(grids, [naming.label(f.model) for f in failures]):
+    for label in labels_of(grids, [naming.label(f.model) for f in failures]):
         cells = []
         for dataset, g in grids.items():
             summary = g.mean_over(label, g.incomplete)
@@ -127,7 +126,7 @@ def difference_table(grids: Mapping[str, Grid], reference: str, tests: Tests | N
             cells[label, dataset] = Cell(f"{gain:+.{_digits(g)}f}{star}{plus_minus(g, margin)}")
     rows = [
         (Cell(label), *(cells.get((label, d), Cell()) for d in grids))
-        for label in _labels(grids)
+        for label in labels_of(grids)
         if any(key[0] == label for key in cells)
     ]
     notes = [
@@ -139,7 +138,7 @@ def difference_table(grids: Mapping[str, Grid], reference: str, tests: Tests | N
             "±: 95 % margin of the difference for other seeds and other samples of the same kind, by whole people, "
             "videos or days where they are known; p is by the same variance."
         )
-    if any((label, d) in cells and (d, label) not in tests for d in grids for label in _labels(grids)):
+    if any((label, d) in cells and (d, label) not in tests for d in grids for label in labels_of(grids)):
         notes.append(
             "Without ±, what each sample gives is not known: p is Student's paired t over seeds, none for fewer than "
             f"{LEAST_PAIRS} of them or for folds."
@@ -162,7 +161,7 @@ def standing_table(grids: Mapping[str, Grid], reference: str) -> Table | None:
     """
     if len(grids) < LEAST_SETS:
         return None
-    labels = [m for m in _labels(grids) if not any(m in g.aside for g in grids.values())]
+    labels = [m for m in labels_of(grids) if not any(m in g.aside for g in grids.values())]
     means = {d: {m: s.mean for m in labels if (s := g.mean_over(m, g.incomplete))} for d, g in grids.items()}
     signs = {d: _sign(g) for d, g in grids.items()}
     scores = standing.table_of({d: {m: signs[d] * v for m, v in of.items()} for d, of in means.items()}, labels)
@@ -219,36 +218,6 @@ def _with_interval(numbers: Sequence[float], scale: int) -> Cell:
     return Cell(f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]") if np.isfinite(value) else Cell()
 
 
-def equity_overview(grids: Mapping[str, Grid], chance: str, upper_bound: str) -> Table:
-    """Equity between chance and upper bound: the worst-served pattern and the difference of best and worst.
-
-    Args:
-        grids: from ``first_grids``, under the fixed protocol.
-        chance: label of the majority answer.
-        upper_bound: label of the models trained for one set each.
-    """
-    cells: dict[tuple[str, str], Cell] = {}
-    notes = [
-        f"(score − chance) / (upper bound − chance) of every pattern; chance: {chance}; upper bound: {upper_bound}. "
-        "First the worst-served pattern, then maximum − minimum (0 is even). Made from means over seeds; bold where "
-        "both are the best, of methods that have all seeds, all of one state of the shared code."
-    ]
-    for dataset, g in grids.items():
-        table = equity_table(g, chance, upper_bound)
-        if table is None:
-            absent = [m for m in (chance, upper_bound) if m not in g.models]
-            why = f"{' and '.join(absent)} not measured" if absent else "no pattern that both have leaves a gap"
-            notes.append(f"{dataset}: no equity, {why}.")
-            continue
-        notes += [f"{dataset}: {note}" for note in table.notes[2:]]
-        for row in table.rows:
-            pair = row[table.columns.index("minimum")], row[table.columns.index("range")]
-            cells[row[0].text, dataset] = Cell(" / ".join(c.plain for c in pair), best=all(c.best for c in pair))
-    labels = [m for m in _labels(grids) if m not in (chance, upper_bound)]
-    rows = tuple((Cell(m), *(cells.get((m, d), Cell()) for d in grids)) for m in labels)
-    return Table("equity", "Equity", ("method", *grids), rows, tuple(notes))
-
-
 def plus_minus(g: Grid, margin: float | None) -> str:
     """A margin behind its difference; empty where there is none."""
     return "" if margin is None else f" ± {margin * g.scale:.{_digits(g)}f}"
@@ -259,7 +228,7 @@ def _digits(g: Grid) -> int:
     return g.measure.digits if g.measure.percent else g.measure.digits + 1
 
 
-def _labels(grids: Mapping[str, Grid], more: Sequence[str] = ()) -> list[str]:
+def labels_of(grids: Mapping[str, Grid], more: Sequence[str] = ()) -> list[str]:
     """Labels in the order first met."""
     return list(dict.fromkeys([m for g in grids.values() for m in g.models] + list(more)))
 

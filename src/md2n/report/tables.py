@@ -7,7 +7,6 @@ published numbers stand in columns of their own, are never bold and never enter 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from md2n.evaluation.bias import equity, least_gap
 from md2n.evaluation.results import ResultRow
 from md2n.modality import set_name
 from md2n.report.grid import (
@@ -27,7 +26,6 @@ from md2n.report.published import BESIDE, Published
 from md2n.report.table import Cell, Table, rounded
 
 EMPTY = Table("empty", "nothing was measured", (), ())
-LEAST_PART = 0.25  # of the widest gap between chance and upper bound: noise is magnified fourfold at most
 HIGH_RATES = (0.3, 0.4, 0.5, 0.6, 0.7)  # what the paper's Table 2 averages over
 HIGH_HEAD = "mean of 30–70%"
 MIXED = "Nothing is bold: several states of the code that methods share measured this, and may be what differs."
@@ -80,7 +78,7 @@ def patterns_by_method(grid: Grid, published: Published | None = None) -> Table:
                 summary = grid.summary(label, head)
             columns.setdefault(head, {})[label] = summary
     cells = {head: cells_of(grid, column) for head, column in columns.items()}
-    rows = [[Cell(label), *(cells[h][label] for h in heads), _seeds(grid, label)] for label in grid.models]
+    rows = [[Cell(label), *(cells[h][label] for h in heads), seeds_cell(grid, label)] for label in grid.models]
     notes = [_how(grid), f"Samples measured: {_counts(grid)}."]
     extra: list[str] = []
     beside = _beside(grid, published)
@@ -93,7 +91,7 @@ def patterns_by_method(grid: Grid, published: Published | None = None) -> Table:
             "for all sets here: they do not compare directly. The paper does not say whether its ACC2 leaves zeros out."
         )
     return Table(
-        f"patterns-{_slug(grid.metric)}",
+        f"patterns-{slug(grid.metric)}",
         f"{grid.dataset}: {grid.measure.title}, by available modalities",
         ("method", *heads, "seeds", *extra),
         tuple(map(tuple, rows)),
@@ -108,9 +106,9 @@ def rates_by_method(grid: Grid) -> Table:
     columns = {HIGH_HEAD: {m: grid.mean_over(m, high) for m in grid.models}} if high else {}
     columns |= {rate_head(grid, c): {m: grid.summary(m, c) for m in grid.models} for c in grid.conditions}
     cells = {head: cells_of(grid, column) for head, column in columns.items()}
-    rows = tuple((Cell(m), *(cells[h][m] for h in columns), _seeds(grid, m)) for m in grid.models)
+    rows = tuple((Cell(m), *(cells[h][m] for h in columns), seeds_cell(grid, m)) for m in grid.models)
     return Table(
-        f"rates-{_slug(grid.metric)}",
+        f"rates-{slug(grid.metric)}",
         f"{grid.dataset}: {grid.measure.title}, by missing rate",
         ("method", *columns, "seeds"),
         rows,
@@ -123,10 +121,10 @@ def shares_by_method(grid: Grid) -> Table:
     """Protocol ``inside``: methods by the share of single numbers hidden inside modalities that are there."""
     columns = {f"{100 * grid.requested[c]:.0f}%": {m: grid.summary(m, c) for m in grid.models} for c in grid.conditions}
     cells = {head: cells_of(grid, column) for head, column in columns.items()}
-    rows = tuple((Cell(m), *(cells[h][m] for h in columns), _seeds(grid, m)) for m in grid.models)
+    rows = tuple((Cell(m), *(cells[h][m] for h in columns), seeds_cell(grid, m)) for m in grid.models)
     what = f"{grid.target}, {grid.measure.title}" if grid.target else grid.measure.title
     return Table(
-        f"inside-{_slug(grid.metric)}" + (f"-{grid.target}" if grid.target else ""),
+        f"inside-{slug(grid.metric)}" + (f"-{grid.target}" if grid.target else ""),
         f"{grid.dataset}: {what}, by share of single numbers hidden",
         ("method", *columns, "seeds"),
         rows,
@@ -143,10 +141,10 @@ def hidden_table(rows: Sequence[ResultRow], metric: str = "", *, naming: Naming 
 def hidden_by_method(grid: Grid) -> Table:
     """Hidden protocol: methods by what was hidden, at a rate for each modality."""
     cells = {c: cells_of(grid, {m: grid.summary(m, c) for m in grid.models}) for c in grid.conditions}
-    rows = tuple((Cell(m), *(cells[c][m] for c in grid.conditions), _seeds(grid, m)) for m in grid.models)
+    rows = tuple((Cell(m), *(cells[c][m] for c in grid.conditions), seeds_cell(grid, m)) for m in grid.models)
     realised = ", ".join(f"{c} {100 * grid.realised[c]:.1f}%" for c in grid.conditions)
     return Table(
-        f"hidden-{_slug(grid.metric)}",
+        f"hidden-{slug(grid.metric)}",
         f"{grid.dataset}: {grid.measure.title}, single modalities hidden at a rate",
         ("method", *grid.conditions, "seeds"),
         rows,
@@ -196,7 +194,7 @@ def recovery_table(rows: Sequence[ResultRow], *, naming: Naming | None = None) -
             points = True
         for label in labels:
             numbers = [cells[m][label] if m in cells else Cell() for m in names]
-            lines.append((Cell(target), Cell(label), *numbers, _seeds(first, label)))
+            lines.append((Cell(target), Cell(label), *numbers, seeds_cell(first, label)))
     if not lines:
         return EMPTY
     some = {m: grid(rows, m, target=t, naming=naming).measure for t in targets for m in metrics_of(rows, target=t)}
@@ -212,76 +210,6 @@ def recovery_table(rows: Sequence[ResultRow], *, naming: Naming | None = None) -
             "that have all seeds.",
             *([f"{POINT}: a point forecast, without draws: its CRPS is its absolute error."] if points else []),
         ),
-    )
-
-
-def equity_table(grid: Grid, chance: str, upper_bound: str) -> Table | None:
-    """Equity per available set, its minimum and range, per method.
-
-    Where the upper bound is hardly above chance, noise is divided by almost nothing: sets with less than ``LEAST_PART``
-    of the widest gap (the complete data's counts, too), or less than ``least_gap``, are left out for every method.
-
-    Args:
-        grid: of one measure under the fixed protocol.
-        chance: label of the majority answer.
-        upper_bound: label of the models trained for one set each.
-
-    Returns:
-        None where chance or upper bound was not measured on every set, or where no set has a gap to share out.
-    """
-    sets = grid.incomplete
-    low, high = _means(grid, chance, grid.conditions), _means(grid, upper_bound, grid.conditions)
-    if not sets or not low.keys() >= set(sets) <= high.keys():
-        return None
-    higher = grid.measure.higher_is_better is not False
-    gaps = {c: (high[c] - low[c]) * (1 if higher else -1) for c in grid.conditions if c in low and c in high}
-    hardly = least_gap(max(low.values()), higher)
-    least = max(hardly, LEAST_PART * max(gaps.values()))
-    shared = [s for s in sets if gaps[s] >= least]
-    if not shared:
-        return None
-    equities = {}
-    for label in grid.models:
-        score = _means(grid, label, sets)
-        if label not in (chance, upper_bound) and len(score) == len(sets):
-            equities[label] = equity({s: score[s] for s in shared}, low, high, higher_is_better=higher)
-    if not equities:
-        return None
-    compared = {k: e for k, e in equities.items() if k not in grid.fewer and k not in grid.aside}
-    if len(compared) < 2 or grid.mixed or chance in grid.fewer or upper_bound in grid.fewer:
-        compared = {}
-    best = (
-        max((rounded(e.minimum, 2) for e in compared.values()), default=None),
-        min((rounded(e.range, 2) for e in compared.values()), default=None),
-    )
-    lines = []
-    for label, result in equities.items():
-        numbers = [Cell(value=result.per_pattern.get(s), digits=2) for s in sets]
-        for value, top in zip((result.minimum, result.range), best):
-            numbers.append(Cell(value=value, digits=2, best=label in compared and rounded(value, 2) == top))
-        if len(shared) == 1:
-            numbers[-1] = Cell()
-        lines.append((Cell(label), *numbers, _seeds(grid, label)))
-    notes = [
-        f"(score − chance) / (upper bound − chance); chance: {chance}; upper bound: {upper_bound}. "
-        "1 everywhere is unbiased; the minimum is the worst-served set, the range maximum minus minimum.",
-        "Made from means over seeds; bold is the largest minimum and the smallest range.",
-    ]
-    if len(shared) == 1:
-        notes.append(f"No range: one set alone, {shared[0]}, is left to compare.")
-    if grid.fewer:
-        notes.append(f"Fewer seeds than others, so {_not_compared(grid, (chance, upper_bound))}.")
-    if len(shared) < len(sets):
-        notes.append(
-            f"Left out, upper bound less than {least:.2g} above chance ({LEAST_PART:.0%} of the widest gap, at least "
-            f"{hardly:.2g}; noise is magnified there): {', '.join(s for s in sets if s not in shared)}."
-        )
-    return Table(
-        f"equity-{_slug(grid.metric)}",
-        f"{grid.dataset}: equity in {grid.measure.title}",
-        ("method", *sets, "minimum", "range", "seeds"),
-        tuple(lines),
-        tuple(notes),
     )
 
 
@@ -352,16 +280,12 @@ def _worst(grid: Grid, label: str) -> Summary | None:
     return Summary.over([pick(c[seed] for c in cells) for seed in shared])
 
 
-def _means(grid: Grid, label: str, conditions: Sequence[str]) -> dict[str, float]:
-    summaries = {c: grid.summary(label, c) for c in conditions}
-    return {c: s.mean for c, s in summaries.items() if s is not None}
-
-
 def _held(grid: Grid, label: str) -> list[str]:
     return [c for c in grid.conditions if (label, c) in grid.values]
 
 
-def _seeds(grid: Grid, label: str) -> Cell:
+def seeds_cell(grid: Grid, label: str) -> Cell:
+    """How many runs a method has."""
     return Cell(value=float(len(grid.seeds(label))), digits=0)
 
 
@@ -384,16 +308,18 @@ def _how(grid: Grid) -> str:
     direction = {True: "Higher is better.", False: "Lower is better.", None: ""}[grid.measure.higher_is_better]
     bounds = ", ".join(sorted(grid.aside))
     aside = f"Upper bounds (a model for each set) are not compared: {bounds}." if bounds else ""
-    fewer = f"Fewer seeds than others, so {_not_compared(grid)}." if grid.fewer else ""
+    fewer = f"Fewer seeds than others, so {not_compared(grid)}." if grid.fewer else ""
     parts = ["Mean over seeds ± deviation between runs; bold is the best here.", direction, aside, fewer]
     parts += [MIXED] if grid.mixed else []
     return " ".join(p for p in parts if p)
 
 
-def _not_compared(grid: Grid, bounds: Sequence[str] = ()) -> str:
+def not_compared(grid: Grid, bounds: Sequence[str] = ()) -> str:
+    """Which methods have fewer runs, and what follows; ``bounds`` are methods that all others are measured by."""
     methods = ", ".join(f"{label} ({n})" for label, n in grid.fewer.items())
     return f"nothing is bold: {methods}" if any(b in grid.fewer for b in bounds) else f"not compared: {methods}"
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """A text as a part of a file's name."""
     return "".join(c if c.isalnum() else "-" for c in text.lower())
