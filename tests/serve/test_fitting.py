@@ -57,6 +57,13 @@ def test_the_commands_give_the_same_numbers(tmp_path: Path) -> None:
         assert {(c, m): v for c, ms in result.measures.items() for m, v in ms.items()} == pytest.approx(rows)
 
 
+def test_a_folder_kept_from_a_store_is_measured_on_that_store(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "of-another-name", made())
+    model = fitted(store, out=tmp_path / "run")
+    rows = {r.condition: r.value for r in run_evaluation(tmp_path / "run", ["fixed"]) if r.metric == "accuracy"}
+    assert rows == {name: pytest.approx(m["accuracy"]) for name, m in model.evaluate(store).measures.items()}
+
+
 def test_a_folder_is_kept_and_refuses_other_data(tmp_path: Path) -> None:
     out = tmp_path / "run"
     one = fitted(ARRAYS, LABELS, out=out)

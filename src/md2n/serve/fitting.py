@@ -103,7 +103,8 @@ def fit(
     sets = [f"{_path_of(name, known)}={_literal(value)}" for name, value in settings.items()]
     column = label if isinstance(label, str) else ""
     config = resolve(preset, [*sets, *([f"data.label={column}"] if column else [])], model=method, seed=seed)
-    config = replace(config, data=replace(config.data, name=samples.name))
+    name = str(data) if isinstance(data, str | Path) else samples.name  # by which `md2n evaluate` reads them again
+    config = replace(config, data=replace(config.data, name=name))
     observer = Lines() if progress else Silent()
     if out is not None:
         predictor = load(run_training(config, Path(out), observer, samples), seed=seed)
