@@ -3,10 +3,12 @@
 - MathJax is a file of the wheel django-static-mathjax (it needs no Django): pip installs it with the extra ``docs``, at
   the version of constraints.txt, and a page fetches nothing from elsewhere when it is read.
 - Every package has a page of its docstrings without being listed by hand.
+- A notebook of docs/notebooks/ is a page: its text, its code and what that printed.
 - Links out of docs/ are for readers of the repository.  In the site, a link to a module leads to its docstrings, and a
   link to any other file is plain text.
 """
 
+import json
 import posixpath
 import re
 from importlib import metadata
@@ -17,6 +19,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 SOURCE = PROJECT / "src" / "md2n"
 MATHJAX = "es5/tex-svg.js"
 LINK = re.compile(r"(?<!!)\[([^\]\n]*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
+NOTEBOOKS = PROJECT / "docs" / "notebooks"
 HIDDEN = "cli"  # the page of the command line has it
 
 
@@ -34,8 +37,30 @@ def directive(name: str, options: str) -> str:
     return f"::: md2n.{name}\n    options: {{{options}}}\n"
 
 
+def notebook_page(path: Path) -> str:
+    """A notebook as Markdown.  Of an output that comes in several kinds, the picture is taken, or else the text."""
+    parts = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        bash = source.startswith("%%bash\n")
+        code = f"```bash\n{source[7:]}\n```" if bash else f"```python\n{source}\n```"
+        parts.append(source if cell["cell_type"] == "markdown" else code)
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            text = "".join(output.get("text") or data.get("text/plain", "")).rstrip()
+            picture = "".join(data.get("image/png", "")).replace("\n", "")
+            parts.append(f"![a figure](data:image/png;base64,{picture})" if picture else f"```text\n{text}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def notebook_pages() -> dict[str, str]:
+    """Path of a page -> its Markdown, for every notebook."""
+    return {f"notebooks/{path.stem}.md": notebook_page(path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+
+
 def on_config(config: Any) -> Any:
-    """Adds the Python pages to the last part of the navigation, which is the reference."""
+    """Adds the notebooks to the navigation's part for use, and the Python pages to its last part, the reference."""
+    config["nav"][1]["Use"].append({"Notebooks": list(notebook_pages())})
     reference = next(iter(config["nav"][-1].values()))
     entries = [{f"md2n.{Path(path).stem}": path} for path in python_pages()]
     entries[0] = {"single modules": next(iter(python_pages()))}
@@ -44,10 +69,10 @@ def on_config(config: Any) -> Any:
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Adds the Python pages and MathJax to what is built."""
+    """Adds notebooks, Python pages and MathJax to what is built."""
     from mkdocs.structure.files import File
 
-    for path, text in python_pages().items():
+    for path, text in (notebook_pages() | python_pages()).items():
         files.append(File.generated(config, path, content=text))
     wheel = metadata.distribution("django-static-mathjax")
     script = next(Path(str(f.locate())) for f in wheel.files or () if str(f).endswith(MATHJAX))
@@ -56,11 +81,13 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Turns links out of docs/ into links to docstrings, or into their text."""
+    """Turns links out of docs/ into links to docstrings, or into their text; a link to a notebook leads to its page."""
     here = posixpath.dirname(f"docs/{page.file.src_uri}")
 
     def inside(match: re.Match[str]) -> str:
         text, target = match[1], posixpath.normpath(posixpath.join(here, match[2]))
+        if target.startswith("docs/notebooks/"):
+            return match[0].replace(".ipynb", ".md")
         if target.startswith("docs/") or not (PROJECT / target).exists():
             return match[0]
         module = target.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")

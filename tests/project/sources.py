@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "md2n"
-TEXT = {".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".cff", ".html", ".json", ".cfg", ".sh", ""}
+TEXT = {".py", ".md", ".ipynb", ".toml", ".txt", ".yml", ".yaml", ".cff", ".html", ".json", ".cfg", ".sh", ""}
 ELSEWHERE = {".venv", ".git", "site", "build", "dist", "demo", "runs", "__pycache__"}
 
 
