@@ -3,11 +3,15 @@
 import io
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from md2n.cli.output import print_line, print_table
+from md2n.cli.progress import watch
 from md2n.report.table import Cell, Table
+from md2n.training.observer import EpochReport
+from tests.project.sources import python_files
 
 TABLE = Table("t", "a [bold] title", ("what", "n [s]"), ((Cell("x [red]"), Cell(value=1.5, best=True)),))
 SETS = ("text+audio+vision", "text+audio", "text+vision", "audio+vision", "text", "audio", "vision")
@@ -107,3 +111,31 @@ def test_every_piece_of_a_broken_table_names_its_rows(monkeypatch: pytest.Monkey
     shown = drawn(monkeypatch, PATTERNS, 40)
     assert shown.count("text+audio+vision") == 3
     assert shown.count("┏") == 3
+
+
+def test_no_color_turns_colours_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown() -> set[int]:
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with watch(Path("run")) as observer:
+            observer.begin(0, 2)
+            observer.epoch(
+                EpochReport(
+                    phase="train", epoch=1, step=1, steps=2, parts={"task": 1.0}, score=0.5, loss=0.5, best=True
+                )
+            )
+        codes = ";".join(re.findall(r"\x1b\[([0-9;]+)m", terminal.getvalue() + coloured(monkeypatch, TABLE, 80)))
+        return {int(code) for code in codes.split(";")}
+
+    colours = {*range(30, 50), *range(90, 108)}
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert shown() & colours
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not shown() & colours
+
+
+def test_whether_there_are_colours_is_left_to_the_environment() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in python_files("src"))
+    assert set(re.findall(r"\bConsole\(.*?\)", text)) == {"Console()", "Console(stderr=True)"}
+    assert not re.search(r"\b(secho|typer\.style)\b", text)

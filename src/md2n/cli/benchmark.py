@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.output import AsJson
+
 EXAMPLES = """
 \b
 Examples:
@@ -40,11 +42,12 @@ def benchmark(
     ] = 0,
     workers: Annotated[int, typer.Option(help="Runs at a time; 0 takes one per core.", min=0)] = 0,
     plan_only: Annotated[bool, typer.Option("--plan", help="Only say what would be run and what is done.")] = False,
+    json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Run every method on every data set with every seed, then write the report."""
     from md2n.cli.counting import counted
-    from md2n.cli.output import print_table, say
+    from md2n.cli.output import print_json, print_table, say
 
     if add:
         _offer(add)
@@ -69,7 +72,7 @@ def benchmark(
             raise UsageError("there is nothing to run", "name data sets and methods, for instance --data digits")
         trials = trials_of(jobs, tune) if tune else []
     if plan_only:
-        print_table(plan_table([*trials, *settled(jobs, trials)], protocols))
+        print_table(plan_table([*trials, *settled(jobs, trials)], protocols), as_json=json)
         return
     from md2n.cli.reporting import report_of
     from md2n.durable import make_directory
@@ -88,7 +91,11 @@ def benchmark(
             say(f"no report: {error.message}")
     if page is not None:
         say(f"report: {page}")
-        typer.echo(str(out / "report"))
+    report = None if page is None else str(out / "report")
+    if json:
+        print_json({"report": report, "failed": [job.title for job in failed]})
+    elif report is not None:
+        typer.echo(report)
     for job in failed:
         say(f"failed: {job.title}; the command and what it said are in {job.failed}")
     if failed:

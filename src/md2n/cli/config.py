@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.output import AsJson
+
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
@@ -11,7 +13,6 @@ app = typer.Typer(
     help="List presets, and show every setting of one.",
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")]
 
 LIST_HELP = """The presets that `md2n train NAME` starts from.
 

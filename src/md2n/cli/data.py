@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from md2n.cli.output import AsJson
+
 if TYPE_CHECKING:
     from md2n.data.samples import Samples
 
@@ -32,7 +34,6 @@ Sentiment = Annotated[
 Unknown = Annotated[
     list[str] | None, typer.Option(help="A label value that means 'not known', such as -1; repeatable.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")]
 
 LIST_HELP = """Ready sets by name, and whether their data are here.
 

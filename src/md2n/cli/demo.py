@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from md2n.cli.output import AsJson
+
 if TYPE_CHECKING:
     from md2n.report.sections import Picture
 
@@ -24,11 +26,12 @@ A repeated run skips finished steps.
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for runs, report and recovered data.")] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
 ) -> None:
     """Train MD2N and two simpler methods on digits, compare them under every missing pattern, recover a hidden view."""
     from md2n.cli.counting import counted
-    from md2n.cli.output import print_line, print_table, say
+    from md2n.cli.output import print_tables, say
     from md2n.cli.progress import watch
     from md2n.cli.reporting import naming, say_what_is_left_out
     from md2n.experiment.config import resolve
@@ -48,11 +51,8 @@ def demo(
         with counted(f"evaluating {method}", quiet) as count:
             rows += run_evaluation(run, protocols=("fixed",), notice=say, progress=count)
     named = naming(METHODS)
-    if sentence := verdict(rows, naming=named):
-        print_line(sentence)
-    for table in (fixed_table(rows, naming=named), recovery_table(rows, naming=named)):
-        if table.rows:
-            print_table(table)
+    tables = [table for table in (fixed_table(rows, naming=named), recovery_table(rows, naming=named)) if table.rows]
+    print_tables(tables, verdict(rows, naming=named), as_json=json)
     say_what_is_left_out()
     pictures = _recover(out, seed, quiet)
     page = write_report(out / "report", rows, naming=named, pictures={rows[0].dataset: pictures})

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-import typer
+from md2n.cli.output import AsJson
 
 EXAMPLES = """
 \b
@@ -49,7 +49,7 @@ class Extra(NamedTuple):
     lacks: tuple[str, ...]
 
 
-def doctor(json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")] = False) -> None:
+def doctor(json: AsJson = False) -> None:
     """Show versions, devices, threads, data and extras of this machine."""
     from md2n.cli.description import plain_table
     from md2n.cli.output import print_json, print_table, say

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.output import AsJson
+
 EXAMPLES = """
 \b
 Examples:
@@ -37,12 +39,12 @@ def evaluate(
     recovery: Annotated[bool, typer.Option(help="Measure recovered modalities too.")] = True,
     data: Annotated[str, typer.Option(help="Other data than the run was trained on (name or store).")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")] = False,
+    json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Measure a run under a protocol; rows are appended to its results.jsonl, tables and figures are written."""
     from md2n.cli.counting import counted
-    from md2n.cli.output import print_json, print_line, print_table, say
+    from md2n.cli.output import print_tables, say
 
     with counted(f"evaluating {run}", quiet) as count:
         from md2n.cli.rates import rates
@@ -73,13 +75,7 @@ def evaluate(
     sentence = verdict(rows, naming=named)
     kinds = (fixed_table, rate_table, hidden_table, inside_table, every_table, certainty_table, recovery_table)
     tables = [table for table in (t(rows, naming=named) for t in kinds) if table.rows]
-    if json:
-        print_json({"verdict": sentence or None, "tables": [table.facts() for table in tables]})
-    else:
-        if sentence:
-            print_line(sentence)
-        for table in tables:
-            print_table(table)
+    print_tables(tables, sentence, as_json=json)
     say_what_is_left_out()
     examples = recovery_examples(loaded, rows[0].dataset, split)
     # The page has all that holds of this run, not only what was asked for now.

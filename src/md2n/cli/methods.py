@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from md2n.cli.output import AsJson
+
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
@@ -12,7 +14,6 @@ app = typer.Typer(
     help="List and describe the methods that can be trained.",
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")]
 
 LIST_HELP = """All methods, md2n first; those of files in MD2N_METHODS last.
 

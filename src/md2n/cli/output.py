@@ -5,7 +5,9 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from md2n.escape import visible
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from md2n.report.table import Table
+
+# The option of every command that prints a table; whatever it prints on stdout is then one JSON value.
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text and tables.")]
 
 
 def say(text: str) -> None:
@@ -71,14 +76,28 @@ def print_line(text: str) -> None:
         sys.stdout.write(f"{text}\n\n")
 
 
-def print_table(table: "Table") -> None:
-    """Prints a table on stdout: drawn on a terminal, Markdown in a pipe.
+def print_tables(tables: "Sequence[Table]", sentence: str = "", as_json: bool = False) -> None:
+    """Prints a sentence and tables on stdout, or for programs ``verdict`` and the facts of each table."""
+    if as_json:
+        print_json({"verdict": sentence or None, "tables": [table.facts() for table in tables]})
+        return
+    if sentence:
+        print_line(sentence)
+    for table in tables:
+        print_table(table)
+
+
+def print_table(table: "Table", as_json: bool = False) -> None:
+    """Prints a table on stdout: drawn on a terminal, Markdown in a pipe, or its facts for programs.
 
     On a narrow terminal nothing is cut: text is wrapped, and columns that do not fit are drawn in further pieces.
     """
     from rich.console import Console
     from rich.text import Text
 
+    if as_json:
+        print_json(table.facts())
+        return
     table = table.tall()
     console = Console()
     if not console.is_terminal:

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.output import AsJson
+
 EXAMPLES = """
 \b
 Examples:
@@ -25,7 +27,7 @@ def plan(
     cores: Annotated[int, typer.Option(help="Cores that recover, one process each.")] = 1,
     processes: Annotated[int, typer.Option(help="Processes of the training.")] = 1,
     set_: Annotated[list[str] | None, typer.Option("--set", help="A setting of the training; repeatable.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")] = False,
+    json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Say what a training and a recovery of many rows will cost, from short runs on this machine.

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.output import AsJson
+
 EXAMPLES = """
 \b
 Examples:
@@ -35,11 +37,12 @@ def reproduce(
     sets: Annotated[list[str] | None, typer.Option("--set", help="Override for every run; repeatable.")] = None,
     workers: Annotated[int, typer.Option(help="Runs at a time; 0 takes one per core.", min=0)] = 0,
     plan_only: Annotated[bool, typer.Option("--plan", help="Only say what would be run and what is done.")] = False,
+    json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Make a table or figure of the paper on your data: runs, paired tests, ours and the published values apart."""
     from md2n.cli.counting import counted
-    from md2n.cli.output import print_line, print_table, say
+    from md2n.cli.output import print_table, print_tables, say
 
     with counted(f"planning {study} in {out}", quiet):
         from md2n.cli.benchmark import cores, words
@@ -55,7 +58,7 @@ def reproduce(
         check_options(out, common)
         jobs = [job for _, job in pairs]
     if plan_only:
-        print_table(plan_table(jobs, [protocol]))
+        print_table(plan_table(jobs, [protocol]), as_json=json)
         return
     from md2n.cli.reporting import say_what_is_left_out
     from md2n.durable import make_directory
@@ -83,13 +86,13 @@ def reproduce(
         sets=sets or (),
     )
     tests = paired_tests(one)
-    for table in [*own_tables(one)[:1], *([] if tests is None else [tests]), *published_tables(study)]:
-        print_table(table)
+    own = own_tables(one)  # the first in the paper's layout, which may have several measures in a cell
+    tables = [*(own if json else own[:1]), *([] if tests is None else [tests]), *published_tables(study)]
+    print_tables(tables, agreement(one).replace("`", "").replace("*", ""), as_json=json)
     say_what_is_left_out()
     notes = [f"failed: {job.title}" for job in failed]
     page = write_reproduction(out / "reports" / f"{study}-{samples.name}", one, rows, named, notes)
     say(f"report: {page}")
-    print_line(agreement(one).replace("`", "").replace("*", ""))
     for job in failed:
         say(f"failed: {job.title}; the command and what it said are in {job.failed}")
     if failed:

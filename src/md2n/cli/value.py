@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.output import AsJson
+
 EXAMPLES = """
 \b
 Examples:
@@ -18,12 +20,12 @@ def value(
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
     data: Annotated[str, typer.Option(help="Other data than the run was trained on (name or store).")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")] = False,
+    json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Measure what each modality is worth, and the same by weights that correct for informative gaps."""
     from md2n.cli.counting import counted
-    from md2n.cli.output import print_json, print_table, say
+    from md2n.cli.output import print_table, say
 
     with counted(f"measuring {run}", quiet) as count:
         from md2n.experiment.loading import load_run
@@ -34,10 +36,7 @@ def value(
         values = run_values(loaded, split=split, data=data or None, notice=say, progress=count)
     name = data or str(loaded.facts.get("data", {}).get("name", loaded.config.data.name))
     table = value_table(values, loaded.schema.task, name, split)
-    if json:
-        print_json(table.facts())
-    else:
-        print_table(table)
+    print_table(table, as_json=json)
 
 
 value.__doc__ = f"{value.__doc__}\n{EXAMPLES}"
