@@ -1,5 +1,7 @@
 """``md2n serve``: a trained run behind HTTP, for programs and for people."""
 
+import io
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +13,7 @@ Examples:
   md2n serve runs/digits
   md2n serve runs/digits --data digits --report report --port 8000
   MD2N_TOKEN=secret md2n serve runs/digits --host 0.0.0.0
+  md2n serve runs/digits --workers 4
 """
 
 
@@ -29,7 +32,8 @@ def serve(
     max_seconds: Annotated[
         float, typer.Option(min=1, max=3600, help="For a body to arrive, and then for its answer.")
     ] = 30,
-    threads: Annotated[int, typer.Option(min=1, max=256, help="Processor cores for the model.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that serve, each with a model.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Processor cores for the model of a process.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the address only.")] = False,
@@ -41,6 +45,7 @@ def serve(
     from md2n.cli.output import say
     from md2n.serve.http.server import listen, require_extra
     from md2n.serve.http.server import run as run_server
+    from md2n.serve.http.workers import Workers
 
     require_extra()
     listener = listen(host, port)  # before the model is loaded, not after it
@@ -48,6 +53,16 @@ def serve(
     shown = f"http://{f'[{address}]' if ':' in address else address}:{number}"
     if not quiet:
         say(f"loading {run} ...")
+    worker = None
+    if workers > 1:
+        group = Workers(workers, say)
+        worker = group.run()
+        if worker is None:
+            if group.code:
+                raise typer.Exit(group.code)
+            if not quiet:
+                say("stopped")
+            return
     import torch
 
     from md2n.cli.newdata import open_new
@@ -62,23 +77,27 @@ def serve(
     predictor = load(run, device=device, seed=seed)
     limits = Limits(body_bytes=max_body * MIB, rows=max_rows, seconds=max_seconds)
     local = address in ("127.0.0.1", "::1")
-    served = Served(
-        predictor,
-        name=run.resolve().name,
-        data=load_run(run).config.data.name,
-        limits=limits,
-        samples=open_new(data, predictor.schema.names, split, ()) if data else None,
-        accuracy=pattern_scores(run, predictor),
-        report=None if report is None else read_report(report),
-        token=token,
-        hosts=frozenset({"localhost", "127.0.0.1", "[::1]", host.lower()}) if local else frozenset(),
-    )
-    app = create_app(served)
-    if not local and not token:
-        say("note: everybody who reaches this address may use the model: give a token (--token, MD2N_TOKEN)")
-    say(f"serving {run} at {shown}")
+    # What there is to say, the first worker says.
+    with nullcontext() if worker is None or worker.first else redirect_stderr(io.StringIO()):
+        served = Served(
+            predictor,
+            name=run.resolve().name,
+            data=load_run(run).config.data.name,
+            limits=limits,
+            samples=open_new(data, predictor.schema.names, split, ()) if data else None,
+            accuracy=pattern_scores(run, predictor),
+            report=None if report is None else read_report(report),
+            token=token,
+            hosts=frozenset({"localhost", "127.0.0.1", "[::1]", host.lower()}) if local else frozenset(),
+        )
+        app = create_app(served)
+        if not local and not token:
+            say("note: everybody who reaches this address may use the model: give a token (--token, MD2N_TOKEN)")
+        say(f"serving {run} at {shown}")
+    if worker is not None:
+        worker.ready()
     run_server(app, listener, limits)
-    if not quiet:
+    if not quiet and worker is None:
         say("stopped")
 
 

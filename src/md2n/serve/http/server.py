@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from md2n.errors import DataError, UsageError, install_hint
@@ -22,12 +23,9 @@ def require_extra() -> None:
     Raises:
         DataError: a package of the extra is not installed.
     """
-    try:
-        import fastapi  # noqa: F401
-        import prometheus_client  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise DataError(f"serving needs the package '{error.name}'", install_hint("serve")) from error
+    for name in ("fastapi", "prometheus_client", "uvicorn"):
+        if find_spec(name) is None:  # none is imported yet: several workers set up prometheus_client first
+            raise DataError(f"serving needs the package '{name}'", install_hint("serve"))
 
 
 def listen(host: str, port: int) -> socket.socket:
