@@ -21,7 +21,7 @@ from md2n.serve.http.limits import Limits
 from md2n.serve.http.metrics import Meters
 from md2n.serve.http.query import Query, check_frames, check_size
 from md2n.serve.http.refusals import Refusal
-from md2n.serve.incoming import check_units, group_notes, incoming
+from md2n.serve.incoming import check_units, group_notes, incoming, is_whole
 from md2n.serve.predictor import Predictor
 
 Features = dict[str, list[Any]]
@@ -177,7 +177,13 @@ class Batcher:
 
 def listed(samples: Samples) -> Features:
     """Modality name -> an array ``[T_i, d]`` per sample with NaN where a number is unknown, or None where absent."""
-    return {name: [_frames(ragged, i) for i in range(len(ragged))] for name, ragged in samples.modalities.items()}
+    return {name: _listed(ragged) for name, ragged in samples.modalities.items()}
+
+
+def _listed(ragged: Ragged) -> list[Any]:
+    if is_whole(ragged):
+        return [frames if len(frames) else None for frames in map(ragged.sample, range(len(ragged)))]
+    return [_frames(ragged, row) for row in range(len(ragged))]
 
 
 def _frames(ragged: Ragged, row: int) -> Any:
