@@ -227,7 +227,7 @@ def made(one: Trained, out: Path) -> dict[str, Any]:
         facts |= {"score": read_run(folder)["result"]["score"], "cpu_s": round(time.process_time() - begun, 1)}
         write_bytes(file, json.dumps(facts).encode())
     measured: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return measured
+    return measured | {"code": read_run(folder)["code"]}
 
 
 def rounded(value: Any) -> Any:
@@ -239,10 +239,18 @@ def rounded(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
 
 
-def save(runs: Sequence[dict[str, Any]]) -> None:
-    """Writes the project's file, one run a line."""
-    lines = ",\n".join(json.dumps(rounded(run), sort_keys=True) for run in runs)
-    write_bytes(OUT, f"[\n{lines}\n]\n".encode())
+def merged(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Both in the study's order; a run that was made again replaces its old numbers."""
+    runs = {(run["data"], run["seed"], run["duplex"]): run for run in (*old, *new)}
+    keys = [(one.data, one.seed, one.duplex) for one in study()]
+    return [runs[key] for key in keys if key in runs]
+
+
+def save(runs: Sequence[dict[str, Any]], file: Path = OUT) -> None:
+    """Writes the project's file, one run a line; what it has of other runs stays."""
+    old = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    lines = ",\n".join(json.dumps(rounded(run), sort_keys=True) for run in merged(old, runs))
+    write_bytes(file, f"[\n{lines}\n]\n".encode())
 
 
 def show(path: Path) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """``docs/recovery.md``: how well md2n recovers, beside closed forms, and what each of its parts brings."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
@@ -35,6 +35,7 @@ def page_of(runs: Runs) -> str:
         "hours": f"{sum(r['cpu_s'] for r in runs) / 3600:.1f}",
         "seeds": ", ".join(f"`{data}` {len(of)}" for data, of in by_set(both).items()),
         "left": unmade(runs),
+        "older": older(runs),
         "demands": "\n".join(f"- {line}" for line in demands(places, both)),
         "tables": [recovery_of(data, of) for data, of in by_set(both).items()],
         "parts": parts_table(both),
@@ -50,6 +51,18 @@ def unmade(runs: Runs) -> str:
     made = {(r["data"], r["seed"], r["duplex"]) for r in runs}
     left = [one.name for one in study() if (one.data, one.seed, one.duplex) not in made]
     return f" Still to be made: {', '.join(f'`{name}`' for name in left)}." if left else ""
+
+
+def older(runs: Runs) -> str:
+    """Which runs were made before the draws changed, as a paragraph; empty if none."""
+    counts = Counter(r["data"] for r in runs if "code" not in r)
+    if not counts:
+        return ""
+    named = ", ".join(f"`{data}` ({count})" for data, count in counts.items())
+    return (
+        f"\n\nRuns measured before draws lay in the gaps between matched values ([log](log.md), 2026-11-29): {named}. "
+        "On validation samples 90 % intervals hold .8 to 3.5 points more since, and CRPS moves by .6 % at most."
+    )
 
 
 def by_set(runs: Runs) -> dict[str, list[Mapping[str, Any]]]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scripts.pages.recovery import demands, page_of
-from scripts.recovery import CLOSED, PARTS, Trained, study
+from scripts.recovery import CLOSED, PARTS, Trained, merged, study
 from scripts.recovery_tally import by_frame, energy_score, margin, variogram_score
 
 from md2n.evaluation.recovery import crps
@@ -81,6 +81,14 @@ def test_the_page_has_every_table_of_one_run() -> None:
     assert "| eye | md2n | **0.550** | **0.300**" in page
     assert "surely lower on 1 of 1 modalities (eye)" in page
     assert not any(f"{{{name}}}" in page for name in ("tables", "parts", "network", "directions", "latents"))
+
+
+def test_runs_of_older_code_are_named_and_a_run_made_again_replaces_its_numbers() -> None:
+    old, new = made(0.55, 0.3, 0.9), made(0.6, 0.3, 0.9) | {"code": "abc"}
+    assert "matched values ([log](log.md), 2026-11-29): `digits` (1). On" in page_of([old])
+    assert "2026-11-29" not in page_of([new]).split("R²: 0")[0].split("```")[-1]
+    other = old | {"seed": 1}
+    assert merged([old, other], [new]) == [new, other]
 
 
 def test_every_training_of_the_study_can_be_configured_and_has_a_folder_of_its_own() -> None:
