@@ -80,8 +80,8 @@ def test_the_commands_are_what_a_person_types(here) -> None:
     assert " ".join(train) == (
         f"train default --data {data} --model md2n --seed 0 --out {job.run} --set trainer.epochs=2 --quiet"
     )
-    assert " ".join(fixed) == f"evaluate {job.run} --protocol fixed --quiet"
-    assert " ".join(random) == f"evaluate {job.run} --protocol random --quiet --no-recovery"
+    assert " ".join(fixed) == f"evaluate {job.run} --protocol fixed --no-report --quiet"
+    assert " ".join(random) == f"evaluate {job.run} --protocol random --no-report --quiet --no-recovery"
     assert "--no-recovery" not in job.commands(["random"])[1]
 
 

@@ -37,6 +37,7 @@ def evaluate(
     ] = None,
     draws: Annotated[int | None, typer.Option(help="Draws per sample; the model's own setting if not given.")] = None,
     recovery: Annotated[bool, typer.Option(help="Measure recovered modalities too.")] = True,
+    report: Annotated[bool, typer.Option(help="Write tables and figures to the run's folder.")] = True,
     data: Annotated[str, typer.Option(help="Other data than the run was trained on (name or store).")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
     json: AsJson = False,
@@ -77,6 +78,8 @@ def evaluate(
     tables = [table for table in (t(rows, naming=named) for t in kinds) if table.rows]
     print_tables(tables, sentence, as_json=json)
     say_what_is_left_out()
+    if not report:
+        return
     examples = recovery_examples(loaded, rows[0].dataset, split)
     # The page has all that holds of this run, not only what was asked for now.
     held = [r for r in run_rows(run / RESULTS, say) if r.dataset == rows[0].dataset]

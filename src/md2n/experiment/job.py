@@ -176,4 +176,5 @@ class Job:
         return [train, self._evaluate(under), *([[*self._evaluate(*others), "--no-recovery"]] if others else [])]
 
     def _evaluate(self, *protocols: str) -> list[str]:
-        return ["evaluate", str(self.run), *(part for p in protocols for part in ("--protocol", p)), "--quiet"]
+        chosen = (part for p in protocols for part in ("--protocol", p))
+        return ["evaluate", str(self.run), *chosen, "--no-report", "--quiet"]  # the benchmark has a report of all runs
