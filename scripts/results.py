@@ -1,8 +1,8 @@
 """The project's own results, ``results/results.json.xz``, from which docs/benchmark.md is made.
 
-    python -m scripts.results missing                   prints the commands that measure what is missing or out of date
-    python -m scripts.results run [SET ...]             runs them, and adds a set's numbers as soon as they are there
-    python -m scripts.results add runs/benchmark-...    puts what benchmarks measured into the file
+    python -m scripts.results missing [SET ...]         counts the runs that are missing or out of date
+    python -m scripts.results run [SET ...]             makes them, and adds a set's numbers as soon as they are there
+    python -m scripts.results add runs/benchmark-...    puts what benchmarks measured so far into the file
 
 What is run is in ``BUDGETS``.  ``make benchmark`` is ``run``: hours; resumable.  The file holds what the pages need: of
 predictions two measures under every condition, of recoveries means over the incomplete conditions that hide the
@@ -11,19 +11,21 @@ command makes again.  Commit the file and the pages alone, without code.
 """
 
 import argparse
-import shlex
-import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
+from md2n.cli.benchmark import cores
 from md2n.config import to_mapping
+from md2n.durable import make_directory
 from md2n.evaluation.results import PROTOCOLS, STANDING, ResultRow, repeat_of
+from md2n.experiment.benchmark import run_benchmark
 from md2n.experiment.job import Job
-from md2n.experiment.plan import plan
+from md2n.experiment.plan import options, plan, record_options
 from md2n.experiment.results_store import Results, collect, read_archive, write_archive
 from md2n.methods.catalogue import compared
 from md2n.report.grid import COMPLETE, Naming, grid, measured, metrics_of
@@ -128,28 +130,34 @@ def trimmed(results: Results) -> Results:
 
 
 def merged(old: Results, new: Results) -> Results:
-    """Both: new rows of a method on a data set under a protocol replace the old ones, if they are of as many runs.
+    """Both: new rows of a method on a data set under a protocol join old ones of the same settings and code.
 
-    Runs of folds and of the split that there is do not mix: of a set measured the other way now, all old rows go.
-    A run's cost and samples go with its rows under the fixed protocol.  A failure stays until its run has results.
+    Old ones of other settings or code they replace, if they are of as many runs.  Runs of folds and of the split that
+    there is do not mix: of a set that is measured the other way now, all old rows go.  A run's cost and samples go with
+    its rows under the fixed protocol.  A failure stays until its run has results.
 
     Raises:
         DataError: a data set's numbers would be of two versions of the data, or of two sets of masks.
     """
     folds = {r.dataset: bool(r.fold) for r in new.rows}
     old = replace(old, rows=[r for r in old.rows if folds.get(r.dataset, bool(r.fold)) == bool(r.fold)])
-    here = {(r.dataset, r.model) for r in old.rows}
-    old = replace(old, runs=[r for r in old.runs if (r.dataset, r.model) in here])
     before, now = _groups(old.rows), _groups(new.rows)
-    newer = {key for key, rows in now.items() if len(_seeds(rows)) >= len(_seeds(before.get(key, ())))}
-    groups = before | {key: now[key] for key in newer}
+    groups = dict(before)
+    for key, rows in now.items():
+        others = before.get(key, [])
+        if _versions(rows) == _versions(others):
+            groups[key] = rows + [r for r in others if r.repeat not in _seeds(rows)]
+        elif len(_seeds(rows)) >= len(_seeds(others)):
+            groups[key] = rows
     rows = sorted((r for group in groups.values() for r in group), key=_order)
     for dataset in {r.dataset for r in rows}:
         for protocol in STANDING:
             measured(rows, dataset, protocol)
-    fixed = {key[:2] for key in newer if key[2] == PROTOCOLS["fixed"]}
-    runs = [r for r in old.runs if (r.dataset, r.model) not in fixed]
-    runs += [r for r in new.runs if (r.dataset, r.model) in fixed]
+    fixed = [group for key, group in groups.items() if key[2] == PROTOCOLS["fixed"]]
+    mine = {_run(r) for r in new.rows}
+    taken = {_run(r) for group in fixed for r in group if _run(r) in mine and r in now[r.dataset, r.model, r.protocol]}
+    left = {_run(r) for group in fixed for r in group} - taken
+    runs = [r for r in old.runs if _run(r) in left] + [r for r in new.runs if _run(r) in taken]
     ended = {_run(r) for r in new.rows} | {_run(f) for f in new.failures}
     failures = [*new.failures, *(f for f in old.failures if _run(f) not in ended)]
     return Results(rows, sorted(runs, key=_run), sorted(failures, key=_run))
@@ -168,12 +176,12 @@ def missing(rows: Iterable[ResultRow], jobs: Sequence[Job]) -> list[Job]:
     return [job for job in jobs if not measured_now(job)]
 
 
-def command(jobs: Sequence[Job]) -> list[str]:
-    """The words of ``md2n benchmark`` that make these runs of one set; what is done in the folder is not made again."""
-    models = dict.fromkeys(job.model for job in jobs)
-    sets = [word for value in jobs[0].sets for word in ("--set", value)]
-    what = ["benchmark", "--data", jobs[0].data, "--models", ",".join(models), *sets]
-    return [*what, "--protocol", ",".join(STANDING), "--out", str(jobs[0].out)]
+def make(budget: Budget, jobs: Sequence[Job]) -> None:
+    """Makes runs, as ``md2n benchmark`` does; what is done in the budget's folder is not made again."""
+    make_directory(budget.out)
+    record_options(budget.out, options(0, "", budget.sets))
+    say = partial(print, file=sys.stderr, flush=True)
+    run_benchmark(jobs, STANDING, cores(), say, lambda done, total, what: say(f"[{done}/{total}] {what}"))
 
 
 def _line(r: ResultRow, condition: str, value: float) -> ResultRow:
@@ -216,6 +224,11 @@ def _groups(rows: Iterable[ResultRow]) -> dict[Key, list[ResultRow]]:
     return groups
 
 
+def _versions(rows: Iterable[ResultRow]) -> set[tuple[str, str, str]]:
+    """Settings and code of rows."""
+    return {(r.config_hash, _code(r, "measuring"), _code(r, "shared")) for r in rows}
+
+
 def _seeds(rows: Iterable[ResultRow]) -> set[int]:
     return {r.repeat for r in rows}
 
@@ -237,27 +250,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=("missing", "run", "add"))
     parser.add_argument("what", nargs="*", help="data sets; of `add`, folders of benchmarks")
-    options = parser.parse_args()
-    if options.action == "add":
-        if not options.what:
+    asked = parser.parse_args()
+    if asked.action == "add":
+        if not asked.what:
             parser.error("give the folder of a benchmark")
-        add([Path(folder) for folder in options.what])
+        add([Path(folder) for folder in asked.what])
         return
-    if unknown := set(options.what) - set(SETS):
+    if unknown := set(asked.what) - set(SETS):
         parser.error(f"no set of the benchmark: {', '.join(sorted(unknown))}; known: {', '.join(SETS)}")
     rows = read_archive(FILE).rows
     for budget in BUDGETS:
         for data in budget.data:
-            if options.what and data not in options.what:
+            if asked.what and data not in asked.what:
                 continue
             jobs = budget.jobs(data)
             todo = missing(rows, jobs)
             print(f"# {data}: {len(todo)} of {len(jobs)} runs are to be made")
             if not todo:
                 continue
-            print(f"md2n {shlex.join(command(todo))}", flush=True)
-            if options.action == "run":
-                subprocess.run([sys.executable, "-m", "md2n", *command(todo)], check=True)
+            for model, count in Counter(job.model for job in todo).items():
+                print(f"#   {model} {count}")
+            if asked.action == "run":
+                make(budget, todo)
                 add([budget.out])
 
 

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import results
 from scripts.pages.studies import WHAT
-from scripts.results import BUDGETS, FILE, INCOMPLETE, SETS, Budget, command, merged, missing, trimmed
+from scripts.results import BUDGETS, FILE, INCOMPLETE, SETS, Budget, merged, missing, trimmed
 
 from md2n.config import to_mapping
-from md2n.errors import DataError
+from md2n.errors import DataError, UsageError
 from md2n.evaluation.metrics import accuracy
 from md2n.evaluation.results import PROTOCOLS, ResultRow
 from md2n.experiment.job import Job
-from md2n.experiment.plan import plan
+from md2n.experiment.plan import check_options, options, plan
 from md2n.experiment.results_store import Results, read_archive, write_archive
 from md2n.report.grid import grid, measured
 from md2n.report.runs import Failure, RunFacts
@@ -106,8 +107,9 @@ def test_what_every_sample_gives_goes_with_its_run(tmp_path: Path) -> None:
 
 def test_numbers_are_replaced_once_there_are_as_many_seeds_and_others_stay() -> None:
     old = merged(benched(seeds=(0, 1)), benched("zero_fill", seeds=(0, 1)))
-    assert merged(old, benched(value=0.8)) == old  # one seed does not replace two
-    now = merged(old, benched(seeds=(0, 1), value=0.8))
+    edited = {"code": {"measuring": "b"}}
+    assert merged(old, benched(value=0.8, settings=edited)) == old  # one seed does not replace two
+    now = merged(old, benched(seeds=(0, 1), value=0.8, settings=edited))
     assert values(now) == {("md2n", 0): 0.8, ("md2n", 1): 0.8, ("zero_fill", 0): 0.5, ("zero_fill", 1): 0.5}
     assert [(r.model, r.seed) for r in now.runs] == [(m, s) for m in ("md2n", "zero_fill") for s in (0, 1)]
 
@@ -187,10 +189,27 @@ def test_a_budget_holds_for_every_method_and_imder_runs_where_it_says() -> None:
     assert len(SETS) == len(set(SETS)) and {d for b in BUDGETS for d in b.imder} <= set(SETS)
 
 
-def test_what_is_missing_is_a_command(tmp_path: Path) -> None:
-    jobs = plan(["digits"], ["dcca", "mctn"], 2, tmp_path, sets=["trainer.steps=9"])
-    text = f"benchmark --data digits --models dcca,mctn --set trainer.steps=9 --protocol fixed,random --out {tmp_path}"
-    assert command(jobs) == text.split()
+def test_folds_of_the_same_code_join_and_a_fold_made_again_replaces_its_own() -> None:
+    def fold(k: int, value: float, **other: object) -> Results:
+        found = benched(value=value, settings={"fold": f"{k}/5", "code": {"measuring": "a"}} | other)
+        return replace(found, runs=[replace(r, fold=f"{k}/5") for r in found.runs])
+
+    both = merged(merged(Results(), fold(0, 0.5)), fold(1, 0.7))
+    assert {r.repeat: r.value for r in both.rows} == {0: 0.5, 1: 0.7} and [r.repeat for r in both.runs] == [0, 1]
+    again = merged(both, fold(1, 0.8))
+    assert {r.repeat: r.value for r in again.rows} == {0: 0.5, 1: 0.8} and [r.repeat for r in again.runs] == [0, 1]
+    assert merged(both, fold(1, 0.9, code={"measuring": "b"})) == both  # other code, and one fold of two
+
+
+def test_a_budget_makes_its_runs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "OUT", tmp_path)
+    made = []
+    monkeypatch.setattr(results, "run_benchmark", lambda jobs, *rest: made.extend(jobs))
+    budget = Budget("some", ("digits",), 30, 3)
+    results.make(budget, budget.jobs("digits")[:2])
+    assert [job.run.parents[3] for job in made] == [tmp_path / "benchmark-some"] * 2
+    with pytest.raises(UsageError, match="was made with"):
+        check_options(budget.out, options(0, "", ["trainer.steps=31"]))
 
 
 def test_results_are_in_one_small_file_that_reads_back_equal(tmp_path: Path) -> None:
