@@ -5,7 +5,6 @@ import html
 import io
 import json
 import pickle
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -90,14 +89,6 @@ def test_the_verdict_comes_first_then_patterns_as_rows(capsys, dropout: Path):
     assert rows[:4] == ["available", "---", "mean of incomplete", "worst"]
     worst = next(line for line in said if line.startswith("| worst |")).split(" | ")[1].split(" ")[0]
     assert f"worst {worst} %" in said[0]
-
-
-def test_without_a_report_the_tables_are_printed_all_the_same(capsys, dropout: Path):
-    whole = ask(capsys, "evaluate", dropout)
-    shutil.rmtree(dropout / "report")
-    said = ask(capsys, "evaluate", dropout, "--no-report")
-    assert (said.code, said.out) == (0, whole.out)
-    assert "report" not in said.err and not (dropout / "report").exists()
 
 
 @pytest.mark.parametrize("command", ["evaluate", "report"])
