@@ -49,7 +49,7 @@ format: setup ## Let ruff mend what it can
 bench: setup ## Speed and size (benchmarks/); prints, asserts only counts and bytes
 	$(BIN)/python -m benchmarks
 
-benchmark: setup ## Train and measure everything in docs/benchmark.md (some sixteen CPU-hours; resumable)
+benchmark: setup ## Train and measure everything in docs/benchmark.md (planned at sixteen CPU-hours; resumable)
 	$(BIN)/python -m scripts.results run
 
 benchmark-lite: setup ## Three methods on three sets, one split each, for contributors (about three minutes on two cores)

@@ -201,7 +201,7 @@ def test_folds_of_the_same_code_join_and_a_fold_made_again_replaces_its_own() ->
     assert merged(both, fold(1, 0.9, code={"measuring": "b"})) == both  # other code, and one fold of two
 
 
-def test_a_budget_makes_its_runs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_budget_has_a_folder_that_takes_no_other_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "OUT", tmp_path)
     made = []
     monkeypatch.setattr(results, "run_benchmark", lambda jobs, *rest: made.extend(jobs))

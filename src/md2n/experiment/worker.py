@@ -1,7 +1,7 @@
 """A command of md2n in a process of its own, without the wait for torch to be imported once more.
 
 On Linux processes are forked from a server that has imported torch and has done nothing with it, so a command takes
-the time of its work: a run of a classical method spent nine tenths on imports.  Elsewhere each process imports anew.
+the time of its work; docs/log.md, 2026-11-30, has what that spares.  Elsewhere each process imports anew.
 """
 
 import multiprocessing
@@ -15,9 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-HEAVY = ["torch", "scipy.stats", "sklearn.linear_model"]  # what most commands import; nothing of md2n
-
-
+HEAVY = [
+    "torch",
+    "scipy.stats",
+    "sklearn.linear_model",
+]  # what most commands import; nothing of md2n, whose methods an environment may add to
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 
 
@@ -49,7 +51,9 @@ class Worker:
         os.close(handle)
         self.errors = Path(name)
         arguments = (list(command), {**os.environ, **THREADS}, str(Path.cwd()), name)
-        self.process = multiprocessing.get_context(METHOD).Process(target=perform, args=arguments)  # type: ignore[attr-defined]
+        context = multiprocessing.get_context(METHOD)
+        # A context that is named by a variable has no type with a Process.
+        self.process = context.Process(target=perform, args=arguments)  # type: ignore[attr-defined]
         self.process.start()
 
     def wait(self) -> tuple[int, str]:
@@ -61,7 +65,7 @@ class Worker:
 
     def interrupt(self) -> None:
         """Asks it to save its state and to end."""
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):  # it ended in between
             if self.process.is_alive() and self.process.pid is not None:
                 os.kill(self.process.pid, signal.SIGINT)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from md2n.serve.http.limits import Limits
 from md2n.serve.http.query import Query
 from md2n.serve.http.refusals import Refusal
 from md2n.serve.http.served import Served
+from md2n.serve.incoming import check_units
 from md2n.serve.predictor import Predictor
 
 
@@ -180,3 +182,33 @@ def test_an_answer_that_takes_too_long_is_given_up(
 
     (reply,) = asyncio.run(impatient())
     assert (reply.kind, reply.status) == ("busy", 503)
+
+
+def flagged(samples: Samples) -> Samples:
+    """The same samples with a flag for each number: every number is known, but nothing says so at once."""
+    marked = {k: replace(r, cells=np.ones(r.values.shape, bool)) for k, r in samples.modalities.items()}
+    return replace(samples, modalities=marked)
+
+
+def test_whole_samples_are_read_as_those_whose_every_number_is_flagged(test_digits: Samples) -> None:
+    short, long = listed(test_digits), listed(flagged(test_digits))
+    assert short.keys() == long.keys()
+    for name, arrays in short.items():
+        assert all(np.array_equal(one, other) for one, other in zip(arrays, long[name], strict=True))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.15, 0.25])
+def test_units_are_judged_alike_with_and_without_flags(test_digits: Samples, dropout: Predictor, share: float) -> None:
+    name = test_digits.names[0]
+    values = np.array(test_digits.modalities[name].values, np.float32)
+    values.flat[: round(share * values.size)] = 1e6
+    odd = {**test_digits.modalities, name: replace(test_digits.modalities[name], values=values)}
+    said = []
+    for samples in (strange := replace(test_digits, modalities=odd), flagged(strange)):
+        try:
+            check_units(samples, dropout.normaliser)
+            said.append("")
+        except DataError as error:
+            said.append(error.message)
+    assert said[0] == said[1]
+    assert said[0].startswith("25% of the values") == (share > 0.2)
