@@ -15,11 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-HEAVY = [
-    "torch",
-    "scipy.stats",
-    "sklearn.linear_model",
-]  # what most commands import; nothing of md2n, whose methods an environment may add to
+# What most commands import.  Nothing of md2n: an environment variable may add methods, and it is read on import.
+HEAVY = ["torch", "scipy.stats", "sklearn.linear_model"]
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 
 
