@@ -3,6 +3,8 @@
 import dataclasses
 import multiprocessing
 import random
+from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -16,11 +18,13 @@ NEVER = 10**9
 
 
 @pytest.fixture(scope="module")
-def processes() -> multiprocessing.context.BaseContext:
+def processes() -> Iterator[multiprocessing.context.BaseContext]:
     """Starts processes fast: forked from one that has imported torch and never run it."""
     context = multiprocessing.get_context("forkserver")
+    forkserver._forkserver._stop()  # an earlier test's has imported other things, and nothing public ends it
     context.set_forkserver_preload(["tests.training.killing"])
-    return context
+    yield context
+    forkserver._forkserver._stop()
 
 
 @pytest.fixture(scope="module", params=list(KINDS))
