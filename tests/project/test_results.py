@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scripts import results
 from scripts.pages.studies import WHAT
-from scripts.results import BUDGETS, FILE, INCOMPLETE, SETS, Budget, merged, missing, trimmed
+from scripts.results import BUDGETS, FILE, INCOMPLETE, SETS, Budget, merged, missing, planned, trimmed
 
 from md2n.config import to_mapping
 from md2n.errors import DataError, UsageError
@@ -186,7 +186,16 @@ def test_a_budget_holds_for_every_method_and_imder_runs_where_it_says() -> None:
     assert {j.model for j in with_imder} - {j.model for j in without} == {"imder"}
     assert {(j.config.trainer.steps, j.config.trainer.validations) for j in with_imder} == {(30, 3)}
     assert {j.folds for j in without} == {5}
+    assert sorted(j.fold for j in with_imder if j.model == "imder") == [0, 1]
     assert len(SETS) == len(set(SETS)) and {d for b in BUDGETS for d in b.imder} <= set(SETS)
+
+
+def test_imder_goes_where_a_set_is_measured_anew_without_it() -> None:
+    kept = [ROW, replace(ROW, model="imder"), replace(ROW, model="imder", dataset="ict_mmmo")]
+    old = Results([*kept, replace(ROW, dataset="mosi")])
+    assert planned(old, Results([])).rows == kept
+    anew = Results([ROW, replace(ROW, dataset="ict_mmmo")])
+    assert planned(old, anew).rows == [ROW, kept[2]]
 
 
 def test_folds_of_the_same_code_join_and_a_fold_made_again_replaces_its_own() -> None:
