@@ -3,9 +3,10 @@
     MD2N_DATA_ROOT=../shared/data python -m scripts.recovery --out runs/recovery [--data digits,mfeat] [--plan]
     python -m scripts.recovery RUN...                                            one trained md2n, printed
 
-The first trains what ``STUDY`` names, measures it on the test split under the fixed protocol, 20 draws each, and writes
-results/recovery.json.  What is done already stays; the same command goes on.  Of more than ``ROWS`` test samples so
-many are measured, evenly chosen.  A measure is pooled over the incomplete patterns that hide the modality.
+The first trains what ``study`` names, measures it on the test split under the fixed protocol, 20 draws each, and writes
+results/recovery.json.  What is done already stays, in the folder or in that file by the same code; the same command
+goes on.  Of more than ``ROWS`` test samples so many are measured, evenly chosen.  A measure is pooled over the
+incomplete patterns that hide the modality.
 
 Parts of md2n are measured with one trained network: its calibration is fitted anew on the validation split for each.
 """
@@ -30,6 +31,7 @@ from md2n.evaluation.protocols import COMPLETE, fixed_conditions
 from md2n.experiment.config import ExperimentConfig, resolve
 from md2n.experiment.loading import LoadedRun, evaluation_data, load_run
 from md2n.experiment.pipeline import run_training
+from md2n.experiment.source import training_code
 from md2n.methods.base import Recovers
 from md2n.methods.catalogue import build, config_class
 from md2n.methods.md2n.model import MD2N
@@ -246,6 +248,13 @@ def merged(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list
     return [runs[key] for key in keys if key in runs]
 
 
+def saved(file: Path = OUT) -> set[str]:
+    """Names of the runs whose numbers are in the project's file, by the installed code."""
+    runs = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    code = training_code("md2n")
+    return {Trained(r["data"], r["seed"], r["duplex"]).name for r in runs if r.get("code") == code}
+
+
 def save(runs: Sequence[dict[str, Any]], file: Path = OUT) -> None:
     """Writes the project's file, one run a line; what it has of other runs stays."""
     old = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
@@ -279,8 +288,9 @@ def main() -> None:
             sys.stdout.write("\n".join(show(path)) + "\n")
         return
     chosen = [one for one in study() if not options.data or one.data in options.data.split(",")]
+    known = saved()
     for one in chosen:
-        done = (options.out / one.name / MEASURED).is_file()
+        done = one.name in known or (options.out / one.name / MEASURED).is_file()
         sys.stderr.write(f"{one.name}: {'done' if done else 'to do'}\n")
         if not options.plan and not done:
             made(one, options.out)

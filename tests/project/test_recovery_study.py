@@ -1,12 +1,15 @@
 """The study of recovery: its measures, its demands, and a page that says where they are not met."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scripts.pages.recovery import demands, page_of
-from scripts.recovery import CLOSED, PARTS, Trained, merged, study
+from scripts.recovery import CLOSED, PARTS, Trained, merged, save, saved, study
 from scripts.recovery_tally import by_frame, energy_score, margin, variogram_score
 
 from md2n.evaluation.recovery import crps
+from md2n.experiment.source import training_code
 
 RNG = np.random.default_rng(0)
 
@@ -96,3 +99,11 @@ def test_every_training_of_the_study_can_be_configured_and_has_a_folder_of_its_o
     assert len({run.name for run in runs}) == len(runs)
     assert all(run.config.seed == run.seed and run.config.data.name == run.data for run in runs)
     assert Trained("digits", 0, duplex=False).config.model.settings.diffusion.duplex is False
+
+
+def test_a_run_is_done_where_the_file_has_it_by_the_installed_code(tmp_path: Path) -> None:
+    save(
+        [made(0.5, 0.4, 0.9) | {"code": training_code("md2n")}, made(0.5, 0.4, 0.9) | {"seed": 1}], tmp_path / "r.json"
+    )
+    assert saved(tmp_path / "r.json") == {"digits-duplex-0"}
+    assert saved(tmp_path / "none.json") == set()
