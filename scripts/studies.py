@@ -69,6 +69,7 @@ class Planned:
         repeats = f"--folds {self.folds}" if self.folds else f"--seeds {self.seeds}"
         words = ["md2n reproduce", self.study, "--data", self.data, "--out", self.out, repeats]
         words += ["--models", self.models] if self.models else []
+        words += ["--no-run"] if self.of_benchmark else []
         return " ".join([*words, *(f"--set {s}" for s in self.sets)])
 
     @property
@@ -89,7 +90,7 @@ def budget_of(data: str) -> Budget | None:
 
 
 def from_benchmark(study: str, data: str, seconds: float, folds: int = 5, cheap: int | None = None) -> Planned:
-    """A table or figure of the standing benchmark's own runs."""
+    """A table or figure of the standing benchmark's own runs, IMDer on two folds where it has any."""
     budget = budget_of(data)
     assert budget is not None
     models = "" if data in budget.imder else ",".join(m for m in BASELINES if m != "imder")

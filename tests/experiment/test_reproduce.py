@@ -1,6 +1,7 @@
 """The paper's tables as runs of the benchmark's engine: whose folders they are, who is refused, one from end to end."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from md2n.cli import main
 from md2n.data.samples import Samples
 from md2n.data.store import write_store
-from md2n.errors import ConfigError, DataError, UsageError
+from md2n.errors import ConfigError, DataError, RunError, UsageError
 from md2n.experiment import benchmark
 from md2n.experiment.config import resolve
 from md2n.experiment.plan import plan
@@ -105,6 +106,8 @@ def test_table_3_from_the_command_to_its_report_and_not_twice(data, tmp_path, mo
     command = ["reproduce", "table3", "--models", "mctn,mctn_md2n", *options]
     command += [part for s in TINY for part in ("--set", s)]
     assert main.dispatch([*command, "--plan"]) == 0
+    with pytest.raises(RunError, match="no run of this study is done"):
+        main.dispatch([*command, "--no-run"])
     assert not calls
     capsys.readouterr()
     assert main.dispatch(command) == 0
@@ -121,7 +124,11 @@ def test_table_3_from_the_command_to_its_report_and_not_twice(data, tmp_path, mo
     assert one.differences[0].margin
     assert one.cpu_s > 0
     assert main.dispatch(command) == 0
+    shutil.rmtree(out / "variants" / "mctn_md2n")
+    assert main.dispatch([*command, "--no-run"]) == 0
     assert calls == ["train", "evaluate"] * 2
+    left = from_json(json.loads((folder / "reproduced.json").read_text()))
+    assert (len(one.first.models), list(left.first.models)) == (2, ["mctn"])
     with pytest.raises(UsageError, match="was made with"):
         main.dispatch([*command, "--set", "trainer.steps=5"])
 

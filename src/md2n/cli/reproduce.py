@@ -13,6 +13,7 @@ Examples:
   md2n reproduce table2 --data ravdess_av --out study --plan
   md2n reproduce table2 --data ravdess_av --out study --folds 5
   md2n reproduce table1 --data digits --models mctn,imder --seeds 3 --out bench
+  md2n reproduce table1 --data digits --out bench --no-run
   md2n reproduce table3 --data mfeat --out study
   md2n reproduce fig4 --data stressid --out study --set model.fusion.latent.length=8
 
@@ -37,6 +38,7 @@ def reproduce(
     sets: Annotated[list[str] | None, typer.Option("--set", help="Override for every run; repeatable.")] = None,
     workers: Annotated[int, typer.Option(help="Runs at a time; 0 takes one per core.", min=0)] = 0,
     plan_only: Annotated[bool, typer.Option("--plan", help="Only say what would be run and what is done.")] = False,
+    no_run: Annotated[bool, typer.Option("--no-run", help="Only report the runs that are done.")] = False,
     json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -70,7 +72,7 @@ def reproduce(
     make_directory(out)
     with FolderLock(out / LOCK, "benchmarking in"), counted(f"{study} in {out}", quiet, every=True) as count:
         record_options(out, common)
-        failed = run_benchmark(jobs, [protocol], workers or cores(), say, count)
+        failed = [] if no_run else run_benchmark(jobs, [protocol], workers or cores(), say, count)
         rows, runs = results_of(pairs, protocol, say)
     named = titles(chosen)
     one = reproduced(

@@ -287,7 +287,7 @@ def results_of(
             rows += [replace(r, model=row.name) for r in part.rows if r.split == "test" and not r.target]
             runs += [replace(r, model=row.name) for r in part.runs]
     if not rows:
-        raise RunError("no run of this study is done", "the same command without --plan makes them")
+        raise RunError("no run of this study is done", "the same command without --no-run makes them")
     return rows, runs
 
 
