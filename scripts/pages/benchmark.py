@@ -26,6 +26,7 @@ from scripts.pages.sentences import (
     NINE,
     OURS,
     REFERENCE,
+    commits,
     draws,
     hours,
     repeats,
@@ -56,7 +57,7 @@ def page_of(results: Results) -> str:
     training, answering = hours(runs)
     tests = clustered_tests(plain, runs, OURS)
     facts: dict[str, str | Table | list[Table]] = {
-        "commits": ", ".join(sorted({r.git_commit for r in rows})),
+        "commits": commits(rows),
         "repeats": repeats(plain, compared(), first_grids(rows, "random")),
         "states": states(plain),
         "hours": f"{training + answering:.1f}",

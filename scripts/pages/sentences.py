@@ -63,6 +63,15 @@ def repeats(grids: Mapping[str, Grid], models: Sequence[str], random: Mapping[st
     return " ".join([*parts, *([f"Not measured yet: {', '.join(absent)}."] if absent else [])])
 
 
+def commits(rows: Sequence[ResultRow]) -> str:
+    """A commit of every state of the shared code; those between which it did not change say nothing more."""
+    states: dict[str, Counter[str]] = {}
+    for r in rows:
+        states.setdefault(str((r.settings.get("code") or {}).get("shared", "")), Counter())[r.git_commit] += 1
+    unknown = states.pop("", Counter())
+    return ", ".join(sorted({*unknown, *(count.most_common(1)[0][0] for count in states.values())}))
+
+
 def states(grids: Mapping[str, Grid]) -> str:
     """Whether the numbers of a data set are of one state of the code that methods share."""
     mixed = []

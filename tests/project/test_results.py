@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scripts import results
+from scripts.pages.sentences import commits
 from scripts.pages.studies import WHAT
 from scripts.results import BUDGETS, FILE, INCOMPLETE, SETS, Budget, merged, missing, planned, trimmed
 
@@ -188,6 +189,11 @@ def test_a_budget_holds_for_every_method_and_imder_runs_where_it_says() -> None:
     assert {j.folds for j in without} == {5}
     assert sorted(j.fold for j in with_imder if j.model == "imder") == [0, 1]
     assert len(SETS) == len(set(SETS)) and {d for b in BUDGETS for d in b.imder} <= set(SETS)
+
+
+def test_of_commits_with_the_same_shared_code_one_is_named() -> None:
+    rows = [replace(ROW, git_commit=c, settings={"code": {"shared": code}}) for c, code in ("a1", "b1", "b1", "c2")]
+    assert commits([*rows, replace(ROW, git_commit="old")]) == "b, c, old"
 
 
 def test_imder_goes_where_a_set_is_measured_anew_without_it() -> None:
