@@ -112,7 +112,7 @@ def shortfalls(grids: Mapping[str, Grid], tests: Tests) -> list[str]:
         for m in rivals:
             if gap.get(m, 0.0) < 0:
                 n = g.fewer.get(m)
-                few = f" ({n} seed{'s' if n > 1 else ''})" if n else ""
+                few = f" ({n} {'fold' if g.folded else 'seed'}{'s' if n > 1 else ''})" if n else ""
                 behind.append(f"`{m}` by {-gap[m] * g.scale:.{digits}f}{margin_of(g, tests, m)}{few}")
         parts = [f"behind {', '.join(behind)}"] if behind else []
         if g.measure.percent and 0 <= gap.get("imder", 1.0) < POINTS_OVER_IMDER:

@@ -31,6 +31,7 @@ ROW = ResultRow(
 )  # fmt: skip
 # Made from the file.
 PAGES = {
+    "README.md",  # its table
     "docs/benchmark.md",
     "docs/results.md",  # until it became a part of the benchmark's
     "docs/recovery.md",
