@@ -161,6 +161,8 @@ def recovery_of(data: str, runs: Runs) -> Table:
                 name: str, method: str = method, methods: Any = methods, beside: Sequence[str] = beside, digits: int = 3
             ) -> Cell:
                 values = [of[name] for of in (methods[o] for o in beside)]
+                if not any(values):  # the variogram score of a single number
+                    return Cell()
                 target = max(values) if name == "r2" else min(values)
                 return Cell(value=methods[method][name], digits=digits, best=methods[method][name] == target)
 
@@ -212,7 +214,8 @@ def parts_table(runs: Runs) -> Table:
                     Cell(part),
                     *(Cell(value=fmean(v[name] for v in values), digits=3) for name in ("r2", "crps")),
                     Cell(value=100 * fmean(v["in90"] for v in values), digits=0),
-                    *(Cell(value=fmean(v[name] for v in values), digits=3) for name in ("energy", "variogram")),
+                    Cell(value=fmean(v["energy"] for v in values), digits=3),
+                    Cell(value=fmean([v["variogram"] for v in values if v["variogram"]] or [0.0]), digits=3),
                     Cell(value=costs[part]["20"], digits=2),
                 )
             )
