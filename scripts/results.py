@@ -46,8 +46,8 @@ class Budget:
         data: ready sets.
         steps: of training.
         validations: in those steps.
-        imder: sets on whose first ``IMDER_FOLDS`` folds IMDer is run, too; a run of it takes as long as ten of most
-            others.
+        imder: sets on whose first ``IMDER_FOLDS`` folds IMDer is run, too; a run of it takes as long as fifteen of
+            most others.
     """
 
     name: str
@@ -133,7 +133,7 @@ def trimmed(results: Results) -> Results:
     return Results(chosen, runs, [replace(f, record="") for f in results.failures])
 
 
-def planned(old: Results, new: Results) -> Results:
+def still_measured(old: Results, new: Results) -> Results:
     """The old numbers of the budgets' sets, without IMDer where the new ones leave it out."""
     anew = {r.dataset for r in new.rows} - set(IMDER_SETS)
     return replace(
@@ -254,7 +254,7 @@ def add(folders: Sequence[Path]) -> None:
     from scripts import generate
 
     new, old = trimmed(collect(folders, lambda text: print(text, file=sys.stderr))), read_archive(FILE)
-    write_archive(FILE, merged(planned(old, new), new))
+    write_archive(FILE, merged(still_measured(old, new), new))
     generate.write()
 
 

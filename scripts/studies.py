@@ -3,8 +3,9 @@
     python -m scripts.studies plan [--cheap]            prints the commands, each with its runs and planned CPU-hours
     python -m scripts.studies add runs/studies ...      puts what `md2n reproduce` reported there into the file
 
-The commands are resumable; what was reported before is replaced by a report of the same study on the same data, unless
-that has fewer runs.  Commit the file and the pages alone.
+The commands are resumable; those with ``--no-run`` report what ``python -m scripts.results run`` made.  What was
+reported before is replaced by a report of the same study on the same data, unless that has fewer runs.  Commit the file
+and the pages alone.
 """
 
 import argparse

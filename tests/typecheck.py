@@ -13,8 +13,9 @@ checked: Any = beartype(conf=BeartypeConf(is_pep484_tower=True))
 @contextmanager
 def unchecked() -> Iterator[None]:
     """Calls inside check neither shapes nor types: half of the time of a small model's steps."""
+    before = jaxtyping.config.jaxtyping_disable
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
         yield
     finally:
-        jaxtyping.config.update("jaxtyping_disable", False)
+        jaxtyping.config.update("jaxtyping_disable", before)

@@ -208,6 +208,7 @@ def parts_table(runs: Runs) -> Table:
         costs = cost_means(of)
         for part in (RIDGE, *PARTS):
             values = [methods[part] for (d, _), methods in places.items() if d == data]
+            scores = [v["variogram"] for v in values if v["variogram"]]  # a single number has none
             rows.append(
                 (
                     Cell(data),
@@ -215,7 +216,7 @@ def parts_table(runs: Runs) -> Table:
                     *(Cell(value=fmean(v[name] for v in values), digits=3) for name in ("r2", "crps")),
                     Cell(value=100 * fmean(v["in90"] for v in values), digits=0),
                     Cell(value=fmean(v["energy"] for v in values), digits=3),
-                    Cell(value=fmean([v["variogram"] for v in values if v["variogram"]] or [0.0]), digits=3),
+                    Cell(value=fmean(scores), digits=3) if scores else Cell(),
                     Cell(value=costs[part]["20"], digits=2),
                 )
             )

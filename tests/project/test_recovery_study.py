@@ -107,3 +107,13 @@ def test_a_run_is_done_where_the_file_has_it_by_the_installed_code(tmp_path: Pat
     )
     assert saved(tmp_path / "r.json") == {"digits-duplex-0"}
     assert saved(tmp_path / "none.json") == set()
+
+
+def test_a_single_number_has_no_variogram_score() -> None:
+    run = made(0.5, 0.4, 0.9)
+    assert "0.100" in page_of([run])
+    for measures in run["measures"].values():
+        measures["eye"]["variogram"] = 0.0
+    page = page_of([run])
+    assert "0.000" not in page
+    assert "| – |" in page

@@ -9,7 +9,7 @@ import pytest
 from scripts import results
 from scripts.pages.sentences import commits
 from scripts.pages.studies import WHAT
-from scripts.results import BUDGETS, FILE, INCOMPLETE, SETS, Budget, merged, missing, planned, trimmed
+from scripts.results import BUDGETS, FILE, INCOMPLETE, SETS, Budget, merged, missing, still_measured, trimmed
 
 from md2n.config import to_mapping
 from md2n.errors import DataError, UsageError
@@ -200,9 +200,9 @@ def test_of_commits_with_the_same_shared_code_one_is_named() -> None:
 def test_imder_goes_where_a_set_is_measured_anew_without_it() -> None:
     kept = [ROW, replace(ROW, model="imder"), replace(ROW, model="imder", dataset="ict_mmmo")]
     old = Results([*kept, replace(ROW, dataset="mosi")])
-    assert planned(old, Results([])).rows == kept
+    assert still_measured(old, Results([])).rows == kept
     anew = Results([ROW, replace(ROW, dataset="ict_mmmo")])
-    assert planned(old, anew).rows == [ROW, kept[2]]
+    assert still_measured(old, anew).rows == [ROW, kept[2]]
 
 
 def test_folds_of_the_same_code_join_and_a_fold_made_again_replaces_its_own() -> None:
