@@ -1,11 +1,13 @@
 """``md2n demo``: short here, whole where slow tests are run."""
 
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from md2n.cli.demo import others_beside
 from md2n.cli.main import run
 from md2n.data import digits
 from md2n.data.store import open_store, verify_store
@@ -44,7 +46,26 @@ def check(out: Path, told: str) -> None:
     assert sorted(p.suffix for p in (out / "report" / "figures").glob("*recovered-rows*")) == [".png", ".svg"]
 
 
+class Beside:
+    """Stands for the process of the simpler methods, which ends with nothing done."""
+
+    def __init__(self, command: list[str]) -> None:
+        STARTED.append(command)
+
+    def wait(self) -> tuple[int, str]:
+        return 1, "error: it had no memory"
+
+    def interrupt(self) -> None:
+        raise AssertionError("nothing was stopped")
+
+
+STARTED: list[list[str]] = []
+
+
 def test_the_demo_in_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("md2n.cli.benchmark.cores", lambda: 2)
+    monkeypatch.setattr("md2n.experiment.worker.Worker", Beside)
+    monkeypatch.setattr("md2n.experiment.worker.warm_up", lambda: None)
     whole = config.resolve
 
     def short(source, sets, *, model, seed):  # type: ignore[no-untyped-def]
@@ -58,12 +79,39 @@ def test_the_demo_in_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     said = capsys.readouterr()
     check(out, said.out)
     assert "the recovered 'rows' of the test split are in" in said.err
+    assert [words[3] for words in STARTED] == list(METHODS[:2])
+    for words in STARTED:  # what it would have made is what the demo asks for
+        preset, _, model, _, number = words[1:6]
+        ours = config.resolve(preset, [], model=model, seed=int(number))
+        assert ours == whole("digits", settings(model), model=model, seed=0)
     weights = {p: p.read_bytes() for p in out.rglob("model.safetensors")}
     begun = time.monotonic()
     demo(out)
     assert capsys.readouterr().out == said.out
     assert {p: p.read_bytes() for p in out.rglob("model.safetensors")} == weights
     assert time.monotonic() - begun < 60
+
+
+def test_a_stopped_demo_stops_what_trains_beside_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    started, ended = threading.Event(), threading.Event()
+
+    class Slow(Beside):
+        def wait(self) -> tuple[int, str]:
+            started.set()
+            assert ended.wait(10)
+            return 130, ""
+
+        def interrupt(self) -> None:
+            ended.set()
+
+    monkeypatch.setattr("md2n.cli.benchmark.cores", lambda: 2)
+    monkeypatch.setattr("md2n.experiment.worker.Worker", Slow)
+    monkeypatch.setattr("md2n.experiment.worker.warm_up", lambda: None)
+    STARTED.clear()
+    with pytest.raises(KeyboardInterrupt), others_beside(tmp_path, 3):
+        assert started.wait(10)
+        raise KeyboardInterrupt
+    assert len(STARTED) == 1  # the second method is not begun
 
 
 @pytest.mark.slow

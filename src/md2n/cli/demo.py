@@ -1,5 +1,7 @@
 """``md2n demo``: training, comparison and recovery on the embedded digits, in about three minutes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,12 +44,18 @@ def demo(
     say("Handwritten digits in four views; some views tell more than others, and any may be missing.")
     from md2n.experiment.pipeline import run_evaluation, run_training
 
-    rows = []
-    for method in METHODS:
+    def train(method: str) -> Path:
         run = out / "runs" / method
         config = resolve("digits", [], model=method, seed=seed)
         with watch(run, quiet=quiet, title=method) as observer:
             run_training(config, run, observer)
+        return run
+
+    rows = []
+    with others_beside(out, seed):
+        train("md2n")
+    for method in METHODS:
+        run = train(method)
         with counted(f"evaluating {method}", quiet) as count:
             rows += run_evaluation(run, protocols=("fixed",), notice=say, progress=count)
     named = naming(METHODS)
@@ -60,6 +68,47 @@ def demo(
 
 
 demo.__doc__ = f"{demo.__doc__}\n{EXAMPLES}"
+
+
+@contextmanager
+def others_beside(out: Path, seed: int) -> Iterator[None]:
+    """Trains the simpler methods in a process of their own meanwhile, where there is a second core.
+
+    It is a head start and no more: what it does not finish the caller trains, and hears why it fails.
+    """
+    from md2n.cli.benchmark import cores
+
+    if cores() < 2:
+        yield
+        return
+    from threading import Event, Thread
+
+    from md2n.experiment.worker import Worker, warm_up
+
+    stopped, under_way = Event(), list[Worker]()
+
+    def work() -> None:
+        for method in METHODS:
+            if method != "md2n" and not stopped.is_set():
+                run = str(out / "runs" / method)
+                command = ["train", "digits", "--model", method, "--seed", str(seed), "--out", run, "--quiet"]
+                under_way.append(worker := Worker(command))
+                if stopped.is_set():  # between the look at it and the start
+                    worker.interrupt()
+                worker.wait()
+
+    warm_up()
+    thread = Thread(target=work)
+    thread.start()
+    try:
+        yield
+    except BaseException:
+        stopped.set()
+        for worker in under_way:
+            worker.interrupt()
+        raise
+    finally:
+        thread.join()
 
 
 def _recover(out: Path, seed: int, quiet: bool) -> "list[Picture]":
