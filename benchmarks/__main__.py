@@ -8,6 +8,7 @@ python -m benchmarks performance   what docs/performance.md is made from (four C
 python -m benchmarks calls RUN     recovery quality and accuracy against network calls, for a trained run
 """
 
+import argparse
 import os
 import sys
 
@@ -15,26 +16,37 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from benchmarks import calls, costs, extraction, gpu, performance, size
 
+KNOWN = {
+    "help": costs.help_time,
+    "step": costs.training_step,
+    "recovery": costs.recovery,
+    "imder": costs.beside_imder,
+    "size": size.epoch,
+    "frontends": extraction.front_end_costs,
+    "performance": performance.report,
+    "longclip": extraction.long_clip,
+}
+USUAL = ("help", "step", "recovery", "imder", "size", "frontends")
+
 
 def main() -> None:
-    names = sys.argv[1:] or ["help", "step", "recovery", "imder", "size", "frontends"]
+    if sys.argv[1:2] == ["gpu"]:  # it has options of its own
+        sys.exit(gpu.main(sys.argv[2:]))
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what to measure")
+    names = parser.parse_args().names or USUAL
     if names[0] == "calls":
+        if len(names) != 2:
+            parser.error("calls takes one trained run: python -m benchmarks calls RUN")
         calls.report(names[1])
         return
-    if names[0] == "gpu":
-        sys.exit(gpu.main(names[1:]))
-    known = {
-        "help": costs.help_time,
-        "step": costs.training_step,
-        "recovery": costs.recovery,
-        "imder": costs.beside_imder,
-        "size": size.epoch,
-        "frontends": extraction.front_end_costs,
-        "performance": performance.report,
-        "longclip": extraction.long_clip,
-    }
+    if unknown := [name for name in names if name not in KNOWN]:
+        parser.error(f"nothing is called '{unknown[0]}'; known: {', '.join([*KNOWN, 'calls RUN', 'gpu'])}")
     for name in names:
-        known[name]()
+        KNOWN[name]()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,7 @@ python -m scripts.notebooks                 run all of them
 python -m scripts.notebooks own_sensors     run one
 """
 
+import argparse
 import os
 import sys
 import tempfile
@@ -55,15 +56,19 @@ def plain(notebook: Any) -> Any:
     return notebook
 
 
-def main(names: list[str]) -> None:
-    """Runs the named notebooks, or all."""
+def main() -> None:
+    known = {path.stem: path for path in sorted(FOLDER.glob("*.ipynb"))}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; all if none is given")
+    names = parser.parse_args().names
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"no notebook is called '{unknown[0]}'; known: {', '.join(known)}")
     import nbformat
 
-    for path in sorted(FOLDER.glob("*.ipynb")):
-        if not names or path.stem in names:
-            nbformat.write(executed(path), path)
-            sys.stderr.write(f"{path.relative_to(PROJECT)} written\n")
+    for path in [known[name] for name in names] or known.values():
+        nbformat.write(executed(path), path)
+        sys.stderr.write(f"{path.relative_to(PROJECT)} written\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -287,7 +287,11 @@ def main() -> None:
         for path in options.runs:
             sys.stdout.write("\n".join(show(path)) + "\n")
         return
-    chosen = [one for one in study() if not options.data or one.data in options.data.split(",")]
+    sets = list(dict.fromkeys(one.data for one in study()))
+    asked = [name for name in options.data.split(",") if name] or sets
+    if unknown := [name for name in asked if name not in sets]:
+        parser.error(f"the study has no '{unknown[0]}'; known: {', '.join(sets)}")
+    chosen = [one for one in study() if one.data in asked]
     known = saved()
     for one in chosen:
         done = one.name in known or (options.out / one.name / MEASURED).is_file()
