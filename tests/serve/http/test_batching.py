@@ -1,8 +1,10 @@
 """Whatever is answered together, each answer is what Python's predictor gives for that request alone."""
 
 import asyncio
+import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import tests.serve.http.asking  # noqa: F401 - skips without the extra
 from md2n.data.samples import Samples
 from md2n.errors import DataError, DivergenceError
+from md2n.serve.http import memory
 from md2n.serve.http.abilities import PREDICT, RECOVER
 from md2n.serve.http.batching import Batcher, listed
 from md2n.serve.http.limits import Limits
@@ -123,6 +126,34 @@ def test_a_batch_is_no_larger_than_the_models(recovering: Predictor, test_digits
     forty = Query({k: v * 40 for k, v in one.features.items()}, draws=1)
     _, calls = together(recovering, [(PREDICT, forty)] * 2)
     assert calls == [40, 40]
+
+
+def test_memory_is_given_back_between_batches(
+    recovering: Predictor, test_digits: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(memory, "EVERY", 2)
+    monkeypatch.setattr(memory, "give_back", lambda: given.append(threading.current_thread().name))
+    one = queries(test_digits, range(1), HIDDEN)[0]
+    _, calls = together(recovering, [(PREDICT, Query(one.features, draws=n)) for n in (1, 2, 3, 4, 5)])
+    assert len(calls) == 5
+    assert len(given) == 2 and given[0].startswith("md2n-model")  # the one thread that the model has
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the GNU C library")
+def test_what_was_freed_goes_back_to_the_system() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+
+    if not memory.give_back():
+        pytest.skip("another C library")
+    kept = [bytearray(100_000) for _ in range(400)]  # below the size that has pages of its own: 40 MB
+    last = bytearray(100_000)  # keeps the end of the heap in use
+    before = resident()
+    del kept
+    memory.give_back()
+    assert before - resident() > 5_000  # pages of 4 KiB, of 9,800
+    assert len(last) == 100_000
 
 
 def test_a_wrong_request_spoils_no_other(recovering: Predictor, test_digits: Samples) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from md2n.brief import brief
 from md2n.data.samples import Ragged, Samples
+from md2n.serve.http import memory
 from md2n.serve.http.abilities import Ability, Reply
 from md2n.serve.http.limits import Limits
 from md2n.serve.http.metrics import Meters
@@ -103,6 +104,7 @@ class Batcher:
     async def work(self) -> None:
         """Answers what waits, until it is cancelled."""
         loop = asyncio.get_running_loop()
+        batches = 0
         while True:
             await self._arrival.wait()
             self._arrival.clear()
@@ -115,6 +117,9 @@ class Batcher:
                         job.reply.set_exception(reply)
                     else:
                         job.reply.set_result(reply)
+                batches += 1
+                if batches % memory.EVERY == 0:
+                    await loop.run_in_executor(self._thread, memory.give_back)
 
     def close(self) -> None:
         """Ends the thread, after what it is at."""
