@@ -22,9 +22,12 @@ import torch  # noqa: E402
 
 torch.set_num_threads(1)
 
-# What a script starts in the background has Ctrl-C ignored; tests of Ctrl-C need it as a terminal has it.
+# What a script starts in the background has Ctrl-C ignored, and under nohup the end of its terminal; tests of signals
+# need them as a terminal has them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Whole commands run the functions again that other folders test with every shape checked.
 COMMANDS = {
