@@ -11,7 +11,7 @@ angle is trained, and by which angles a walk visits.  Compared, at equal steps o
 - ``learned: loss``: how often each angle is trained is predicted from the set, by the loss that the networks have;
 - ``learned: variance``: the same, by the second moment of an unbiased estimate of the loss at uniform angles.
 
-A learned one rises from 0 to t2, both ends pinned: it is the w_t that the issue of adaptive stages is about.
+A learned one is a clock that rises from 0 to t2 with both ends pinned, which is what a learned w_t would be.
 """
 
 import argparse
