@@ -1,7 +1,7 @@
 """``make bench``: speed and size, measured in CPU-seconds on one thread; figures are printed, never asserted.
 
 python -m benchmarks               everything but what needs a trained run
-python -m benchmarks step recovery imder size help frontends
+python -m benchmarks step recovery draws imder size help frontends
 python -m benchmarks longclip      voice and face over ten minutes: CPU-seconds, memory (three minutes)
 python -m benchmarks gpu           every method on CUDA beside the CPU, and its speed there (--help says more)
 python -m benchmarks performance   what docs/performance.md is made from (four CPU-minutes)
@@ -14,19 +14,20 @@ import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from benchmarks import calls, costs, extraction, gpu, performance, size
+from benchmarks import calls, costs, extraction, gpu, parts, performance, size
 
 KNOWN = {
     "help": costs.help_time,
     "step": costs.training_step,
     "recovery": costs.recovery,
+    "draws": parts.draws,
     "imder": costs.beside_imder,
     "size": size.epoch,
     "frontends": extraction.front_end_costs,
     "performance": performance.report,
     "longclip": extraction.long_clip,
 }
-USUAL = ("help", "step", "recovery", "imder", "size", "frontends")
+USUAL = ("help", "step", "recovery", "draws", "imder", "size", "frontends")
 
 
 def main() -> None:

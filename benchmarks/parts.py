@@ -15,7 +15,7 @@ from unittest import mock
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.costs import random_batch
+from benchmarks.costs import cpu_seconds, random_batch
 from benchmarks.growth import METHODS, first_hidden, made, step, use, world
 from md2n.batch import SequenceBatch
 from md2n.diffusion.score import ScoreNetwork
@@ -23,11 +23,13 @@ from md2n.methods.md2n.model import MD2N
 from md2n.methods.parts.backbone import Backbone
 from md2n.methods.parts.features import FeatureRecovery
 from md2n.methods.parts.latent import LatentModel
+from md2n.modality import Schema
 from md2n.seeding import generator
 
 ROUNDS = 9
 DRAWS = 20
 VALIDATION = 256
+SERVED = 64  # samples of a recovery
 # Parts that call none of one another.
 CALLS: tuple[tuple[str, type, str], ...] = (
     ("encoders", Backbone, "encode"),
@@ -116,18 +118,37 @@ def tasks() -> dict[str, Callable[[], object]]:
         flags[~flags.any(dim=1)] = True
         hidden = many.hide(flags)
         chosen[f"validation of {VALIDATION}, {where}"] = use(model, partial(validated, model, hidden))
-        fitted = made("md2n", schema)
-        assert isinstance(fitted, MD2N)
-        fitted.eval()
-        with torch.no_grad():
-            fitted.calibrate([random_batch(schema, 2_000)], [random_batch(schema, 100)])
-        shown = first_hidden(batch)
+        fitted, shown = calibrated(schema), first_hidden(batch)
         chosen[f"recovery of {batch.size}, {DRAWS} draws, {where}"] = use(
             fitted,
             # mypy infers no type of a lambda with a default
             lambda m=fitted, b=shown: m.recover(b, generator(0, "b"), draws=DRAWS),  # type: ignore[misc]
         )
     return chosen
+
+
+def calibrated(schema: Schema) -> MD2N:
+    """An untrained model whose recovery is calibrated on 2,000 training and 100 validation samples."""
+    model = made("md2n", schema)
+    assert isinstance(model, MD2N)
+    model.eval()
+    with torch.no_grad():
+        model.calibrate([random_batch(schema, 2_000)], [random_batch(schema, 100)])
+    return model
+
+
+def draws() -> None:
+    """CPU-milliseconds of a calibrated recovery, for each sample and hidden modality."""
+    torch.set_num_threads(1)
+    for modalities, frames in ((3, 1), (3, 50), (6, 1)):
+        schema = world(modalities, frames)
+        model, shown = calibrated(schema), first_hidden(random_batch(schema, SERVED))
+        for count in (1, DRAWS):
+            seconds = cpu_seconds(use(model, partial(model.recover, shown, generator(0, "b"), draws=count)))
+            print(
+                f"recovery, M = {modalities}, {frames} frames, batch {SERVED}, draws {count}: "
+                f"{1000 * seconds / SERVED:.2f} CPU-ms a sample"
+            )
 
 
 def validated(model: MD2N, hidden: SequenceBatch) -> None:
