@@ -33,6 +33,7 @@ from md2n.methods.md2n.recovery import DuplexRecovery
 from md2n.missing import draw_available, incomplete_patterns, pattern_flags
 from md2n.noise import SampleNoise
 from md2n.seeding import generator
+from scripts.recovery_tally import by_frame, margin
 
 STAGES = {"200 to 800": (200, 800), "20 to 800": (20, 800), "400 to 800": (400, 800), "200 to 300": (200, 300),
           "200 to 1000": (200, 1000)}  # fmt: skip
@@ -89,15 +90,15 @@ class Clock(nn.Module):
 
 
 def latents_of(run: LoadedRun, split: str) -> Latents:
+    """Of a whole training split, or of ``MOST`` samples of another, evenly chosen."""
     samples, data, _ = evaluation_data(run, split, None)
     assert isinstance(run.model, MD2N)
-    rows = np.arange(len(data))
-    if split != "train":
-        rows = np.unique(np.linspace(0, len(data) - 1, min(len(data), MOST)).astype(np.int64))
+    count = len(data) if split == "train" else min(len(data), MOST)
+    rows = np.unique(np.linspace(0, len(data) - 1, count).astype(np.int64))
     batch = data.batch(rows).complete()
     with torch.no_grad():
         clean = run.model.eval().backbone.encode_in_use(batch)
-    groups = np.unique(group_names(samples), return_inverse=True)[1][rows]
+    groups = np.unique(group_names(samples), return_inverse=True)[1][batch.rows.numpy()]
     return Latents(torch.where(batch.present[:, :, None, None], clean, 0.0), batch.present, groups)
 
 
@@ -150,20 +151,18 @@ def views(data: Latents, names: tuple[str, ...]) -> Iterator[tuple[int, Tensor, 
 def scores(recovery: DuplexRecovery, data: Latents, names: tuple[str, ...], calls: int) -> Scores:
     """CRPS of every hidden latent; squared error of the estimate where ``calls`` is 1."""
     out: Scores = {}
-    weight = (2 * torch.arange(1, DRAWS + 1) - DRAWS - 1).float()
     for number, rows, given in views(data, names):
         noise, clean = SampleNoise.of(rows, generator(number, "adaptive draws")), data.clean[rows]
         with torch.no_grad():
             best, drawn = recovery.recover(clean, given, noise, calls, DRAWS if calls > 1 else 1)
-        if calls == 1:
-            each = (best - clean).square().mean(dim=(2, 3))
-        else:
-            draws = drawn.view(DRAWS, *clean.shape)
-            spread = torch.tensordot(weight, draws.sort(dim=0).values, 1) / (DRAWS * (DRAWS - 1))
-            each = ((draws - clean).abs().mean(dim=0) - spread).mean(dim=(2, 3))
+        draws = drawn.view(-1, *clean.shape)
         for k in (data.present[rows] & ~given).any(dim=0).nonzero()[:, 0].tolist():
             hidden = data.present[rows, k] & ~given[:, k]
-            out[number, k] = rows[hidden], each[hidden, k]
+            truth = clean[hidden, k].flatten(1)
+            each = (best[hidden, k].flatten(1) - truth).square().mean(dim=1)
+            if calls > 1:
+                each = torch.from_numpy(by_frame(truth.numpy(), draws[:, hidden, k].flatten(2).numpy()))
+            out[number, k] = rows[hidden], each
     return out
 
 
@@ -188,14 +187,6 @@ def by_sample(of: Scores, size: int) -> np.ndarray:
     return total / np.where(count > 0, count, np.nan)
 
 
-def margin(difference: np.ndarray, groups: np.ndarray) -> float:
-    """Half of a 95 % interval of a mean, samples of one group together."""
-    known = np.isfinite(difference)
-    left = difference[known] - difference[known].mean()
-    sums = np.bincount(np.unique(groups[known], return_inverse=True)[1], left)
-    return float(1.96 * np.sqrt(np.square(sums).sum()) / known.sum())
-
-
 @dataclass
 class Measured:
     """Scores by arm, network calls and split, one for each seed; and where learned clocks went."""
@@ -210,8 +201,12 @@ class Measured:
     def choose(self, calls: int, one_for_all: bool) -> dict[tuple[int, int], str]:
         """The stages that are best on the validation split, for each pattern and target."""
         places = list(self.scores[DEFAULT, calls, "valid"][0])
-        sets = {p: [q for q in places if one_for_all or q[0] == p[0]] for p in places}
-        return {p: min(STAGES, key=lambda arm, p=p: self.level(arm, calls, sets[p])) for p in places}  # type: ignore[misc]
+        best = {}
+        for place in places:
+            own = [p for p in places if one_for_all or p[0] == place[0]]
+            levels = {arm: self.level(arm, calls, own) for arm in STAGES}
+            best[place] = min(levels, key=levels.__getitem__)
+        return best
 
 
 def measured(run: LoadedRun, data: dict[str, Latents], seeds: int, steps: int) -> Measured:
@@ -250,8 +245,9 @@ def table(run: LoadedRun, seeds: int, steps: int) -> Iterator[str]:
                 np.mean([by_sample(one, len(test.clean)) for one in of.scores[a, calls, "test"]], axis=0)
                 for a in (arm, DEFAULT)
             )
-            unit = np.nanmean(base) / 100
-            change = f" ({np.nanmean(ours - base) / unit:+.1f} ± {margin(ours - base, test.groups) / unit:.1f} %)"
+            known, unit = np.isfinite(base), np.nanmean(base) / 100
+            gap = (ours - base)[known] / unit
+            change = f" ({gap.mean():+.1f} ± {margin(gap, test.groups[known]):.1f} %)"
             cells.append(f"{np.nanmean(ours):.4f}" + (change if arm != DEFAULT else ""))
         yield f"| {arm} | {' | '.join(cells)} |"
     for arm in LEARNED:

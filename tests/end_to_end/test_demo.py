@@ -66,6 +66,7 @@ def test_the_demo_in_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr("md2n.cli.benchmark.cores", lambda: 2)
     monkeypatch.setattr("md2n.experiment.worker.Worker", Beside)
     monkeypatch.setattr("md2n.experiment.worker.warm_up", lambda: None)
+    STARTED.clear()
     whole = config.resolve
 
     def short(source, sets, *, model, seed):  # type: ignore[no-untyped-def]
@@ -88,6 +89,7 @@ def test_the_demo_in_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     begun = time.monotonic()
     demo(out)
     assert capsys.readouterr().out == said.out
+    assert len(STARTED) == 2  # what is finished is not begun again
     assert {p: p.read_bytes() for p in out.rglob("model.safetensors")} == weights
     assert time.monotonic() - begun < 60
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from md2n.diffusion.objective import score_error
 from md2n.diffusion.process import DuplexProcess, make_process
 from md2n.diffusion.sampler import STRIDES, make_sampler
-from md2n.diffusion.schedule import Schedule, make_schedule
+from md2n.diffusion.schedule import Schedule
 from md2n.diffusion.score import PREDICTIONS, ScoreNetwork
 from md2n.diffusion.stages import Stages
 from md2n.nn.config import TransformerConfig
@@ -109,4 +109,3 @@ def test_the_two_processes_differ_in_all_but_the_angle() -> None:
     assert float((same.w - PAPER.w).abs().max()) > 0.1
     assert float((same.std_table - PAPER.std_table).abs().max()) > 0.1
     torch.testing.assert_close(same.angle(80)[:81], PAPER.angle(80)[:81], rtol=0, atol=1e-12)
-    assert make_schedule("scaled_linear", 100).steps == same.steps

@@ -66,6 +66,7 @@ def test_it_learns(nano: ModuleType) -> None:
     views, digits = nano.quarters()
     x = [torch.tensor((v - v.mean()) / v.std()) for v in views]
     labels = torch.tensor(digits)
+    # After two epochs it is at .39, after four at .60; they would take half a minute.
     model = nano.train([v[:400] for v in x], labels[:400], epochs=2, batch=32)
     accuracy = nano.evaluate(model, [v[600:800] for v in x], labels[600:800])
     assert np.mean(list(accuracy.values())) > 0.25  # a constant answer has about .1

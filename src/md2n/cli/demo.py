@@ -75,10 +75,16 @@ def others_beside(out: Path, seed: int) -> Iterator[None]:
     """Trains the simpler methods in a process of their own meanwhile, where there is a second core.
 
     It is a head start and no more: what it does not finish the caller trains, and hears why it fails.
+
+    Args:
+        out: folder of the demo.
+        seed: of all random numbers.
     """
     from md2n.cli.benchmark import cores
+    from md2n.training.rundir import is_finished
 
-    if cores() < 2:
+    others = [method for method in METHODS if method != "md2n" and not is_finished(out / "runs" / method)]
+    if cores() < 2 or not others:
         yield
         return
     from threading import Event, Thread
@@ -88,8 +94,8 @@ def others_beside(out: Path, seed: int) -> Iterator[None]:
     stopped, under_way = Event(), list[Worker]()
 
     def work() -> None:
-        for method in METHODS:
-            if method != "md2n" and not stopped.is_set():
+        for method in others:
+            if not stopped.is_set():
                 run = str(out / "runs" / method)
                 command = ["train", "digits", "--model", method, "--seed", str(seed), "--out", run, "--quiet"]
                 under_way.append(worker := Worker(command))
