@@ -46,8 +46,7 @@ class Budget:
         data: ready sets.
         steps: of training.
         validations: in those steps.
-        imder: sets on whose first ``IMDER_FOLDS`` folds IMDer is run, too; a run of it takes as long as fifteen of
-            most others.
+        imder: sets on which IMDer is run, too; a run of it takes as long as fifteen of most others.
     """
 
     name: str
@@ -67,10 +66,10 @@ class Budget:
         return f"trainer.steps={self.steps}", f"trainer.validations={self.validations}"
 
     def jobs(self, data: str) -> list[Job]:
-        """Every run on a set: five folds, or two seeds where 1,500 rows or more are tested."""
+        """Every run on a set: five folds, or two seeds where 1,500 rows or more are tested; of slow methods fewer."""
         models = [m for m in compared() if m != "imder" or data in self.imder]
         jobs = plan([data], models, None, self.out, "", self.sets)
-        return [job for job in jobs if job.model != "imder" or (job.fold or 0) < IMDER_FOLDS]
+        return [job for job in jobs if (job.fold or job.seed) < runs_of(job.model, len(jobs), job.fold is not None)]
 
 
 SMALL = ("ravdess_av", "stressid", "ict_mmmo", "news3sources", "mosi_clean")
@@ -82,13 +81,20 @@ BUDGETS = (
 )
 SETS = tuple(name for budget in BUDGETS for name in budget.data)
 IMDER_SETS = tuple(name for budget in BUDGETS for name in budget.imder)
-IMDER_FOLDS = 2
+# A run of these takes as long as five to fifteen of most others.  Differences are paired, so few runs decide.
+SLOW = ("transm", "icdn", "dicmor", "imder")
+SLOW_FOLDS, SLOW_SEEDS = 2, 1
 SPLIT, INCOMPLETE = "test", "incomplete"
 PREDICTION = (("accuracy", "macro_f1"), ("acc2_nonzero", "mae"), ("mae",))  # a set has the first that it can have
 RECOVERY = ("recovery_r2", "recovery_crps", "recovery_coverage90")
 DIGITS = 12  # of a digest
 
 Key = tuple[str, str, str]  # data set, method, protocol
+
+
+def runs_of(model: str, repeats: int, folded: bool) -> int:
+    """How many of a set's folds or seeds a method is run on: the first ones."""
+    return min(repeats, SLOW_FOLDS if folded else SLOW_SEEDS) if model in SLOW else repeats
 
 
 def trimmed(results: Results) -> Results:

@@ -9,7 +9,7 @@ from md2n.report.equity import equity_table
 from md2n.report.grid import Grid, grid, measured, points_of, targets_of
 from md2n.report.runs import RunFacts
 from md2n.report.summary import Tests, plus_minus
-from scripts.results import IMDER_FOLDS, IMDER_SETS, INCOMPLETE, RECOVERY, SETS
+from scripts.results import IMDER_SETS, INCOMPLETE, RECOVERY, SETS, runs_of
 
 OURS, CHANCE, BOUND, REFERENCE = "md2n", "majority", "dedicated", "modality_dropout"
 NINE = ("dcca", "dccae", "mctn", "transm", "icdn", "mmin", "gcnet", "dicmor", "imder")
@@ -49,8 +49,7 @@ def repeats(grids: Mapping[str, Grid], models: Sequence[str], random: Mapping[st
         number = ("No", "One", "Two", "Three", "Four", "Five")[most] if most <= 5 else str(most)
         kind = f"{number} folds, one seed each" if g.folded else f"{number} seeds on the split that there is"
         kinds.setdefault(kind, []).append(f"`{d}`")
-        planned = {m: min(most, IMDER_FOLDS) if m == "imder" else most for m in counts}
-        less = [f"{m} {n or 'none'}" for m, n in counts.items() if n < planned[m]]
+        less = [f"{m} {n or 'none'}" for m, n in counts.items() if n < runs_of(m, most, g.folded)]
         fewer += [f"`{d}` ({', '.join(less)})"] if less else []
         if random:
             drawn = {m: len(random[d].seeds(m)) if d in random else 0 for m in wanted}

@@ -9,7 +9,18 @@ import pytest
 from scripts import results
 from scripts.pages.sentences import commits
 from scripts.pages.studies import WHAT
-from scripts.results import BUDGETS, FILE, INCOMPLETE, SETS, Budget, merged, missing, still_measured, trimmed
+from scripts.results import (
+    BUDGETS,
+    FILE,
+    INCOMPLETE,
+    SETS,
+    Budget,
+    merged,
+    missing,
+    runs_of,
+    still_measured,
+    trimmed,
+)
 
 from md2n.config import to_mapping
 from md2n.errors import DataError, UsageError
@@ -182,13 +193,16 @@ def test_numbers_of_folds_take_the_place_of_all_that_a_set_had() -> None:
     }
 
 
-def test_a_budget_holds_for_every_method_and_imder_runs_where_it_says() -> None:
+def test_a_budget_holds_for_every_method_and_slow_ones_make_fewer_runs() -> None:
     budget = Budget("some", ("digits", "mfeat"), 30, 3, ("mfeat",))
     with_imder, without = budget.jobs("mfeat"), budget.jobs("digits")
     assert {j.model for j in with_imder} - {j.model for j in without} == {"imder"}
     assert {(j.config.trainer.steps, j.config.trainer.validations) for j in with_imder} == {(30, 3)}
     assert {j.folds for j in without} == {5}
-    assert sorted(j.fold for j in with_imder if j.model == "imder") == [0, 1]
+    folds = {m: sorted(j.fold for j in with_imder if j.model == m) for m in ("imder", "dicmor", "md2n", "dedicated")}
+    whole = list(range(5))
+    assert folds == {"imder": [0, 1], "dicmor": [0, 1], "md2n": whole, "dedicated": whole}
+    assert [runs_of(m, 2, folded=False) for m in ("dicmor", "md2n")] == [1, 2]
     assert len(SETS) == len(set(SETS)) and {d for b in BUDGETS for d in b.imder} <= set(SETS)
 
 
