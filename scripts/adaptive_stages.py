@@ -34,6 +34,7 @@ from md2n.missing import draw_available, incomplete_patterns, pattern_flags
 from md2n.noise import SampleNoise
 from md2n.seeding import generator
 from scripts.recovery_tally import by_frame, margin
+from scripts.refusals import in_two_lines
 
 STAGES = {"200 to 800": (200, 800), "20 to 800": (20, 800), "400 to 800": (400, 800), "200 to 300": (200, 300),
           "200 to 1000": (200, 1000)}  # fmt: skip
@@ -256,6 +257,7 @@ def table(run: LoadedRun, seeds: int, steps: int) -> Iterator[str]:
         yield f"{arm}: the lower, middle and upper third of angles are trained {', '.join(spans)} of the time"
 
 
+@in_two_lines()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", help="trained md2n")

@@ -41,6 +41,7 @@ from md2n.report.grid import COMPLETE
 from md2n.report.samples import LEAST_SAMPLES, scores_in
 from md2n.training.loop import train
 from md2n.training.rundir import RunDir
+from scripts.refusals import in_two_lines
 
 LAST = 3  # validations that the end of a training is judged by
 PREDICTIONS = "predictions"
@@ -114,7 +115,12 @@ def compared(first: Path, second: Path) -> tuple[float, float, int]:
 
 
 def planned(data: str, preset: str, sets: Sequence[str], folds: int, out: Path) -> list[Fold]:
-    """The folds of one data set."""
+    """The folds of one data set.
+
+    Raises:
+        DataError: it is unknown or cannot be read.
+    """
+    load(data)
     plan = []
     for number in range(folds):
         config = resolve(preset, sets, data=data, seed=number)
@@ -125,6 +131,7 @@ def planned(data: str, preset: str, sets: Sequence[str], folds: int, out: Path) 
     return plan
 
 
+@in_two_lines()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="ready sets, with commas between")

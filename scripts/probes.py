@@ -22,6 +22,7 @@ from md2n.data.dataset import MultimodalDataset
 from md2n.data.ready import load, load_datasets
 from md2n.missing import incomplete_patterns, pattern_name
 from scripts.folds import with_fold
+from scripts.refusals import in_two_lines
 
 Array = npt.NDArray[Any]
 FOLDS = 4
@@ -76,6 +77,7 @@ def scores(make: Callable[[], Any], train: MultimodalDataset, valid: MultimodalD
     return by_pattern
 
 
+@in_two_lines()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="+", help="ready sets")

@@ -39,6 +39,7 @@ from md2n.methods.parts.features import FeatureRecovery
 from md2n.seeding import generator
 from md2n.training.rundir import is_finished, read_run
 from scripts.recovery_tally import DRAWS, Tally
+from scripts.refusals import in_two_lines
 
 OUT = Path(__file__).parents[1] / "results" / "recovery.json"
 ROWS = 1000
@@ -275,6 +276,7 @@ def show(path: Path) -> Iterator[str]:
             )
 
 
+@in_two_lines()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="*", help="trained runs to print instead")

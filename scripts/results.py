@@ -32,6 +32,7 @@ from md2n.report.grid import COMPLETE, Naming, grid, measured, metrics_of
 from md2n.report.runs import Failure, RunFacts
 from md2n.report.samples import groups_of, scores_by_label
 from md2n.training.run_identity import identity_hash
+from scripts.refusals import in_two_lines
 
 FILE = Path(__file__).resolve().parents[1] / "results" / "results.json.xz"
 OUT = Path("runs")
@@ -264,6 +265,7 @@ def add(folders: Sequence[Path]) -> None:
     generate.write()
 
 
+@in_two_lines()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=("missing", "run", "add"))

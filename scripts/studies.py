@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from md2n.durable import write_bytes
+from md2n.errors import DataError
 from md2n.experiment.reproduce import BASELINES, STUDIES, jobs_of, study_of
 from md2n.report import style
 from md2n.report.files import write_whole
 from md2n.report.reproduced import Reproduced, from_json
 from md2n.report.reproduction import SUMMARY, drawing
+from scripts.refusals import in_two_lines
 from scripts.results import BUDGETS, Budget
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -123,10 +125,14 @@ def add(folders: Sequence[Path], file: Path = FILE) -> list[Reproduced]:
     """Puts reports below these folders into the file.
 
     Raises:
-        DataError: a report of another format.
+        DataError: no report in a folder, or one of another format.
     """
     held = {_key(one): one for one in read(file)}
-    for path in sorted(p for folder in folders for p in folder.rglob(SUMMARY)):
+    reports = [(folder, path) for folder in folders for path in sorted(folder.rglob(SUMMARY))]
+    for folder in folders:
+        if folder not in {place for place, _ in reports}:
+            raise DataError(f"there is no {SUMMARY} below {folder}", "make one: md2n reproduce table1 --out FOLDER")
+    for _, path in reports:
         new: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         old = held.get(_key(new))
         if old is None or from_json(new).runs >= from_json(old).runs:
@@ -169,6 +175,7 @@ def plan_lines(cheap: bool) -> list[str]:
     return [*lines, f"# together {total:.1f} CPU-hours"]
 
 
+@in_two_lines()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=("plan", "add"))
