@@ -16,11 +16,13 @@ import md2n
 from md2n.data.samples import Samples
 from md2n.data.store import write_store
 from md2n.errors import DataError, Md2nError, UsageError
+from md2n.serve import table_files
 from md2n.serve.bulk import FACTS, Answerer, Work, answer_in_parts
 from md2n.serve.bulk_source import ParquetSource
 from md2n.serve.ray_engine import Actor
+from md2n.serve.tables import without
 from tests.cli.commands import ask, refused
-from tests.serve.trained import people, trained
+from tests.serve.trained import people, quick, trained
 
 arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -96,7 +98,7 @@ def test_rows_do_not_depend_on_the_parts(
     for name in recovered.features:
         for row, own in zip(whole[name].to_pylist(), recovered.features[name]):
             assert np.allclose(np.atleast_2d(row), own, atol=1e-4)
-    assert whole.schema.field("count").type == arrow.float64()
+    assert whole["count"].equals(given["count"])  # of no modality: nothing of it is filled
 
 
 def test_a_store_gives_ids_and_what_was_available(run: Path, digits: Samples, tmp_path: Path) -> None:
@@ -224,6 +226,51 @@ def test_a_table_that_does_not_fit_is_refused(
         answer_in_parts(work(run, tmp_path / "bad.parquet", tmp_path / "out", rows=16))
     assert words in refusal.value.message
     assert refusal.value.hint
+
+
+def kinds() -> Any:
+    """One cause in floats and, in a second modality with empty cells at the end, in whole numbers of all kinds."""
+    rng = np.random.default_rng(0)
+    cause = rng.normal(size=60)
+    late = {"on_flag": cause > 0, "on_price": np.round(9 + cause, 2), "on_count": np.round(9 + 3 * cause).astype(int)}
+    types = (arrow.bool_(), arrow.decimal128(6, 2), arrow.uint8())
+    columns: dict[str, Any] = {f"acc_{c}": cause + rng.normal(size=60) / 9 for c in "xy"}
+    columns |= {"acc_n": np.round(9 * cause).astype(int), "order": arrow.array([None, *range(2**60, 2**60 + 59)])}
+    for (name, values), kind in zip(late.items(), types):
+        held = [None if i > 30 and i % 3 == 0 else v for i, v in enumerate(values.tolist())]
+        columns[name] = arrow.array(held).cast(kind)
+    return arrow.table({**columns, "y": np.where(cause > 0, "high", "low")})
+
+
+@pytest.mark.parametrize("hide", [(), ("acc",)])
+def test_what_is_recovered_is_no_whole_number(
+    hide: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Empty cells of true and false were all filled with True, and hidden whole numbers ended in a traceback."""
+    given, (data, out) = kinds(), (tmp_path / name for name in ("in.parquet", "out.parquet"))
+    modalities = {"acc": "acc_*", "on": "on_*"}
+    run = md2n.fit(given, "y", modalities=modalities, out=tmp_path / "run", progress=False, **quick())
+    if hide:  # something is left of every row
+        given = given.filter(arrow.compute.is_valid(given["on_flag"]))
+    parquet.write_table(given, data)
+    for rows in (16, 64):
+        answer_in_parts(work(tmp_path / "run", data, tmp_path / f"{rows}", rows=rows, hide=hide))
+    whole = rows_of(tmp_path / "64")
+    assert rows_of(tmp_path / "16").equals(whole)
+    words = ("recover", tmp_path / "run", "--data", data, "--out", out, *(f"--hide={name}" for name in hide))
+    monkeypatch.setattr(table_files, "ROWS", 8)
+    assert ask(capsys, *words).code == 0
+    recovered = run.recover(without(given, hide, run.schema, run.columns))
+    assert whole["order"].equals(given["order"])
+    for modality, names in recovered.columns.items():
+        block = np.concatenate(recovered.features[modality])
+        for j, name in enumerate(names):
+            column, before = whole[name], given[name]
+            to_fill = modality in hide or before.null_count
+            assert column.type == (arrow.float64() if to_fill else before.type)
+            for table in (whole, parquet.read_table(out)):
+                assert np.allclose(np.array(table[name].to_pylist(), float), block[:, j], atol=1e-4)
+                assert table[name].type == column.type
 
 
 def test_files_of_one_folder_have_the_same_columns(run: Path, data: Path, tmp_path: Path) -> None:

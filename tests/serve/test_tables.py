@@ -10,7 +10,7 @@ import md2n
 from md2n.data.readers.wide_cells import TextColumns
 from md2n.errors import DataError, UsageError
 from md2n.serve.predictor import Predictor
-from tests.serve.trained import settings
+from tests.serve.trained import quick
 
 N = 60
 
@@ -30,12 +30,6 @@ def columns() -> dict[str, list[Any]]:
 def frame(library: str) -> Any:
     module = pytest.importorskip(library)
     return module.table(columns()) if library == "pyarrow" else module.DataFrame(columns())
-
-
-def quick() -> dict[str, Any]:
-    """Keyword arguments of a tiny MD2N."""
-    sets = dict(one.split("=") for one in settings("md2n"))
-    return {k: int(v) for k, v in sets.items()}
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +162,7 @@ def test_a_file_in_pieces_is_answered_as_the_whole(
         tmp_path / "out.parquet",
         lambda chunk, progress: model.recover(chunk, progress=progress).into(chunk),
         lambda now, total: done.append((now, total)),
+        fills=True,
     )
     assert count == N
     assert done[-1] == (N, N)
@@ -177,6 +172,21 @@ def test_a_file_in_pieces_is_answered_as_the_whole(
     for name, values in pieces.to_pydict().items():
         for one, other in zip(whole[name], values):
             assert one == other if isinstance(one, str) else np.allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_whole_numbers_that_floats_do_not_hold_are_not_filled_beside(model: Predictor, library: str) -> None:
+    """Filled, the column is one of floats, in which 2^53 + 1 would be another number."""
+    module = pytest.importorskip(library)
+    held = columns()
+    held["step_1"] = [None if v is None else v + 2**53 + 1 for v in held["step_1"]]
+    if library == "pandas":
+        table = module.DataFrame(held).assign(step_1=module.array(held["step_1"], dtype="Int64"))
+    else:
+        table = module.table(held) if library == "pyarrow" else module.DataFrame(held)
+    recovered = model.recover(table, check_units=False)
+    with pytest.raises(DataError, match=r"'step_1' has empty cells to fill and whole numbers beyond 2\^53"):
+        recovered.into(table)
 
 
 def test_nothing_is_left_of_an_answer_that_fails(model: Predictor, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Tiny trained runs, made once per test session: methods on sixty digits, a group-normalised one, an aligned one."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,12 @@ def people(count: int = 90, seed: int = 0) -> Samples:
         default_label="mood",
         normalise_by="subject",
     )
+
+
+def quick() -> dict[str, Any]:
+    """Keyword arguments of a tiny MD2N."""
+    sets = dict(one.split("=") for one in settings("md2n"))
+    return {k: int(v) for k, v in sets.items()}
 
 
 def trained(folder: Path, model: str, samples: Samples, *sets: str) -> Path:

@@ -74,7 +74,9 @@ def answer_table(
             notes.update(dict.fromkeys(recovered.notes))
             return recovered.into(shown)
 
-        rows = answer_file(predictor, Path(data), out, answer, lambda done, total: count(done, total, "rows"))
+        rows = answer_file(
+            predictor, Path(data), out, answer, lambda done, total: count(done, total, "rows"), fills=what == "recover"
+        )
     for note in notes:
         say(f"note: {note}")
     say(f"{rows} rows")

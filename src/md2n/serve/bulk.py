@@ -112,7 +112,11 @@ class Answerer:
                 "leave --parts and --engine out: all rows are then answered at once",
             )
         if isinstance(self.source, ParquetSource):
-            columns_in(self.source.schema.empty_table(), schema, self.predictor.columns)
+            columns = columns_in(self.source.schema.empty_table(), schema, self.predictor.columns)
+            if work.what == "recover":
+                own = {modality: set(names) for modality, names in columns.items()}
+                hidden = set().union(*(own.get(modality, ()) for modality in work.hide))
+                self.source.to_be_filled(set().union(*own.values()), hidden)
 
     def write(self, part: Part, progress: Progress = lambda done, total: None) -> tuple[str, ...]:
         """Answers a part and writes its file, which is there whole or not at all.

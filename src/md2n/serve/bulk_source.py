@@ -5,7 +5,7 @@ samples, however large the parts are.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from md2n.brief import brief, first_few
-from md2n.data.readers.table_file import arrow, is_parquet
+from md2n.data.readers.table_file import arrow, gaps_in, is_parquet, read_as, with_floats
 from md2n.data.samples import Samples
 from md2n.data.store import checksum, is_store, open_store
 from md2n.errors import DataError, UsageError
@@ -111,22 +111,28 @@ class ParquetSource:
             schema = opened.schema_arrow.remove_metadata()
             first = schema if first is None else first
             _same_columns(self.files[0], first, file, schema)
-            gaps |= _with_gaps(opened)
+            gaps |= gaps_in(opened)
             self._counts.append((str(file), int(opened.metadata.num_rows)))
             digest.update(f"{file.name} ".encode() + _footer(file))
         if not sum(rows for _, rows in self._counts):
             raise DataError(f"'{path}' has no rows", "give a table with at least one row")
-        self._digest = digest.hexdigest()
+        self._digest, self._gaps = digest.hexdigest(), gaps
         assert first is not None
         self.schema = first
-        for i, field in enumerate(first):
-            if field.name in gaps and arrow().types.is_integer(field.type):
-                self.schema = self.schema.set(i, field.with_type(arrow().float64()))
 
     @property
     def groups(self) -> Sequence[str]:
         """Names of the columns: any may be a group column."""
         return tuple(self.schema.names)
+
+    def to_be_filled(self, columns: Collection[Any], hidden: Collection[Any]) -> None:
+        """Reads columns that are to be filled as floats from here on, in every part.
+
+        Args:
+            columns: of modalities; those without an empty cell in any file keep their type.
+            hidden: columns whose cells are all recovered.
+        """
+        self.schema = with_floats(self.schema, (self._gaps & set(columns)) | set(hidden))
 
     def facts(self) -> dict[str, Any]:
         """What says whether it is still the same data: the ends of the files, which hold counts and statistics."""
@@ -137,7 +143,11 @@ class ParquetSource:
         return [Part(*one) for one in _cut(self._counts, rows)]
 
     def read(self, part: Part) -> Any:
-        """A table of Arrow: whole numbers are floats in columns that lack one anywhere, as they are to be filled."""
+        """A table of Arrow.
+
+        Raises:
+            DataError: it cannot be read, or a whole number to be read as a float is none exactly.
+        """
         library = arrow()
         pieces, skipped = [], part.start
         with (
@@ -163,7 +173,7 @@ class ParquetSource:
                 if not wanted:
                     break
             table = library.Table.from_batches(pieces)
-        return table.replace_schema_metadata(None).cast(self.schema)
+        return read_as(table, self.schema)
 
 
 def open_source(path: Path, split: str = "") -> StoreSource | ParquetSource:
@@ -221,18 +231,6 @@ def _same_columns(first: Path, wanted: Any, file: Path, schema: Any) -> None:
                 f"column '{field.name}' of '{file}' holds {field.type}, in '{first}' it holds {own}",
                 "give files whose columns have the same types",
             )
-
-
-def _with_gaps(file: Any) -> set[str]:
-    """Columns of numbers of which some row may be empty, as the file's own statistics say."""
-    metadata, names = file.metadata, set()
-    for g in range(metadata.num_row_groups):
-        for c in range(metadata.num_columns):
-            column = metadata.row_group(g).column(c)
-            facts = column.statistics
-            if facts is None or not facts.has_null_count or facts.null_count:
-                names.add(column.path_in_schema)
-    return names
 
 
 def _footer(path: Path) -> bytes:

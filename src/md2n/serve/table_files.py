@@ -11,6 +11,7 @@ from md2n.data.readers.table_file import PARQUET, TEXT, TableFile, arrow, is_par
 from md2n.data.readers.wide_cells import TextColumns, rows_of
 from md2n.durable import written
 from md2n.errors import DataError, UsageError
+from md2n.serve.tables import columns_in
 
 if TYPE_CHECKING:
     from md2n.serve.predictor import Predictor
@@ -48,6 +49,7 @@ def answer_file(
     out: Path,
     answer: Callable[[Any, Callable[[int, int], None]], Any],
     progress: Callable[[int, int], None] = lambda done, total: None,
+    fills: bool = False,
 ) -> int:
     """Writes what is answered to the rows of a table file; the file in its place is replaced once all is written.
 
@@ -59,6 +61,7 @@ def answer_file(
         out: of the same kind.
         answer: some rows of the table, and a report of progress -> the same rows, answered.
         progress: told how many rows are done, of how many.
+        fills: whether empty cells are filled.
 
     Returns:
         How many rows there were.
@@ -74,7 +77,9 @@ def answer_file(
         for chunk in file.chunks(rows=file.rows if predictor.normaliser.group else ROWS):
             before = done
             try:
-                writer.write(answer(file.with_floats(chunk), partial(_further, progress, before, file.rows)))
+                own = columns_in(chunk, predictor.schema, predictor.columns) if fills else {}
+                shown = file.to_be_filled(chunk, {name for names in own.values() for name in names})
+                writer.write(answer(shown, partial(_further, progress, before, file.rows)))
             except DataError as error:
                 where = f"'{source}', rows from {before}: " if before else f"'{source}': "
                 raise DataError(f"{where}{error.message}", error.hint) from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from md2n.data.readers.dataframes import column
+from md2n.data.readers.table_file import too_large
 from md2n.data.readers.wide import COLUMNS, Columns
 from md2n.data.readers.wide_cells import (
     TextColumns,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from md2n.serve.answers import Recovered
 
 STD = "_std"
+EXACT = 2**53  # beyond it floats leave whole numbers out
 
 
 def columns_in_training(facts: Mapping[str, Any]) -> Columns:
@@ -131,7 +133,8 @@ def filled_table(table: Any, recovered: "Recovered") -> Any:
     """The table with its empty cells recovered, and the standard deviation of each in ``NAME_std``.
 
     Raises:
-        DataError: another table than was given, or a column of such a name is there.
+        DataError: another table than was given, a column of such a name is there, or one to be filled holds whole
+            numbers that floats do not.
     """
     real = real_table(table)
     filled: dict[Any, Any] = {}
@@ -143,7 +146,8 @@ def filled_table(table: Any, recovered: "Recovered") -> Any:
             raise DataError(f"the table has {len(arrays[0])} rows, {len(values)} were recovered", "give the same table")
         if all(a.dtype.kind in "iufb" for a in arrays) and all(v.shape == (1, len(own)) for v in values):
             block = np.concatenate(values)
-            filled |= {n: _filled(a, block[:, j]) for j, (n, a) in enumerate(zip(own, arrays)) if _gaps(a).any()}
+            gaps = [(n, a, block[:, j]) for j, (n, a) in enumerate(zip(own, arrays)) if _gaps(a).any()]
+            filled |= {n: _filled(real[n], n, a, values) for n, a, values in gaps}
             widths |= {} if std is None else {f"{n}{STD}": np.concatenate(std)[:, j] for j, n in enumerate(own)}
             continue
         nested = len(own) == 1 and _is_nested(arrays[0], own[0], values)
@@ -160,7 +164,10 @@ def _gaps(array: Array) -> Array:
     return ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(len(array), bool)
 
 
-def _filled(array: Array, recovered: Array) -> Array:
+def _filled(column: Any, name: Any, array: Array, recovered: Array) -> Array:
+    kind = str(getattr(column, "dtype", getattr(column, "type", "")))
+    if "int" in kind.lower() and np.nanmax(np.abs(array), initial=0) >= EXACT:
+        raise too_large(name)
     return np.where(_gaps(array), recovered, array).astype(array.dtype)
 
 

@@ -3,14 +3,14 @@
 Parquet is read some rows at a time (the extra ``tables``), so a file of any size takes little memory; CSV at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from md2n.data.readers.files import require_file, signature
 from md2n.data.readers.text_table import open_table
 from md2n.data.readers.wide_cells import TextColumns
-from md2n.errors import UsageError, install_hint
+from md2n.errors import DataError, UsageError, install_hint
 from md2n.reading import reading
 
 TEXT = {".csv": ",", ".tsv": "\t"}
@@ -102,25 +102,71 @@ class TableFile:
             for batch in self._parquet.iter_batches(rows or self._rows_at_once(names), columns=list(names)):
                 yield library.Table.from_batches([batch])
 
-    def with_floats(self, chunk: Any) -> Any:
-        """A chunk whose whole numbers are floats where some row of the file lacks one: they are to be filled."""
+    def to_be_filled(self, chunk: Any, columns: Collection[Any]) -> Any:
+        """A chunk in which those of these columns are floats of which some row of the file is to be filled.
+
+        Args:
+            chunk: of ``chunks``.
+            columns: of modalities.
+
+        Raises:
+            DataError: as ``read_as``.
+        """
         if self._parquet is None:
             return chunk
-        library = arrow()
-        for i, field in enumerate(chunk.schema):
-            if library.types.is_integer(field.type) and self._has_gaps(field.name):
-                # What pandas noted of the columns would make whole numbers of them again.
-                chunk = chunk.set_column(i, field.name, chunk[field.name].cast(library.float64()))
-                chunk = chunk.replace_schema_metadata(None)
-        return chunk
-
-    def _has_gaps(self, name: str) -> bool:
-        place = self._parquet.schema.names.index(name)
-        groups = (self._parquet.metadata.row_group(g) for g in range(self._parquet.metadata.num_row_groups))
-        facts = (group.column(place).statistics for group in groups)
-        return any(one is None or not one.has_null_count or one.null_count > 0 for one in facts)
+        schema = with_floats(chunk.schema, gaps_in(self._parquet) & set(columns))
+        # What pandas noted of the columns would make whole numbers of them again.
+        return chunk if schema == chunk.schema else read_as(chunk, schema.remove_metadata())
 
     def _rows_at_once(self, names: Sequence[str]) -> int:
         schema = self._parquet.schema_arrow
         width = sum(LIST_LENGTH if "list" in str(schema.field(name).type) else 1 for name in names)
         return min(MOST_ROWS, max(1, NUMBERS_AT_ONCE // max(1, width)))
+
+
+def gaps_in(file: Any) -> set[str]:
+    """Columns of numbers of a Parquet file of which some row may be empty, as its own statistics say."""
+    metadata, names = file.metadata, set()
+    for g in range(metadata.num_row_groups):
+        for c in range(metadata.num_columns):
+            column = metadata.row_group(g).column(c)
+            facts = column.statistics
+            if facts is None or not facts.has_null_count or facts.null_count:
+                names.add(column.path_in_schema)
+    return names
+
+
+def with_floats(schema: Any, columns: Collection[Any]) -> Any:
+    """An Arrow schema with floats in these columns where it has whole numbers, decimal ones, or true and false.
+
+    What is recovered is none of these.
+    """
+    types = arrow().types
+    for i, field in enumerate(schema):
+        whole = types.is_integer(field.type) or types.is_boolean(field.type) or types.is_decimal(field.type)
+        if whole and field.name in columns:
+            schema = schema.set(i, field.with_type(arrow().float64()))
+    return schema
+
+
+def read_as(table: Any, schema: Any) -> Any:
+    """An Arrow table with the types of a schema of the same columns.
+
+    Raises:
+        DataError: a column has whole numbers that floats do not hold.
+    """
+    for i, field in enumerate(schema):
+        if field.type != table.schema.field(i).type:
+            try:
+                table = table.set_column(i, field, table[field.name].cast(field.type))
+            except arrow().ArrowInvalid as error:
+                raise too_large(field.name) from error
+    return table.replace_schema_metadata(schema.metadata)
+
+
+def too_large(name: Any) -> DataError:
+    """Of a column that is to be filled, so that it becomes floats, and whose known cells would not stay as they are."""
+    return DataError(
+        f"column '{name}' has empty cells to fill and whole numbers beyond 2^53, which floats do not hold exactly",
+        "subtract a constant, or leave the column out",
+    )

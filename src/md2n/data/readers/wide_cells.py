@@ -58,7 +58,7 @@ def cells(table: Any, name: Any) -> Array:
     elif kind and kind in "iufb":  # of pandas, whose own missing value makes objects of numbers
         array = values.to_numpy(dtype=np.float64, na_value=np.nan)
     elif hasattr(values, "to_numpy"):
-        array = np.asarray(values.to_numpy())
+        array = np.asarray(_floats(values).to_numpy())
     else:
         array = _objects(list(values))
     if array.ndim > 1:
@@ -69,6 +69,12 @@ def cells(table: Any, name: Any) -> Array:
     if first is None:
         return np.full(len(array), np.nan)
     return array if isinstance(first, str | bytes) or is_list(first) else numbers(array, str(name), "the data")
+
+
+def _floats(column: Any) -> Any:
+    """A column as it is; of Arrow's whole numbers with empty cells the nearest floats, which Arrow itself refuses."""
+    whole = "int" in (kind := str(getattr(column, "type", ""))) and "<" not in kind
+    return column.cast("double", safe=False) if whole and column.null_count else column
 
 
 def _of_texts(texts: Sequence[str]) -> Array:
