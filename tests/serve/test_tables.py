@@ -79,6 +79,25 @@ def test_a_table_comes_back_filled_with_every_known_cell_as_it_was(model: Predic
     assert min(widths[4], widths[6]) > 0
 
 
+def test_rows_of_one_label_stay_apart(model: Predictor) -> None:
+    """As after two frames are put one below the other: joined by label, 4 rows became 8."""
+    table = frame("pandas").head(4)
+    twice = table.set_axis(["a", "b", "a", "b"])
+    for answer in (model.recover, model.predict):
+        plain, labelled = answer(table).into(table), answer(twice).into(twice)
+        assert labelled.index.tolist() == ["a", "b", "a", "b"]
+        assert labelled.reset_index(drop=True).equals(plain)
+
+
+@pytest.mark.parametrize("library", ["pandas", "pyarrow"])
+def test_two_columns_of_one_name_are_refused(model: Predictor, library: str) -> None:
+    table = frame(library)
+    table = table[["acc_x", *table.columns]] if library == "pandas" else table.append_column("acc_x", table["acc_x"])
+    for refused in (lambda: model.recover(table), lambda: md2n.fit(table, "y")):
+        with pytest.raises(DataError, match="several columns of the name 'acc_x'"):
+            refused()
+
+
 def test_predictions_are_columns_beside_those_of_the_table(model: Predictor) -> None:
     table = frame("pyarrow")
     answer = model.predict(table)

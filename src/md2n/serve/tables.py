@@ -207,11 +207,13 @@ def with_columns(table: Any, changed: Mapping[Any, Any], added: Mapping[Any, Any
     if hasattr(table, "with_format"):
         return type(table)(with_columns(real_table(table), changed, added))
     if hasattr(table, "iloc"):
-        # Joined at once: pandas warns of tables that grow by single columns.
-        whole = table.copy()
+        # Joined at once, for pandas warns of tables that grow by single columns; and by place, for an index may hold
+        # a label twice.
+        whole = table.reset_index(drop=True)
         for name, values in changed.items():
-            whole[name] = _series(table[name], values)
-        return whole.join(type(table)({name: _cells(values) for name, values in added.items()}, index=table.index))
+            whole[name] = _series(whole[name], values)
+        beside = type(table)({name: _cells(values) for name, values in added.items()}, index=whole.index)
+        return whole.join(beside).set_axis(table.index)
     if hasattr(table, "with_columns"):
         own = type(table)({str(n): _cells(v) for n, v in {**changed, **added}.items()})
         return table.with_columns(own.get_columns())

@@ -35,10 +35,18 @@ def real_table(data: Any) -> Any:
 
 
 def names_of(table: Any) -> list[Any]:
-    """Names of the columns, in order."""
+    """Names of the columns, in order.
+
+    Raises:
+        DataError: two columns of one name.
+    """
     if isinstance(table, Mapping):
         return list(table)
-    return list(table.column_names if hasattr(table, "column_names") else table.columns)
+    names = list(table.column_names if hasattr(table, "column_names") else table.columns)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"the table has several columns of the name '{twice}'", "give each a name of its own")
+    return names
 
 
 def cells(table: Any, name: Any) -> Array:
