@@ -89,6 +89,46 @@ def test_rows_of_one_label_stay_apart(model: Predictor) -> None:
         assert labelled.reset_index(drop=True).equals(plain)
 
 
+def test_another_table_is_not_filled(model: Predictor) -> None:
+    table = frame("pandas")
+    recovered = model.recover(table)
+    with pytest.raises(DataError, match="holds other numbers than when it was recovered"):
+        recovered.into(table.iloc[::-1])
+    with pytest.raises(DataError, match="'seq' holds other numbers"):
+        recovered.into(table.assign(seq=table["seq"].to_list()[::-1]))
+
+
+def test_cells_of_a_dictionary_are_looked_up_and_a_batch_is_a_table(model: Predictor) -> None:
+    """Arrow gives an empty cell of a dictionary any of its words."""
+    arrow = pytest.importorskip("pyarrow")
+    table = frame("pyarrow")
+    place = table.column_names.index("step_1")
+    coded = table.set_column(place, "step_1", table["step_1"].dictionary_encode())
+    plain = model.recover(table).into(table)
+    assert model.recover(coded).into(coded).equals(plain)
+    (batch,) = table.to_batches()
+    assert arrow.Table.from_batches([model.recover(batch).into(batch)]).equals(plain)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (lambda t: t.lazy(), r"is a LazyFrame.*\n.*\.collect\(\) first"),
+        (lambda t: t["acc_x"], r"Series.*\n.*one row is"),
+        (lambda t: t.select("acc_x", "acc_y").to_numpy(), "nothing says which column is of which modality"),
+        (lambda t: t.to_dicts(), r"records.*\n.*pandas\.DataFrame\(records\)"),
+        (lambda t: 5, "of the type int"),
+    ],
+)
+def test_data_of_another_kind_are_refused(data: Any, words: str, model: Predictor) -> None:
+    given = data(frame("polars"))
+    for refused in (lambda: model.predict(given), lambda: md2n.fit(given, "y")):
+        with pytest.raises(DataError, match=words):
+            refused()
+    with pytest.raises(DataError, match="no data in memory"):
+        model.predict("table.parquet")
+
+
 @pytest.mark.parametrize("library", ["pandas", "pyarrow"])
 def test_two_columns_of_one_name_are_refused(model: Predictor, library: str) -> None:
     table = frame(library)

@@ -18,6 +18,7 @@ from md2n.config import to_mapping
 from md2n.data.dataset import MultimodalDataset
 from md2n.data.leaks import identity_columns
 from md2n.data.readers.arrays import from_arrays
+from md2n.data.readers.dataframes import unknown_kind
 from md2n.data.readers.wide import Wanted
 from md2n.data.readers.wide_cells import is_wide
 from md2n.data.readers.wide_table import from_table
@@ -140,6 +141,8 @@ def samples_of(
     if modalities and not is_wide(data):
         raise UsageError("modalities are named for one table of them all", "arrays have names: {'acc': acc, ...}")
     if isinstance(data, list | tuple):
+        if any(isinstance(one, Mapping) for one in data):
+            raise unknown_kind(data)
         data = {f"{BLOCK}{i}": part for i, part in enumerate(data, start=1)}
     if isinstance(data, Mapping):
         if isinstance(label, str):
@@ -157,6 +160,8 @@ def samples_of(
     else:
         if not (splits is None and groups is None and ids is None):
             raise UsageError("splits, groups and ids belong to arrays", "the data have their own: leave them out")
+        if not isinstance(data, Samples | str | Path):
+            raise unknown_kind(data)
         samples = data if isinstance(data, Samples) else load_data(str(data))
     return with_splits(samples, seed)
 

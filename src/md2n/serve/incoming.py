@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from md2n.data.normalise import Normaliser
-from md2n.data.readers.dataframes import check_rows, plain
+from md2n.data.readers.dataframes import check_rows, plain, unknown_kind
 from md2n.data.readers.padding import treat_zeros_as_trained
 from md2n.data.readers.wide import Columns
 from md2n.data.samples import UNASSIGNED, Array, Ragged, Samples
@@ -49,11 +49,13 @@ def incoming(
     Raises:
         UsageError: groups of another number.
         DataError: an unknown modality, another feature size, frames where the model takes vectors, ``[T, d]`` arrays
-            that may be one clip or many samples, differing numbers of samples, or nothing at all.
+            that may be one clip or many samples, differing numbers of samples, nothing at all, or data of another kind.
     """
     if not isinstance(data, Samples):
         data, members = taken_apart(data, schema, columns or {}, group)
         groups = members if groups is None else groups
+    if not isinstance(data, Samples | Mapping):
+        raise unknown_kind(data)
     features = dict(data.modalities) if isinstance(data, Samples) else dict(data)
     for name in features:
         if name not in schema.names:

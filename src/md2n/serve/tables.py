@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from md2n.data.readers.dataframes import column
+from md2n.data.readers.dataframes import column, unknown_kind
 from md2n.data.readers.table_file import too_large
 from md2n.data.readers.wide import COLUMNS, Columns
 from md2n.data.readers.wide_cells import (
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from md2n.serve.answers import Recovered
 
 STD = "_std"
+ROUNDING = 1e-6  # of a number that was taken as float32
 EXACT = 2**53  # beyond it floats leave whole numbers out
 
 
@@ -82,9 +83,12 @@ def taken_apart(data: Any, schema: Schema, trained: Columns, group: str) -> tupl
     Anything else comes back as it is.
 
     Raises:
-        DataError: as ``columns_in``, a cell that is no number, or another number of arrays than of modalities.
+        DataError: as ``columns_in``, a cell that is no number, another number of arrays than of modalities, or a list
+            of records.
     """
     if isinstance(data, list | tuple):
+        if any(isinstance(one, Mapping) for one in data):
+            raise unknown_kind(data)
         if len(data) != len(schema.names):
             raise DataError(
                 f"{len(data)} arrays were given for {len(schema.names)} modalities",
@@ -120,11 +124,16 @@ def without(table: Any, hidden: Sequence[str], schema: Schema, trained: Columns)
 
 
 def filled_arrays(arrays: Sequence[Any], recovered: "Recovered") -> list[Array]:
-    """``[N, d]`` arrays with what is not known in them recovered."""
-    blocks = [np.concatenate(rows).astype(np.float64) for rows in recovered.features.values()]
+    """``[N, d]`` arrays with what is not known in them recovered.
+
+    Raises:
+        DataError: others than were given.
+    """
     filled = []
-    for array, block in zip(arrays, blocks):
-        own = block if array is None else np.asarray(array, np.float64)
+    for array, (name, rows) in zip(arrays, recovered.features.items()):
+        block, known = np.concatenate(rows).astype(np.float64), np.concatenate(recovered.known[name])
+        own = np.full_like(block, np.nan) if array is None else np.asarray(array, np.float64)
+        _check_same(own, block, known, name)
         filled.append(np.where(np.isfinite(own), own, block))
     return filled
 
@@ -141,11 +150,13 @@ def filled_table(table: Any, recovered: "Recovered") -> Any:
     widths: dict[Any, Any] = {}
     for modality, own in recovered.columns.items():
         arrays = [cells(real, name) for name in own]
-        values, std = recovered.features[modality], recovered.std.get(modality)
+        values, std, known = recovered.features[modality], recovered.std.get(modality), recovered.known[modality]
         if len(arrays[0]) != len(values):
             raise DataError(f"the table has {len(arrays[0])} rows, {len(values)} were recovered", "give the same table")
         if all(a.dtype.kind in "iufb" for a in arrays) and all(v.shape == (1, len(own)) for v in values):
-            block = np.concatenate(values)
+            block, given = np.concatenate(values), np.concatenate(known)
+            for j, (n, a) in enumerate(zip(own, arrays)):
+                _check_same(a, block[:, j], given[:, j], n)
             gaps = [(n, a, block[:, j]) for j, (n, a) in enumerate(zip(own, arrays)) if _gaps(a).any()]
             filled |= {n: _filled(real[n], n, a, values) for n, a, values in gaps}
             widths |= {} if std is None else {f"{n}{STD}": np.concatenate(std)[:, j] for j, n in enumerate(own)}
@@ -153,7 +164,7 @@ def filled_table(table: Any, recovered: "Recovered") -> Any:
         nested = len(own) == 1 and _is_nested(arrays[0], own[0], values)
         for j, (name, array) in enumerate(zip(own, arrays)):
             part = slice(None) if len(own) == 1 else slice(j, j + 1)
-            parts = [_own_where_known(cell, v[:, part], name) for cell, v in zip(array, values)]
+            parts = [_own_where_known(cell, v[:, part], k[:, part], name) for cell, v, k in zip(array, values, known)]
             filled[name] = [_listed(v, nested) for v in parts]
             if std is not None:
                 widths[f"{name}{STD}"] = [_listed(w[:, part], nested) for w in std]
@@ -179,11 +190,28 @@ def _is_nested(array: Array, name: Any, values: Sequence[Array]) -> bool:
     return values[0].shape[1] > 1 and max(len(v) for v in values) > 1
 
 
-def _own_where_known(cell: Any, recovered: Array, name: Any) -> Array:
+def _check_same(own: Array, recovered: Array, known: Array, name: Any) -> None:
+    """Refuses another table of the same size: a number that was known is not in it.
+
+    Raises:
+        DataError: the column that holds another one.
+    """
+    with np.errstate(invalid="ignore"):
+        same = np.abs(own - recovered) <= np.abs(own) * ROUNDING
+    if (known & ~same).any():
+        raise DataError(
+            f"column '{name}' holds other numbers than when it was recovered", "give the same table, its rows in order"
+        )
+
+
+def _own_where_known(cell: Any, recovered: Array, known: Array, name: Any) -> Array:
     """``[T, d]`` of one cell: its own numbers where they are known."""
     if is_nothing(cell):
+        _check_same(np.full_like(recovered, np.nan), recovered, known, name)
         return recovered
     own = frames_of(cell, name).reshape(-1, recovered.shape[1])
+    if len(own) == len(recovered):
+        _check_same(own, recovered, known, name)
     # Zeros at the ends may have been taken for padding and cut off: then there is nothing beside these frames.
     return np.where(np.isfinite(own), own, recovered) if len(own) == len(recovered) else own
 

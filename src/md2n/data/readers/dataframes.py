@@ -81,6 +81,29 @@ def is_table(value: Any) -> bool:
     )
 
 
+def unknown_kind(data: Any) -> DataError:
+    """Of data of a kind that nothing here reads."""
+    what = f"data of the type {type(data).__name__} cannot be read"
+    if (lazy := _not_computed(data, "the table")) is not None:
+        return lazy
+    if hasattr(data, "to_frame"):
+        return DataError(what, "give a table: one row is table.iloc[[0]], one column table[['name']]")
+    if hasattr(data, "shape"):
+        return DataError(f"{what}: nothing says which column is of which modality", "give {'acc': array, 'hr': array}")
+    if isinstance(data, list | tuple):
+        return DataError("a list of records cannot be read", "make a table of it: pandas.DataFrame(records)")
+    if isinstance(data, str | bytes):
+        return DataError(f"'{data!s}' is no data in memory", "read it first, as with pandas.read_parquet")
+    return DataError(what, "give {modality: array}, a list of arrays, or a table (pandas, polars, Arrow)")
+
+
+def _not_computed(value: Any, what: str) -> DataError | None:
+    """Of a lazy table; None of any other."""
+    name = next((m for m in NOT_YET if callable(getattr(value, m, None))), "")
+    words = f"{what} is a {type(value).__name__}, whose numbers are not computed yet"
+    return DataError(words, f"call its .{name}() first") if name else None
+
+
 def columns_of(table: Any) -> dict[str, Any]:
     """Column name -> values of a table, or of a mapping of columns."""
     if isinstance(table, Mapping):
@@ -189,9 +212,8 @@ def _other(value: Any, what: str) -> Any:
     kind = type(value).__name__
     if hasattr(value, "toarray"):
         raise DataError(f"{what} is a sparse {kind}", "give a dense array: .toarray()")
-    lazy = next((m for m in NOT_YET if callable(getattr(value, m, None))), "")
-    if lazy:
-        raise DataError(f"{what} is a {kind}, whose numbers are not computed yet", f"call its .{lazy}() first")
+    if (lazy := _not_computed(value, what)) is not None:
+        raise lazy
     if hasattr(value, "to_pandas"):
         return plain(value.to_pandas(), what)
     if hasattr(value, "__array__"):

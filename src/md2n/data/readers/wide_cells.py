@@ -66,7 +66,7 @@ def cells(table: Any, name: Any) -> Array:
     elif kind and kind in "iufb":  # of pandas, whose own missing value makes objects of numbers
         array = values.to_numpy(dtype=np.float64, na_value=np.nan)
     elif hasattr(values, "to_numpy"):
-        array = np.asarray(_floats(values).to_numpy())
+        array = np.asarray(_of_arrow(values) if hasattr(values, "type") else values.to_numpy())
     else:
         array = _objects(list(values))
     if array.ndim > 1:
@@ -79,10 +79,16 @@ def cells(table: Any, name: Any) -> Array:
     return array if isinstance(first, str | bytes) or is_list(first) else numbers(array, str(name), "the data")
 
 
-def _floats(column: Any) -> Any:
-    """A column as it is; of Arrow's whole numbers with empty cells the nearest floats, which Arrow itself refuses."""
-    whole = "int" in (kind := str(getattr(column, "type", ""))) and "<" not in kind
-    return column.cast("double", safe=False) if whole and column.null_count else column
+def _of_arrow(column: Any) -> Any:
+    """Its cells; whole numbers with empty cells as the nearest floats, which Arrow itself refuses.
+
+    Words of a dictionary are looked up first: an empty cell would have any of them.
+    """
+    if hasattr(column.type, "index_type"):
+        column = column.cast(column.type.value_type)
+    if "int" in (kind := str(column.type)) and "<" not in kind and column.null_count:
+        column = column.cast("double", safe=False)
+    return column.to_numpy(zero_copy_only=False)
 
 
 def _of_texts(texts: Sequence[str]) -> Array:
