@@ -64,6 +64,13 @@ def test_the_plan_has_every_study_and_fits_two_cores_in_six_hours() -> None:
         assert float(plan_lines(cheap)[-1].split()[2]) <= most
 
 
+def test_runs_of_the_benchmark_are_measured_under_every_pattern_where_it_left_some_out() -> None:
+    commands = {one.data: one.command() for one in PLAN if one.study == "table1"}
+    assert "--no-run" in commands["ravdess_av"]
+    assert "--no-run" not in commands["stressid"]
+    assert "--models dcca,dccae,mctn,mmin,gcnet" in commands["stressid"]  # these the benchmark trains on all folds
+
+
 def test_the_file_can_be_read() -> None:
     for one in read(FILE):
         assert from_json(one).study in STUDIES
