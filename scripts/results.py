@@ -70,7 +70,9 @@ class Budget:
         """Every run on a set: five folds, or two seeds where 1,500 rows or more are tested; of slow methods fewer."""
         models = [m for m in compared() if m != "imder" or data in self.imder]
         jobs = plan([data], models, None, self.out, "", self.sets)
-        return [job for job in jobs if (job.fold or job.seed) < runs_of(job.model, len(jobs), job.fold is not None)]
+        return [
+            j for j in jobs if (j.seed if j.fold is None else j.fold) < runs_of(j.model, len(jobs), j.fold is not None)
+        ]
 
 
 SMALL = ("ravdess_av", "stressid", "ict_mmmo", "news3sources", "mosi_clean")
@@ -82,7 +84,7 @@ BUDGETS = (
 )
 SETS = tuple(name for budget in BUDGETS for name in budget.data)
 IMDER_SETS = tuple(name for budget in BUDGETS for name in budget.imder)
-# A run of these takes as long as five to fifteen of most others.  Differences are paired, so few runs decide.
+# A run of these takes as long as three to fifteen of most others.  Differences are paired, so few runs decide.
 SLOW = ("transm", "icdn", "dicmor", "imder")
 SLOW_FOLDS, SLOW_SEEDS = 2, 1
 SPLIT, INCOMPLETE = "test", "incomplete"
