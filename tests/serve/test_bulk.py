@@ -216,6 +216,7 @@ def longer(given: Any) -> Any:
         (lambda t: t.drop_columns(t.column_names[1:-1]), "no column of any modality"),
         (lambda t: t.set_column(1, t.column_names[1], arrow.array(["a"] * len(t))), "bad.parquet', rows from 0"),
         (lambda t: t.slice(0, 0), "has no rows"),
+        (lambda t: t.append_column("name", t["name"]), "several columns of the name 'name'"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(

@@ -14,6 +14,7 @@ import numpy as np
 
 from md2n.brief import brief, first_few
 from md2n.data.readers.table_file import arrow, gaps_in, is_parquet, read_as, with_floats
+from md2n.data.readers.wide_cells import distinct
 from md2n.data.samples import Samples
 from md2n.data.store import checksum, is_store, open_store
 from md2n.errors import DataError, UsageError
@@ -109,6 +110,7 @@ class ParquetSource:
             with reading(file, hint="write the file again"):
                 opened = arrow().parquet.ParquetFile(file)
             schema = opened.schema_arrow.remove_metadata()
+            distinct(list(schema.names))
             first = schema if first is None else first
             _same_columns(self.files[0], first, file, schema)
             gaps |= gaps_in(opened)

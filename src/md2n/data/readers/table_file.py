@@ -9,7 +9,7 @@ from typing import Any
 
 from md2n.data.readers.files import require_file, signature
 from md2n.data.readers.text_table import open_table
-from md2n.data.readers.wide_cells import TextColumns
+from md2n.data.readers.wide_cells import TextColumns, distinct
 from md2n.errors import DataError, UsageError, install_hint
 from md2n.reading import reading
 
@@ -73,8 +73,12 @@ class TableFile:
 
     @property
     def names(self) -> list[str]:
-        """Names of the columns, in order."""
-        return list(self._text) if self._parquet is None else list(self._parquet.schema_arrow.names)
+        """Names of the columns, in order.
+
+        Raises:
+            DataError: two columns of one name.
+        """
+        return list(self._text) if self._parquet is None else distinct(list(self._parquet.schema_arrow.names))
 
     @property
     def rows(self) -> int:

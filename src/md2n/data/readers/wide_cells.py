@@ -42,7 +42,15 @@ def names_of(table: Any) -> list[Any]:
     """
     if isinstance(table, Mapping):
         return list(table)
-    names = list(table.column_names if hasattr(table, "column_names") else table.columns)
+    return distinct(list(table.column_names if hasattr(table, "column_names") else table.columns))
+
+
+def distinct(names: list[Any]) -> list[Any]:
+    """Names of columns.
+
+    Raises:
+        DataError: two of one name.
+    """
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"the table has several columns of the name '{twice}'", "give each a name of its own")
