@@ -173,9 +173,16 @@ def draw(studies: Sequence[Reproduced], folder: Path = PICTURES) -> None:
 
 
 def plan_lines(cheap: bool) -> list[str]:
-    """The commands, cheapest first, and what they take; a run that an earlier command makes is not counted again."""
+    """The commands, cheapest first, and what they take; a run that an earlier command makes is not counted again.
+
+    A report that the file has, of as many runs, is not counted, whichever code made it.
+    """
     lines, seen, total = [], set[Path](), 0.0
+    reported = {_key(held): from_json(held).runs for held in read()}
     for one in planned(cheap):
+        if reported.get((one.study, one.data), 0) >= max(one.folds, one.seeds):
+            lines += ["# reported already", one.command()]
+            continue
         if one.of_benchmark and not one.seconds:
             lines += ["# of the benchmark's runs", one.command()]
             continue

@@ -6,6 +6,7 @@ samples, by whole people or videos where they are known, and over runs.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import date
 from statistics import fmean
 from typing import Any
 
@@ -66,6 +67,7 @@ class Reproduced:
         clusters: people or videos of the test samples; 0 where each sample is alone.
         cpu_s: of training and answering, of all runs.
         sets: ``--set`` assignments that all runs had.
+        day: on which it was reported, as 2026-12-31; empty where that was not written down.
     """
 
     study: str
@@ -75,6 +77,7 @@ class Reproduced:
     clusters: int
     cpu_s: float
     sets: tuple[str, ...] = ()
+    day: str = ""
 
     __repr__ = brief
 
@@ -161,6 +164,7 @@ def reproduced(
         len(sizes) if grouped else 0,
         round(sum(_spent(run.cost, protocol) for run in runs), 1),
         tuple(sets),
+        date.today().isoformat(),
     )
 
 
@@ -180,6 +184,7 @@ def to_json(one: Reproduced) -> dict[str, Any]:
         "clusters": one.clusters,
         "cpu_s": one.cpu_s,
         "sets": list(one.sets),
+        "day": one.day,
         "grids": [
             {
                 **{f.name: getattr(g, f.name) for f in fields(Grid) if f.name in ("dataset", "protocol", "metric")},
@@ -227,7 +232,7 @@ def from_json(held: Mapping[str, Any]) -> Reproduced:
         for g in held["grids"]
     ]
     differences = tuple(Difference(**d) for d in held["differences"])
-    facts = held["clusters"], held["cpu_s"], tuple(held["sets"])
+    facts = held["clusters"], held["cpu_s"], tuple(held["sets"]), held.get("day", "")
     return Reproduced(held["study"], held["title"], tuple(grids), differences, *facts)
 
 
