@@ -38,6 +38,14 @@ def test_a_report_replaces_one_of_no_more_runs(tmp_path: Path) -> None:
     assert len(read(file)) == 1
 
 
+def test_rows_of_fewer_runs_are_named() -> None:
+    whole = of(0.02)
+    last = titles(TABLE2)[TABLE2.rows[-1].name]
+    values = {k: {s: v for s, v in seeds.items() if s < 1 or k[0] != last} for k, seeds in whole.first.values.items()}
+    one = replace(whole, grids=(replace(whole.first, values=values),))
+    assert f"3 runs of each row, 1 of {last})" in page_of("table2", [one])
+
+
 def test_a_page_says_what_agrees_and_keeps_the_published_values_apart() -> None:
     text = page_of("table2", [of(0.02)])
     ours, published = text.split("## Published")

@@ -272,9 +272,14 @@ def _paper_layout(one: Reproduced) -> Table:
         f"{one.dataset}: {heads}",
         ("method", *one.first.incomplete),
         tuple(rows),
-        (f"Means over runs ({one.runs}), one model for all sets; columns say what is available.",),
+        (f"Means over runs ({one.runs}{_fewer(one)}), one model for all sets; columns say what is available.",),
         across="available",
     )
+
+
+def _fewer(one: Reproduced) -> str:
+    """Which rows have fewer runs than others."""
+    return "".join(f", {n} of {label}" for label, n in one.first.fewer.items())
 
 
 def _measure_table(one: Reproduced) -> Table:
@@ -361,8 +366,8 @@ def agreement(one: Reproduced) -> str:
     parts = [f"*{kind}*: {', '.join(map(shown, of))}" for kind, of in groups.items() if of]
     title = g.measure.title.partition(" (")[0].partition(",")[0]
     mean = fmean(d.gain for d in one.differences) * g.scale
-    runs = "one run" if one.runs == 1 else f"{one.runs} runs"
+    runs = ("one run" if one.runs == 1 else f"{one.runs} runs") + f" of each row{_fewer(one)}"
     return (
-        f"On `{one.dataset}` ({title}, {runs} of each row), of what the paper says is better: {'; '.join(parts)}. "
+        f"On `{one.dataset}` ({title}, {runs}), of what the paper says is better: {'; '.join(parts)}. "
         f"Mean difference {mean:+.{digits}f}{unit}."
     )
