@@ -29,15 +29,15 @@ def test_the_page_counts_training_and_answering() -> None:
 
 
 def test_the_page_counts_the_seeds_of_each_protocol_and_runs_without_cost() -> None:
-    rows = [r for s in (0, 1) for r in predicted("md2n", s, {"rows": 0.5})] + predicted("imder", 0, {"rows": 0.5})
+    rows = [r for s in (0, 1) for r in predicted("md2n", s, {"rows": 0.5})] + predicted("gcnet", 0, {"rows": 0.5})
     rows += [
         replace(r, protocol=PROTOCOLS["random"], condition="rate=0.1", rate_requested=0.1, rate_realised=0.1)
         for r in predicted("md2n", 0, {"": 0.5})
     ]
     text = page(rows, runs=[facts("md2n", 0)])
     assert "Two seeds on the split that there is: `digits`." in text
-    assert "Fewer so far: `digits` (zero_fill none" in text and "imder 1" in text
-    assert "Under `random@1` others than these: `digits` (md2n 1, imder none)." in text
+    assert "Fewer so far: `digits` (zero_fill none" in text and "gcnet 1" in text
+    assert "Under `random@1` others than these: `digits` (md2n 1, gcnet none)." in text
     assert "Not measured yet: `ravdess_av`" in text
     folded = [replace(r, settings={"fold": f"{r.seed}/2"}, seed=0) for r in rows]
     assert "Two folds, one seed each: `digits`." in page(folded)

@@ -154,9 +154,9 @@ def filled_table(table: Any, recovered: "Recovered") -> Any:
         if len(arrays[0]) != len(values):
             raise DataError(f"the table has {len(arrays[0])} rows, {len(values)} were recovered", "give the same table")
         if all(a.dtype.kind in "iufb" for a in arrays) and all(v.shape == (1, len(own)) for v in values):
-            block, given = np.concatenate(values), np.concatenate(known)
+            block, as_given = np.concatenate(values), np.concatenate(known)
             for j, (n, a) in enumerate(zip(own, arrays)):
-                _check_same(a, block[:, j], given[:, j], n)
+                _check_same(a, block[:, j], as_given[:, j], n)
             gaps = [(n, a, block[:, j]) for j, (n, a) in enumerate(zip(own, arrays)) if _gaps(a).any()]
             filled |= {n: _filled(real[n], n, a, values) for n, a, values in gaps}
             widths |= {} if std is None else {f"{n}{STD}": np.concatenate(std)[:, j] for j, n in enumerate(own)}
