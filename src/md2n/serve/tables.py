@@ -158,7 +158,7 @@ def filled_table(table: Any, recovered: "Recovered") -> Any:
             for j, (n, a) in enumerate(zip(own, arrays)):
                 _check_same(a, block[:, j], as_given[:, j], n)
             gaps = [(n, a, block[:, j]) for j, (n, a) in enumerate(zip(own, arrays)) if _gaps(a).any()]
-            filled |= {n: _filled(real[n], n, a, values) for n, a, values in gaps}
+            filled |= {n: _filled(real[n], n, a, recovery) for n, a, recovery in gaps}
             widths |= {} if std is None else {f"{n}{STD}": np.concatenate(std)[:, j] for j, n in enumerate(own)}
             continue
         nested = len(own) == 1 and _is_nested(arrays[0], own[0], values)

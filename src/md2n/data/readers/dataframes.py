@@ -82,7 +82,11 @@ def is_table(value: Any) -> bool:
 
 
 def unknown_kind(data: Any) -> DataError:
-    """Of data of a kind that nothing here reads."""
+    """The refusal of data of a kind that nothing here reads, with what to give instead.
+
+    Args:
+        data: anything but a table in memory, arrays by name, or a list of arrays.
+    """
     what = f"data of the type {type(data).__name__} cannot be read"
     if (lazy := _not_computed(data, "the table")) is not None:
         return lazy

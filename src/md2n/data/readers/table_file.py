@@ -129,7 +129,11 @@ class TableFile:
 
 
 def gaps_in(file: Any) -> set[str]:
-    """Columns of numbers of a Parquet file of which some row may be empty, as its own statistics say."""
+    """Columns of numbers of which some row may be empty, as a Parquet file's own statistics say; all where it has none.
+
+    Args:
+        file: ``pyarrow.parquet.ParquetFile``.
+    """
     metadata, names = file.metadata, set()
     for g in range(metadata.num_row_groups):
         for c in range(metadata.num_columns):
@@ -144,6 +148,10 @@ def with_floats(schema: Any, columns: Collection[Any]) -> Any:
     """An Arrow schema with floats in these columns where it has whole numbers, decimal ones, or true and false.
 
     What is recovered is none of these.
+
+    Args:
+        schema: of Arrow.
+        columns: names; others keep their type.
     """
     types = arrow().types
     for i, field in enumerate(schema):
@@ -155,6 +163,10 @@ def with_floats(schema: Any, columns: Collection[Any]) -> Any:
 
 def read_as(table: Any, schema: Any) -> Any:
     """An Arrow table with the types of a schema of the same columns.
+
+    Args:
+        table: of Arrow.
+        schema: whose floats may stand for whole numbers of the table.
 
     Raises:
         DataError: a column has whole numbers that floats do not hold.
