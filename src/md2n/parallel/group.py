@@ -20,6 +20,7 @@ from md2n.shapes import Tensor
 
 STARTED = "TORCHELASTIC_RUN_ID"  # torchrun sets it in the processes it starts
 T = TypeVar("T")
+all_gather = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor  # its name before torch 2.13
 
 
 def count() -> int:
@@ -163,12 +164,15 @@ def gathered(own: Tensor, sizes: list[int]) -> Tensor:
     if own.dtype == torch.bool:  # Gloo has no such numbers
         return gathered(own.to(torch.uint8), sizes).bool()
     most = max(sizes)
-    padded = own.new_zeros((most, *own.shape[1:]))
-    padded[: len(own)] = own
-    everyone = [torch.empty_like(padded) for _ in sizes]
+    padded = own.contiguous()
+    if len(own) < most:
+        padded = torch.cat([padded, own.new_zeros((most - len(own), *own.shape[1:]))])
+    everyone = own.new_empty((len(sizes) * most, *own.shape[1:]))
     with _talking():
-        dist.all_gather(everyone, padded)
-    return torch.cat([x[:size] for x, size in zip(everyone, sizes)])
+        all_gather(everyone, padded)
+    if min(sizes) == most:
+        return everyone
+    return torch.cat([rows[:size] for rows, size in zip(torch.split(everyone, most), sizes)])
 
 
 def _device() -> torch.device:

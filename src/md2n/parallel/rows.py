@@ -197,8 +197,10 @@ def _dropout(module: nn.Dropout) -> Callable[[Tensor], Tensor]:
         # The numbers go by place in memory, so the whole has the order of axes that the part has.
         strides = x.stride()
         order = sorted(range(x.dim()), key=lambda axis: -strides[axis])
-        ones = x.new_ones([shape[axis] for axis in order]).permute([order.index(axis) for axis in range(x.dim())])
-        return x * _divided.own(F.dropout(ones, module.p), times)
+        whole = x.new_empty([shape[axis] for axis in order]).permute([order.index(axis) for axis in range(x.dim())])
+        # As F.dropout does it, but only the draws are made for all rows.
+        draws = _divided.own(whole.bernoulli_(1 - module.p), times)
+        return x * draws.div(1 - module.p)
 
     return forward
 
