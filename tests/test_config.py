@@ -135,6 +135,11 @@ def test_writing_and_reading_is_the_identity(config: TrainerConfig) -> None:
     [
         ("4", 4),
         ("1e-3", 1e-3),
+        (".5", 0.5),
+        ("-5.", -5.0),
+        (".5e-3", 5e-4),
+        (".", "."),
+        ("./runs", "./runs"),
         ("true", True),
         ("'4'", "4"),
         ("[1, 2]", [1, 2]),

@@ -15,6 +15,7 @@ import functools
 import hashlib
 import json
 import math
+import re
 import tomllib
 import types
 import typing
@@ -30,6 +31,9 @@ T = TypeVar("T")
 
 LARGEST = 1 << 63  # beyond, neither JSON nor arrays hold an integer
 LARGEST_BYTES = 1 << 24  # of a configuration's file
+SHORT_NUMBER = re.compile(
+    r"[+-]?(\d+\.|\.\d+)([eE][+-]?\d+)?", re.ASCII
+)  # TOML wants digits on both sides of the point
 SHORT = 12  # hexadecimal digits of a configuration's hash: 48 bits tell a million configurations apart
 
 
@@ -128,7 +132,7 @@ def apply_set(mapping: Mapping[str, Any], assignment: str) -> dict[str, Any]:
 
     Args:
         mapping: nested tables.
-        assignment: a dotted path, ``=``, and a value in TOML's syntax.  A bare word that is no TOML value is a
+        assignment: a dotted path, ``=``, and a value in TOML's syntax or like ``.5``.  A bare word that is neither is a
             string, and ``null`` leaves an optional setting out.  With ``*=`` the number that is there is multiplied:
             several presets can be changed alike; a whole number stays one, and does not fall below 1.
 
@@ -170,14 +174,16 @@ def _multiplied(path: str, number: Any, factor: Any) -> int | float:
 
 
 def parse_value(text: str) -> Any:
-    """One value in TOML's syntax; a bare word is a string and ``null`` is None.
+    """One value in TOML's syntax; a bare word is a string, ``null`` is None, and ``.5`` and ``5.`` are numbers, too.
 
-    >>> parse_value("0.5"), parse_value("[1, 2]"), parse_value("linear"), parse_value("null")
-    (0.5, [1, 2], 'linear', None)
+    >>> parse_value("0.5"), parse_value("[1, 2]"), parse_value("linear"), parse_value("null"), parse_value("-.5e-1")
+    (0.5, [1, 2], 'linear', None, -0.05)
     """
     text = text.strip()
     if text == "null":
         return None
+    if SHORT_NUMBER.fullmatch(text):
+        return float(text)
     try:
         table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):  # no TOML: a bare word
