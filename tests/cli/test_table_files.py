@@ -1,5 +1,7 @@
 """A Parquet table on the command line: imported, trained on, predicted, recovered into a table."""
 
+import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,13 @@ def test_a_parquet_table_from_import_to_recovery(
     predicted = parquet.read_table("p.parquet").to_pydict()
     assert set(predicted["prediction"]) <= {"no", "yes"}
     assert predicted["available"][:2] == ["heart", "acc+heart"]
+    # Every other command reads the same columns of it: "hr" alone would be guessed to be a modality of that name.
+    lines = list(csv.DictReader(io.StringIO(ask(capsys, "predict", "run", "--data", "t.parquet").out)))
+    assert [line["prediction"] for line in lines] == predicted["prediction"]
+    assert ask(capsys, "recover", "run", "--data", "t.parquet", "--out", "filled", "-q").code == 0
+    assert open_store("filled").modalities["acc"].present.all()
+    assert ask(capsys, "inspect", "run", "--data", "t.parquet", "--out", "i.csv", "-q").code == 0
+    assert ask(capsys, "explain", "run", "--data", "t.parquet", "--out", "e.csv", "-q").code == 0
     assert ask(capsys, "recover", "run", "--data", "t.parquet", "--out", "f.parquet", "--hide", "heart").code == 3
     said = ask(capsys, "recover", "run", "--data", "t.parquet", "--out", "f.parquet")
     assert "[60/60] rows" in said.err

@@ -132,8 +132,8 @@ def _recover(out: Path, seed: int, quiet: bool) -> "list[Picture]":
     from md2n.serve.predictor import load
 
     predictor = load(out / "runs" / "md2n", seed=seed)
-    truth = open_new("digits", predictor.schema.names, "test", ())
-    hidden = open_new("digits", predictor.schema.names, "test", (HIDDEN,))
+    truth = open_new("digits", predictor, "test", ())
+    hidden = open_new("digits", predictor, "test", (HIDDEN,))
     with counted(f"recovering '{HIDDEN}'", quiet) as count:
         recovered = predictor.recover(hidden, progress=lambda done, total: count(done, total, "samples"))
     write_store(out / "recovered", recovered.samples)

@@ -44,7 +44,7 @@ def inspect(
         from md2n.serve.predictor import load
 
         predictor = load(run, device=device)
-        samples = open_new(data, predictor.schema.names, split, tuple(hide or ()))
+        samples = open_new(data, predictor, split, tuple(hide or ()))
         answer = predictor.inspect(samples, progress=lambda done, total: count(done, total, "samples"))
     for note in answer.notes:
         say(f"note: {note}")

@@ -2,17 +2,23 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from md2n.data.samples import Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 
+if TYPE_CHECKING:
+    from md2n.serve.predictor import Predictor
 
-def open_new(data: str, known: tuple[str, ...], split: str, hide: tuple[str, ...]) -> Samples:
+
+def open_new(data: str, model: "Predictor", split: str, hide: tuple[str, ...]) -> Samples:
     """The samples of ``data`` or of one split, with the modalities in ``hide`` removed.
 
     Args:
-        data: name of a ready set, or path of a store or feature file.
-        known: modality names of the model.
+        data: name of a ready set, or path of a store or feature file.  A table has the columns that the model was
+            trained on.
+        model: that reads them.
         split: train, valid, test, or "" for all rows.
         hide: modality names.
 
@@ -23,10 +29,11 @@ def open_new(data: str, known: tuple[str, ...], split: str, hide: tuple[str, ...
     from md2n.cli.output import say
     from md2n.data.ready import reading_notes
 
+    known = model.schema.names
     for name in hide:
         if name not in known:
             raise UsageError(f"there is no modality '{name}' to hide", did_you_mean(name, known))
-    samples = _load(data, known)
+    samples = _load(data, model)
     for note in reading_notes(data, samples):
         say(f"note: {note}")
     extra = [name for name in samples.names if name not in known]
@@ -45,12 +52,19 @@ def open_new(data: str, known: tuple[str, ...], split: str, hide: tuple[str, ...
     return replace(samples, modalities=modalities)
 
 
-def _load(data: str, known: tuple[str, ...]) -> Samples:
-    """The data; for a ready set, with the modalities of the model instead of its default ones."""
+def _load(data: str, model: "Predictor") -> Samples:
+    """The data; a ready set and a table with the modalities of the model, whatever theirs would be by default."""
     from md2n.data.config import DataConfig
+    from md2n.data.readers.detect import read
+    from md2n.data.readers.table_file import TableFile, is_table_file
     from md2n.data.ready import READY, load
+    from md2n.serve.tables import columns_among
 
     if data in READY:
         with suppress(UsageError):  # the set does not have all of them: its default modalities are used
-            return load(data, DataConfig(name=data, modalities=known))
+            return load(data, DataConfig(name=data, modalities=model.schema.names))
+    if data not in READY and is_table_file(Path(data)):
+        names = TableFile(Path(data)).names
+        members = tuple(g for g in (model.normaliser.group,) if g in names)
+        return read(data, columns=columns_among(names, model.schema, model.columns), groups=members)
     return load(data)

@@ -80,7 +80,7 @@ def predict(
         from md2n.serve.predictor import load
 
         predictor = load(run, device=device, seed=seed)
-        samples = open_new(data, predictor.schema.names, split, tuple(hide or ()))
+        samples = open_new(data, predictor, split, tuple(hide or ()))
         answer = predictor.predict(
             samples,
             draws=draws,

@@ -64,7 +64,7 @@ def recover(
         from md2n.serve.predictor import load
 
         predictor = load(run, device=device, seed=seed)
-        samples = open_new(data, predictor.schema.names, split, tuple(hide or ()))
+        samples = open_new(data, predictor, split, tuple(hide or ()))
         recovered = predictor.recover(
             samples,
             draws=draws,

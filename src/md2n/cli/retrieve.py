@@ -62,7 +62,8 @@ def retrieve(
         predictor = load(run, device=device, seed=seed)
         names = predictor.schema.names
         sides = [
-            open_new(data, names, split, tuple(hide or ())) for data, hide in ((query, query_hide), (index, index_hide))
+            open_new(data, predictor, split, tuple(hide or ()))
+            for data, hide in ((query, query_hide), (index, index_hide))
         ]
 
         def of(side: "Samples") -> "Vectors":

@@ -3,9 +3,12 @@
 import io
 from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from md2n.data.samples import Samples
 
 EXAMPLES = """
 \b
@@ -22,7 +25,7 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")] = 8000,
     data: Annotated[str, typer.Option(help="A store or a ready name, whose samples the page shows.")] = "",
-    split: Annotated[str, typer.Option(help="Which of its samples: train, valid or test.")] = "test",
+    split: Annotated[str, typer.Option(help="Which of its samples: train, valid or test (test, else all).")] = "",
     report: Annotated[Path | None, typer.Option(help="A report folder, which the page shows.")] = None,
     token: Annotated[
         str, typer.Option(envvar="MD2N_TOKEN", help="What requests have to bear; better in MD2N_TOKEN.")
@@ -84,7 +87,7 @@ def serve(
             name=run.resolve().name,
             data=load_run(run).config.data.name,
             limits=limits,
-            samples=open_new(data, predictor.schema.names, split, ()) if data else None,
+            samples=_shown(open_new(data, predictor, split, ()), split) if data else None,
             accuracy=pattern_scores(run, predictor),
             report=None if report is None else read_report(report),
             token=token,
@@ -99,6 +102,12 @@ def serve(
     run_server(app, listener, limits)
     if not quiet and worker is None:
         say("stopped")
+
+
+def _shown(samples: "Samples", split: str) -> "Samples":
+    """The samples that the page shows: of the split that was asked for, or those of the test split, if there are."""
+    test = samples.rows("test")
+    return samples if split or not len(test) else samples.select(test)
 
 
 serve.__doc__ = f"{serve.__doc__}\n{EXAMPLES}"

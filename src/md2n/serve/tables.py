@@ -55,7 +55,11 @@ def columns_in(data: Any, schema: Schema, trained: Columns) -> Columns:
     """
     if not (is_wide(data) or isinstance(data, TextColumns)):
         return {}
-    names = names_of(data)
+    return columns_among(names_of(data), schema, trained)
+
+
+def columns_among(names: Sequence[Any], schema: Schema, trained: Columns) -> Columns:
+    """Modality -> columns among these names of a table's columns; otherwise as ``columns_in``."""
     columns: dict[str, tuple[Any, ...]] = {}
     for modality in schema.names:
         own = trained.get(modality) or ((modality,) if modality in names else _beginning(names, modality))

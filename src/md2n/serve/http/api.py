@@ -22,13 +22,13 @@ def add_api(app: "FastAPI", served: Served, batcher: Batcher) -> None:
     """Adds ``/api/...`` and ``/metrics``."""
     from fastapi import Request, Response
 
-    schema, group = served.predictor.schema, served.predictor.normaliser.group
+    schema, group, trained = served.predictor.schema, served.predictor.normaliser.group, served.predictor.columns
     body = request_body(schema)
 
     async def query_from(request: Request) -> Query:
         content = await read_body(request.headers, request.stream(), served.limits)
         kind = request.headers.get("content-type", "")
-        return await parsed(lambda: read_upload(content, kind, schema, group), len(content))
+        return await parsed(lambda: read_upload(content, kind, schema, group, trained), len(content))
 
     def reply(content: Any) -> Response:
         return Response(encode(content), media_type="application/json")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from md2n.data.readers.npz import read_npz
+from md2n.data.readers.wide import Columns
 from md2n.errors import DataError, Md2nError, did_you_mean
 from md2n.modality import Modality, Schema
 from md2n.serve.http.batching import listed
@@ -23,7 +24,7 @@ UNKNOWN = frozenset({"", "nan", "na", "null", "none"})
 INDEX = r"_(\d{1,6})"
 
 
-def read_upload(body: bytes, media_type: str, schema: Schema, group: str) -> Query:
+def read_upload(body: bytes, media_type: str, schema: Schema, group: str, trained: Columns) -> Query:
     """The query that a body holds.
 
     Args:
@@ -31,6 +32,7 @@ def read_upload(body: bytes, media_type: str, schema: Schema, group: str) -> Que
         media_type: its content type.
         schema: of the model.
         group: the column whose members are normalised apart, or "".
+        trained: modality -> columns of the table that the model was trained on.
 
     Raises:
         Refusal: another media type, or a body that cannot be read.
@@ -40,7 +42,7 @@ def read_upload(body: bytes, media_type: str, schema: Schema, group: str) -> Que
     if kind == JSON:
         return query_of(parse_json(body))
     if kind == CSV:
-        return _table(body, schema, group)
+        return _table(body, schema, group, trained)
     if kind == NPZ:
         return _archive(body, group)
     raise Refusal(
@@ -62,8 +64,11 @@ def _archive(body: bytes, group: str) -> Query:
     return Query(listed(samples), groups)
 
 
-def _table(body: bytes, schema: Schema, group: str) -> Query:
-    """A row per sample; columns ``NAME_0``, ``NAME_1`` for a vector, ``NAME_0_0`` (frame, feature) for a sequence."""
+def _table(body: bytes, schema: Schema, group: str, trained: Columns) -> Query:
+    """A row per sample; columns ``NAME_0``, ``NAME_1`` for a vector, ``NAME_0_0`` (frame, feature) for a sequence.
+
+    Columns of the training table, a number of a vector each, have the names that they had there, too.
+    """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -80,7 +85,7 @@ def _table(body: bytes, schema: Schema, group: str) -> Query:
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise DataError(f"line {number} has {len(row)} cells, the header {len(header)}", "fill or cut the line")
-    places, columns = _places(header, schema, group)
+    places, columns = _places(header, schema, group, trained)
     features: dict[str, Any] = {}
     for modality in schema.modalities:
         own = places.get(modality.name, {})
@@ -97,29 +102,42 @@ def _table(body: bytes, schema: Schema, group: str) -> Query:
 
 
 def _places(
-    header: list[str], schema: Schema, group: str
+    header: list[str], schema: Schema, group: str, trained: Columns
 ) -> tuple[Mapping[str, Mapping[tuple[int, int], int]], Mapping[str, int]]:
     """Modality -> (frame, feature) -> column, and name -> column of all the others."""
     places: dict[str, dict[tuple[int, int], int]] = {}
     others: dict[str, int] = {}
-    patterns = {m: re.compile(re.escape(m.name) + (INDEX if m.is_vector else 2 * INDEX)) for m in schema.modalities}
+    named = {
+        str(name): (modality, (0, feature))
+        for modality in schema.modalities
+        if modality.is_vector and len(trained.get(modality.name, ())) == modality.dim
+        for feature, name in enumerate(trained[modality.name])
+    }
     for column, name in enumerate(header):
-        for modality, pattern in patterns.items():
-            if match := pattern.fullmatch(name):
-                place = (0, int(match[1])) if modality.is_vector else (int(match[1]), int(match[2]))
-                _check_place(modality, name, place, places)
-                places.setdefault(modality.name, {})[place] = column
-                break
-        else:
+        where = named.get(name) or _place_of(name, schema)
+        if where is None:
             others[name] = column
+            continue
+        modality, place = where
+        _check_place(modality, name, place, places)
+        places.setdefault(modality.name, {})[place] = column
     ignored = {"id", "split", "y", "label", group}
     strange = [n for n in others if n not in ignored and not n.startswith(("y_", "label_"))]
     if strange or not places:
-        forms = [f"{m.name}_0" if m.is_vector else f"{m.name}_0_0" for m in schema.modalities]
+        forms = [*named, *(f"{m.name}_0" if m.is_vector else f"{m.name}_0_0" for m in schema.modalities)]
         wrong = f"the column '{strange[0][:40]}' is of no modality" if strange else "no column is of a modality"
         known = did_you_mean(strange[0] if strange else "", forms)
         raise DataError(wrong, f"columns are NAME_feature for vectors and NAME_frame_feature for sequences; {known}")
     return places, others
+
+
+def _place_of(name: str, schema: Schema) -> tuple[Modality, tuple[int, int]] | None:
+    """Modality, and (frame, feature), of a column with a numbered name; None of any other."""
+    for modality in schema.modalities:
+        form = re.escape(modality.name) + (INDEX if modality.is_vector else 2 * INDEX)
+        if match := re.fullmatch(form, name):
+            return modality, (0, int(match[1])) if modality.is_vector else (int(match[1]), int(match[2]))
+    return None
 
 
 def _check_place(
