@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from md2n.data.store import open_store
+from md2n.data.readers.wide_table import read_table
+from md2n.data.store import open_store, write_store
+from md2n.experiment.config import resolve
+from md2n.experiment.pipeline import run_training
 from tests.cli.commands import ask, refused
 from tests.serve.trained import settings
 
@@ -59,3 +62,87 @@ def test_a_parquet_table_from_import_to_recovery(
     refused(capsys, 2, "answered whole", "recover", "run", "--data", "t.parquet", "--out", "f.parquet", "--split=test")
     refused(capsys, 2, "is not NAME=VALUE", "data", "import", "t.parquet", "--out", "s", "--modality", "acc")
     refused(capsys, 2, "which has no option 'columns'", "data", "import", "store", "--out", "s", "--modality=a=b")
+
+
+@pytest.fixture(scope="module")
+def sensors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny run of two sensors, and the CSV file of its training."""
+    folder = tmp_path_factory.mktemp("sensors")
+    write_csv(folder / "t.csv", table_of_sensors())
+    sample = read_table(folder / "t.csv", columns=SENSORS, label="y")
+    write_store(folder / "store", sample)
+    run_training(resolve("default", settings("md2n"), data=str(folder / "store")), folder / "run")
+    return folder
+
+
+SENSORS = {"acc": ("acc_x", "acc_y"), "heart": ("hr_a", "hr_b")}
+
+
+def table_of_sensors() -> dict[str, list[str]]:
+    cause = np.random.default_rng(0).normal(size=80)
+    held = {"acc_x": cause, "acc_y": -3 * cause, "hr_a": 60 + cause, "hr_b": 5 + cause / 9}
+    texts = {name: [f"{v:.6f}" for v in values] for name, values in held.items()}
+    split = [["train", "train", "valid", "test"][i % 4] for i in range(80)]
+    return {**texts, "y": ["up" if c > 0 else "down" for c in cause], "split": split}
+
+
+def write_csv(path: Path, table: dict[str, list[str]], separator: str = ",") -> None:
+    path.write_text("".join(separator.join(row) + "\n" for row in [tuple(table), *zip(*table.values())]))
+
+
+def read_csv(path: Path, separator: str = ",") -> dict[str, list[str]]:
+    lines = list(csv.reader(io.StringIO(path.read_text()), delimiter=separator))
+    return dict(zip(lines[0], map(list, zip(*lines[1:]))))
+
+
+def test_what_is_distrusted_is_said_in_a_table_too(
+    sensors: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    held = table_of_sensors()
+    held["hr_a"][:5] = ["500"] * 5  # no unit is refused where something may be wrong
+    write_csv(tmp_path / "wrong.csv", held)
+    run, data = sensors / "run", tmp_path / "wrong.csv"
+    shown = ask(capsys, "predict", run, "--data", data, "--distrust", "0.1")
+    written = ask(capsys, "predict", run, "--data", data, "--distrust", "0.1", "--out", tmp_path / "p.csv")
+    assert (shown.code, written.code) == (0, 0), written
+    expected = [line["distrusted"] for line in csv.DictReader(io.StringIO(shown.out))]
+    assert "samples have a modality that was distrusted" in written.err
+    assert read_csv(tmp_path / "p.csv")["distrusted"] == expected
+
+
+def test_no_row_of_a_csv_file_is_lost(sensors: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    held = {name: column[:6] for name, column in table_of_sensors().items()}
+    write_csv(tmp_path / "semicolons.csv", held, ";")
+    run, out = sensors / "run", tmp_path / "p.csv"
+    assert ask(capsys, "predict", run, "--data", tmp_path / "semicolons.csv", "--out", out).code == 0
+    assert read_csv(out, ";")["acc_x"] == held["acc_x"]
+    empty = {name: [*column[:3], "", *column[3:], "", ""] for name, column in held.items()}
+    write_csv(tmp_path / "empty.csv", empty)
+    refused(
+        capsys,
+        3,
+        "1 of 7 samples hold no modality at all (first: 3)",
+        "predict",
+        run,
+        "--data=" + str(tmp_path / "empty.csv"),
+        "--out",
+        out,
+    )
+    unnamed = "".join(
+        ",," + line + "\n" for line in (tmp_path / "semicolons.csv").read_text().replace(";", ",").splitlines()
+    )
+    (tmp_path / "unnamed.csv").write_text(unnamed)
+    refused(capsys, 3, "2 columns without a name", "predict", run, "--data", tmp_path / "unnamed.csv", "--out", out)
+
+
+def test_columns_in_another_order_are_not_measured(
+    sensors: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    held = table_of_sensors()
+    write_csv(tmp_path / "turned.csv", {"acc_y": held.pop("acc_y"), **held})
+    run, data = sensors / "run", tmp_path / "turned.csv"
+    for command in ("evaluate", "value"):
+        refused(capsys, 3, "column 'acc_y' is number 0 of 'acc'", command, run, "--data", data)
+    assert ask(capsys, "data", "import", data, "--label=y", "--out", tmp_path / "store").code == 0
+    refused(capsys, 3, "column 'acc_y' is number 0 of 'acc'", "predict", run, "--data", tmp_path / "store")
+    refused(capsys, 2, "draws", "predict", run, "--data", data, "--draws", "0")

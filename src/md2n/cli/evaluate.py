@@ -35,7 +35,9 @@ def evaluate(
         list[str] | None,
         typer.Option(help="MODALITY=RATE: measure with it hidden from that part of the samples; repeatable."),
     ] = None,
-    draws: Annotated[int | None, typer.Option(help="Draws per sample; the model's own setting if not given.")] = None,
+    draws: Annotated[
+        int | None, typer.Option(min=1, help="Draws per sample; the model's own setting if not given.")
+    ] = None,
     recovery: Annotated[bool, typer.Option(help="Measure recovered modalities too.")] = True,
     report: Annotated[bool, typer.Option(help="Write tables and figures to the run's folder.")] = True,
     data: Annotated[str, typer.Option(help="Other data than the run was trained on (name or store).")] = "",
@@ -48,6 +50,7 @@ def evaluate(
     from md2n.cli.output import print_tables, say
 
     with counted(f"evaluating {run}", quiet) as count:
+        from md2n.cli.newdata import require_same_columns
         from md2n.cli.rates import rates
         from md2n.cli.reporting import naming, say_what_is_left_out
         from md2n.experiment.measuring import RESULTS
@@ -60,6 +63,7 @@ def evaluate(
         from md2n.report.verdict import verdict
 
         loaded = load_run(run, device)
+        require_same_columns(data, loaded)
         rows = run_evaluation(
             loaded,
             protocols=tuple(protocol) if protocol else None,

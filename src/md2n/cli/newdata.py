@@ -9,6 +9,7 @@ from md2n.data.samples import Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from md2n.experiment.loading import LoadedRun
     from md2n.serve.predictor import Predictor
 
 
@@ -55,6 +56,7 @@ def open_new(data: str, model: "Predictor", split: str, hide: tuple[str, ...]) -
 def _load(data: str, model: "Predictor") -> Samples:
     """The data; a ready set and a table with the modalities of the model, whatever theirs would be by default."""
     from md2n.data.config import DataConfig
+    from md2n.data.conversation import COLUMNS
     from md2n.data.readers.detect import read
     from md2n.data.readers.table_file import TableFile, is_table_file
     from md2n.data.ready import READY, load
@@ -65,6 +67,36 @@ def _load(data: str, model: "Predictor") -> Samples:
             return load(data, DataConfig(name=data, modalities=model.schema.names))
     if data not in READY and is_table_file(Path(data)):
         names = TableFile(Path(data)).names
-        members = tuple(g for g in (model.normaliser.group,) if g in names)
+        wanted = (model.normaliser.group, *(COLUMNS if model.model.conversational else ()))
+        members = tuple(g for g in wanted if g in names)
         return read(data, columns=columns_among(names, model.schema, model.columns), groups=members)
     return load(data)
+
+
+def require_same_columns(data: str, run: "LoadedRun") -> None:
+    """Refuses other data whose columns are not where the run learned them.
+
+    A table file is measured with modalities that are guessed, and without groups.
+
+    Args:
+        data: name of a ready set, or path of a store or feature file; "" for the data of the run.
+        run: that is to be measured.
+
+    Raises:
+        DataError: a column has another place than in training, or the file has the group that the run normalises by.
+    """
+    from shlex import quote
+
+    from md2n.data.readers.table_file import TableFile, is_table_file
+    from md2n.data.ready import READY, load
+    from md2n.serve.tables import columns_in_training, require_columns
+
+    if not data or data in READY:
+        return
+    require_columns(load(data).source, columns_in_training(run.facts))
+    group = run.normaliser.group
+    if is_table_file(Path(data)) and group in TableFile(Path(data)).names:
+        raise DataError(
+            f"the run normalises each '{group}' apart, and groups of the file '{data}' are not read here",
+            f"import it first: md2n data import {quote(data)} --group {quote(group)} --out STORE",
+        )

@@ -25,7 +25,7 @@ def predict(
     split: Annotated[str, typer.Option(help="Only this split (train, valid, test).")] = "",
     hide: Annotated[list[str] | None, typer.Option(help="Hide a modality from the model; repeatable.")] = None,
     draws: Annotated[
-        int | None, typer.Option(help="Draws behind std; the model's own number, but at least 8, if not given.")
+        int | None, typer.Option(min=1, help="Draws behind std; the model's own number, but at least 8, if not given.")
     ] = None,
     distrust: Annotated[
         float | None,
@@ -73,7 +73,7 @@ def predict(
         return
     if out is not None:
         check_apart(out, data)
-        if answer_table(run, data, out, split, hide, "predict", draws, any_units, seed, device, quiet):
+        if answer_table(run, data, out, split, hide, "predict", draws, any_units, seed, device, quiet, None, distrust):
             return
     with counted(f"predicting with {run}", quiet) as count:
         from md2n.cli.newdata import open_new

@@ -21,8 +21,10 @@ def recover(
     out: Annotated[Path, typer.Option(help="The store or table to write; NAME_std has the deviation of NAME.")],
     split: Annotated[str, typer.Option(help="Only this split (train, valid, test).")] = "",
     hide: Annotated[list[str] | None, typer.Option(help="Hide a modality from the model; repeatable.")] = None,
-    draws: Annotated[int | None, typer.Option(help="Draws for mean and standard deviation.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Network calls per draw, where draws are the diffusion's.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Draws for mean and standard deviation.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Network calls per draw, where draws are the diffusion's.")
+    ] = None,
     parts: Annotated[
         int | None, typer.Option(metavar="ROWS", help="Write a folder of Parquet files of so many rows; resumable.")
     ] = None,
@@ -62,8 +64,10 @@ def recover(
     with counted(f"recovering with {run}", quiet) as count:
         from md2n.cli.newdata import open_new
         from md2n.serve.predictor import load
+        from md2n.serve.tables import require_std_names
 
         predictor = load(run, device=device, seed=seed)
+        require_std_names(predictor.schema.names)
         samples = open_new(data, predictor, split, tuple(hide or ()))
         recovered = predictor.recover(
             samples,

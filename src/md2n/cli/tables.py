@@ -17,6 +17,7 @@ def answer_table(
     device: str,
     quiet: bool,
     steps: int | None = None,
+    distrust: float | None = None,
 ) -> bool:
     """Answers a table file by a table file, some rows at a time; False where these are none, and nothing was done.
 
@@ -33,6 +34,7 @@ def answer_table(
         device: where to compute.
         quiet: no progress.
         steps: of ``recover``.
+        distrust: of ``predict``.
 
     Raises:
         UsageError: a split, a modality that is not known, or tables of two kinds.
@@ -67,7 +69,8 @@ def answer_table(
             shown = without(table, tuple(hide or ()), predictor.schema, predictor.columns)
             options: dict[str, Any] = {"draws": draws, "check_units": not any_units, "progress": progress}
             if what == "predict":
-                predicted = predictor.predict(shown, **options)
+                options["check_units"] = not any_units and distrust is None
+                predicted = predictor.predict(shown, distrust=distrust, **options)
                 notes.update(dict.fromkeys(predicted.notes))
                 return predicted.into(table)
             recovered = predictor.recover(shown, steps=steps, **options)

@@ -28,11 +28,13 @@ def value(
     from md2n.cli.output import print_table, say
 
     with counted(f"measuring {run}", quiet) as count:
+        from md2n.cli.newdata import require_same_columns
         from md2n.experiment.loading import load_run
         from md2n.experiment.value import run_values
         from md2n.report.value import value_table
 
         loaded = load_run(run, device)
+        require_same_columns(data, loaded)
         values = run_values(loaded, split=split, data=data or None, notice=say, progress=count)
     name = data or str(loaded.facts.get("data", {}).get("name", loaded.config.data.name))
     table = value_table(values, loaded.schema.task, name, split)

@@ -50,7 +50,7 @@ class Answer:
         return np.asarray(self.classes)[self.output.argmax(axis=1)] if self.classes else self.output
 
     def columns(self) -> dict[str, Array]:
-        """Column name -> ``[N]``: prediction, std, probabilities or ends of intervals, what was available."""
+        """Column name -> ``[N]``: prediction, std, probabilities or intervals, what was available, what distrusted."""
         best = self.output.argmax(axis=1) if self.classes else np.zeros(len(self.ids), np.int64)
         columns: dict[str, Array] = {"prediction": self.labels}
         if self.std is not None:
@@ -58,7 +58,8 @@ class Answer:
         columns |= {f"p_{name}": self.output[:, k] for k, name in enumerate(self.classes)}
         for level, ends in self.intervals.items():
             columns |= {f"low_{level}": ends[:, 0], f"high_{level}": ends[:, 1]}
-        return {**columns, "available": np.asarray(self.available)}
+        columns["available"] = np.asarray(self.available)
+        return {**columns, "distrusted": np.asarray(self.distrusted)} if self.distrusted else columns
 
     def into(self, table: Any) -> Any:
         """The table that was predicted from, with the ``columns`` of the answer beside its own.

@@ -14,17 +14,19 @@ from typing import Any
 
 import numpy as np
 
+from md2n.data.conversation import COLUMNS as CONVERSATIONS
 from md2n.data.places import check_apart
 from md2n.data.readers.table_file import arrow
 from md2n.data.samples import Samples
 from md2n.durable import make_directory, tidy, write_json, written
 from md2n.errors import DataError, Md2nError, UsageError, did_you_mean
-from md2n.methods.base import MultimodalModel, Recovers
 from md2n.reading import read_json
 from md2n.serve.answers import Answer, Recovered
 from md2n.serve.bulk_source import ParquetSource, Part, StoreSource, open_source
+from md2n.serve.incoming import LOOKED_AT
 from md2n.serve.predictor import Predictor, load
-from md2n.serve.tables import STD, columns_in, without
+from md2n.serve.required import require_recovery
+from md2n.serve.tables import STD, columns_in, require_std_names, without
 
 FACTS = "_md2n.json"
 """What the parts of a folder are of.  Programs that read a folder of Parquet leave such a name alone."""
@@ -105,10 +107,18 @@ class Answerer:
                 raise UsageError(f"there is no modality '{name}' to hide", did_you_mean(name, schema.names))
         if work.what == "recover":
             require_recovery(self.predictor.model)
+            if isinstance(self.source, StoreSource):
+                require_std_names(schema.names)
         group = self.predictor.normaliser.group
         if group and group in self.source.groups:
             raise DataError(
                 f"the model normalises each {group} by all rows of it, which may lie in several parts",
+                "leave --parts and --engine out: all rows are then answered at once",
+            )
+        conversation = next((c for c in CONVERSATIONS if c in self.source.groups), "")
+        if self.predictor.model.conversational and conversation:
+            raise DataError(
+                f"the model reads each {conversation} as a whole, which may lie in several parts",
                 "leave --parts and --engine out: all rows are then answered at once",
             )
         if isinstance(self.source, ParquetSource):
@@ -136,7 +146,9 @@ class Answerer:
         """
         data = self.source.read(part)
         try:
-            table, notes = self._answered(data, progress)
+            # A short part says little of units; whether it is refused should not hang on where parts are cut.
+            units = self.work.check_units and (part.start == 0 or part.rows >= LOOKED_AT)
+            table, notes = self._answered(data, progress, units)
         except Md2nError as error:
             error.message = f"'{part.file}', rows from {part.start}: {error.message}"
             raise
@@ -148,9 +160,9 @@ class Answerer:
             arrow().parquet.write_table(table, stream)
         return notes
 
-    def _answered(self, data: Any, progress: Progress) -> tuple[Any, tuple[str, ...]]:
+    def _answered(self, data: Any, progress: Progress, units: bool) -> tuple[Any, tuple[str, ...]]:
         work, predictor = self.work, self.predictor
-        options: dict[str, Any] = {"draws": work.draws, "check_units": work.check_units, "progress": progress}
+        options: dict[str, Any] = {"draws": work.draws, "check_units": units, "progress": progress}
         if isinstance(data, Samples):
             shown: Any = _of_model(data, predictor, work.hide)
         else:
@@ -170,7 +182,7 @@ class Answerer:
             self.predictor.batch_size = size
             few = data.select(np.arange(min(size, len(data)))) if isinstance(data, Samples) else data.slice(0, size)
             try:
-                self._answered(few, lambda done, total: None)
+                self._answered(few, lambda done, total: None, units=False)
             except (MemoryError, RuntimeError) as error:
                 if not _lacks_memory(error):
                     raise
@@ -234,16 +246,6 @@ def _here(
         # mypy infers no type of a lambda with a default
         yield part, answerer.write(part, lambda inside, _, before=before: progress(before + inside, total))  # type: ignore[misc]
         done += part.rows
-
-
-def require_recovery(model: MultimodalModel) -> None:
-    """Refuses a method that recovers nothing, before the folder is made.
-
-    Raises:
-        UsageError: it recovers nothing.
-    """
-    if not isinstance(model, Recovers):
-        raise UsageError(f"'{model.card.title}' does not recover modalities", "train 'md2n' or another recovery method")
 
 
 def predictions(answer: Answer, data: Any, predictor: Predictor) -> Any:

@@ -34,8 +34,8 @@ from md2n.errors import UsageError
 from md2n.evaluation.inference import to_numpy
 from md2n.modality import Task
 from md2n.seeding import generator, numpy_generator
-from md2n.serve.finite import require_finite
 from md2n.serve.incoming import Given
+from md2n.serve.required import require_finite
 
 if TYPE_CHECKING:
     from md2n.serve.predictor import Predictor

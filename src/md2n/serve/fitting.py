@@ -178,6 +178,10 @@ def with_splits(samples: Samples, seed: int = 0) -> Samples:
     return replace(samples, split=codes, notes=(*samples.notes, rule))
 
 
+WHOLE = frozenset({COMPLETE, "rate=0", "inside=0"})
+"""Conditions of the protocols that hide nothing."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """How well a predictor does under every condition of a protocol.
@@ -197,7 +201,7 @@ class Evaluation:
     @property
     def mean(self) -> float:
         """Mean of the primary measure over the conditions that hide something."""
-        hiding = [m[self.primary] for name, m in self.measures.items() if name != COMPLETE and self.primary in m]
+        hiding = [m[self.primary] for name, m in self.measures.items() if name not in WHOLE and self.primary in m]
         return float(np.mean(hiding))
 
     def __repr__(self) -> str:

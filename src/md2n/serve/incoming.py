@@ -15,7 +15,7 @@ from md2n.data.readers.wide import Columns
 from md2n.data.samples import UNASSIGNED, Array, Ragged, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.modality import Modality, Schema
-from md2n.serve.tables import taken_apart
+from md2n.serve.tables import require_columns, taken_apart
 from md2n.shapes import Tensor
 
 # Per sample an array, nested lists or None; a tensor or a table of pandas, polars or Arrow serves as an array.
@@ -32,6 +32,7 @@ def incoming(
     group: str,
     zeros: Mapping[str, str] | None = None,
     columns: Columns | None = None,
+    together: Sequence[str] = (),
 ) -> tuple[Samples, tuple[str, ...]]:
     """The data with every modality of the schema, in its order, and notes on how they were taken.
 
@@ -45,15 +46,21 @@ def incoming(
         group: the column that ``groups`` belongs to.
         zeros: modality -> ``padding`` or ``measurement``: what zeros at the ends of sequences were in training.
         columns: modality -> columns of the table of training, if that was one.
+        together: group columns that are read as well, where a table has them.
 
     Raises:
         UsageError: groups of another number.
         DataError: an unknown modality, another feature size, frames where the model takes vectors, ``[T, d]`` arrays
             that may be one clip or many samples, differing numbers of samples, nothing at all, or data of another kind.
     """
-    if not isinstance(data, Samples):
-        data, members = taken_apart(data, schema, columns or {}, group)
-        groups = members if groups is None else groups
+    members: dict[str, Sequence[str]] = {}
+    if isinstance(data, Samples):
+        require_columns(data.source, columns or {})
+    else:
+        data, read_groups = taken_apart(data, schema, columns or {}, [g for g in (group, *together) if g])
+        members |= read_groups
+    if groups is not None:
+        members[group or "group"] = [str(g) for g in groups]
     if not isinstance(data, Samples | Mapping):
         raise unknown_kind(data)
     features = dict(data.modalities) if isinstance(data, Samples) else dict(data)
@@ -88,9 +95,8 @@ def incoming(
     # Of arrays, whose zeros nobody has settled before, there is nothing to say where no frame is of zeros alone.
     if isinstance(data, Samples) or not all(bool(r.values.any(axis=1).all()) for r in whole.values()):
         samples, notes = treat_zeros_as_trained(samples, zeros or {})
-    if groups is not None:
-        named = {group or "group": np.asarray([str(g) for g in groups])}
-        samples = replace(samples, groups={**samples.groups, **named})
+    named = {name: np.asarray(each, np.str_) for name, each in members.items()}
+    samples = replace(samples, groups={**samples.groups, **named})
     nothing = np.flatnonzero(~samples.present.any(axis=1))
     if len(nothing):
         shown = ", ".join(map(str, samples.ids[nothing[:SHOWN]]))
@@ -245,7 +251,7 @@ def group_notes(samples: Samples, normaliser: Normaliser, has_groups: bool) -> t
             f"everyone is taken for the average {column}; give groups=[...], or a group column '{column}'",
         )
     alone = [
-        str(member)
+        str(member) or "unknown"
         for member in np.unique(members)
         if not any((name, str(member)) in normaliser.members for name in samples.names)
     ]

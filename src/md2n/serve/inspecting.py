@@ -39,8 +39,8 @@ from md2n.methods.base import Recovers
 from md2n.reading import read_json, reading
 from md2n.seeding import generator, numpy_generator
 from md2n.serve.answers import Answer
-from md2n.serve.finite import require_finite
 from md2n.serve.incoming import Given
+from md2n.serve.required import require_finite
 
 if TYPE_CHECKING:
     from md2n.experiment.loading import LoadedRun

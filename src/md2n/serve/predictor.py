@@ -15,6 +15,7 @@ import torch
 
 from md2n.batch import SequenceBatch
 from md2n.data.cell_model import CellModel
+from md2n.data.conversation import COLUMNS as CONVERSATIONS
 from md2n.data.normalise import Normaliser
 from md2n.data.readers.wide import Columns
 from md2n.data.samples import Array, Ragged, Samples
@@ -26,9 +27,9 @@ from md2n.missing import pattern_name
 from md2n.modality import Schema
 from md2n.seeding import generator
 from md2n.serve.answers import Answer, Floats, Recovered
-from md2n.serve.finite import require_finite
 from md2n.serve.incoming import Given, check_units, content_keys, group_notes, incoming
 from md2n.serve.pretrained import Pretrained, RunFiles
+from md2n.serve.required import require_finite, require_positive, require_recovery
 from md2n.serve.tables import columns_in, columns_in_training
 from md2n.serve.taken import Taken, recovered_frames
 
@@ -117,6 +118,7 @@ class Predictor(Pretrained):
         """
         if distrust is not None and not 0 < distrust < 1:
             raise UsageError(f"a level of {distrust:g} is no probability", "give one between 0 and 1, like 0.01")
+        require_positive("draws", draws)
         taken = self.take(data, groups, check_units)
         own = self.model.predict_draws
         count = draws or (max(own, DRAWS) if own else None)
@@ -175,8 +177,10 @@ class Predictor(Pretrained):
             DataError: as for ``predict``.
             DivergenceError: a recovered value that is not a finite number.
         """
-        self._require_recovery()
+        require_recovery(self.model)
         assert isinstance(self.model, Recovers)
+        for flag, number in (("draws", draws), ("steps", steps)):
+            require_positive(flag, number)
         taken = self.take(data, groups, check_units)
         features: dict[str, list[Floats]] = {k: [] for k in self.schema.names}
         std: dict[str, list[Floats]] = {k: [] for k in self.schema.names}
@@ -326,7 +330,7 @@ class Predictor(Pretrained):
         Raises:
             UsageError: as for ``inspect``.
         """
-        self._require_recovery()
+        require_recovery(self.model)
         if self._reference is None:
             if self.measure is None:
                 raise UsageError("there are no validation samples to compare with", "use md2n.load or md2n.fit")
@@ -341,12 +345,6 @@ class Predictor(Pretrained):
         names = [pattern_name(tuple(row), batch.names) for row in (batch.available & ~left).tolist()]
         return batch.hide(left), names
 
-    def _require_recovery(self) -> None:
-        if not isinstance(self.model, Recovers):
-            raise UsageError(
-                f"'{self.model.card.title}' does not recover modalities", "train 'md2n' or another recovery method"
-            )
-
     @property
     def device(self) -> torch.device:
         """Where the model is."""
@@ -359,13 +357,15 @@ class Predictor(Pretrained):
             DataError: as for ``predict``.
             UsageError: another number of groups than of samples.
         """
-        samples, notes = incoming(data, groups, self.schema, self.normaliser.group, self.zeros, self.columns)
+        together = CONVERSATIONS if self.model.conversational else ()
+        own = self.schema, self.normaliser.group, self.zeros, self.columns
+        samples, notes = incoming(data, groups, *own, together)
         if units:
             check_units(samples, self.normaliser)
         adapted = self.normaliser.adapt(samples)
         notes = (*self.notes, *notes, *group_notes(samples, adapted, groups is not None))
         keys = None if isinstance(data, Samples) else content_keys(samples)
-        return Taken(samples, adapted, self.schema, notes, keys)
+        return Taken(samples, adapted, self.schema, notes, keys, self.model.conversational)
 
 
 def load(run: str | Path, *, device: str = "cpu", seed: int = 0) -> Predictor:

@@ -30,9 +30,9 @@ from md2n.methods.base import Recovers
 from md2n.missing import pattern_name
 from md2n.modality import Modality
 from md2n.seeding import generator
-from md2n.serve.finite import require_finite
 from md2n.serve.incoming import Given
 from md2n.serve.nearest_items import nearest, ranks_of_matches
+from md2n.serve.required import require_finite
 from md2n.shapes import Bool, Float, Tensor
 
 if TYPE_CHECKING:

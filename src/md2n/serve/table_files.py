@@ -2,11 +2,14 @@
 
 import csv
 import io
+import math
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from md2n.data.conversation import COLUMNS
 from md2n.data.readers.table_file import PARQUET, TEXT, TableFile, arrow, is_parquet
 from md2n.data.readers.wide_cells import TextColumns, rows_of
 from md2n.durable import written
@@ -16,6 +19,7 @@ from md2n.serve.tables import columns_in
 if TYPE_CHECKING:
     from md2n.serve.predictor import Predictor
 
+CONVERSATIONS = frozenset(COLUMNS)
 ROWS = 2048
 """Rows answered for at a time, and in a row group of what is written."""
 
@@ -53,7 +57,8 @@ def answer_file(
 ) -> int:
     """Writes what is answered to the rows of a table file; the file in its place is replaced once all is written.
 
-    A model that normalises by groups needs all rows of a member, so all of them are then in memory.
+    A model that normalises by groups needs all rows of a member, and one that reads conversations whole ones; so all
+    rows are then in memory.
 
     Args:
         predictor: says whether groups count.
@@ -71,10 +76,15 @@ def answer_file(
         StorageError: it cannot be written; what was there before is untouched.
     """
     file = TableFile(source)
+    whole = bool(predictor.normaliser.group) or (
+        predictor.model.conversational and not CONVERSATIONS.isdisjoint(file.names)
+    )
     done = 0
-    with written(out) as stream:
-        writer = _Writer(stream, TEXT.get(out.suffix.lower(), ","))
-        for chunk in file.chunks(rows=file.rows if predictor.normaliser.group else ROWS):
+    parts = 1 if whole else max(1, math.ceil(file.rows / ROWS))
+    size = math.ceil(file.rows / parts)  # evenly: of a few rows alone, units cannot be told
+    separator = file.separator if source.suffix.lower() == out.suffix.lower() else TEXT.get(out.suffix.lower(), ",")
+    with written(out) as stream, closing(_Writer(stream, separator)) as writer:
+        for chunk in file.chunks(rows=size):
             before = done
             try:
                 own = columns_in(chunk, predictor.schema, predictor.columns) if fills else {}
@@ -84,7 +94,6 @@ def answer_file(
                 where = f"'{source}', rows from {before}: " if before else f"'{source}': "
                 raise DataError(f"{where}{error.message}", error.hint) from error
             done += rows_of(chunk)
-        writer.close()
     return done
 
 

@@ -3,6 +3,7 @@
 None of these libraries is imported: what a table can do says which it is of.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,9 @@ from md2n.data.readers.wide_cells import (
     is_wide,
     names_of,
     real_table,
+    rows_of,
 )
+from md2n.data.readers.wide_table import word_of
 from md2n.data.samples import Array
 from md2n.errors import DataError
 from md2n.modality import Schema
@@ -29,7 +32,10 @@ if TYPE_CHECKING:
     from md2n.serve.answers import Recovered
 
 STD = "_std"
+PANDAS = b"pandas"  # key of an Arrow schema under which pandas notes the types of its own columns
 ROUNDING = 1e-6  # of a number that was taken as float32
+SMALLEST = float(np.finfo(np.float32).tiny)  # below it float32 has fewer digits, or none
+HINT = 400  # characters of columns in a hint
 EXACT = 2**53  # beyond it floats leave whole numbers out
 
 
@@ -77,12 +83,57 @@ def columns_among(names: Sequence[Any], schema: Schema, trained: Columns) -> Col
     return columns
 
 
+def require_std_names(modalities: Sequence[str]) -> None:
+    """Refuses modalities of which one has the name of another's standard deviation.
+
+    Raises:
+        DataError: naming both.
+    """
+    for name in modalities:
+        if f"{name}{STD}" in modalities:
+            raise DataError(
+                f"the deviation of '{name}' would have the name of the modality '{name}{STD}'",
+                f"train without '{name}{STD}', or under another name: "
+                "a recovered store has deviations that are no modalities",
+            )
+
+
+def require_columns(source: Mapping[str, Any], trained: Columns) -> None:
+    """Refuses data of a table whose columns have other places than those of the same name in training.
+
+    Args:
+        source: of a data set; says which columns its modalities were made of, if these were a table's.
+        trained: modality -> columns in training.
+
+    Raises:
+        DataError: naming a column.
+    """
+    places = {name: (modality, i) for modality, own in trained.items() for i, name in enumerate(own)}
+    for modality, own in source.get(COLUMNS, {}).items():
+        for i, name in enumerate(own):
+            if places.get(name, (modality, i)) != (modality, i):
+                there, at = places[name]
+                raise DataError(
+                    f"column '{name}' is number {i} of '{modality}' in the data, but was number {at} of '{there}' in "
+                    "training",
+                    "import the table with the columns in their order of training: "
+                    + " ".join(f"--modality {m}={','.join(map(str, names))}" for m, names in trained.items())[:HINT],
+                )
+
+
 def _beginning(names: Sequence[Any], modality: str) -> tuple[Any, ...]:
-    return tuple(n for n in names if str(n).startswith((f"{modality}_", f"{modality}.")))
+    """Columns by number where all have one (``acc_0`` to ``acc_11``), else in the order of the table."""
+    own = [n for n in names if str(n).startswith((f"{modality}_", f"{modality}."))]
+    numbers = [str(n)[len(modality) + 1 :] for n in own]
+    if all(n.isdecimal() for n in numbers):
+        own = [name for _, name in sorted(zip(map(int, numbers), own))]
+    return tuple(own)
 
 
-def taken_apart(data: Any, schema: Schema, trained: Columns, group: str) -> tuple[Any, Sequence[str] | None]:
-    """A table, or a list of ``[N, d]`` arrays, as modality -> features; and the members of a group column, if any.
+def taken_apart(
+    data: Any, schema: Schema, trained: Columns, groups: Sequence[str]
+) -> tuple[Any, Mapping[str, Sequence[str]]]:
+    """A table, or a list of ``[N, d]`` arrays, as modality -> features; and group column -> members, of those it has.
 
     Anything else comes back as it is.
 
@@ -98,12 +149,12 @@ def taken_apart(data: Any, schema: Schema, trained: Columns, group: str) -> tupl
                 f"{len(data)} arrays were given for {len(schema.names)} modalities",
                 f"give one of each, None where it is missing: {', '.join(schema.names)}",
             )
-        return dict(zip(schema.names, data)), None
+        return dict(zip(schema.names, data)), {}
     columns = columns_in(data, schema, trained)
     if not columns:
-        return data, None
+        return data, {}
     table = real_table(data)
-    members = [str(m) for m in column(table[group])] if group and group in names_of(table) else None
+    members = {g: [word_of(m) for m in column(table[g])] for g in groups if g in names_of(table)}
     return features_of(table, columns, {m.name: m.dim for m in schema.modalities}), members
 
 
@@ -201,7 +252,7 @@ def _check_same(own: Array, recovered: Array, known: Array, name: Any) -> None:
         DataError: the column that holds another one.
     """
     with np.errstate(invalid="ignore"):
-        same = np.abs(own - recovered) <= np.abs(own) * ROUNDING
+        same = np.abs(own - recovered) <= np.maximum(np.abs(own) * ROUNDING, SMALLEST)
     if (known & ~same).any():
         raise DataError(
             f"column '{name}' holds other numbers than when it was recovered", "give the same table, its rows in order"
@@ -228,8 +279,11 @@ def with_columns(table: Any, changed: Mapping[Any, Any], added: Mapping[Any, Any
     """The same kind of table with some columns replaced and others added at its end.
 
     Raises:
-        DataError: a column that is to be added is there.
+        DataError: a column that is to be added is there, or the columns have another number of rows.
     """
+    rows, answered = rows_of(table), {len(values) for values in (*changed.values(), *added.values())}
+    if answered - {rows}:
+        raise DataError(f"the table has {rows} rows, {max(answered - {rows})} were answered", "give the same table")
     twice = [name for name in added if name in names_of(table)]
     if twice:
         raise DataError(f"the table has a column '{twice[0]}' already", "drop it, or give it another name")
@@ -250,11 +304,25 @@ def with_columns(table: Any, changed: Mapping[Any, Any], added: Mapping[Any, Any
         own = type(table)({str(n): _cells(v) for n, v in {**changed, **added}.items()})
         return table.with_columns(own.get_columns())
     own = type(table).from_pydict({n: _cells(v) for n, v in {**changed, **added}.items()})
+    retyped = [name for name in changed if own[name].type != table.schema.field(name).type]
     for name in changed:
         table = table.set_column(table.column_names.index(name), name, own[name])
+    table = table.replace_schema_metadata(_without_types(table.schema.metadata, retyped))
     for name in added:
         table = table.append_column(name, own[name])
     return table
+
+
+def _without_types(metadata: Mapping[bytes, bytes] | None, columns: Sequence[str]) -> Mapping[bytes, bytes] | None:
+    """What a schema says beside its types, without what pandas noted of columns that have another type now.
+
+    pandas would make whole numbers of them again.
+    """
+    if not metadata or PANDAS not in metadata or not columns:
+        return metadata
+    facts = json.loads(metadata[PANDAS])
+    facts["columns"] = [c for c in facts.get("columns", []) if c.get("field_name") not in columns]
+    return {**metadata, PANDAS: json.dumps(facts).encode()}
 
 
 def _series(before: Any, values: Any) -> Any:

@@ -10,7 +10,8 @@ import torch
 from md2n.batch import SequenceBatch
 from md2n.brief import brief
 from md2n.data.cell_model import CellModel
-from md2n.data.dataset import MultimodalDataset, iterate
+from md2n.data.conversation import order_by_conversation, spans
+from md2n.data.dataset import MultimodalDataset
 from md2n.data.normalise import Normaliser
 from md2n.data.samples import Samples
 from md2n.modality import Schema
@@ -28,6 +29,7 @@ class Taken:
         schema: of the model.
         notes: what a person should know of how they were taken.
         keys: ``[N]`` who a sample is, for its draws; by its id if not given.
+        conversational: whether the model reads whole conversations: then no batch cuts one.
     """
 
     samples: Samples
@@ -35,6 +37,7 @@ class Taken:
     schema: Schema
     notes: tuple[str, ...]
     keys: npt.NDArray[np.int64] | None
+    conversational: bool = False
 
     __repr__ = brief
 
@@ -45,15 +48,19 @@ class Taken:
         progress: Callable[[int, int], None],
         least: Mapping[str, int] | None = None,
     ) -> Iterator[SequenceBatch]:
-        """All samples in order; labels, which the data may well have under other names, are left out."""
+        """All samples in order; labels, which the data may well have under other names, are left out.
+
+        Conversations whose samples do not follow one another are in one batch with all others.
+        """
         unlabelled = replace(self.samples, labels={}, default_label="")
         rows = np.arange(len(unlabelled))
         dataset = MultimodalDataset(unlabelled, rows, self.normaliser, schema=self.schema, keys=self.keys)
-        done = 0
-        for batch in iterate(dataset, size, minimum=least):
-            yield batch.to(device)
-            done += batch.size
-            progress(done, len(dataset))
+        codes = dataset.conversation if self.conversational else None
+        if codes is not None and (order_by_conversation(codes) != rows).any():
+            codes, size = None, len(dataset)
+        for start, stop in spans(len(dataset), size, codes):
+            yield dataset.batch(rows[start:stop], least).to(device)
+            progress(stop, len(dataset))
 
     def filled(self, name: str, row: int, cells: CellModel) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
         """``[T, d]`` as it was given, what is unknown recovered; deviations, zero where given; which were given."""

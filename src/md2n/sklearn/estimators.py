@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from md2n.data.readers.wide_cells import is_nothing
 from md2n.sklearn.blocks import present, rows_at
 from md2n.sklearn.training import Trained
 
@@ -107,8 +108,8 @@ def _one_column(y: Any, data: Any) -> npt.NDArray[Any]:
         raise ValueError("requires y to be passed, but the target y is None")
     target = column_or_1d(y, warn=True)
     check_consistent_length(data, target)
-    if target.dtype.kind == "O" and any(v is None for v in target):
-        raise ValueError("Input y contains None: leave the rows without a label out")
+    if target.dtype.kind == "O" and any(is_nothing(v) for v in target):
+        raise ValueError("Input y contains None or NaN: leave the rows without a label out")
     if target.dtype.kind == "f" and not np.isfinite(target).all():
         raise ValueError("Input y contains NaN or infinity: leave the rows without a label out")
     return np.asarray(target)

@@ -60,15 +60,20 @@ class TableFile:
     def __init__(self, path: Path) -> None:
         self.path = require_file(path)
         self._parquet: Any = None
-        self._text = TextColumns()
+        self._text, self.separator = TextColumns(), ","
         if is_parquet(path):
             library = arrow()
             with reading(path, hint="write the file again"):
                 self._parquet = library.parquet.ParquetFile(path)
             return
-        table = open_table(path)
+        table = open_table(path, blank=True)
         if not table.header:
             raise table.no_header("its columns")
+        if table.header.count("") > 1:
+            raise DataError(
+                f"'{path}' has {table.header.count('')} columns without a name", "name each column, or leave them out"
+            )
+        self.separator = table.separator
         self._text = TextColumns(zip(table.header, map(list, zip(*table.rows))))
 
     @property

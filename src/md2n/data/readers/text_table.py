@@ -41,12 +41,14 @@ class Table:
         header: names of the columns, stripped; empty where the first line holds numbers alone.
         rows: stripped cells, as many in each as the header (the first line) has.
         lines: line of the file on which each row ends.
+        separator: of the cells.
     """
 
     path: Path
     header: tuple[str, ...]
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
+    separator: str = ","
 
     def find(self, *names: str) -> int | None:
         """Position of the first of these columns that is there, whatever its case."""
@@ -112,13 +114,14 @@ def comma_hint(cell: str) -> str:
 
 
 @named(hint=SAVE)
-def open_table(path: Path, marks: frozenset[str] = MARKS, *, repeats: bool = False) -> Table:
+def open_table(path: Path, marks: frozenset[str] = MARKS, *, repeats: bool = False, blank: bool = False) -> Table:
     """A table of cells separated by commas, semicolons or tabs.
 
     Args:
         path: of a text file.
         marks: names of columns, in small letters; the first row that holds one of them is the header, else the first.
         repeats: whether two columns may have one name.
+        blank: whether a row of empty cells between others is a row.
 
     Raises:
         DataError: missing, empty, no text, without a row, two columns of one name, or rows of different lengths.
@@ -127,9 +130,15 @@ def open_table(path: Path, marks: frozenset[str] = MARKS, *, repeats: bool = Fal
     separator = separator_of(text.splitlines()[:HEADER_WITHIN], marks)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
-        cells = [(reader.line_num, row) for line in reader if any(row := [c.strip() for c in line])]
+        cells = [
+            (reader.line_num, row)
+            for line in reader
+            if any(row := [c.strip() for c in line]) or (blank and len(row) > 1)
+        ]
     except csv.Error as error:
         raise DataError(f"'{path}', line {reader.line_num} is no row of a table: {error}", SAVE) from error
+    inner = [i for i, (_, row) in enumerate(cells) if any(row)]
+    cells = cells[inner[0] : inner[-1] + 1] if inner else []
     if not cells:
         raise DataError(f"'{path}' is empty", AGAIN)
     marked = (i for i, (_, row) in enumerate(cells[:HEADER_WITHIN]) if len(row) > 1 and marks & {*map(str.lower, row)})
@@ -154,7 +163,7 @@ def open_table(path: Path, marks: frozenset[str] = MARKS, *, repeats: bool = Fal
             )
     if not body:
         raise DataError(f"'{path}' has a header but no row", AGAIN)
-    return Table(path, header, [row[:width] for _, row in body], [line for line, _ in body])
+    return Table(path, header, [row[:width] for _, row in body], [line for line, _ in body], separator)
 
 
 def is_table(path: Path) -> bool:

@@ -57,11 +57,14 @@ def distinct(names: list[Any]) -> list[Any]:
     return names
 
 
+TIMES = "mM"  # kinds of NumPy: durations and points in time
+
+
 def cells(table: Any, name: Any) -> Array:
     """``[N]`` numbers, NaN where a cell is empty; or objects, where one is a list or a text.
 
     Raises:
-        DataError: the table has no such column.
+        DataError: the table has no such column, or it holds times.
     """
     if name not in names_of(table):
         raise DataError(f"the table has no column '{name}'", "give a table with the columns the model was trained on")
@@ -81,6 +84,8 @@ def cells(table: Any, name: Any) -> Array:
         return _objects(list(array))
     if array.dtype.kind in "iufb":
         return array
+    if array.dtype.kind in TIMES:
+        raise DataError(f"column '{name}' holds times, which are no numbers", "turn them into numbers, or leave it out")
     first = next((v for v in array if not is_nothing(v)), None)
     if first is None:
         return np.full(len(array), np.nan)

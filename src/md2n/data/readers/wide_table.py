@@ -192,8 +192,8 @@ class _Wide:
             {"row": np.ones((count, 1), np.float16)},
             targets or None,
             splits=_values(facts[self.split]) if self.split in facts else None,
-            ids=[_word(i) for i in facts[ID]] if ID in facts else None,
-            groups={n: [_word(v) for v in facts[n]] for n in self.groups},
+            ids=[word_of(i) for i in facts[ID]] if ID in facts else None,
+            groups={n: [word_of(v) for v in facts[n]] for n in self.groups},
             name=name,
             kinds=kinds,
             classes=classes,
@@ -249,8 +249,8 @@ def _values(items: Sequence[Any]) -> Any:
     )
 
 
-def _word(value: Any) -> str:
-    """A member or an id in words; beside an empty cell whole numbers become 1.0, 2.0, ..."""
+def word_of(value: Any) -> str:
+    """A member or an id in words; of an empty cell none.  Beside one, whole numbers have become 1.0, 2.0, ..."""
     if is_missing(value):
         return ""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
@@ -258,7 +258,7 @@ def _word(value: Any) -> str:
 
 def _check_unique(ids: Sequence[Any]) -> None:
     first: dict[str, int] = {}
-    for row, one in enumerate(map(_word, ids)):
+    for row, one in enumerate(map(word_of, ids)):
         if not one:
             raise DataError(f"row {row} has no id", "give every row an id, or leave the column 'id' out")
         if first.setdefault(one, row) != row:

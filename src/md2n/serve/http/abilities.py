@@ -138,7 +138,7 @@ def _recovery_tensors(reply: Reply, schema: Schema) -> Tensors:
     tensors: Tensors = {}
     for modality in schema.modalities:
         for key, suffix in (("features", ""), ("std", "_std")):
-            if modality.name in reply[key]:
+            if modality.name in reply[key] and not (suffix and f"{modality.name}{suffix}" in schema.names):
                 arrays = reply[key][modality.name]
                 tensors[f"{modality.name}{suffix}"] = np.concatenate(arrays) if modality.is_vector else _padded(arrays)
         if not modality.is_vector:
@@ -159,7 +159,8 @@ def _recovery_outputs(predictor: Predictor) -> list[dict[str, Any]]:
     outputs: list[dict[str, Any]] = []
     for m in predictor.schema.modalities:
         shape = [-1, m.dim] if m.is_vector else [-1, -1, m.dim]
-        outputs += [{"name": f"{m.name}{suffix}", "datatype": "FP32", "shape": shape} for suffix in ("", "_std")]
+        names = [m.name, *(n for n in (f"{m.name}_std",) if n not in predictor.schema.names)]
+        outputs += [{"name": name, "datatype": "FP32", "shape": shape} for name in names]
         if not m.is_vector:
             outputs.append({"name": f"{m.name}_frames", "datatype": "INT32", "shape": [-1]})
     return outputs
