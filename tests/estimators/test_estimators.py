@@ -144,6 +144,12 @@ def test_what_cannot_be_meant_is_refused_by_name() -> None:
         MD2NRegressor().fit(table, np.where(cause > 0, cause, np.nan))
     with pytest.raises(ValueError, match="infinity"):
         MD2NImputer().fit(np.where(table > 0, np.inf, table))
+    with pytest.raises(ValueError, match="infinity"):
+        arrow = pytest.importorskip("pyarrow")
+        MD2NImputer().fit(arrow.table({f"a{k}": np.where(x > 0, np.inf, x) for k, x in enumerate(table.T)}))
+    for nothing in (None, np.nan):
+        with pytest.raises(ValueError, match="y contains None or NaN"):
+            MD2NClassifier().fit(table, np.array([nothing, *["up"] * 39], object))
     with pytest.raises(NotFittedError):
         MD2NImputer().transform(table)
 

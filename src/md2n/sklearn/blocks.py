@@ -41,7 +41,10 @@ def checked(estimator: Any, data: Any, reset: bool) -> Any:
             return data
         if hasattr(data, "set_column"):  # scikit-learn does not know Arrow's tables
             validate_data(estimator, data, reset=reset, skip_check_array=True)
-            return next(iter(features_of(data, {"": tuple(names)}, {}).values()))
+            block = next(iter(features_of(data, {"": tuple(names)}, {}).values()))
+            if np.isinf(block).any():
+                raise ValueError("Input X contains infinity: give an empty cell where a number is unknown")
+            return block
     least = {"ensure_min_samples": 2, "ensure_min_features": 2} if reset else {}
     return validate_data(estimator, data, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan", **least)
 
