@@ -47,7 +47,8 @@ def repeats(grids: Mapping[str, Grid], models: Sequence[str], random: Mapping[st
         counts = {m: len(g.seeds(m)) for m in wanted}
         most = max(counts.values(), default=0)
         number = ("No", "One", "Two", "Three", "Four", "Five")[most] if most <= 5 else str(most)
-        kind = f"{number} folds, one seed each" if g.folded else f"{number} seeds on the split that there is"
+        seeds = "seed" if most == 1 else "seeds"
+        kind = f"{number} folds, one seed each" if g.folded else f"{number} {seeds} on the split that there is"
         kinds.setdefault(kind, []).append(f"`{d}`")
         less = [f"{m} {n or 'none'}" for m, n in counts.items() if n < runs_of(m, most, g.folded)]
         fewer += [f"`{d}` ({', '.join(less)})"] if less else []
