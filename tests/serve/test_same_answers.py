@@ -41,6 +41,8 @@ def test_a_column_in_another_place_than_in_training_is_refused(model: Predictor)
         with pytest.raises(DataError, match="in the data, but was number") as refusal:
             model.predict(from_table(table(), "y", modalities=other))
         assert "--modality acc=acc_x,acc_y" in refusal.value.hint
+        with pytest.raises(DataError, match="in the data, but was number"):
+            model.evaluate(from_table(table(), "y", modalities=other))
     renamed = from_table(table().rename(columns={"acc_x": "ax"}), "y", modalities={**SENSORS, "acc": ["ax", "acc_y"]})
     np.testing.assert_allclose(model.predict(renamed).output, model.predict(table()).output, atol=1e-6)
 
@@ -105,6 +107,13 @@ def test_conversations_of_a_table_are_read_whole(tmp_path: Path) -> None:
     np.testing.assert_allclose(model.predict(table()).output, expected, atol=1e-5)
     apart = np.argsort(np.arange(N) % 4, kind="stable")  # the first clip of every video, then the second, ...
     np.testing.assert_allclose(model.predict(table().iloc[apart]).output, expected[apart], atol=1e-5)
+
+
+def test_a_run_whose_data_were_in_memory_says_so_where_it_needs_them(tmp_path: Path) -> None:
+    fitted = md2n.fit(table(), "y", modalities=SENSORS, progress=False, out=tmp_path / "run", **quick())
+    assert fitted.inspect(table()).p.shape == (N, 2)
+    with pytest.raises(DataError, match="its data 'table' are not here"):
+        md2n.load(tmp_path / "run").inspect(table())
 
 
 def test_a_number_of_draws_or_steps_is_positive(model: Predictor) -> None:

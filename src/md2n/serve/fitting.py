@@ -33,6 +33,7 @@ from md2n.experiment.pipeline import run_training
 from md2n.extraction.splits import assign_splits
 from md2n.serve.inspecting import fit_reference
 from md2n.serve.predictor import Predictor, load
+from md2n.serve.tables import require_columns
 from md2n.training.observer import EpochReport, Silent
 
 Data = Samples | str | Path | Mapping[str, Any] | Sequence[Any] | Any
@@ -231,6 +232,7 @@ def evaluate(
 
     modalities = predictor.columns if is_wide(data) else None
     samples = samples_of(data, label, splits=splits, groups=groups, ids=ids, modalities=modalities, seed=seed)
+    require_columns(samples.source, predictor.columns)
     samples = samples.only(predictor.schema.names)
     check_fits(samples, predictor.schema)
     rows = samples.rows(split)

@@ -21,6 +21,7 @@ may have the highest.  So the one to distrust is the one without which the other
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,7 @@ from md2n.config import from_mapping, to_mapping
 from md2n.data.dataset import MultimodalDataset, iterate
 from md2n.data.samples import Array, Samples
 from md2n.durable import write_json
-from md2n.errors import RunError, StorageError
+from md2n.errors import DataError, RunError, StorageError
 from md2n.evaluation.inference import to_numpy
 from md2n.methods.base import Recovers
 from md2n.reading import read_json, reading
@@ -266,6 +267,7 @@ def run_reference(predictor: "Predictor", run: "LoadedRun") -> Reference:
         RunError: the file of an earlier measurement is damaged.
         DataError: the data that the run was trained on cannot be read, or have changed.
     """
+    from md2n.data.ready import READY
     from md2n.experiment.loading import evaluation_data
 
     path = run.path / REFERENCE
@@ -275,6 +277,12 @@ def run_reference(predictor: "Predictor", run: "LoadedRun") -> Reference:
             if [len(rows) for rows in reference.scores] != [len(run.schema.names) - 1] * len(run.schema.names):
                 raise ValueError("it is of another model")
             return reference
+    name = run.config.data.name
+    if name not in READY and not Path(name).exists():
+        raise DataError(
+            f"the validation samples of '{run.path}' are needed, and its data '{name}' are not here",
+            "bring the data back; data that md2n.fit had in memory only the predictor has that it gave",
+        )
     reference = fit_reference(predictor, evaluation_data(run, "valid", None)[1])
     with suppress(StorageError):  # of a folder that cannot be written to; the next call measures again
         write_json(path, to_mapping(reference))

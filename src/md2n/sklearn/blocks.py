@@ -41,7 +41,7 @@ def checked(estimator: Any, data: Any, reset: bool) -> Any:
             return data
         if hasattr(data, "set_column"):  # scikit-learn does not know Arrow's tables
             validate_data(estimator, data, reset=reset, skip_check_array=True)
-            block = next(iter(features_of(data, {"": tuple(names)}, {}).values()))
+            block = np.asarray(next(iter(features_of(data, {"": tuple(names)}, {}).values())), np.float64)
             if np.isinf(block).any():
                 raise ValueError("Input X contains infinity: give an empty cell where a number is unknown")
             return block
