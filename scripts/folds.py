@@ -72,7 +72,7 @@ def run(fold: Fold) -> tuple[float, float]:
     if not record.exists():
         samples = with_fold(load(config.data.name, config.data), fold.number, fold.folds)
         data = load_datasets(samples, config.data)
-        model = build(config.model.name, data.schema, config.model.settings, config.seed)
+        model = build(config.model.name, data.schema, config.model.settings, config.seed, len(data.train))
         with RunDir(place, to_mapping(config)) as opened:
             opened.describe(to_mapping(data.schema), {"checksum": data_checksum(samples, config.data.name)})
             train(model, data.train, data.valid, config.trainer, config.seed, opened)

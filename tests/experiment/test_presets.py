@@ -97,5 +97,6 @@ def test_the_paper_preset_leaves_out_what_is_not_in_the_paper() -> None:
     assert settings.complete_view_distillation == settings.complete_task == 0
     assert not settings.detach_target
     assert not settings.detach_recovered
+    assert settings.recovered_dropout == "off"
     assert (settings.fusion.kind, settings.fusion.head) == ("crossmodal", "classes")
     assert settings.predict_steps > 1  # predictions walk the stages

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from md2n.fusion.transformer import GIVEN, RECOVERED
+from md2n.methods.catalogue import build
 from md2n.methods.md2n.config import MD2NConfig
 from md2n.methods.md2n.model import MD2N
 from md2n.methods.parts.config import FusionConfig, LatentConfig
@@ -125,3 +127,29 @@ def test_a_complete_sample_is_fused_once_and_an_incomplete_one_with_every_draw_t
     assert sum(rows) == seen.size + 5 * int(gap.sum())
     assert prediction.std is not None
     assert torch.equal(prediction.std.view(seen.size, -1).sum(dim=1) > 0, gap)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_with_dropout_before_recovery_fusion_reads_half_of_what_is_recovered(world: str) -> None:
+    torch.manual_seed(0)
+    model = MD2N(WORLDS[world], MD2NConfig(recovered_dropout="on")).train()
+    batch = make_batch(WORLDS[world])
+    seen = batch.hide(draw_available(batch.present, generator(0, "patterns")))
+    states: list[torch.Tensor] = []
+    model.backbone.fusion.register_forward_pre_hook(lambda module, inputs: states.append(inputs[1]))
+    for seed in range(20):
+        model.loss(seen, generator(seed, "loss"))
+    first = torch.stack([state for state in states if len(state) == seen.size][:20])
+    assert bool((first[:, seen.available] == GIVEN).all())
+    read = (first[:, ~seen.available] == RECOVERED).float().mean()
+    assert 0.4 < float(read) < 0.6
+    assert bool((first[:, ~seen.available] != GIVEN).all())
+
+
+def test_dropout_before_recovery_is_for_small_sets() -> None:
+    config = MD2NConfig()
+    assert [config.for_samples(n).recovered_dropout for n in (999, 1000)] == ["on", "off"]
+    assert MD2NConfig(recovered_dropout="off").for_samples(9).recovered_dropout == "off"
+    model = build("md2n", WORLDS["mixed"], config, samples=50)
+    assert isinstance(model, MD2N)
+    assert model.config.recovered_dropout == "on"

@@ -100,7 +100,7 @@ def run_training(
             f"{count()} processes cannot share a batch of {rows} samples",
             f"give torchrun --nproc-per-node {rows} at most, or raise trainer.batch_size",
         )
-    model = build(config.model.name, data.schema, config.model.settings, config.seed)
+    model = build(config.model.name, data.schema, config.model.settings, config.seed, len(data.train))
     check_weights(model, data.train)
     facts: dict[str, Any] = {
         "name": samples.name,

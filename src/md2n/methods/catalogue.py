@@ -73,7 +73,9 @@ def config_class(name: str) -> type[Any]:
     return cls
 
 
-def build(name: str, schema: Schema, config: Any, seed: int | None = None) -> MultimodalModel:
+def build(
+    name: str, schema: Schema, config: Any, seed: int | None = None, samples: int | None = None
+) -> MultimodalModel:
     """A newly initialised method.
 
     Args:
@@ -81,12 +83,16 @@ def build(name: str, schema: Schema, config: Any, seed: int | None = None) -> Mu
         schema: modalities and task.
         config: an instance of ``config_class(name)``.
         seed: of the run: the weights are a function of it; without it they follow torch's own generator.
+        samples: that the method is to learn from; settings that follow from their number (``for_samples``) are then
+            decided.
 
     Raises:
         UsageError: the name is unknown.
         ConfigError: the method would be larger than ``md2n.methods.size`` allows.
     """
     method = MODELS.get(name)
+    if samples is not None and hasattr(config, "for_samples"):
+        config = config.for_samples(samples)
     check_sizes(config, "model")
     with torch.random.fork_rng(devices=[], enabled=seed is not None), bounded(name, schema):
         if seed is not None:

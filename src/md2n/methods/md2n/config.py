@@ -1,6 +1,6 @@
 """Settings of MD2N: recovery by diffusion, and the model around it.  No torch here."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
@@ -8,6 +8,9 @@ from annotated_types import Ge, Gt, Le
 from md2n.diffusion.stages import Stages
 from md2n.methods.parts.config import CalibrationKind, FusionConfig
 from md2n.nn.config import TransformerConfig
+
+SMALL_SET = 1000  # training samples; larger sets predict worse with ``recovered_dropout`` (docs/log.md)
+READ = 0.5  # share of the recovered modalities that fusion reads under ``recovered_dropout``
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,9 @@ class MD2NConfig:
         detach_target: the score loss moves the networks but not the latents they aim at.
         detach_recovered: the task moves the fusion that reads recovered latents, but not what recovered them, nor
             through it the encoders.
+        recovered_dropout: whether fusion, in training, reads what is recovered from given latents with the encoders'
+            dropout, and of what is recovered only ``READ`` (beyond the paper).  ``auto``: where fewer than
+            ``SMALL_SET`` samples are learned from.
         encoders: False feeds linear projections of the raw features instead of E_k (Table 4).
         decoders: False trains without L_dec (Table 4); recovered features are then refused.
         predict_steps: network calls per missing modality for a prediction; 1 is the estimate that fusion meets in
@@ -95,6 +101,7 @@ class MD2NConfig:
     complete_share: Annotated[float, Gt(0), Le(1)] = 0.9
     detach_target: bool = True
     detach_recovered: bool = True
+    recovered_dropout: Literal["auto", "on", "off"] = "auto"
     encoders: bool = True
     decoders: bool = True
     predict_steps: Annotated[int, Gt(0)] = 1
@@ -102,3 +109,9 @@ class MD2NConfig:
     recover_steps: Annotated[int, Gt(0)] = 2
     recover_draws: Annotated[int, Gt(0)] = 8
     calibration: CalibrationKind = "translation"
+
+    def for_samples(self, samples: int) -> "MD2NConfig":
+        """The settings of a training on so many samples: ``auto`` is decided."""
+        if self.recovered_dropout != "auto":
+            return self
+        return replace(self, recovered_dropout="on" if samples < SMALL_SET else "off")

@@ -11,7 +11,8 @@ trained on the latents it will meet in use, without it.
 Beyond the paper, and off in its preset: the prediction from recovered modalities is also drawn toward the same model's
 prediction from the complete sample (``complete_view_distillation``), which is trained on the task as well.  It takes a
 second pass of the fusion, which is most of a training step; ``complete_share`` of the samples go through it.  Likewise,
-the task trains fusion on recovered latents without moving what recovered them (``detach_recovered``).  After training,
+the task trains fusion on recovered latents without moving what recovered them (``detach_recovered``), and on small sets
+fusion reads latents that were recovered under dropout, half of them in a step (``recovered_dropout``).  After training,
 what is decoded is combined with a closed-form translation and drawn as widely as validation says (``calibration``).
 """
 
@@ -24,15 +25,16 @@ import torch
 from md2n.batch import SequenceBatch
 from md2n.diffusion.objective import duplex_loss
 from md2n.diffusion.process import make_process
+from md2n.fusion.transformer import ABSENT
 from md2n.methods.base import Card, Losses, Prediction
-from md2n.methods.md2n.config import MD2NConfig
+from md2n.methods.md2n.config import READ, MD2NConfig
 from md2n.methods.md2n.end_variance import EndVariance
 from md2n.methods.md2n.recovery import DuplexRecovery
-from md2n.methods.parts.latent import LatentModel, Recovered
+from md2n.methods.parts.latent import LatentModel, Recovered, given_or_recovered
 from md2n.modality import Schema
 from md2n.noise import SampleNoise, SequentialNoise
 from md2n.seeding import generator as seeded
-from md2n.shapes import Float, Int, Tensor
+from md2n.shapes import Bool, Float, Int, Tensor
 
 
 class MD2N(LatentModel):
@@ -49,8 +51,9 @@ class MD2N(LatentModel):
         differences="The paper leaves its supplement, code and many settings unpublished; docs/decisions says what was "
         "chosen and why. The default adds distillation from the complete view, a first guess of what is missing by a "
         "perceptron over all given latents (first_guess), recovered latents that the task does not move "
-        "(detach_recovered), and recovered features that combine the decoder with a closed-form translation and draw "
-        "its residuals, as validation says (calibration); the preset 'paper' has none of the four. In both, recovery "
+        "(detach_recovered), on small sets dropout of what fusion reads of them (recovered_dropout), and recovered "
+        "features that combine the decoder with a closed-form translation and draw "
+        "its residuals, as validation says (calibration); the preset 'paper' has none of the five. In both, recovery "
         "is trained on latents without the encoders' dropout.",
         recovers=True,
     )
@@ -85,7 +88,7 @@ class MD2N(LatentModel):
         recovered = score.estimates
         if recovered is None:  # a cascade needs one estimate after another
             recovered = self.recovery.estimate(clean, available, SequentialNoise(generator))
-        raw = self.fused(latents, self._read(recovered), available)
+        raw = self._fused_in_training(latents, recovered, available, generator)
         parts = {
             "task": self.backbone.task_loss(raw, batch),
             "score_m": config.gamma * score.missing,
@@ -116,6 +119,26 @@ class MD2N(LatentModel):
         way from features to labels, and small sets are learned by heart on it (docs/log.md).
         """
         return recovered.detach() if self.config.detach_recovered else recovered
+
+    def _fused_in_training(
+        self,
+        latents: Float[Tensor, "batch modality token width"],
+        recovered: Float[Tensor, "batch modality token width"],
+        available: Bool[Tensor, "batch modality"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, "batch outputs"]:
+        """Raw outputs from given latents with dropout and from recovered ones; see ``MD2NConfig.recovered_dropout``.
+
+        What is recovered of latents without dropout is a way around the dropout: even where the task does not move it,
+        fusion learns small sets by heart from it.
+        """
+        if self.config.recovered_dropout != "on":
+            return self.fused(latents, self._read(recovered), available)
+        with torch.set_grad_enabled(not self.config.detach_recovered):
+            recovered = self.recovery.estimate(latents, available, SequentialNoise(generator))
+        filled = torch.where(available[:, :, None, None], latents, recovered)
+        read = torch.rand(available.shape, generator=generator, device=available.device) < READ
+        return self.backbone.fuse(filled, torch.where(available | read, given_or_recovered(available), ABSENT))
 
     def _viewed(self, batch: SequenceBatch, generator: torch.Generator) -> Int[Tensor, " chosen"]:
         """The samples whose complete view this step looks at: of those that something was hidden from, a share.
