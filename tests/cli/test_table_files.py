@@ -146,3 +146,17 @@ def test_columns_in_another_order_are_not_measured(
     assert ask(capsys, "data", "import", data, "--label=y", "--out", tmp_path / "store").code == 0
     refused(capsys, 3, "column 'acc_y' is number 0 of 'acc'", "predict", run, "--data", tmp_path / "store")
     refused(capsys, 2, "draws", "predict", run, "--data", data, "--draws", "0")
+
+
+def test_masks_without_their_protocol_and_labels_that_are_not_known_are_refused(
+    sensors: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run = sensors / "run"
+    refused(capsys, 2, "--masks is for the protocol 'random'", "evaluate", run, "--masks", tmp_path / "m.npz")
+    held = table_of_sensors()
+    held["y"] = ["" if split == "test" else y for y, split in zip(held["y"], held["split"])]
+    write_csv(tmp_path / "unlabelled.csv", held)
+    read = read_table(tmp_path / "unlabelled.csv", columns=SENSORS, label="y")
+    write_store(tmp_path / "unlabelled", read)
+    store = tmp_path / "unlabelled"
+    refused(capsys, 3, "no label 'y' is known in the split 'test'", "evaluate", run, "--data", store, "--no-recovery")

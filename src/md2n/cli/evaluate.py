@@ -48,6 +48,7 @@ def evaluate(
     """Measure a run under a protocol; rows are appended to its results.jsonl, tables and figures are written."""
     from md2n.cli.counting import counted
     from md2n.cli.output import print_tables, say
+    from md2n.errors import DataError, UsageError
 
     with counted(f"evaluating {run}", quiet) as count:
         from md2n.cli.newdata import require_same_columns
@@ -64,6 +65,8 @@ def evaluate(
 
         loaded = load_run(run, device)
         require_same_columns(data, loaded)
+        if masks is not None and "random" not in (protocol or loaded.config.evaluation.protocols):
+            raise UsageError("--masks is for the protocol 'random'", "add --protocol random, or leave --masks out")
         rows = run_evaluation(
             loaded,
             protocols=tuple(protocol) if protocol else None,
@@ -75,6 +78,11 @@ def evaluate(
             data=data or None,
             notice=say,
             progress=count,
+        )
+    if not rows:
+        raise DataError(
+            f"no label '{loaded.schema.task.label}' is known in the split '{split}': there is nothing to measure",
+            "give data with known labels (--data, --split)",
         )
     named = naming(r.model for r in rows)
     sentence = verdict(rows, naming=named)

@@ -173,7 +173,9 @@ def with_splits(samples: Samples, seed: int = 0) -> Samples:
         return samples
     named = samples.groups if samples.source.get("reader") == "table" else ()  # a person named each of them
     people = next(iter([*identity_columns(samples), *named]), None)
-    group = None if people is None else (people, [str(m) for m in samples.groups[people]])
+    # Rows of nobody known belong together no more than others do.
+    rows = [str(m) or f"row {i}" for m, i in zip(samples.groups[people], samples.ids)] if people else []
+    group = None if people is None else (people, rows)
     parts, rule = assign_splits([str(i) for i in samples.ids], group, seed)
     codes = np.array([SPLITS.index(part) for part in parts], np.uint8)
     return replace(samples, split=codes, notes=(*samples.notes, rule))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from md2n.data.readers.dataframes import column, unknown_kind
+from md2n.data.readers.labels import word_of
 from md2n.data.readers.table_file import too_large
 from md2n.data.readers.wide import COLUMNS, Columns
 from md2n.data.readers.wide_cells import (
@@ -23,7 +24,6 @@ from md2n.data.readers.wide_cells import (
     real_table,
     rows_of,
 )
-from md2n.data.readers.wide_table import word_of
 from md2n.data.samples import Array
 from md2n.errors import DataError
 from md2n.modality import Schema

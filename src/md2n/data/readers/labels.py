@@ -36,7 +36,7 @@ MISSING = frozenset(
         *("NAN", "NaN", "Nan", "nan", "-NaN", "-nan", "NaT", "-1.#IND", "-1.#QNAN", "1.#IND", "1.#QNAN"),
     )
 )
-_COMMA = re.compile(r"[+-]?\d*,\d+")
+_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 
 
@@ -107,8 +107,22 @@ def is_unknown(value: Any, unknown: Sequence[Any]) -> bool:
         return True
     if not len(unknown):
         return False
-    word, number = _text(value), as_number(value)
-    return any(word == _text(u) or (number is not None and number == as_number(u)) for u in unknown)
+    word, number = _text(value), _measured(value)
+    return any(word == _text(u) or (number is not None and number == _measured(u)) for u in unknown)
+
+
+def _measured(value: Any) -> float | None:
+    """A number that may be written with a decimal comma; None where it is none."""
+    if isinstance(value, str | bytes) and _COMMA.fullmatch(_text(value)):
+        return as_number(_text(value).replace(",", "."))
+    return as_number(value)
+
+
+def word_of(value: Any) -> str:
+    """A member or an id in words; of an empty cell none.  Beside one, whole numbers have become 1.0, 2.0, ..."""
+    if is_missing(value):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else _text(value)
 
 
 def as_number(value: Any) -> float | None:
@@ -217,7 +231,7 @@ def _numbers(words: Array, name: str) -> Array:
     known = [w for w in map(str, words) if w]
     numbers: Sequence[float | None] = _with_commas(known, name) or [as_number(w) for w in known]
     if None in numbers:
-        wrong = known[numbers.index(None)]
+        wrong = next(w for w in known if _measured(w) is None)
         raise DataError(
             f"label '{name}' holds text, so it cannot be real-valued: '{wrong}'", "read it as classification"
         )

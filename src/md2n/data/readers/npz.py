@@ -9,19 +9,21 @@ key                     shape                           meaning
 ``y``, ``y_<name>``     ``[N]``                         label columns; classes or real values: see ``readers.labels``
 ``split``, ``split_*``  ``[N]``                         0 train, 1 valid, 2 test, 255 unassigned; or words
 ``ids``                 ``[N]``                         sample ids; row numbers if absent
-anything else           ``[N]`` text, integer or bool   a group column: subject, actor, task
+anything else           ``[N]`` text, whole or bool     a group column: subject, actor, task
 ======================  ==============================  ================================================================
 """
 
 from pathlib import Path
 from typing import Unpack
 
+import numpy as np
+
 from md2n.brief import first_few
 from md2n.data.readers.arrays import from_arrays
 from md2n.data.readers.files import fingerprints
 from md2n.data.readers.npy import load_npz
 from md2n.data.readers.sample_table import Options
-from md2n.data.samples import Samples
+from md2n.data.samples import Array, Samples
 from md2n.errors import DataError, UsageError, did_you_mean
 from md2n.reading import named
 
@@ -69,7 +71,8 @@ def read_npz(
         raise UsageError(f"'{file}' has no split called '{split}'", did_you_mean(split, splits))
     ids = held.pop("ids", None)
     count = next((len(x) for x in features.values() if x.ndim and x.size), 0)
-    groups = {k: v for k, v in held.items() if v.shape == (count,) and v.dtype.kind in "USiub"}
+    groups = {k: v for k, v in held.items() if v.shape == (count,) and _is_group(v)}
+    left = sorted(name for name, v in held.items() if name not in groups and v.shape == (count,))
     return from_arrays(
         features,
         labels or None,
@@ -80,6 +83,7 @@ def read_npz(
         default_label=label or ("y" if "y" in labels else ""),
         present=flags["m_"],
         valid=flags["t_"],
+        notes=[f"arrays that are no group were left out, for they hold fractions: {first_few(left)}"] if left else (),
         source={
             "reader": "npz",
             "files": fingerprints([file]),
@@ -88,3 +92,11 @@ def read_npz(
         },
         **options,
     )
+
+
+def _is_group(values: Array) -> bool:
+    """Whether an array may name members: text, whole numbers, or whole numbers that became floats beside a gap."""
+    if values.dtype.kind == "f":
+        known = values[~np.isnan(values)]
+        return bool(np.isfinite(known).all() and (known == np.floor(known)).all())
+    return values.dtype.kind in "USiub"

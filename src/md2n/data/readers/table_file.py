@@ -66,7 +66,7 @@ class TableFile:
             with reading(path, hint="write the file again"):
                 self._parquet = library.parquet.ParquetFile(path)
             return
-        table = open_table(path, blank=True)
+        table = open_table(path, frozenset(), blank=True)  # its first row is the header, whatever other rows hold
         if not table.header:
             raise table.no_header("its columns")
         if table.header.count("") > 1:

@@ -20,7 +20,7 @@ from md2n.brief import first_few
 from md2n.data.readers.arrays import ONE_LABEL, from_arrays
 from md2n.data.readers.dataframes import column
 from md2n.data.readers.files import fingerprints, plain_name
-from md2n.data.readers.labels import is_label_name, is_missing
+from md2n.data.readers.labels import is_label_name, word_of
 from md2n.data.readers.nonfinite import NonFinite, concat
 from md2n.data.readers.padding import ZEROS
 from md2n.data.readers.sample_table import target_of
@@ -247,13 +247,6 @@ def _values(items: Sequence[Any]) -> Any:
     return (
         np.array(items) if len({type(v) for v in items}) == 1 else column(np.array([*items, None], dtype=object)[:-1])
     )
-
-
-def word_of(value: Any) -> str:
-    """A member or an id in words; of an empty cell none.  Beside one, whole numbers have become 1.0, 2.0, ..."""
-    if is_missing(value):
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def _check_unique(ids: Sequence[Any]) -> None:
