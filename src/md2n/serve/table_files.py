@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from md2n.data.conversation import COLUMNS
 from md2n.data.readers.table_file import PARQUET, TEXT, TableFile, arrow, is_parquet
 from md2n.data.readers.wide_cells import TextColumns, rows_of
 from md2n.durable import written
@@ -19,7 +18,6 @@ from md2n.serve.tables import columns_in
 if TYPE_CHECKING:
     from md2n.serve.predictor import Predictor
 
-CONVERSATIONS = frozenset(COLUMNS)
 ROWS = 2048
 """Rows answered for at a time, and in a row group of what is written."""
 
@@ -75,10 +73,11 @@ def answer_file(
         DataError: a damaged file, or rows that cannot be answered; the message counts rows from the first one at 0.
         StorageError: it cannot be written; what was there before is untouched.
     """
+    from md2n.data.conversation import COLUMNS  # here, for commands ask this module before they load anything
+
     file = TableFile(source)
-    whole = bool(predictor.normaliser.group) or (
-        predictor.model.conversational and not CONVERSATIONS.isdisjoint(file.names)
-    )
+    talks = predictor.model.conversational and any(name in COLUMNS for name in file.names)
+    whole = bool(predictor.normaliser.group) or talks
     done = 0
     parts = 1 if whole else max(1, math.ceil(file.rows / ROWS))
     size = math.ceil(file.rows / parts)  # evenly: of a few rows alone, units cannot be told
