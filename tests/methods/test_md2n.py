@@ -1,6 +1,7 @@
 """MD2N: which latents each term of the loss reads, and which parts it trains."""
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -81,8 +82,12 @@ def test_where_nothing_is_hidden_there_is_no_other_view() -> None:
 
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("detach", [True, False])
-def test_the_task_moves_what_recovers_only_where_it_is_told_to(world: str, detach: bool) -> None:
-    model = MD2N(WORLDS[world], MD2NConfig(gamma=0.0, detach_recovered=detach)).train()
+@pytest.mark.parametrize("dropout", ["on", "off"])
+def test_the_task_moves_what_recovers_only_where_it_is_told_to(
+    world: str, detach: bool, dropout: Literal["on", "off"]
+) -> None:
+    config = MD2NConfig(gamma=0.0, detach_recovered=detach, recovered_dropout=dropout)
+    model = MD2N(WORLDS[world], config).train()
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.02 * torch.randn(p.shape, generator=generator(0, "beginning")))

@@ -13,7 +13,8 @@ from md2n.modality import Modality, Schema, Task
 from md2n.serve.fitting import Evaluation
 from md2n.serve.incoming import incoming
 from md2n.serve.predictor import Predictor
-from md2n.serve.tables import columns_among
+from md2n.serve.tables import columns_among, require_std_names
+from tests.cli.commands import ask, refused
 from tests.serve.trained import quick
 
 pandas = pytest.importorskip("pandas")
@@ -97,16 +98,38 @@ def test_a_person_without_a_name_is_unknown_and_numbers_keep_theirs() -> None:
     assert set(samples.groups["subject"]) == {"", "1", "2"}
 
 
-def test_conversations_of_a_table_are_read_whole(tmp_path: Path) -> None:
+def test_groups_given_beside_arrays_have_the_names_of_training() -> None:
+    schema = Schema((Modality("acc", 2), Modality("heart", 2)), Task("classification", "y", ("down", "up")))
+    arrays = {"acc": np.ones((3, 2)), "heart": np.ones((3, 2))}
+    samples, _ = incoming(arrays, [None, 2.0, b"ann"], schema, "subject")
+    assert samples.groups["subject"].tolist() == ["", "2", "ann"]
+
+
+def test_no_modality_has_the_name_of_a_deviation() -> None:
+    require_std_names(("acc", "hr_std"))
+    with pytest.raises(DataError, match="the deviation of 'acc' would have the name of the modality 'acc_std'"):
+        require_std_names(("acc", "hr", "acc_std"))
+
+
+def test_conversations_of_a_table_are_read_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = md2n.fit(
         table(), "y", modalities=SENSORS, groups="video", method="gcnet", epochs=2, progress=False, out=tmp_path / "run"
     )
     expected = model.predict(from_table(table(), "y", modalities=SENSORS, groups="video")).output
     np.testing.assert_allclose(model.predict(table()).output, expected, atol=1e-5)
+    alone = model.predict(table().drop(columns="video")).output
+    assert np.abs(alone - expected).max() > 1e-3  # what is read of a conversation matters
     model.batch_size = 6
     np.testing.assert_allclose(model.predict(table()).output, expected, atol=1e-5)
     apart = np.argsort(np.arange(N) % 4, kind="stable")  # the first clip of every video, then the second, ...
     np.testing.assert_allclose(model.predict(table().iloc[apart]).output, expected[apart], atol=1e-5)
+    pytest.importorskip("pyarrow")
+    table().to_parquet(tmp_path / "t.parquet")
+    data = "predict", tmp_path / "run", "--data", tmp_path / "t.parquet"
+    refused(capsys, 3, "reads each video as a whole", *data, "--out", tmp_path / "parts", "--parts", "32")
+    assert ask(capsys, *data, "--out", tmp_path / "p.parquet").code == 0
+    written = pandas.read_parquet(tmp_path / "p.parquet")
+    np.testing.assert_allclose(written[["p_down", "p_up"]].to_numpy(), expected, atol=1e-5)
 
 
 def test_a_run_whose_data_were_in_memory_says_so_where_it_needs_them(tmp_path: Path) -> None:

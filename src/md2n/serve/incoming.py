@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from md2n.data.normalise import Normaliser
 from md2n.data.readers.dataframes import check_rows, plain, unknown_kind
+from md2n.data.readers.labels import name_of
 from md2n.data.readers.padding import treat_zeros_as_trained
 from md2n.data.readers.wide import Columns
 from md2n.data.samples import UNASSIGNED, Array, Ragged, Samples
@@ -60,7 +61,7 @@ def incoming(
         data, read_groups = taken_apart(data, schema, columns or {}, [g for g in (group, *together) if g])
         members |= read_groups
     if groups is not None:
-        members[group or "group"] = [str(g) for g in groups]
+        members[group or "group"] = [name_of(g) for g in groups]
     if not isinstance(data, Samples | Mapping):
         raise unknown_kind(data)
     features = dict(data.modalities) if isinstance(data, Samples) else dict(data)

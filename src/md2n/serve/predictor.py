@@ -113,8 +113,8 @@ class Predictor(Pretrained):
         Raises:
             DataError: unknown modality, wrong feature size, nothing available in a sample, or foreign units.
             DivergenceError: a prediction that is not a finite number.
-            UsageError: another number of groups than of samples; or as for ``inspect``, where something may be
-                distrusted.
+            UsageError: another number of groups than of samples; draws below 1; or as for ``inspect``, where something
+                may be distrusted.
         """
         if distrust is not None and not 0 < distrust < 1:
             raise UsageError(f"a level of {distrust:g} is no probability", "give one between 0 and 1, like 0.01")
@@ -173,7 +173,7 @@ class Predictor(Pretrained):
             progress: as for ``predict``.
 
         Raises:
-            UsageError: the method recovers nothing.
+            UsageError: the method recovers nothing; or a number of draws or steps below 1.
             DataError: as for ``predict``.
             DivergenceError: a recovered value that is not a finite number.
         """

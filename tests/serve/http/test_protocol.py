@@ -127,6 +127,13 @@ def test_null_is_an_unknown_number(client: TestClient, recovering: Predictor, ar
     assert output["shape"] == [1, 10]
 
 
+def test_a_shape_that_no_array_has_is_refused(client: TestClient) -> None:
+    body = {"inputs": [{"name": "moments", "shape": [10**30, 0], "datatype": "FP32", "data": []}]}
+    reply = client.post("/v2/models/predict/infer", content=json.dumps(body))
+    assert reply.status_code == 400
+    assert "no shape of one to three sizes" in reply.text
+
+
 def test_half_precision_is_read(client: TestClient, recovering: Predictor, arrays: dict[str, np.ndarray]) -> None:
     values = arrays["edges"][:2].astype(np.float16)
     entry = {"name": "edges", "shape": [2, 48], "datatype": "FP16", "parameters": {"binary_data_size": values.nbytes}}

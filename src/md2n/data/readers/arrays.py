@@ -16,7 +16,7 @@ import numpy as np
 
 from md2n.data.declaration import Meaning, declare
 from md2n.data.readers.dataframes import check_rows, column, columns_of, is_table, plain
-from md2n.data.readers.labels import label_column, word_of
+from md2n.data.readers.labels import label_column, name_of
 from md2n.data.readers.nonfinite import NonFinite, count_nonfinite, finish
 from md2n.data.readers.padding import MEASUREMENT, ZEROS, describe_zeros, role_of_zeros, zero_ends
 from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Samples, as_features, as_frames
@@ -132,19 +132,14 @@ def from_arrays(
         modalities=modalities,
         labels=columns,
         split=split_codes(splits, count),
-        ids=np.array([_name(i) for i in (range(count) if ids is None else ids)], dtype=np.str_),
-        groups={k: np.array([_name(v) for v in column(g)], dtype=np.str_) for k, g in (groups or {}).items()},
+        ids=np.array([name_of(i) for i in (range(count) if ids is None else ids)], dtype=np.str_),
+        groups={k: np.array([name_of(v) for v in column(g)], dtype=np.str_) for k, g in (groups or {}).items()},
         default_label=default_label or next(iter(columns), ""),
         notes=(*notes, *about_zeros),
         source={"reader": "arrays", **(source or {}), **({ZEROS: zeros} if zeros else {})},
     )
     samples = declare(samples, Meaning(known, ranges or {}, sentiment))
     return finish(samples, counted, drop_empty=drop_empty, may_be_absent=frozenset(dims))
-
-
-def _name(value: Any) -> str:
-    """An id or a member in words; text as it is, nothing where it is not known."""
-    return str(value) if isinstance(value, str) else word_of(value)
 
 
 def _count(lengths: Mapping[str, int], tables: bool) -> int:

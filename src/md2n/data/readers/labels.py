@@ -125,6 +125,11 @@ def word_of(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else _text(value)
 
 
+def name_of(value: Any) -> str:
+    """An id or a member that came in an array: text as it is, all else as ``word_of``."""
+    return str(value) if isinstance(value, str) else word_of(value)
+
+
 def as_number(value: Any) -> float | None:
     """A number, or the number that a text is; None where it is none."""
     if isinstance(value, str | bytes) and "_" in _text(value):  # Python would take 1_2 for 12

@@ -165,11 +165,14 @@ def _features(tensors: Mapping[str, Array], schema: Schema) -> dict[str, Any]:
     return features
 
 
+LARGEST = (1 << 31) - 1  # size of a tensor's axis: NumPy has none much beyond, and no body could fill it
+
+
 def _tensor(name: str, entry: Mapping[str, Any], rest: memoryview) -> tuple[Array, memoryview]:
     """A tensor from its entry or from the front of the bytes behind the JSON, and what remains of these."""
     shape, datatype = entry.get("shape"), entry.get("datatype")
     whole = isinstance(shape, list) and all(
-        isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 1 << 31 for n in shape
+        isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= LARGEST for n in shape
     )
     if not whole or not isinstance(shape, list) or not 1 <= len(shape) <= 3:
         raise _bad(f"the input '{name}' has no shape of one to three sizes", 'send "shape": [samples, features]')
