@@ -71,6 +71,7 @@ def test_unknown_words_are_answered_with_the_nearest(capsys):
         (["data", "info", "a", "b"], "unexpected extra argument"),
         (["data"], "missing command"),
         (["data", "lst"], "no such command 'lst'"),
+        (["plan", "--rows", "inf"], "numbers of 1 or more"),
     ],
     ids=" ".join,
 )
@@ -171,6 +172,24 @@ def test_a_fault_of_ours_is_one_line_and_shows_where_when_asked(capsys, monkeypa
     monkeypatch.setenv("MD2N_DEBUG", "1")
     with pytest.raises(kind):
         run([])
+
+
+def test_a_fault_of_an_added_file_names_the_file(capsys, monkeypatch, tmp_path):
+    file = tmp_path / "stranger_raising.py"
+    file.write_text("def fail():\n    raise RuntimeError('boom')\n", encoding="utf-8")
+    monkeypatch.setenv("MD2N_METHODS", str(file))
+    names = {}
+    exec(compile(file.read_text(encoding="utf-8"), str(file.resolve()), "exec"), names)
+    monkeypatch.setattr(main, "dispatch", lambda arguments: names["fail"]())
+    said = ask(capsys)
+    assert said.code == 1
+    assert said.err.startswith("error: stranger_raising.py failed in line 2: RuntimeError: boom\nnext: mend it")
+
+
+def test_help_is_printed_without_the_indentation_of_its_source(capsys):
+    text = ask(capsys, "explain", "--help").out
+    assert "prediction from nothing" in " ".join(text.split())
+    assert "from     nothing" not in text and "\n      These are" not in text
 
 
 def test_ctrl_c_anywhere_ends_in_a_word(capsys, monkeypatch):

@@ -16,7 +16,7 @@ from md2n.data.samples import Samples
 from md2n.errors import RunError, UsageError
 from md2n.evaluation.results import ResultRow, append_results, provenance
 from md2n.experiment.loading import load_run
-from md2n.serve.card import wilson
+from md2n.serve.card import licence_of, wilson
 from md2n.serve.predictor import Predictor
 from md2n.serve.pretrained import CARD, NEEDED, OPTIONAL, last_part, without_places
 from tests.cli.commands import ask
@@ -225,6 +225,17 @@ def test_the_command_shares_and_pushes(run: Path, hub: Hub, tmp_path: Path, caps
     assert "30 training samples" in said.err
     assert "no licence" in said.err
     assert hub.private is False
+
+
+def test_a_licence_stays_when_it_is_shared_again(run: Path, tmp_path: Path, capsys) -> None:
+    first, again = tmp_path / "first", tmp_path / "again"
+    ask(capsys, "share", run, "--out", first, "--licence", "mit")
+    said = ask(capsys, "share", first, "--out", again)
+    assert said.code == 0 and "no licence" not in said.err
+    assert (again / CARD).read_bytes() == (first / CARD).read_bytes()
+    assert licence_of(tmp_path / "nowhere.md") == ""
+    (tmp_path / "hand.md").write_text("---\nlicense: cc-by-4.0\n---\nlicense: none\n")
+    assert licence_of(tmp_path / "hand.md") == "cc-by-4.0"
 
 
 def test_paths_are_cut_wherever_they_stand() -> None:

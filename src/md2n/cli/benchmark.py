@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
 from md2n.cli.output import AsJson
 
 EXAMPLES = """
@@ -132,4 +133,4 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-benchmark.__doc__ = f"{benchmark.__doc__}\n{EXAMPLES}"
+add_examples(benchmark, EXAMPLES)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
 from md2n.cli.output import AsJson
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def demo(
     say(f"the report is {page}; the recovered '{HIDDEN}' of the test split are in {out / 'recovered'}")
 
 
-demo.__doc__ = f"{demo.__doc__}\n{EXAMPLES}"
+add_examples(demo, EXAMPLES)
 
 
 @contextmanager

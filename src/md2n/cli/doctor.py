@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from md2n.cli.examples import add_examples
 from md2n.cli.output import AsJson
 
 EXAMPLES = """
@@ -66,7 +67,7 @@ def doctor(json: AsJson = False) -> None:
         say(f"to install an extra, {extra} for example: {install_hint(extra)}")
 
 
-doctor.__doc__ = f"{doctor.__doc__}\n{EXAMPLES}"
+add_examples(doctor, EXAMPLES)
 
 
 def machine() -> Iterator[tuple[str, str]]:

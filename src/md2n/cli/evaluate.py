@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
 from md2n.cli.output import AsJson
 
 EXAMPLES = """
@@ -54,6 +55,7 @@ def evaluate(
         from md2n.cli.newdata import require_same_columns
         from md2n.cli.rates import rates
         from md2n.cli.reporting import naming, say_what_is_left_out
+        from md2n.evaluation.results import PROTOCOLS
         from md2n.experiment.measuring import RESULTS
         from md2n.experiment.pipeline import load_run, recovery_examples, run_evaluation
         from md2n.experiment.results_store import run_facts, run_rows
@@ -84,6 +86,9 @@ def evaluate(
             f"no label '{loaded.schema.task.label}' is known in the split '{split}': there is nothing to measure",
             "give data with known labels (--data, --split)",
         )
+    alone = [m.name for m in loaded.schema.modalities if m.dim == 1]
+    if alone and any(r.protocol == PROTOCOLS["inside"] for r in rows):
+        say(f"inside: {', '.join(alone)}: one number a frame, of which none is hidden; the shares are of the others")
     named = naming(r.model for r in rows)
     sentence = verdict(rows, naming=named)
     kinds = (fixed_table, rate_table, hidden_table, inside_table, every_table, certainty_table, recovery_table)
@@ -99,4 +104,4 @@ def evaluate(
     say(f"report: {write_report(run / 'report', held, naming=named, examples=examples, runs=facts)}")
 
 
-evaluate.__doc__ = f"{evaluate.__doc__}\n{EXAMPLES}"
+add_examples(evaluate, EXAMPLES)

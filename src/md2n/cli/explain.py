@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
+
 EXAMPLES = """
 \b
 Examples:
@@ -84,4 +86,4 @@ def explain(
         say(f"figure: {plot}")
 
 
-explain.__doc__ = f"{explain.__doc__}\n{EXAMPLES}"
+add_examples(explain, EXAMPLES)

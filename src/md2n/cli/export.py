@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
+
 EXAMPLES = """
 \b
 Examples:
@@ -56,4 +58,4 @@ def export(
     typer.echo(str(out))
 
 
-export.__doc__ = f"{export.__doc__}\n{EXAMPLES}"
+add_examples(export, EXAMPLES)

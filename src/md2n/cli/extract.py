@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from md2n.cli.data import Ranges, Sentiment, Tier, Unknown, label_range, pair
+from md2n.cli.examples import add_examples
 
 if TYPE_CHECKING:
     from md2n.extraction.base import Clip, Extractor
@@ -244,4 +245,4 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-extract.__doc__ = f"{extract.__doc__}\n{EXAMPLES}"
+add_examples(extract, EXAMPLES)

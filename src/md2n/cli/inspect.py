@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
+
 EXAMPLES = """
 \b
 Examples:
@@ -61,4 +63,4 @@ def inspect(
     say(f"the least p there is: {answer.finest:.3g}, by the number of validation samples")
 
 
-inspect.__doc__ = f"{inspect.__doc__}\n{EXAMPLES}"
+add_examples(inspect, EXAMPLES)

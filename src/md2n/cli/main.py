@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from traceback import walk_tb
 from typing import Any, NamedTuple
 
 from md2n import __version__
@@ -184,10 +185,23 @@ def _ended(arguments: Sequence[str] | None, stop: Stop) -> int:
             return int(ending.exit_code)
         if os.environ.get("MD2N_DEBUG"):
             raise
-        cause = " ".join(f"{type(ending).__name__}: {ending}".split())[:300]
-        hint = "the same command with MD2N_DEBUG=1 shows where; please report it with what it shows"
-        return _refused(Md2nError(f"this is a fault of md2n: {cause}", hint))
+        return _refused(_fault(ending))
     return code
+
+
+def _fault(ending: Exception) -> Md2nError:
+    """Of md2n, or of an added method if its file was at work."""
+    from md2n.methods.added import files
+
+    cause = " ".join(f"{type(ending).__name__}: {ending}".split())[:300]
+    own = {str(path): path.name for path in files().values()}
+    for frame, line in walk_tb(ending.__traceback__):
+        if name := own.get(frame.f_code.co_filename):
+            return Md2nError(
+                f"{name} failed in line {line}: {cause}", "mend it; the same command with MD2N_DEBUG=1 shows more"
+            )
+    hint = "the same command with MD2N_DEBUG=1 shows where; please report it with what it shows"
+    return Md2nError(f"this is a fault of md2n: {cause}", hint)
 
 
 def _refused(refusal: Md2nError) -> int:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
 from md2n.cli.output import AsJson
 
 EXAMPLES = """
@@ -36,14 +37,18 @@ def plan(
     what they took is extrapolated in a straight line.  Seconds are those of one core of this machine.
     """
     from dataclasses import asdict
+    from math import isfinite
 
     from md2n.cli.counting import counted
     from md2n.cli.description import plain_table
     from md2n.cli.output import print_json, print_table
     from md2n.errors import UsageError
 
-    if not min(rows, parts, cores, processes) >= 1:
-        raise UsageError("rows, parts, cores and processes are at least 1", "give such numbers")
+    if not (min(rows, parts, cores, processes) >= 1 and isfinite(rows)):
+        raise UsageError(
+            "rows, parts, cores and processes are numbers of 1 or more",
+            "give such numbers, as in md2n plan --rows 1e6 --cores 8",
+        )
     with counted("calibrating", quiet, every=True) as count:
         from md2n.experiment.config import resolve
         from md2n.experiment.cost_model import Sizes, measure
@@ -86,7 +91,7 @@ def plan(
     print_table(plain_table("bytes", "Disk or network", ("what", "bytes"), network))
 
 
-plan.__doc__ = f"{plan.__doc__}\n{EXAMPLES}"
+add_examples(plan, EXAMPLES)
 
 
 def _time(seconds: float) -> str:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
+
 EXAMPLES = """
 \b
 Examples:
@@ -111,4 +113,4 @@ def predict(
         say(f"note: no standard deviation: {why}")
 
 
-predict.__doc__ = f"{predict.__doc__}\n{EXAMPLES}"
+add_examples(predict, EXAMPLES)

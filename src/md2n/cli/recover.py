@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
+
 EXAMPLES = """
 \b
 Examples:
@@ -88,4 +90,4 @@ def recover(
     typer.echo(str(out))
 
 
-recover.__doc__ = f"{recover.__doc__}\n{EXAMPLES}"
+add_examples(recover, EXAMPLES)

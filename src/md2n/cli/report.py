@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
+
 EXAMPLES = """
 \b
 Examples:
@@ -24,4 +26,4 @@ def report(
     typer.echo(str(report_of(runs, out)))
 
 
-report.__doc__ = f"{report.__doc__}\n{EXAMPLES}"
+add_examples(report, EXAMPLES)

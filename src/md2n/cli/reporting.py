@@ -11,13 +11,19 @@ UPPER_BOUND = "upper bound"
 
 
 def naming(models: Iterable[str]) -> "Naming":
-    """Titles, retractions and upper bounds from the cards of these methods.  An unknown method keeps its name."""
+    """Titles, retractions and upper bounds from the cards of these methods.
+
+    An unknown method keeps its name, and so do methods from added files and those that share a title: two methods with
+    one label would be one row.
+    """
+    from md2n.methods.added import files
     from md2n.methods.catalogue import MODELS
     from md2n.report.grid import Naming
 
     cards = {m: MODELS.get(m).card for m in dict.fromkeys(models) if m in MODELS.names()}
+    titles = [card.title for card in cards.values()]
     return Naming(
-        {m: card.title for m, card in cards.items()},
+        {m: c.title for m, c in cards.items() if m not in files() and titles.count(c.title) == 1},
         tuple(m for m, card in cards.items() if card.retracted),
         tuple(m for m, card in cards.items() if card.family == UPPER_BOUND),
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
 from md2n.cli.output import AsJson
 
 EXAMPLES = """
@@ -33,7 +34,7 @@ def reproduce(
     folds: Annotated[
         int | None, typer.Option(help="Split the rows anew into so many, each tested once; 0: as they are.", min=0)
     ] = None,
-    models: Annotated[str, typer.Option(help="Only these rows, with commas; md2n beside them.")] = "",
+    models: Annotated[str, typer.Option(help="Only these rows, with commas, and md2n where it is a row.")] = "",
     measures: Annotated[str, typer.Option(help="Measures to show, with commas; the first is tested.")] = "",
     sets: Annotated[list[str] | None, typer.Option("--set", help="Override for every run; repeatable.")] = None,
     workers: Annotated[int, typer.Option(help="Runs at a time; 0 takes one per core.", min=0)] = 0,
@@ -101,4 +102,4 @@ def reproduce(
         raise typer.Exit(1)
 
 
-reproduce.__doc__ = f"{reproduce.__doc__}\n{EXAMPLES}"
+add_examples(reproduce, EXAMPLES)

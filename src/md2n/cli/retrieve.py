@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
+
 if TYPE_CHECKING:
     from md2n.data.samples import Samples
     from md2n.serve.retrieving import Vectors
@@ -100,4 +102,4 @@ def retrieve(
         say(f"note: recall is not measured: {why}")
 
 
-retrieve.__doc__ = f"{retrieve.__doc__}\n{EXAMPLES}"
+add_examples(retrieve, EXAMPLES)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
+
 if TYPE_CHECKING:
     from md2n.data.samples import Samples
 
@@ -110,4 +112,4 @@ def _shown(samples: "Samples", split: str) -> "Samples":
     return samples if split or not len(test) else samples.select(test)
 
 
-serve.__doc__ = f"{serve.__doc__}\n{EXAMPLES}"
+add_examples(serve, EXAMPLES)

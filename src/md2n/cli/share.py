@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
+
 EXAMPLES = """
 \b
 Examples:
@@ -27,10 +29,13 @@ def share(
     """
     from md2n.cli.output import say
     from md2n.data.places import check_apart
+    from md2n.serve.card import licence_of
     from md2n.serve.predictor import load
+    from md2n.serve.pretrained import CARD
 
     check_apart(out, run)
     predictor = load(run)
+    licence = licence or licence_of(run / CARD)
     folder = predictor.save_pretrained(out, licence=licence)
     for sentence in predictor.training_data_inside():
         say(f"note: {sentence} Share it only if you may share these.")
@@ -41,4 +46,4 @@ def share(
     typer.echo(str(folder))
 
 
-share.__doc__ = f"{share.__doc__}\n{EXAMPLES}"
+add_examples(share, EXAMPLES)

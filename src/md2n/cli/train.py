@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
+
 EXAMPLES = """
 \b
 Examples:
@@ -68,4 +70,4 @@ def train(
             typer.echo(str(out))
 
 
-train.__doc__ = f"{train.__doc__}\n{EXAMPLES}"
+add_examples(train, EXAMPLES)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from md2n.cli.examples import add_examples
 from md2n.cli.output import AsJson
 
 EXAMPLES = """
@@ -41,4 +42,4 @@ def value(
     print_table(table, as_json=json)
 
 
-value.__doc__ = f"{value.__doc__}\n{EXAMPLES}"
+add_examples(value, EXAMPLES)

@@ -6,6 +6,8 @@ Front matter as the Hugging Face hub reads it; its values are JSON, which is YAM
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 from md2n.evaluation.certainty import LEVELS, Certainty
@@ -89,6 +91,13 @@ def _front(
         task = {"type": "other", "name": f"{schema.task.kind} with missing modalities"}
         front["model-index"] = [{"name": card.title, "results": [{"task": task, "dataset": of, "metrics": [value]}]}]
     return "\n".join(["---", *(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in front.items()), "---"])
+
+
+def licence_of(card: Path) -> str:
+    """The licence that the card in a file states; "" where there is no such file, or none stated."""
+    lines = card.read_text(encoding="utf-8", errors="replace").splitlines() if card.is_file() else []
+    front = takewhile(lambda line: line != "---", lines[1:]) if lines[:1] == ["---"] else ()
+    return next((line.partition(":")[2].strip().strip("\"'") for line in front if line.startswith("license:")), "")
 
 
 def _what(card: Card, schema: Schema) -> str:
