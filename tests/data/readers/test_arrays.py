@@ -50,6 +50,12 @@ def test_every_way_to_be_absent():
     assert samples.modalities["none"].sample(0).tolist() == [[0.0, 0.0]]  # zeros are numbers, not absence
 
 
+@pytest.mark.parametrize("flags", [[False, True], [0, 1], [0.0, 1.0], np.array([False, 1], object)])
+def test_flags_are_booleans_or_zero_and_one(flags):
+    samples = from_arrays({"a": np.ones((2, 3)), "b": np.ones((2, 3))}, present={"b": flags})
+    assert samples.present.tolist() == [[True, False], [True, True]]
+
+
 def test_split_words_codes_and_defaults():
     x = {"a": np.ones((4, 2)), "b": np.ones((4, 2))}
     assert from_arrays(x, splits=["train", "VAL", "test", ""]).split.tolist() == [0, 1, 2, 255]
@@ -98,6 +104,12 @@ ONE = np.ones((2, 3))
         ({"a": ONE, "b": np.full((2, 2), np.nan)}, {}, "modality 'b' holds no usable number: 2 frames are NaN alone"),
         ({"a": ONE, "b": np.ones((2, 2))}, {"present": {"b": [False, False]}}, "modality 'b' is in no sample"),
         ({"a": ONE, "b": ONE}, {"present": {"b": [True]}}, r"presence has shape \(1,\)"),
+        ({"a": ONE, "b": ONE}, {"present": {"b": ["no", "yes"]}}, "modality 'b': presence holds 'no'"),
+        ({"a": ONE, "b": ONE}, {"present": {"b": [np.nan, 1]}}, "presence holds 'nan'"),
+        ({"a": ONE, "b": ONE}, {"present": {"b": np.array([-1, 1])}}, "presence holds '-1'"),
+        ({"a": ONE, "b": ONE}, {"present": {"b": np.array([True, "False"], object)}}, "presence holds 'False'"),
+        ({"a": ONE, "b": ONE}, {"valid": {"b": [["0"], ["1"]]}}, "modality 'b': validity holds '0'"),
+        ({"a": ONE, "complete": ONE}, {}, "a modality is called 'complete'\\S* which means something else"),
         ({"a": ONE, "b": np.ones((2, 4, 3))}, {"valid": {"b": np.ones((2, 3))}}, r"validity has shape \(2, 3\)"),
         ({"a": ONE, "b": ONE}, {"dims": {"b": 5}}, "modality 'b' has 3 features, expected 5"),
         ({"a": ONE, "b": ONE}, {"splits": ["train", "tset"]}, "holds 'tset', which is no split\n.*did you mean 'test'"),

@@ -107,6 +107,13 @@ def test_csv_gives_the_same_numbers_and_labels(tmp_path: Path) -> None:
     same(samples, from_table(table("pyarrow", held), groups="who"))
 
 
+@pytest.mark.parametrize("cell", ["1_0", "١٢"])
+def test_what_python_alone_takes_for_a_number_is_none(tmp_path: Path, cell: str) -> None:
+    (tmp_path / "t.csv").write_text(f"a_1,a_2,b_1,b_2\n1,2,3,4\n{cell},2,3,4\n", encoding="utf-8")
+    with pytest.raises(DataError, match=f"'{cell}'"):
+        read(tmp_path / "t.csv", modalities={"a": "a_", "b": "b_"})
+
+
 def test_labels_splits_and_ids_are_columns(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     held = {"id": [4.0, 5.0], "split": ["train", "test"], "a_1": [1.0, 2.0], "b_1": [3.0, 4.0], "mood": ["low", None]}

@@ -134,6 +134,23 @@ def test_a_shape_that_no_array_has_is_refused(client: TestClient) -> None:
     assert "no shape of one to three sizes" in reply.text
 
 
+def test_a_sequence_without_its_axis_of_frames_is_refused(client: TestClient) -> None:
+    """It might be one sample of eight frames, or eight samples."""
+    entry = {"name": "rows", "shape": [8, 8], "datatype": "FP32", "data": [1.0] * 64}
+    reply = client.post("/v2/models/predict/infer", content=json.dumps({"inputs": [entry]}))
+    assert reply.status_code == 400
+    assert "'rows' has shape [8, 8]" in reply.text and "[B, T, 8]" in reply.text
+
+
+@pytest.mark.parametrize("group", [None, True, 1.5])
+def test_a_group_without_a_name_is_refused(client: TestClient, group: Any) -> None:
+    moments = {"name": "moments", "shape": [1, 7], "datatype": "FP32", "data": [1.0] * 7}
+    groups = {"name": "groups", "shape": [1], "datatype": "BYTES", "data": [group]}
+    reply = client.post("/v2/models/predict/infer", content=json.dumps({"inputs": [moments, groups]}))
+    assert reply.status_code == 400
+    assert "'groups' is no list of names" in reply.text
+
+
 def test_half_precision_is_read(client: TestClient, recovering: Predictor, arrays: dict[str, np.ndarray]) -> None:
     values = arrays["edges"][:2].astype(np.float16)
     entry = {"name": "edges", "shape": [2, 48], "datatype": "FP16", "parameters": {"binary_data_size": values.nbytes}}

@@ -23,6 +23,7 @@ from md2n.data.samples import SPLITS, UNASSIGNED, Array, LabelColumn, Ragged, Sa
 from md2n.errors import DataError, UsageError, did_you_mean
 
 ONE_LABEL = "y"
+TAKEN = ("complete", "available", "groups", ".", "..")  # a condition, inputs of a server, and folders
 SPLIT_WORDS = {
     **{word: code for code, word in enumerate(SPLITS)},
     "training": 0,
@@ -98,6 +99,9 @@ def from_arrays(
     """
     if not features:
         raise DataError("no modality was given", "give at least two: {'text': ..., 'audio': ...}")
+    for key in features:
+        if key in TAKEN:
+            raise DataError(f"a modality is called '{key}', which means something else", f"rename it: my_{key}")
     present, valid, dims = present or {}, valid or {}, dims or {}
     for flags, word in ((present, "presence"), (valid, "validity"), (dims, "size")):
         for key in flags:
@@ -164,7 +168,7 @@ def _targets(labels: Any) -> dict[str, Any]:
 def _zeros(name: str, values: Any, ragged: Ragged, valid: Any) -> tuple[str, str]:
     """A note on zeros at the ends of sequences, and what they were taken for."""
     if valid is not None and np.ndim(values) == 3:
-        role = role_of_zeros(np.asarray(values), np.asarray(valid, bool))
+        role = role_of_zeros(np.asarray(values), _flags(valid, f"modality '{name}': validity"))
         return "", role
     words = describe_zeros(ragged, zero_ends(ragged))
     if not words:
@@ -176,7 +180,7 @@ def _zeros(name: str, values: Any, ragged: Ragged, valid: Any) -> tuple[str, str
 
 def _ragged(values: Any, name: str, count: int, present: Any, valid: Any, dim: int | None) -> tuple[Ragged, NonFinite]:
     what = f"modality '{name}'"
-    flags = None if present is None else np.asarray(present, bool)
+    flags = None if present is None else _flags(present, f"{what}: presence")
     if flags is not None and flags.shape != (count,):
         raise DataError(f"{what}: presence has shape {flags.shape} for {count} samples", "give one flag per sample")
     if values is None or isinstance(values, list | tuple):
@@ -192,7 +196,7 @@ def _ragged(values: Any, name: str, count: int, present: Any, valid: Any, dim: i
         raise DataError(f"{what} has {array.shape[-1]} features, expected {dim}", "give the features it was made with")
     cube = array[:, None, :] if array.ndim == 2 else array
     frames = cube.shape[:2]
-    known = np.ones(frames, bool) if valid is None else np.asarray(valid, bool)
+    known = np.ones(frames, bool) if valid is None else _flags(valid, f"{what}: validity")
     if known.shape not in (frames, cube.shape, array.shape):
         raise DataError(
             f"{what}: validity has shape {known.shape}, frames are {frames}", "give one per frame, or one per number"
@@ -202,6 +206,26 @@ def _ragged(values: Any, name: str, count: int, present: Any, valid: Any, dim: i
         claimed = claimed & flags[:, None]
     counted = count_nonfinite(np.ascontiguousarray(cube).reshape(-1, cube.shape[2]), claimed.reshape(-1))
     return Ragged.from_padded(array, present=flags, valid=known), counted
+
+
+def _flags(values: Any, what: str) -> Array:
+    """Booleans, or numbers that are all 0 or 1.
+
+    Raises:
+        DataError: anything else: as truth, the text ``False``, NaN and -1 would all be True.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind == "O" and all(isinstance(v, bool | int | float | np.number | np.bool_) for v in array.flat):
+        array = np.array(array.tolist(), np.float64)
+    if array.dtype.kind == "b":
+        return array
+    if array.dtype.kind not in "iuf":
+        wrong: Any = next((v for v in array.flat if not isinstance(v, bool | np.bool_)), array.dtype)
+    elif np.isin(array, (0, 1)).all():
+        return array.astype(np.bool_)
+    else:
+        wrong = array[~np.isin(array, (0, 1))][0]
+    raise DataError(f"{what} holds {str(wrong)!r}", "give true and false, or 1 and 0")
 
 
 def _from_list(entries: list[Any], what: str, flags: Array | None, dim: int | None) -> tuple[Ragged, NonFinite]:

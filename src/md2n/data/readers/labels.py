@@ -132,8 +132,8 @@ def name_of(value: Any) -> str:
 
 def as_number(value: Any) -> float | None:
     """A number, or the number that a text is; None where it is none."""
-    if isinstance(value, str | bytes) and "_" in _text(value):  # Python would take 1_2 for 12
-        return None
+    if isinstance(value, str | bytes) and ("_" in _text(value) or not _text(value).isascii()):
+        return None  # Python would take 1_2 for 12, and digits of any script
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from md2n.data.readers.files import require_file, what_is
+from md2n.data.readers.labels import as_number
 from md2n.data.samples import Array
 from md2n.errors import DataError
 from md2n.reading import named
@@ -74,6 +75,9 @@ class Table:
         for t, row in enumerate(self.rows):
             cells = [row[i] for i in columns]
             try:
+                line = "".join(cells)
+                if "_" in line or not line.isascii():
+                    raise ValueError("NumPy would take 1_0 for 10, and digits of any script")
                 values[t] = np.array(cells, np.float64)
             except ValueError:  # a cell is empty or no number
                 values[t] = [self._number(cell, t, i) for cell, i in zip(cells, columns)]
@@ -82,14 +86,14 @@ class Table:
     def _number(self, cell: str, row: int, column: int) -> float:
         if cell.lower() in NOTHING:
             return np.nan
-        try:
-            return float(cell)
-        except ValueError as error:
+        number = as_number(cell)
+        if number is None:
             name = self.header[column] if self.header else column + 1
             raise DataError(
                 f"'{self.path}', line {self.lines[row]}, column '{name}' holds '{cell}', which is no number",
                 f"write a number, or leave the cell empty where nothing was measured{comma_hint(cell)}",
-            ) from error
+            )
+        return number
 
     def refuse(self, wrong: Array, defect: str, hint: str) -> None:
         """Refuses the table if a row is flagged in ``wrong`` ``[T]``.

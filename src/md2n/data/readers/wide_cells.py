@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from md2n.data.readers.dataframes import NULLS, column, is_table, numbers
+from md2n.data.readers.labels import as_number
 from md2n.data.readers.text_table import NOTHING
 from md2n.data.readers.wide import Columns
 from md2n.data.samples import Array
@@ -105,10 +106,8 @@ def _of_arrow(column: Any) -> Any:
 
 
 def _of_texts(texts: Sequence[str]) -> Array:
-    try:
-        return np.array([np.nan if text.lower() in NOTHING else float(text) for text in texts], np.float64)
-    except ValueError:
-        return np.array(texts, dtype=object)
+    values = [np.nan if text.lower() in NOTHING else as_number(text) for text in texts]
+    return np.array(texts, dtype=object) if None in values else np.array(values, np.float64)
 
 
 def _objects(items: Sequence[Any]) -> Array:

@@ -16,7 +16,7 @@ from md2n.data.samples import Array
 from md2n.errors import did_you_mean
 from md2n.modality import Schema
 from md2n.serve.http.abilities import Ability, Tensors
-from md2n.serve.http.query import Query, flag, parse_json, whole_number
+from md2n.serve.http.query import Query, flag, groups_of, parse_json, whole_number
 from md2n.serve.http.refusals import Refusal
 from md2n.serve.predictor import Predictor
 
@@ -97,7 +97,7 @@ def read_request(body: bytes, head_length: str, schema: Schema) -> tuple[Query, 
         whole_number(settings, "steps"),
         flag(settings, "check_units"),
     )
-    groups = tuple(map(str, tensors.pop(GROUPS).ravel())) if GROUPS in tensors else None
+    groups = groups_of(tensors.pop(GROUPS).ravel().tolist()) if GROUPS in tensors else None
     return Query(_features(tensors, schema), groups, draws, steps, units), head
 
 
@@ -147,12 +147,11 @@ def _features(tensors: Mapping[str, Array], schema: Schema) -> dict[str, Any]:
         if modality.name not in tensors:
             continue
         tensor = tensors[modality.name]
-        if tensor.ndim not in (2, 3) or tensor.dtype.kind not in "iuf":
+        # A vector may have an axis of one frame; without its axis of frames, a sequence might be one sample or many.
+        if tensor.ndim not in ((2, 3) if modality.is_vector else (3,)) or tensor.dtype.kind not in "iuf":
             shape = f"[B, {modality.dim}]" if modality.is_vector else f"[B, T, {modality.dim}]"
             raise _bad(f"the input '{modality.name}' has shape {list(tensor.shape)}", f"send numbers of shape {shape}")
         values = tensor.astype(np.float32 if tensor.dtype.itemsize <= 4 else np.float64)
-        if tensor.ndim == 2 and not modality.is_vector:
-            values = values[:, None, :]
         if AVAILABLE in tensors:
             available = tensors[AVAILABLE]
             if available.dtype != np.bool_ or available.shape != (len(values), len(schema.modalities)):

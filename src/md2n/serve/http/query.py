@@ -76,7 +76,7 @@ def query_of(content: Any) -> Query:
             )
     return Query(
         content["features"],
-        _groups(content.get("groups")),
+        groups_of(content.get("groups")),
         whole_number(content, "draws"),
         whole_number(content, "steps"),
         flag(content, "check_units"),
@@ -109,10 +109,15 @@ def flag(content: Mapping[str, Any], key: str) -> bool:
     return value
 
 
-def _groups(groups: Any) -> tuple[str, ...] | None:
+def groups_of(groups: Any) -> tuple[str, ...] | None:
+    """The group of every sample.
+
+    Raises:
+        Refusal: they are no list of names or whole numbers.
+    """
     if groups is None:
         return None
-    if not isinstance(groups, list) or not all(isinstance(g, str | int) for g in groups):
+    if not isinstance(groups, list) or not all(isinstance(g, str | int) and not isinstance(g, bool) for g in groups):
         raise Refusal("bad-request", "'groups' is no list of names", "give the group of every sample, or leave it out")
     return tuple(str(g) for g in groups)
 

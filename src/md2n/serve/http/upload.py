@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from md2n.data.readers.labels import as_number, is_missing
 from md2n.data.readers.npz import read_npz
 from md2n.data.readers.wide import Columns
 from md2n.errors import DataError, Md2nError, did_you_mean
@@ -133,10 +134,13 @@ def _places(
 
 def _place_of(name: str, schema: Schema) -> tuple[Modality, tuple[int, int]] | None:
     """Modality, and (frame, feature), of a column with a numbered name; None of any other."""
-    for modality in schema.modalities:
-        form = re.escape(modality.name) + (INDEX if modality.is_vector else 2 * INDEX)
-        if match := re.fullmatch(form, name):
-            return modality, (0, int(match[1])) if modality.is_vector else (int(match[1]), int(match[2]))
+    forms = ((m, re.escape(m.name) + (INDEX if m.is_vector else 2 * INDEX)) for m in schema.modalities)
+    matches = [(m, match) for m, form in forms if (match := re.fullmatch(form, name))]
+    if len(matches) > 1:
+        own = " or ".join(f"'{m.name}'" for m, _ in matches)
+        raise DataError(f"the column '{name}' may be of {own}", "send these modalities as JSON")
+    for modality, match in matches:
+        return modality, (0, int(match[1])) if modality.is_vector else (int(match[1]), int(match[2]))
     return None
 
 
@@ -151,11 +155,11 @@ def _check_place(
 
 def _number(cell: str, column: str, line: int) -> float:
     text = cell.strip()
-    if text.lower() in UNKNOWN:
+    if is_missing(text) or text.lower() in UNKNOWN:
         return math.nan
-    try:
-        return float(text)
-    except ValueError:
+    number = as_number(text)
+    if number is None:
         raise DataError(
             f"line {line}, column '{column}': '{text[:40]}' is no number", "leave a cell empty where it is unknown"
-        ) from None
+        )
+    return number
