@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from md2n.cli.reporting import naming
 from md2n.experiment import benchmark
 from md2n.experiment.results_store import collect
 from md2n.experiment.source import digest, own_folder, training_code
@@ -46,6 +47,7 @@ class Mine(MultimodalModel):
 METHOD = Mine
 '''
 COMMAND = ("benchmark", "--data", "digits", "--models", "md2n", "--add")
+ANSWER = "self.backbone.head.output(self._raw(batch))"
 OWN = """
 from dataclasses import dataclass
 
@@ -82,7 +84,21 @@ def test_a_file_is_measured_beside_the_methods_that_are_there(capsys, monkeypatc
     assert done.code == 0, done.err
     assert os.environ[added.ENVIRONMENT] == str(mine)  # which the workers inherit
     assert {row.model for row in collect([out]).rows} == {"zero_fill", "stranger_method"}
-    assert "my zeros" in (out / "report" / "index.html").read_text(encoding="utf-8")
+    page = (out / "report" / "index.html").read_text(encoding="utf-8")
+    assert "stranger_method" in page and "my zeros" not in page
+
+
+def test_two_methods_with_one_title_are_two_rows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mine: Path):
+    twin = tmp_path / "stranger_twin.py"
+    twin.write_text("from md2n.methods.modality_dropout.model import ModalityDropout as METHOD\n", encoding="utf-8")
+    from md2n.methods.catalogue import add
+
+    monkeypatch.setenv(added.ENVIRONMENT, str(twin))
+    add(twin.stem, twin)
+    named = naming(["modality_dropout", twin.stem, "zero_fill"])
+    labels = [named.label(m) for m in ("modality_dropout", twin.stem, "zero_fill")]
+    assert labels[1:] == [twin.stem, "zero fill"] and labels[0] != labels[1]
+    sys.modules.pop(twin.stem, None)
 
 
 def test_an_edit_of_the_file_makes_its_runs_old_and_no_others(monkeypatch: pytest.MonkeyPatch, mine: Path):
@@ -113,6 +129,8 @@ def test_settings_are_those_of_the_file_or_of_fusion(monkeypatch: pytest.MonkeyP
         ("stranger_card.py", METHOD.replace("card = ", "cart = "), "has no card"),
         ("stranger_broken.py", "import nothing_of_this_name\n", "cannot be imported: ModuleNotFoundError"),
         ("stranger_words.py", METHOD + "\nSETTINGS = 3\n", "are no dataclass"),
+        ("stranger_shape.py", METHOD.replace(ANSWER, f"{ANSWER}[:, :2]"), "4 samples of 3 classes with shape [4, 2]"),
+        ("stranger_rows.py", METHOD.replace(ANSWER, f"{ANSWER}[:1]"), "4 samples of 3 classes with shape [1, 3]"),
         ("json.py", METHOD, "another module is called 'json'"),
     ],
 )  # fmt: skip

@@ -61,7 +61,8 @@ def run_benchmark(
     with ThreadPoolExecutor(max_workers=workers) as pool:
         waiting = {pool.submit(work, job): job for job in todo}
         try:
-            for ended, future in enumerate(as_completed(waiting), start=1):
+            for future in as_completed(waiting):
+                ended += 1
                 job, failure = waiting[future], future.result()
                 if failure:
                     failed.append(job)

@@ -14,10 +14,12 @@ import os
 import sys
 from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any
 
 from md2n.errors import UsageError
 
 ENVIRONMENT = "MD2N_METHODS"
+TRIED, CLASSES = 4, 3  # samples and classes of a first answer
 EXAMPLE = "docs/add-a-method.md has an example"
 
 
@@ -60,10 +62,11 @@ def reachable(path: Path) -> str:
 
 
 def check(path: Path) -> None:
-    """Imports a file and looks at what it offers.
+    """Imports a file, looks at what it offers, and lets its untrained method answer four made samples.
 
     Raises:
-        UsageError: it cannot be imported, or it has no ``METHOD``, or ``SETTINGS`` that are no dataclass.
+        UsageError: it cannot be imported, or it has no ``METHOD``, or ``SETTINGS`` that are no dataclass, or its
+            answers are of a wrong shape.
     """
     from md2n.methods.base import Card, MultimodalModel
 
@@ -80,6 +83,41 @@ def check(path: Path) -> None:
     settings = getattr(module, "SETTINGS", None)
     if settings is not None and not (isinstance(settings, type) and is_dataclass(settings)):
         raise UsageError(f"the SETTINGS of {path.name} are no dataclass", EXAMPLE)
+    shape = _tried(method, settings)
+    if shape not in (None, (TRIED, CLASSES)):
+        raise UsageError(
+            f"the METHOD of {path.name} answers {TRIED} samples of {CLASSES} classes with shape {list(shape or ())}",
+            f"give a row for each sample and a column for each class: [{TRIED}, {CLASSES}]",
+        )
+
+
+def _tried(method: Any, settings: Any) -> tuple[int, ...] | None:
+    """The shape of what an untrained method predicts; None if it cannot yet, which a run will show."""
+    import torch
+
+    from md2n.batch import SequenceBatch
+    from md2n.methods.parts.config import FusionConfig
+    from md2n.modality import Modality, Schema, Task
+    from md2n.seeding import generator
+
+    schema = Schema(
+        (Modality("a", 3, 1), Modality("b", 2, 4)), Task("classification", "y", tuple(map(str, range(CLASSES))))
+    )
+    flags = torch.ones(TRIED, 2, dtype=torch.bool)
+    batch = SequenceBatch(
+        {m.name: torch.zeros(TRIED, m.length, m.dim) for m in schema.modalities},
+        {m.name: torch.ones(TRIED, m.length, dtype=torch.bool) for m in schema.modalities},
+        flags,
+        flags,
+        torch.zeros(TRIED, dtype=torch.long),
+        torch.arange(TRIED),
+    )
+    try:
+        with torch.random.fork_rng([]), torch.inference_mode():
+            model = method(schema, (settings or FusionConfig)()).eval()
+            return tuple(model.predict(batch, generator(0, "trial")).output.shape)
+    except Exception:  # whatever a stranger's method does
+        return None
 
 
 def has_settings(path: Path) -> bool:
