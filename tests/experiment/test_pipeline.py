@@ -168,6 +168,23 @@ def test_changed_data_are_refused_by_training_and_by_measuring(tmp_path: Path) -
     assert any("hold none of it" in text for text in told)
 
 
+def test_changed_labels_are_refused_before_what_was_measured_of_them_is_used(tmp_path: Path) -> None:
+    data = store(tmp_path)
+    with pytest.raises(InterruptedRun):
+        run_training(short(data), tmp_path / "run", StopAfter(4))
+    write_store(data, made(classes=False))
+    with pytest.raises(RunError, match=r"the data 'made' have changed since"):
+        run_training(short(data), tmp_path / "run")
+
+
+def test_checkpoints_of_nobody_knows_what_are_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InterruptedRun):
+        run_training(short(data), tmp_path / "run", StopAfter(4))
+    (tmp_path / "run" / "config.json").unlink()
+    with pytest.raises(RunError, match=r"holds checkpoints but no config\.json"):
+        run_training(short(data, seed=4), tmp_path / "run")
+
+
 def test_data_that_do_not_fit_are_refused_by_name(data: Path, tmp_path: Path) -> None:
     run_training(short(data), tmp_path / "run")
     run = load_run(tmp_path / "run")

@@ -44,6 +44,13 @@ def test_a_query_finds_itself(recovering: Predictor, digits: Samples) -> None:
     assert answer.measures == {"recall@1": 1.0, "recall@5": 1.0, "recall@10": 1.0, "median_rank": 1.0}
 
 
+def test_recall_is_not_measured_where_items_share_an_id(dropout: Predictor, digits: Samples) -> None:
+    twice = replace(digits, ids=np.array([digits.ids[0], *digits.ids[:-1]]))
+    answer = dropout.retrieve(digits, twice)
+    assert answer.measures == {} and np.isnan(answer.rank).all()
+    assert any("recall is not measured" in note for note in answer.notes)
+
+
 def test_across_modalities_recovery_finds_what_zeros_cannot(recovering: Predictor, digits: Samples) -> None:
     query, index = part(digits, "edges", "fourier"), part(digits, "rows")
     found = recovering.retrieve(query, index).measures

@@ -18,7 +18,7 @@ from md2n.data.ready import load, load_datasets, reading_notes
 from md2n.data.samples import Samples
 from md2n.data.store import checksum, is_store
 from md2n.durable import encode_json
-from md2n.errors import DivergenceError, UsageError
+from md2n.errors import DivergenceError, RunError, UsageError
 from md2n.experiment.config import ExperimentConfig
 from md2n.experiment.costs import TrainingMeter
 from md2n.experiment.findings import tell_findings
@@ -37,6 +37,7 @@ from md2n.training.observer import Observer, Silent, Together
 from md2n.training.run_identity import check_same, check_same_data
 from md2n.training.rundir import (
     CELLS,
+    CHECKPOINTS,
     CONFIG,
     NORMALISER,
     is_begun,
@@ -90,6 +91,9 @@ def run_training(
     whole = load(config.data.name, config.data) if data_set is None else data_set
     for note in reading_notes(config.data.name, whole):
         watcher.notice(f"note: {note}")
+    own = checksum(whole) if data_set else data_checksum(whole, config.data.name, watcher.warn)
+    if begun:  # the label may be another by now, and what was measured of it then would not fit
+        check_same_data(out, read_run(out).get("data"), {"name": whole.name, "checksum": own})
     samples = hide_for_good(whole, config.data.hide, config.seed)
     hidden = hidden_counts(whole, samples)
     # What was measured then rather than anew: the same bits even under another version of numpy.
@@ -104,7 +108,7 @@ def run_training(
     check_weights(model, data.train)
     facts: dict[str, Any] = {
         "name": samples.name,
-        "checksum": checksum(whole) if data_set else data_checksum(whole, config.data.name, watcher.warn),
+        "checksum": own,
         "samples": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
         **({"hidden": hidden} if hidden else {}),
     }
@@ -176,6 +180,11 @@ class Before:
 
 def _before(config: ExperimentConfig, out: Path, data_set: Samples | None) -> Before:
     if not is_begun(out):
+        if any((out / CHECKPOINTS).glob("*")) and not (out / CONFIG).exists():
+            raise RunError(
+                f"'{out}' holds checkpoints but no {CONFIG}: what they are of is not known",
+                f"restore {CONFIG}, or train into another folder",
+            )
         return Before()
     mapping = to_mapping(config)
     check_same(out, read_config(out), mapping)

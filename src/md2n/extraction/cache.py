@@ -152,8 +152,5 @@ def read_piece(path: Path) -> Piece | None:
 
 
 def has_piece(path: Path) -> bool:
-    """Whether there is a whole file; a file that was cut off counts as none and is written again."""
-    try:
-        return "facts" in load_npz(path, ("facts",))
-    except DataError:
-        return False
+    """Whether there is a whole file; one that is damaged or was cut off counts as none and is written again."""
+    return read_piece(path) is not None

@@ -58,8 +58,8 @@ class Explanation:
         contributions: ``[N, M]`` in the label's units, or ``[N, M, C]`` for the probability of each class; zero where a
             modality is missing.
         baseline: the prediction from nothing: mean training label, or ``[C]`` training frequencies.
-        output: ``[N]`` or ``[N, C]``, the predictions, as ``Predictor.predict`` gives them: ``baseline`` plus the sum
-            of ``contributions`` over modalities.
+        output: ``[N]`` or ``[N, C]``, the predictions: ``baseline`` plus the sum of ``contributions`` over modalities.
+            They are those of ``Predictor.predict`` with the same number of draws.
         available: ``[N, M]`` bool, what each prediction was made from.
         classes: class names, empty for real-valued labels.
         exact: ``[N]`` bool, False where orders were drawn.

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 FLAT = 512  # numbers of a sequence up to which its frames are kept apart
 DEPTHS = (1, 5, 10)  # of recall
+REPEATED = "several items have one id: which is the query's own is not known, so recall is not measured"
 
 Parts = dict[str, npt.NDArray[np.float32]]
 # From a batch to modality -> [B, T, d] with nothing missing.
@@ -79,8 +80,8 @@ class Retrieved:
         query_ids: ``[Q]`` text.
         ids: ``[Q, k]`` text, the nearest item first.
         distance: ``[Q, k]``, in [0, 2 sqrt(M)].
-        rank: ``[Q]`` place of the item with the query's own id, from 1; NaN where there is none, or where the search
-            was approximate.  Items as near as it count half.
+        rank: ``[Q]`` place of the item with the query's own id, from 1; NaN where there is none, where the search was
+            approximate, or where items share an id.  Items as near as it count half.
         notes: what a person should know of how the data were taken.
     """
 
@@ -216,6 +217,8 @@ def search(query: Vectors, index: Vectors, *, count: int = 10, approximate: bool
     q, x = query.joined, index.joined
     places, distance = nearest(q, x, min(count, len(x)), approximate)
     own = {name: i for i, name in enumerate(index.ids.tolist())}
+    repeated = len(own) < len(x)
     match = np.asarray([own.get(name, -1) for name in query.ids.tolist()])
-    rank = np.full(len(q), np.nan) if approximate else ranks_of_matches(q, x, match)
-    return Retrieved(query.ids, index.ids[places], distance, rank, tuple(dict.fromkeys((*query.notes, *index.notes))))
+    rank = np.full(len(q), np.nan) if approximate or repeated else ranks_of_matches(q, x, match)
+    notes = (*query.notes, *index.notes, *((REPEATED,) if repeated else ()))
+    return Retrieved(query.ids, index.ids[places], distance, rank, tuple(dict.fromkeys(notes)))
