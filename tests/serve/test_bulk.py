@@ -178,7 +178,6 @@ def test_an_actor_writes_the_same_rows_and_hands_refusals_back(
     assert "nowhere" in refusal
 
 
-@pytest.mark.slow
 def test_ray_writes_the_same_rows(run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
