@@ -1,6 +1,7 @@
 """``md2n train``: runs that begin, go on, are done, are stopped, and what is refused before a folder is touched."""
 
 import json
+import re
 import signal
 import time
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 
 from md2n.cli.progress import Bar
 from md2n.data.store import write_store
+from md2n.training import tracking
+from md2n.training.observer import Silent
 from tests.cli.commands import ask, refused, start
 from tests.serve.trained import settings, sixty_digits
 
@@ -169,6 +172,25 @@ def test_the_bar_tells_where_training_stands(terminal):
     assert "mind the gap" in text
     if not terminal:
         assert text.count("mine: step") == 11
+
+
+def test_a_training_that_lost_patience_says_so(capsys, tmp_path, sixty):
+    more = ("trainer.epochs=40", "trainer.patience=1", "trainer.learning_rate=1e-9")
+    base = ["train", "--data", sixty, "--model", "modality_dropout", "--out", tmp_path / "run"]
+    said = ask(capsys, *base, *sets("modality_dropout", *more))
+    assert said.code == 0
+    assert re.search(r"run: ended after step \d+ of 80: trainer\.patience validations in a row", said.err)
+
+
+def test_a_tracker_that_cannot_begin_says_what_to_do(capsys, monkeypatch, tmp_path, sixty):
+    class Refusing(Silent):
+        def begin(self, step: int, steps: int) -> None:
+            raise RuntimeError("unsupported URI 'sqlite:///mlflow.db'")
+
+    monkeypatch.setattr(tracking, "make_tracker", lambda name, run: Refusing())
+    base = ["train", "--data", sixty, "--model", "modality_dropout", "--out", tmp_path / "run"]
+    command = [*base, "--track", "mlflow", *sets()]
+    assert "MLFLOW_TRACKING_URI" in refused(capsys, 2, "mlflow cannot begin: RuntimeError: unsupported", *command)
 
 
 def test_a_lost_log_is_told_even_to_who_wants_quiet(capsys, tmp_path, sixty):

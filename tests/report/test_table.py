@@ -29,7 +29,7 @@ def test_markdown_has_one_cell_per_column_whatever_the_text() -> None:
     assert rows[1] == "| --- | ---: | ---: |"
     assert rows[2] == "| zero_fill | **78.1 ± 0.3** | 5 |"
     assert rows[3] == "| with, comma | −1.3 | – |"
-    assert lines[-1] == "- note &amp; 5%"
+    assert lines[-1] == "- note & 5%"
 
 
 def test_markdown_escapes_what_would_be_markup() -> None:

@@ -35,6 +35,8 @@ def answer_parts(parts: int | None, engine: str, batch: int | None, **work: Any)
 
     check_apart(out, work["data"])
     quiet, what, run = work.pop("quiet"), work["what"], work["run"]
+    if engine == "ray":
+        say("starting Ray: some 20 seconds, or minutes where other work keeps the cores busy")
     with counted(f"{what}ing with {run}" if what == "predict" else f"recovering with {run}", quiet) as count:
         from md2n.serve.bulk import BATCH, ROWS, Work, answer_in_parts
 

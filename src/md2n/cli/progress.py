@@ -3,13 +3,20 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from md2n.errors import Md2nError, UsageError
 from md2n.escape import visible
 from md2n.training.observer import EpochReport, Observer, Report, Silent, StepReport, Together
+
+BEGINNING = {
+    "mlflow": "set MLFLOW_TRACKING_URI to a server; for files in this folder: "
+    "MLFLOW_ALLOW_FILE_STORE=true MLFLOW_TRACKING_URI=file:./mlruns",
+}
 
 
 class Bar:
@@ -36,6 +43,7 @@ class Bar:
         self.task: TaskID | None = None
         self.validation = ""
         self.tenth = -1
+        self.reached: EpochReport | None = None
 
     def begin(self, step: int, steps: int) -> None:
         self.progress.start()
@@ -48,6 +56,7 @@ class Bar:
         if report.score is not None:
             self.validation = f"valid {report.score:.3f}{' best' if report.best else ''}"
         self._draw(report)
+        self.reached = report
         tenth = 10 * report.step // max(report.steps, 1)
         if not self.console.is_terminal and tenth > self.tenth:
             self.tenth = tenth
@@ -66,6 +75,39 @@ class Bar:
 
     def end(self) -> None:
         self.progress.stop()
+
+    def finished(self) -> None:
+        """Training came to its end: says so where that was earlier than planned."""
+        if self.reached is not None and self.reached.step < self.reached.steps:
+            self.notice(
+                f"{self.title}: ended after step {self.reached.step} of {self.reached.steps}: "
+                "trainer.patience validations in a row were no better"
+            )
+
+
+class Beginning:
+    """A tracker that says what to do where its service does not let it begin.
+
+    Args:
+        name: of the tracker.
+        tracker: all else is its own.
+    """
+
+    def __init__(self, name: str, tracker: Observer) -> None:
+        self.name, self.tracker = name, tracker
+
+    def begin(self, step: int, steps: int) -> None:
+        try:
+            self.tracker.begin(step, steps)
+        except Md2nError:
+            raise
+        except Exception as error:  # each service has its own
+            cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            hint = BEGINNING.get(self.name, f"mend what it names, or leave --track {self.name} out")
+            raise UsageError(f"{self.name} cannot begin: {cause}", hint) from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tracker, name)
 
 
 class Warnings(Silent):
@@ -99,9 +141,11 @@ def watch(out: Path, quiet: bool = False, track: Sequence[str] = (), title: str 
     if track:
         from md2n.training.tracking import make_tracker
 
-        observers += [make_tracker(name, out) for name in track]
+        observers += [Beginning(name, make_tracker(name, out)) for name in track]
     together = Together(observers)
     try:
         yield together
     finally:
         together.end()
+    if isinstance(observers[0], Bar):
+        observers[0].finished()

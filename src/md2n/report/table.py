@@ -164,7 +164,8 @@ class Table:
 
 def markdown_escape(text: str) -> str:
     """Text as it stands, whatever Markdown or HTML would make of it; ``zero_fill`` keeps its plain underscore."""
-    text = re.sub(r"([\\`*<>\[\]|~])", r"\\\1", visible(text.replace("&", "&amp;").replace("\n", " ")))
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text)  # elsewhere it is itself
+    text = re.sub(r"([\\`*<>\[\]|~])", r"\\\1", visible(text.replace("\n", " ")))
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
 
 
