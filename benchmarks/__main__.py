@@ -5,6 +5,7 @@ python -m benchmarks step recovery draws imder size help frontends
 python -m benchmarks longclip      voice and face over ten minutes: CPU-seconds, memory (three minutes)
 python -m benchmarks gpu           every method on CUDA beside the CPU, and its speed there (--help says more)
 python -m benchmarks performance   what docs/performance.md is made from (four CPU-minutes)
+python -m benchmarks processes     two processes beside one; wall time, on two free cores (ten minutes)
 python -m benchmarks calls RUN     recovery quality and accuracy against network calls, for a trained run
 """
 
@@ -14,7 +15,7 @@ import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from benchmarks import calls, costs, extraction, gpu, parts, performance, size
+from benchmarks import calls, costs, extraction, gpu, parts, performance, processes, size
 
 KNOWN = {
     "help": costs.help_time,
@@ -26,6 +27,7 @@ KNOWN = {
     "frontends": extraction.front_end_costs,
     "performance": performance.report,
     "longclip": extraction.long_clip,
+    "processes": processes.two_processes,
 }
 USUAL = ("help", "step", "recovery", "draws", "imder", "size", "frontends")
 

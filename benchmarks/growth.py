@@ -59,10 +59,10 @@ def world(modalities: int, frames: int) -> Schema:
     return Schema(tuple(Modality(f"m{k}", WIDTH, frames) for k in range(modalities)), Task("regression"))
 
 
-def made(method: str, schema: Schema) -> MultimodalModel:
-    """An untrained model with its default settings."""
+def made(method: str, schema: Schema, sets: Sequence[str] = ()) -> MultimodalModel:
+    """An untrained model with its default settings; of md2n, with ``sets`` changed."""
     torch.manual_seed(0)
-    settings = resolve("default").model.settings if method == "md2n" else config_class(method)()
+    settings = resolve("default", sets).model.settings if method == "md2n" else config_class(method)()
     return build(method, schema, settings)
 
 

@@ -30,6 +30,16 @@ ROUNDS = 9
 DRAWS = 20
 VALIDATION = 256
 SERVED = 64  # samples of a recovery
+# What would make a training step cheaper, and changes what is learned; and what small sets take besides.
+SETTINGS = (
+    "model.complete_view_distillation=0 model.complete_task=0",
+    "model.complete_share=0.5",
+    "model.diffusion.duplex=false",
+    "model.diffusion.network.layers=1",
+    "model.complete_view_distillation=0 model.complete_task=0 model.diffusion.duplex=false"
+    " model.diffusion.network.layers=1",
+    "model.recovered_dropout=on",
+)
 # Parts that call none of one another.
 CALLS: tuple[tuple[str, type, str], ...] = (
     ("encoders", Backbone, "encode"),
@@ -157,12 +167,14 @@ def validated(model: MD2N, hidden: SequenceBatch) -> None:
 
 
 def ratios() -> list[dict[str, Any]]:
-    """The training step of md2n beside modality dropout's, measured in turn."""
+    """The training step of md2n beside modality dropout's, and under other settings, measured in turn."""
     rows = []
     for modalities, frames in ((3, 1), (3, 50), (6, 1), (6, 50)):
         schema = world(modalities, frames)
-        steps = {name: step(made(name, schema), random_batch(schema)) for name in METHODS}
-        taken: dict[str, list[float]] = {name: [] for name in METHODS}
+        batch = random_batch(schema)
+        steps = {name: step(made(name, schema), batch) for name in METHODS}
+        steps |= {sets: step(made("md2n", schema, sets.split()), batch) for sets in SETTINGS}
+        taken: dict[str, list[float]] = {name: [] for name in steps}
         for number in range(ROUNDS + 2):
             for name, task in steps.items():
                 begun = time.process_time()

@@ -33,6 +33,7 @@ def page_of(numbers: Mapping[str, Any]) -> str:
     facts: dict[str, str | Table | list[Table]] = {
         "torch": numbers["setting"]["torch"],
         "ratios": ratio_table(numbers["ratios"]),
+        "settings": settings_table(numbers["ratios"]),
         "largest": "\n".join(largest(one) for one in numbers["parts"]),
         "parts": parts_table(numbers["parts"]),
         "kernels": kernels_table(numbers["parts"]),
@@ -50,7 +51,7 @@ def ratio_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         each = sorted(a / b for a, b in zip(ours, theirs))
         cells.append(
             (
-                Cell(f"M = {row['modalities']}, {row['frames']} frame{'s' if row['frames'] > 1 else ''}"),
+                Cell(_size(row)),
                 *(Cell(value=1000 * median(x), digits=1) for x in (theirs, ours)),
                 Cell(value=median(each), digits=2),
                 Cell(f"{each[0]:.2f} to {each[-1]:.2f}"),
@@ -58,6 +59,22 @@ def ratio_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         )
     heads = ("training step", "modality_dropout, ms", "md2n, ms", "ratio", "of single rounds")
     return Table("performance-ratios", "Training steps", heads, tuple(cells))
+
+
+def settings_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The same ratio, medians over rounds, of every setting that was measured."""
+    heads = ("md2n with", *(_size(row) for row in rows))
+    cells = []
+    for name in rows[0]["cpu_s"]:
+        if name != "modality_dropout":
+            pairs = (zip(row["cpu_s"][name], row["cpu_s"]["modality_dropout"]) for row in rows)
+            ratios = [Cell(value=median(a / b for a, b in one), digits=2) for one in pairs]
+            cells.append((Cell("the default" if name == "md2n" else ", ".join(name.split())), *ratios))
+    return Table("performance-settings", "Training steps under other settings", heads, tuple(cells))
+
+
+def _size(row: Mapping[str, Any]) -> str:
+    return f"M = {row['modalities']}, {row['frames']} frame{'s' if row['frames'] > 1 else ''}"
 
 
 def shares(parts: Mapping[str, float]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import pytest
 from benchmarks.growth import Point, timed
-from scripts.pages.performance import exponent, growth_table, largest, reached
+from scripts.pages.performance import exponent, growth_table, largest, reached, settings_table
 
 
 def test_a_power_has_its_exponent_and_a_fixed_cost_only_disturbs_small_sizes() -> None:
@@ -28,6 +28,12 @@ def test_only_rows_are_extrapolated() -> None:
     calls = growth_table("calls", points)
     assert "(extrapolated)" not in calls.markdown()
     assert [row[1].value for row in calls.rows] == [4000, 8000]  # medians in milliseconds
+
+
+def test_a_setting_is_compared_round_by_round() -> None:
+    taken = {"modality_dropout": [1.0, 2.0, 4.0], "md2n": [3.0, 8.0, 12.0], "model.a=0 model.b=1": [2.0, 4.0, 6.0]}
+    table = settings_table([{"modalities": 3, "frames": 1, "cpu_s": taken}])
+    assert [[c.plain for c in row] for row in table.rows] == [["the default", "3.00"], ["model.a=0, model.b=1", "2.00"]]
 
 
 def test_what_is_in_no_part_counts_as_the_rest() -> None:
