@@ -67,7 +67,7 @@ def test_a_command_is_measured_and_its_refusal_is_handed_on() -> None:
 def test_sizes_that_are_none_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError, match="two or more modalities"):
         measure(Sizes(1, 1, 1), "md2n", 8, 2)
-    refused(capsys, 2, "at least 1", "plan", "--rows", 0)
+    refused(capsys, 2, "1 or more", "plan", "--rows", 0)
     refused(capsys, 2, "md3n", "plan", "--rows", 10, "--model", "md3n")
 
 

@@ -35,11 +35,14 @@ def answer_parts(parts: int | None, engine: str, batch: int | None, **work: Any)
 
     check_apart(out, work["data"])
     quiet, what, run = work.pop("quiet"), work["what"], work["run"]
-    if engine == "ray":
-        say("starting Ray: some 20 seconds, or minutes where other work keeps the cores busy")
     with counted(f"{what}ing with {run}" if what == "predict" else f"recovering with {run}", quiet) as count:
         from md2n.serve.bulk import BATCH, ROWS, Work, answer_in_parts
 
+        if engine == "ray":
+            from md2n.serve.ray_engine import require_ray
+
+            require_ray()
+            say("starting Ray: some 20 seconds, or minutes where other work keeps the cores busy")
         sizes = {"rows": ROWS if parts is None else parts, "batch": BATCH if batch is None else batch}
         texts = {name: str(work[name]) for name in ("run", "data", "out")}
         rows, notes = answer_in_parts(

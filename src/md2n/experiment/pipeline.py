@@ -93,7 +93,7 @@ def run_training(
         watcher.notice(f"note: {note}")
     own = checksum(whole) if data_set else data_checksum(whole, config.data.name, watcher.warn)
     if begun:  # the label may be another by now, and what was measured of it then would not fit
-        check_same_data(out, read_run(out).get("data"), {"name": whole.name, "checksum": own})
+        check_same_data(out, before.data, {"name": whole.name, "checksum": own})
     samples = hide_for_good(whole, config.data.hide, config.seed)
     hidden = hidden_counts(whole, samples)
     # What was measured then rather than anew: the same bits even under another version of numpy.
@@ -166,6 +166,7 @@ class Before:
         task: likewise.
         code: which trained it.
         processes: which trained it.
+        data: of a training that goes on: their name and checksum, as far as they are known.
     """
 
     begun: bool = False
@@ -174,6 +175,7 @@ class Before:
     task: Task | None = None
     code: str | None = None
     processes: int = 1
+    data: dict[str, Any] | None = None
 
     __repr__ = brief
 
@@ -192,7 +194,7 @@ def _before(config: ExperimentConfig, out: Path, data_set: Samples | None) -> Be
     if not is_finished(out):
         task = from_mapping(Schema, read_schema(out)).task
         processes = int(facts.get(PROCESSES, 1))
-        return Before(True, None, read_normaliser(out), task, facts.get("code"), processes)
+        return Before(True, None, read_normaliser(out), task, facts.get("code"), processes, facts.get("data"))
     check_one_meaning(config.data.name)
     if data_set is not None or is_store(Path(config.data.name)):  # that of anything else takes reading it
         now = {"name": config.data.name, "checksum": checksum(data_set or Path(config.data.name))}

@@ -111,7 +111,7 @@ def test_csv_gives_the_same_numbers_and_labels(tmp_path: Path) -> None:
 def test_what_python_alone_takes_for_a_number_is_none(tmp_path: Path, cell: str) -> None:
     (tmp_path / "t.csv").write_text(f"a_1,a_2,b_1,b_2\n1,2,3,4\n{cell},2,3,4\n", encoding="utf-8")
     with pytest.raises(DataError, match=f"'{cell}'"):
-        read(tmp_path / "t.csv", modalities={"a": "a_", "b": "b_"})
+        read_table(tmp_path / "t.csv", columns={"a": "a_*", "b": "b_*"})
 
 
 def test_labels_splits_and_ids_are_columns(tmp_path: Path) -> None:

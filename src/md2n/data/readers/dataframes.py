@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from md2n.brief import first_few
+from md2n.data.readers.labels import as_number, is_missing
 from md2n.data.samples import Array
 from md2n.errors import DataError
 
@@ -203,6 +204,10 @@ def numbers(values: Any, name: str, what: str) -> Array:
                 raise ValueError("text")
             converted[row] = float(value)
         except (TypeError, ValueError) as error:
+            texts = [
+                (i, v) for i, v in enumerate(array.tolist()) if isinstance(v, str)
+            ]  # numbers in words may be first
+            row, value = next(((i, v) for i, v in texts if as_number(v) is None and not is_missing(v)), (row, value))
             cell = value if isinstance(value, str) else f"a {type(value).__name__}"
             raise DataError(
                 f"{what} is a table whose column '{name}' holds no numbers but '{cell}' (row {row})",
