@@ -4,8 +4,8 @@ python -m benchmarks               everything but what needs a trained run
 python -m benchmarks step recovery draws imder size help frontends
 python -m benchmarks longclip      voice and face over ten minutes: CPU-seconds, memory (three minutes)
 python -m benchmarks gpu           every method on CUDA beside the CPU, and its speed there (--help says more)
-python -m benchmarks performance   what docs/performance.md is made from (four CPU-minutes)
-python -m benchmarks processes     two processes beside one; wall time, on two free cores (ten minutes)
+python -m benchmarks performance   what docs/performance.md is made from (five CPU-minutes)
+python -m benchmarks processes     two processes beside one; wall time, on two free cores
 python -m benchmarks calls RUN     recovery quality and accuracy against network calls, for a trained run
 """
 

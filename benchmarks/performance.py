@@ -12,7 +12,7 @@ FILE = Path("results/performance.json")
 
 
 def report(out: Path = FILE) -> None:
-    """Measures and writes; about four CPU-minutes."""
+    """Measures and writes; about five CPU-minutes."""
     torch.set_num_threads(1)
     print("ratios of training steps", flush=True)
     ratios = parts.ratios()

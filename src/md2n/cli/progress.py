@@ -13,7 +13,7 @@ from md2n.errors import Md2nError, UsageError
 from md2n.escape import visible
 from md2n.training.observer import EpochReport, Observer, Report, Silent, StepReport, Together
 
-BEGINNING = {
+NEXT_STEPS = {
     "mlflow": "set MLFLOW_TRACKING_URI to a server; for files in this folder: "
     "MLFLOW_ALLOW_FILE_STORE=true MLFLOW_TRACKING_URI=file:./mlruns",
 }
@@ -85,7 +85,7 @@ class Bar:
             )
 
 
-class Beginning:
+class NamedTracker:
     """A tracker that says what to do where its service does not let it begin.
 
     Args:
@@ -103,7 +103,7 @@ class Beginning:
             raise
         except Exception as error:  # each service has its own
             cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            hint = BEGINNING.get(self.name, f"mend what it names, or leave --track {self.name} out")
+            hint = NEXT_STEPS.get(self.name, f"mend what it names, or leave --track {self.name} out")
             raise UsageError(f"{self.name} cannot begin: {cause}", hint) from error
 
     def __getattr__(self, name: str) -> Any:
@@ -141,7 +141,7 @@ def watch(out: Path, quiet: bool = False, track: Sequence[str] = (), title: str 
     if track:
         from md2n.training.tracking import make_tracker
 
-        observers += [Beginning(name, make_tracker(name, out)) for name in track]
+        observers += [NamedTracker(name, make_tracker(name, out)) for name in track]
     together = Together(observers)
     try:
         yield together

@@ -13,6 +13,7 @@ import numpy as np
 
 from md2n.data.readers.labels import as_number, is_missing
 from md2n.data.readers.npz import read_npz
+from md2n.data.readers.text_table import NOTHING
 from md2n.data.readers.wide import Columns
 from md2n.errors import DataError, Md2nError, did_you_mean
 from md2n.modality import Modality, Schema
@@ -21,7 +22,6 @@ from md2n.serve.http.query import Query, parse_json, query_of, require_few
 from md2n.serve.http.refusals import Refusal
 
 JSON, CSV, NPZ = "application/json", "text/csv", "application/x-npz"
-UNKNOWN = frozenset({"", "nan", "na", "null", "none"})
 INDEX = r"_(\d{1,6})"
 
 
@@ -155,7 +155,7 @@ def _check_place(
 
 def _number(cell: str, column: str, line: int) -> float:
     text = cell.strip()
-    if is_missing(text) or text.lower() in UNKNOWN:
+    if is_missing(text) or text.lower() in NOTHING:
         return math.nan
     number = as_number(text)
     if number is None:
